@@ -1,0 +1,28 @@
+"""pinwatch, the local Amazon RDS Proxy for PostgreSQL.
+
+Its words, from the manuals of AWS and PostgreSQL:
+
+proxy
+    What clients connect to in the database's place; it has one or more endpoints.
+target
+    The PostgreSQL server behind the proxy.
+client connection, client session
+    A client's socket, and what the proxy knows of it from its first message to
+    its last.
+database connection
+    A socket from the proxy to the target, kept in the pool.
+borrow, give back
+    A session takes a database connection for one transaction and returns it.
+pin
+    A session that changed the state of its database connection keeps it until
+    the session ends. There is no unpin.
+transaction status
+    What the target's ReadyForQuery says: idle (I), in a transaction (T), in a
+    failed one (E).
+digest
+    A statement with its constants replaced, as RDS Proxy logs it.
+message, chunk
+    A unit of PostgreSQL's protocol; the bytes that one read of a socket brought.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Bytes to messages and back. Knows PostgreSQL's protocol and nothing of sockets."""
