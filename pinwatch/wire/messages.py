@@ -72,6 +72,8 @@ GSSENC_REQUEST_CODE: Final = 80877104
 HEADER: Final = Struct("!BI")
 INT32: Final = Struct("!I")
 
+MAX_MESSAGE: Final = 0x3FFFFFFF  # bytes; PostgreSQL's MaxAllocSize
+
 SYNC_MESSAGE: Final = b"S\0\0\0\4"
 TERMINATE_MESSAGE: Final = b"X\0\0\0\4"
 
@@ -123,12 +125,15 @@ def ready_for_query(status: int) -> bytes:
     return message(READY_FOR_QUERY, bytes((status,)))
 
 
-def negotiate_protocol_version(minor: int, unknown: Iterable[bytes]) -> bytes:
-    """The newest minor version that is spoken, and the options that are not known."""
+def negotiate_protocol_version(version: int, unknown: Iterable[bytes]) -> bytes:
+    """The newest version that is spoken, and the options that are not known.
+
+    version is a whole one, as PostgreSQL sends it, and not the minor one alone.
+    """
     names = list(unknown)
     return message(
         NEGOTIATE_PROTOCOL_VERSION,
-        INT32.pack(minor) + INT32.pack(len(names)) + b"".join(n + b"\0" for n in names),
+        INT32.pack(version) + INT32.pack(len(names)) + b"".join(n + b"\0" for n in names),
     )
 
 

@@ -1,0 +1,102 @@
+"""Occurrences: rare, typed, and handed to whoever observes the proxy.
+
+Quantities are not here: they are plain numbers and lengths of containers, read when
+somebody asks. An observer cannot change the traffic.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ClientConnected:
+    """A client's socket was accepted; address is host:port, or a socket's path."""
+
+    client: int
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartupReceived:
+    """What a StartupMessage asked for; version is major and minor."""
+
+    client: int
+    user: str
+    database: str
+    version: tuple[int, int]
+    encrypted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    """A CancelRequest came; forwarded says whether it reached the database."""
+
+    client: int
+    forwarded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRefused:
+    """A client got a FATAL error from the proxy itself.
+
+    log is a sentence that tells more than the client may know, or empty.
+    """
+
+    client: int
+    text: str
+    sqlstate: str
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientClosed:
+    """A client connection is over; requested says that it sent Terminate."""
+
+    client: int
+    requested: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BorrowFailed:
+    """A client waited for a database connection and got an error instead."""
+
+    client: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseConnected:
+    """A socket to the target is open, between the proxy's and the target's address."""
+
+    connection: int
+    local: str
+    remote: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseClosed:
+    """A database connection is over."""
+
+    connection: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseReset:
+    """A pinned client left: its database connection was reset and pooled."""
+
+    connection: int
+
+
+Event = (
+    ClientConnected
+    | StartupReceived
+    | CancelRequested
+    | ClientRefused
+    | ClientClosed
+    | BorrowFailed
+    | DatabaseConnected
+    | DatabaseClosed
+    | DatabaseReset
+)
+Observe = Callable[[Event], None]

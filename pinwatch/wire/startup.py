@@ -1,0 +1,106 @@
+"""The packets that come before a protocol is agreed: no type byte, only a length.
+
+Owns their layout and its limits. Does not know what a proxy does with them.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from pinwatch.errors import ProtocolViolation, unsupported_protocol
+from pinwatch.wire.messages import (
+    CANCEL_REQUEST_CODE,
+    GSSENC_REQUEST_CODE,
+    INT32,
+    SSL_REQUEST_CODE,
+)
+
+MAX_PACKET: Final = 10_000  # PostgreSQL's MAX_STARTUP_PACKET_LENGTH
+HTTP_METHODS: Final = (b"GET ", b"POST", b"HEAD", b"PUT ", b"OPTI", b"DELE", b"PATC")
+
+
+@dataclass(frozen=True, slots=True)
+class SSLRequest:
+    """The client asks whether TLS is spoken; the answer is one byte, S or N."""
+
+
+@dataclass(frozen=True, slots=True)
+class GSSENCRequest:
+    """The client asks whether GSSAPI encryption is spoken; G or N."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequest:
+    """A request to cancel what the session with this key is running."""
+
+    process: int
+    secret: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StartupMessage:
+    """Who wants in, to what, and with which settings, in the client's order.
+
+    parameters are as sent, ``_pq_.`` protocol options apart.
+    """
+
+    minor: int
+    parameters: dict[bytes, bytes]
+    protocol_options: tuple[bytes, ...]
+
+
+Packet = SSLRequest | GSSENCRequest | CancelRequest | StartupMessage
+
+
+def read_packet(data: bytes) -> tuple[Packet, int] | None:
+    """The packet that data begins with, and its size; None while it is not whole.
+
+    Raises ProtocolViolation, or ClientError for a version that is not spoken.
+    """
+    if len(data) < 4:
+        return None
+    (size,) = INT32.unpack_from(data)
+    if data[:4] in HTTP_METHODS:
+        raise ProtocolViolation(
+            "received an HTTP request where a startup packet was expected"
+        )
+    if not 8 <= size <= MAX_PACKET:
+        raise ProtocolViolation(f"invalid length of startup packet: {size}")
+    if len(data) < size:
+        return None
+    return _packet(data[4:size]), size
+
+
+def _packet(body: bytes) -> Packet:
+    (code,) = INT32.unpack_from(body)
+    if code == SSL_REQUEST_CODE:
+        return SSLRequest()
+    if code == GSSENC_REQUEST_CODE:
+        return GSSENCRequest()
+    if code == CANCEL_REQUEST_CODE:
+        return _cancel_request(body)
+    major, minor = code >> 16, code & 0xFFFF
+    if major != 3:
+        raise unsupported_protocol()
+    return _startup_message(minor, body[4:])
+
+
+def _cancel_request(body: bytes) -> CancelRequest:
+    if len(body) < 12:
+        raise ProtocolViolation("invalid length of cancel request packet")
+    return CancelRequest(INT32.unpack_from(body, 4)[0], body[8:])
+
+
+def _startup_message(minor: int, body: bytes) -> StartupMessage:
+    if not body.endswith(b"\0"):
+        raise ProtocolViolation(
+            "invalid startup packet layout: expected terminator as last byte"
+        )
+    words = body[:-1].split(b"\0")
+    if words.pop() or len(words) % 2:
+        raise ProtocolViolation("invalid startup packet layout: a value is missing")
+    pairs = dict(zip(words[::2], words[1::2], strict=True))
+    if b"" in pairs:
+        raise ProtocolViolation("invalid startup packet layout: a name is missing")
+    options = tuple(name for name in pairs if name.startswith(b"_pq_."))
+    parameters = {name: pairs[name] for name in pairs if name not in options}
+    return StartupMessage(minor, parameters, options)
