@@ -1,0 +1,90 @@
+"""What the settings are, in words: for the sentence about a wrong one, and for docs.
+
+Read from the JSON schema of the model, so that a new setting needs no line here.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+from pinwatch.config.model import Settings
+
+Schema = dict[str, Any]
+
+KINDS = {
+    "array": "a list",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "object": "a table",
+    "string": "text",
+}
+
+
+class Setting(NamedTuple):
+    """``allowed`` completes "must be"; a secret's value is not to be shown.
+
+    ``default`` is as in JSON, and None where there is none, or where it is computed.
+    ``several`` says that it is a table of settings, or a list.
+    """
+
+    name: str
+    allowed: str
+    default: Any
+    about: str
+    secret: bool
+    several: bool
+
+
+@cache
+def settings() -> dict[str, Setting]:
+    """All settings and tables of settings, by their dotted names."""
+    schema = Settings.model_json_schema()
+    return {setting.name: setting for setting in _walk(schema, schema["$defs"], "")}
+
+
+def _walk(model: Schema, models: dict[str, Schema], prefix: str) -> Iterator[Setting]:
+    for name, field in model["properties"].items():
+        schema = _resolve(field, models)
+        yield Setting(
+            name=prefix + name,
+            allowed=_allowed(schema),
+            default=field.get("default"),
+            about=" ".join(field.get("description", "").split()),
+            secret="writeOnly" in schema,
+            several=schema["type"] in ("object", "array"),
+        )
+        table = _resolve(schema.get("items", schema), models)
+        if "properties" in table:
+            yield from _walk(table, models, f"{prefix}{name}.")
+
+
+def _resolve(schema: Schema, models: dict[str, Schema]) -> Schema:
+    """Without the "or nothing" of an optional field, and with a reference followed."""
+    [schema] = [
+        choice
+        for choice in schema.get("anyOf", [schema])
+        if choice.get("type") != "null"
+    ]
+    return models[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+
+
+def _allowed(schema: Schema) -> str:
+    match schema:
+        case {"enum": [*first, last]}:
+            return f"{', '.join(first)} or {last}"
+        case {"format": "path"}:
+            return "a path"
+        case {"format": str(form), **rest} if "writeOnly" not in rest:
+            return form
+        case {"minimum": least, "maximum": most}:
+            limits = f" from {least} to {most}"
+        case {"minimum": least}:
+            limits = f" of at least {least}"
+        case {"exclusiveMinimum": least}:
+            limits = f" greater than {least}"
+        case {"minLength": least, "maxLength": most}:
+            limits = f" of {least} to {most} characters"
+        case _:
+            limits = ""
+    return KINDS[schema["type"]] + limits

@@ -1,0 +1,126 @@
+"""Where the settings come from: the command line, the environment, a TOML file.
+
+The first that has a setting wins. In the environment a setting is PINWATCH_ and its
+name, with "__" for the dot: PINWATCH_CONNECTION_POOL__MAX_CONNECTIONS_PERCENT.
+"""
+
+import json
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from pinwatch.config.describe import settings
+from pinwatch.config.model import Settings
+from pinwatch.errors import SettingError
+
+PREFIX: Final = "PINWATCH_"
+
+
+def load(command_line: Mapping[str, Any], file: Path | None = None) -> Settings:
+    """The settings, checked.
+
+    ``command_line`` has those that were given there; ``file`` is TOML. Raises
+    SettingError.
+    """
+    in_file = {} if file is None else _read(file)
+    _refuse_misspelt_variables()
+
+    class Loaded(Settings, BaseSettings):
+        model_config = SettingsConfigDict(
+            env_prefix=PREFIX,
+            env_nested_delimiter="__",
+            env_ignore_empty=True,
+            enable_decoding=False,
+        )
+
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            toml_settings = InitSettingsSource(settings_cls, in_file)
+            return init_settings, env_settings, toml_settings
+
+    try:
+        return Settings(**dict(Loaded(**command_line)))
+    except ValidationError as error:
+        raise SettingError(_sentence(error.errors()[0])) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise SettingError(f"Cannot read {file}: {error.strerror}.") from None
+    except ValueError as error:
+        raise SettingError(f"{file} is not valid TOML: {error}.") from None
+
+
+def _refuse_misspelt_variables() -> None:
+    """Only what resembles a setting: others may be Kubernetes's or Docker's.
+
+    A service that is called pinwatch gives containers a PINWATCH_SERVICE_HOST:
+    https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+    """
+    for variable in os.environ:
+        name = variable.upper().removeprefix(PREFIX).lower().replace("__", ".")
+        if variable.upper().startswith(PREFIX) and name not in settings():
+            depth = name.count(".")
+            meant = _nearest(name, (s for s in settings() if s.count(".") == depth))
+            if meant is not None:
+                meant = PREFIX + meant.upper().replace(".", "__")
+                raise SettingError(
+                    f"{variable} is not a setting: did you mean {meant}?"
+                )
+
+
+def _nearest(name: str, among: Iterable[str]) -> str | None:
+    """The setting whose last part is most like name's; MaxConnectionsPercent counts."""
+
+    def last_part(dotted: str) -> str:
+        return dotted.rpartition(".")[2].lower().replace("_", "").replace("-", "")
+
+    known = {last_part(setting): setting for setting in among}
+    nearest = get_close_matches(last_part(name), known, n=1, cutoff=0.7)
+    return known[nearest[0]] if nearest else None
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """Names the setting, its value unless that is a secret, and what is allowed."""
+    path, given = error["loc"], error["input"]
+    name = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)[1:]
+    setting = settings().get(".".join(p for p in path if isinstance(p, str)))
+    match error["type"]:
+        case "extra_forbidden":
+            meant = _nearest(name, settings())
+            return f"{name} is not a setting" + (
+                f": did you mean {meant}?" if meant else "."
+            )
+        case "value_error" if setting is None or setting.several:
+            return f"{name}: {error['ctx']['error']}.".removeprefix(": ")
+        case "value_error":
+            allowed = str(error["ctx"]["error"])
+        case _:
+            allowed = setting.allowed if setting else error["msg"]
+    value = (
+        given if isinstance(given, str) and given else json.dumps(given, default=str)
+    )
+    if setting is None or setting.secret or isinstance(given, Mapping | list):
+        return f"{name} must be {allowed}."
+    return f"{name} is {value}, but must be {allowed}."

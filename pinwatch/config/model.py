@@ -1,0 +1,221 @@
+"""The settings: their names, types, ranges and defaults, and what each is for.
+
+Those that Amazon RDS Proxy has carry the names of its API (CreateDBProxy,
+ConnectionPoolConfig) in snake case. Where they come from is pinwatch.config.load's.
+"""
+
+import os
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Final, Literal, NamedTuple, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
+
+from pinwatch.config.auth import (
+    AuthEntry,
+    DefaultAuthScheme,
+    IamSettings,
+    SecretsManagerSettings,
+)
+
+SETTINGS: Final = ConfigDict(
+    extra="forbid",
+    frozen=True,
+    allow_inf_nan=False,
+    hide_input_in_errors=True,
+    use_attribute_docstrings=True,
+)
+
+
+class Address(NamedTuple):
+    """Where to listen: a name or an IP address, and a port; port 0 is any free one."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """From "127.0.0.1:6432", "[::1]:6432" or "localhost:0"; raises ValueError."""
+        host, colon, port = str(text).rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        if not (
+            colon
+            and host.strip("[]")
+            and bracketed == (":" in host)
+            and (port.isascii() and port.isdigit() and int(port) <= 65535)
+        ):
+            raise ValueError(
+                "HOST:PORT, such as 127.0.0.1:6432 or [::1]:6432, "
+                "with a port from 0 to 65535"
+            )
+        return cls(host.strip("[]"), int(port))
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect; of names, only localhost is sure."""
+        try:
+            return self.host == "localhost" or ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def _address(given: object) -> Address:
+    return given if isinstance(given, Address) else Address.parse(given)
+
+
+def _address_or_off(given: object) -> Address | None:
+    if given is None or given == "off":
+        return None
+    try:
+        return _address(given)
+    except ValueError as error:
+        raise ValueError(f"off or {error}") from None
+
+
+AddressSetting = Annotated[
+    Address,
+    PlainValidator(_address),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "format": "HOST:PORT"}),
+]
+OptionalAddressSetting = Annotated[
+    Address | None,
+    PlainValidator(_address_or_off),
+    PlainSerializer(lambda address: str(address or "off")),
+    WithJsonSchema({"type": "string", "format": "off or HOST:PORT"}),
+]
+
+
+def _state_folder() -> Path:
+    """https://specifications.freedesktop.org/basedir-spec/latest/
+
+    Root's is in /var/lib: the embedded PostgreSQL runs as a user of its own there,
+    who would need a way into root's home.
+    """
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    home = Path("/var/lib") if is_root else Path.home() / ".local" / "state"
+    return Path(os.environ.get("XDG_STATE_HOME") or home) / "pinwatch"
+
+
+class ConnectionPool(BaseModel):
+    """ConnectionPoolConfig of the API."""
+
+    model_config = SETTINGS
+
+    max_connections_percent: Annotated[int, Field(ge=1, le=100)] = 100
+    """The cap on database connections, as a percentage of the target's
+    max_connections."""
+
+    connection_borrow_timeout: Annotated[float, Field(ge=0, le=300)] = 120
+    """Seconds that a client waits for a database connection."""
+
+
+class Tls(BaseModel):
+    """What the proxy shows clients that ask for TLS."""
+
+    model_config = SETTINGS
+
+    certificate: Path | None = None
+    """The certificate, in PEM, its chain after it. Without one, pinwatch makes a local
+    authority and a certificate for localhost, kept in the state folder."""
+
+    key: Path | None = None
+    """The certificate's key, in PEM, where its own file does not hold it."""
+
+    names: tuple[str, ...] = ()
+    """Names and addresses, beside localhost, that the made certificate is for."""
+
+
+class Settings(BaseModel):
+    """All of them; a default is what a newcomer's `pinwatch up` uses."""
+
+    model_config = SETTINGS
+
+    target: str | None = Field(default=None, repr=False)
+    """The PostgreSQL server behind the proxy, as a libpq URL. Without one, pinwatch
+    starts its embedded PostgreSQL."""
+
+    listen: AddressSetting = Address("127.0.0.1", 6432)
+    """Where clients connect. Addresses that other machines reach need an auth entry,
+    or insecure_trust."""
+
+    http: OptionalAddressSetting = Address("127.0.0.1", 9632)
+    """Where the HTTP side listens."""
+
+    state_folder: Path = Field(default_factory=_state_folder)
+    """What is kept between starts: the embedded PostgreSQL's data, certificates.
+    Without this setting it is pinwatch in $XDG_STATE_HOME, else in ~/.local/state, or
+    in /var/lib for root."""
+
+    max_connections: Annotated[int, Field(ge=1)] | None = None
+    """The cap on database connections as a plain number, instead of a percentage."""
+
+    connection_pool: ConnectionPool = ConnectionPool()
+
+    cancel: Literal["ignore", "forward"] = "ignore"
+    """What becomes of a cancel request: ignored, as RDS Proxy does, or forwarded to
+    the database."""
+
+    auth: tuple[AuthEntry, ...] = ()
+    """Who may log in, and where their secrets are. Without an entry, clients on this
+    machine need no password."""
+
+    default_auth_scheme: DefaultAuthScheme = "NONE"
+    """IAM_AUTH: every role logs in with an IAM token, and needs no entry."""
+
+    iam: IamSettings = IamSettings()
+
+    secrets_manager: SecretsManagerSettings = SecretsManagerSettings()
+
+    require_tls: bool = False
+    """Refuse clients that do not use TLS."""
+
+    tls: Tls = Tls()
+
+    shutdown_grace: Annotated[float, Field(ge=0)] = 10
+    """Seconds that transactions get to end when pinwatch is stopped."""
+
+    max_prepared_statements: Annotated[int, Field(ge=1)] = 100
+    """Prepared statements that are kept on each database connection."""
+
+    max_client_connections: Annotated[int, Field(ge=1)] = 10_000
+    """Clients that may be connected at a time."""
+
+    authentication_timeout: Annotated[float, Field(gt=0)] = 60
+    """Seconds that a client gets to log in."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe lines that are logged."""
+
+    debug_logging: bool = False
+    """Log the details of statements and connections, as DebugLogging does."""
+
+    profile: str = "rds-2023-11"
+    """The rules of pinning: those of RDS Proxy since November 2023, unless another
+    set is named."""
+
+    insecure_trust: bool = False
+    """Let clients from other machines in without a password."""
+
+    @model_validator(mode="after")
+    def _no_open_door(self) -> Self:
+        checked = self.auth or self.default_auth_scheme == "IAM_AUTH"
+        if not (self.listen.is_loopback or checked or self.insecure_trust):
+            raise ValueError(
+                f"listen is {self.listen}, but must be a loopback address unless "
+                "there is an [[auth]] entry or insecure_trust is on, because clients "
+                "need no password"
+            )
+        return self
