@@ -1,0 +1,184 @@
+"""Where secrets are read from: given outright, files, AWS Secrets Manager.
+
+Owns reading and knowing when to read again. Does not know who may log in with what
+was read. A secret is JSON with ``username`` and ``password``; other keys (engine,
+host, port, dbname) are ignored, as by RDS Proxy.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+RETRY: Final = 5.0  # seconds before Secrets Manager is asked again after a failure
+TIMEOUT: Final = 3.0  # seconds for Secrets Manager to take a connection, and to answer
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A role of the database and its password."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A secret that cannot be read: its file, ARN or name, and why; no value."""
+
+    name: str
+    reason: str
+
+
+class Source(Protocol):
+    """Something that secrets are read from."""
+
+    def stale(self) -> bool:
+        """Whether a login should read() first; never waits for a network."""
+        ...
+
+    def read(self) -> list[Secret | Unreadable]:
+        """What is there now; may block for seconds."""
+        ...
+
+
+class Given:
+    """A secret that stands in the configuration or in the target's URL."""
+
+    def __init__(self, secret: Secret) -> None:
+        self._secret = secret
+        self._unread = True
+
+    def stale(self) -> bool:
+        return self._unread
+
+    def read(self) -> list[Secret | Unreadable]:
+        self._unread = False
+        return [self._secret]
+
+
+class Files:
+    """A file with one secret, or a folder of such files (dot files are ignored)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._state_read: object = None
+
+    def stale(self) -> bool:
+        return self._state() != self._state_read
+
+    def read(self) -> list[Secret | Unreadable]:
+        self._state_read = self._state()
+        try:
+            return [self._read(path) for path in self._files()]
+        except OSError as error:
+            return [Unreadable(str(self._path), str(error.strerror))]
+
+    def _read(self, path: Path) -> Secret | Unreadable:
+        try:
+            return _parsed(str(path), path.read_bytes())
+        except OSError as error:
+            return Unreadable(str(path), str(error.strerror))
+
+    def _files(self) -> list[Path]:
+        if not self._path.is_dir():
+            return [self._path]
+        return sorted(p for p in self._path.iterdir() if not p.name.startswith("."))
+
+    def _state(self) -> object:
+        """Equal as long as no file was added, removed or written."""
+        try:
+            files = [(path, path.stat()) for path in self._files()]
+        except OSError as error:
+            return error.errno
+        return [(p, s.st_ino, s.st_mtime_ns, s.st_size) for p, s in files]
+
+
+class SecretsManager:
+    """AWS Secrets Manager, or what serves its API at endpoint_url, through boto3.
+
+    Without endpoint_url and region boto3 looks where it always does. An ARN says
+    its region itself. refresh_interval: seconds that a secret read stays fresh.
+    """
+
+    def __init__(
+        self,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        refresh_interval: float = 60,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.refresh_interval = refresh_interval
+        self.clock = clock
+        self._endpoint_url = endpoint_url
+        self._region = region
+        self._client = lru_cache(self._new_client)
+
+    def get(self, secret_id: str) -> Secret | Unreadable:
+        """The secret of an ARN or a name; blocks for seconds at most."""
+        try:
+            import boto3  # noqa: F401
+            from botocore.exceptions import BotoCoreError, ClientError
+        except ImportError:
+            return Unreadable(secret_id, "boto3 is missing: install pinwatch[aws]")
+        region = secret_id.split(":")[3] if ":" in secret_id else self._region
+        try:
+            answer = self._client(region).get_secret_value(SecretId=secret_id)
+        except (BotoCoreError, ClientError, ValueError) as error:
+            return Unreadable(secret_id, str(error).rstrip("."))
+        return _parsed(secret_id, answer.get("SecretString", ""))
+
+    def _new_client(self, region: str | None) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        # Its DEBUG lines hold the answers, and so the secrets.
+        logging.getLogger("botocore.parsers").setLevel(logging.INFO)
+        return boto3.session.Session().client(
+            "secretsmanager",
+            region_name=region,
+            endpoint_url=self._endpoint_url,
+            config=Config(
+                connect_timeout=TIMEOUT,
+                read_timeout=TIMEOUT,
+                retries={"total_max_attempts": 1},
+            ),
+        )
+
+
+class ManagedSecret:
+    """One secret of Secrets Manager, read again when it is old."""
+
+    def __init__(self, manager: SecretsManager, secret_id: str) -> None:
+        self._manager = manager
+        self._secret_id = secret_id
+        self._due = manager.clock()
+
+    def stale(self) -> bool:
+        return self._manager.clock() >= self._due
+
+    def read(self) -> list[Secret | Unreadable]:
+        interval = self._manager.refresh_interval
+        # Before the answer: one login waits for it, not all that come meanwhile.
+        self._due = self._manager.clock() + min(RETRY, interval)
+        found = self._manager.get(self._secret_id)
+        if isinstance(found, Secret):
+            self._due = self._manager.clock() + interval
+        return [found]
+
+
+def _parsed(name: str, text: str | bytes) -> Secret | Unreadable:
+    try:
+        match json.loads(text):
+            case {"username": str(username), "password": str(password)} if (
+                username and password
+            ):
+                (username + password).encode()  # JSON can hold half a character
+                return Secret(username, password)
+    except ValueError:
+        pass
+    return Unreadable(name, "it is not JSON with username and password")

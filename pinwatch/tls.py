@@ -1,0 +1,194 @@
+"""TLS towards clients and towards the database, and the certificates it needs.
+
+Owns contexts and certificate files. Does not know a socket: when a handshake is due,
+and what must not come before it, is the session's business.
+"""
+
+import hashlib
+import os
+import ssl
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pinwatch.errors import SettingError
+
+if TYPE_CHECKING:  # slow to import, and needed to make certificates only
+    from trustme import CA
+
+ALPN: Final = "postgresql"  # as PostgreSQL 17 has it registered
+LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
+LIFE: Final = timedelta(days=397)  # of a generated server certificate
+RENEWAL: Final = timedelta(days=30)  # before its end
+
+
+class ServerTls(NamedTuple):
+    """What the proxy shows its clients.
+
+    ``channel_binding`` is the tls-server-end-point hash of its certificate, None
+    where its signature has no hash of its own (Ed25519).
+    """
+
+    context: ssl.SSLContext
+    channel_binding: bytes | None
+
+
+def server(certificate: Path, key: Path | None = None) -> ServerTls:
+    """TLS 1.2 and 1.3 with a certificate (PEM, its chain after it) and its key.
+
+    Without ``key`` the certificate's file holds it too, as that of generated() does.
+
+    A client that comes by direct TLS must have chosen ALPN: look at the SSLObject's
+    selected_alpn_protocol(). Raises SettingError.
+    """
+    context = _context(ssl.PROTOCOL_TLS_SERVER)
+    # As PostgreSQL's be-secure-openssl.c: nothing to resume, nothing to renegotiate.
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
+    context.num_tickets = 0
+    try:
+        pem = certificate.read_text()
+        context.load_cert_chain(certificate, key)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise SettingError(
+            f"The certificate {certificate} can't be used with its key: {error}."
+        ) from error
+    first = pem[pem.index(ssl.PEM_HEADER) :]
+    first = first[: first.index(ssl.PEM_FOOTER) + len(ssl.PEM_FOOTER)]
+    return ServerTls(context, channel_binding(ssl.PEM_cert_to_DER_cert(first)))
+
+
+def client(
+    sslmode: str, sslrootcert: Path | str | None = None
+) -> ssl.SSLContext | None:
+    """The context of a connection to the database, None for ``disable``.
+
+    sslmode is disable, prefer, require, verify-ca or verify-full.
+
+    As in libpq, ``require`` verifies the CA if sslrootcert is given, and sslrootcert
+    ``system`` stands for the system's trust store; so does None here where a
+    certificate must be verified. Raises SettingError.
+    """
+    if sslmode == "disable":
+        return None
+    context = _context(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = sslmode == "verify-full"
+    if sslmode == "prefer" or (sslmode == "require" and sslrootcert is None):
+        context.verify_mode = ssl.CERT_NONE
+    elif sslrootcert is None or str(sslrootcert) == "system":
+        context.load_default_certs()
+    else:
+        try:
+            context.load_verify_locations(sslrootcert)
+        except OSError as error:
+            raise SettingError(
+                f"sslrootcert {sslrootcert} can't be used: {error}."
+            ) from error
+    return context
+
+
+def channel_binding(der: bytes) -> bytes | None:
+    """A certificate's tls-server-end-point hash (RFC 5929, section 4.1).
+
+    None where it has none, as with Ed25519; PostgreSQL cannot bind to it either.
+    """
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        algorithm = x509.load_der_x509_certificate(der).signature_hash_algorithm
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    if algorithm is None:
+        return None
+    weak = algorithm.name in ("md5", "sha1")
+    return hashlib.new("sha256" if weak else algorithm.name, der).digest()
+
+
+def generated(
+    folder: Path, names: Iterable[str] = (), now: datetime | None = None
+) -> Path:
+    """A file with a local server certificate and its key: made once, then reused.
+
+    The certificate is for LOCAL_NAMES and names (DNS names or addresses), and made
+    anew near its end or when a name is missing. Clients trust it by ``ca.pem`` beside
+    it. What holds a private key has mode 0600. Any number of processes may ask at
+    once. Raises SettingError.
+    """
+    from filelock import FileLock
+
+    now = now or datetime.now(UTC)
+    certificate = folder / "server.pem"
+    try:
+        wanted = {_identity(name) for name in (*LOCAL_NAMES, *names)}
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):
+            authority = _authority(folder)
+            if not _usable(certificate, authority, wanted, now + RENEWAL):
+                issued = authority.issue_cert(
+                    *sorted(wanted), organization_name="pinwatch", not_after=now + LIFE
+                )
+                _write(certificate, issued.private_key_and_cert_chain_pem.bytes())
+    except (OSError, ValueError) as error:
+        raise SettingError(
+            f"No certificate can be made in {folder}: {error}."
+        ) from error
+    return certificate
+
+
+def _identity(name: str) -> str:
+    """The name as a certificate has it."""
+    try:
+        return str(ip_address(name))
+    except ValueError:
+        return name.encode("idna").decode().lower()
+
+
+def _authority(folder: Path) -> "CA":
+    """The CA kept in the folder, or a new one; its certificate for all in ca.pem."""
+    from trustme import CA
+
+    kept, public = folder / "ca-key.pem", folder / "ca.pem"
+    try:
+        pem = kept.read_bytes()
+        authority = CA.from_pem(pem, pem)
+    except (FileNotFoundError, ValueError):
+        authority = CA(organization_name="pinwatch")
+        _write(kept, authority.private_key_pem.bytes() + authority.cert_pem.bytes())
+    if not public.exists() or public.read_bytes() != authority.cert_pem.bytes():
+        _write(public, authority.cert_pem.bytes(), mode=0o644)
+    return authority
+
+
+def _usable(
+    certificate: Path, authority: "CA", wanted: set[str], until: datetime
+) -> bool:
+    """Whether the file's certificate is the CA's, for these names, and lasts."""
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
+        found.verify_directly_issued_by(issuer)
+    except (FileNotFoundError, ValueError, InvalidSignature):
+        return False
+    names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return found.not_valid_after_utc > until and wanted <= {str(n.value) for n in names}
+
+
+def _write(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Replace the file at once, so that no reader finds half of it."""
+    with NamedTemporaryFile(dir=path.parent, delete=False) as file:  # mode 0600
+        file.write(content)
+    os.chmod(file.name, mode)
+    os.replace(file.name, path)
+
+
+def _context(protocol: int) -> ssl.SSLContext:
+    context = ssl.SSLContext(protocol)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols([ALPN])
+    return context
