@@ -1,0 +1,162 @@
+"""What a session holds once a statement has run: for people to see, not to decide by.
+
+Owns how statements add to the state of a session and take from it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pinwatch.pins.rules import (
+    CREATIONS,
+    Fields,
+    first_constant,
+    function_name,
+    is_in_temporary_schema,
+    is_temporary,
+    relation,
+)
+
+ALL: Final = ""
+"""In place of a name: everything of the kind."""
+
+SETTINGS: Final = "settings"
+PREPARED_STATEMENTS: Final = "prepared_statements"
+TEMPORARY_OBJECTS: Final = "temporary_objects"
+CURSORS: Final = "cursors"
+CHANNELS: Final = "channels"
+ADVISORY_LOCKS: Final = "advisory_locks"
+SEQUENCES: Final = "sequences"
+LIBRARIES: Final = "libraries"
+KINDS: Final = (
+    SETTINGS,
+    PREPARED_STATEMENTS,
+    TEMPORARY_OBJECTS,
+    CURSORS,
+    CHANNELS,
+    ADVISORY_LOCKS,
+    SEQUENCES,
+    LIBRARIES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """holds: the session has name of kind from now on, with value; else no longer."""
+
+    holds: bool
+    kind: str
+    name: str
+    value: str = ""
+
+
+def effects(node: str, fields: Fields) -> Iterator[Effect]:
+    """Of one node that runs."""
+    found = EFFECTS.get(node)
+    if found is not None:
+        yield from found(fields)
+
+
+def _variable(statement: Fields) -> Iterator[Effect]:
+    kind = str(statement.get("kind", ""))
+    name = str(statement.get("name", ""))
+    if kind == "VAR_RESET_ALL":
+        yield Effect(False, SETTINGS, ALL)
+    elif kind in ("VAR_RESET", "VAR_SET_DEFAULT"):
+        yield Effect(False, SETTINGS, name)
+    elif kind != "VAR_SET_MULTI" or name != "TRANSACTION":
+        yield Effect(True, SETTINGS, name.lower(), _values(statement))
+
+
+def _values(statement: Fields) -> str:
+    return ", ".join(_constant(argument) for argument in statement.get("args", ()))
+
+
+def _constant(argument: Mapping[str, Any]) -> str:
+    """A constant as written; empty for what is not one."""
+    while "TypeCast" in argument:
+        argument = argument["TypeCast"].get("arg", {})
+    constant = argument.get("A_Const", {})
+    for kind in ("sval", "fval", "bsval"):
+        if kind in constant:
+            return str(constant[kind].get(kind, ""))
+    if "ival" in constant:
+        return str(constant["ival"].get("ival", 0))
+    if "boolval" in constant:
+        return "true" if constant["boolval"].get("boolval") else "false"
+    return ""
+
+
+def _call(call: Fields) -> Iterator[Effect]:
+    name = function_name(call)
+    arguments = [_constant(argument) for argument in call.get("args", ())]
+    if name == "set_config" and arguments:
+        value = arguments[1] if len(arguments) > 1 else ""
+        yield Effect(True, SETTINGS, arguments[0].lower(), value)
+    elif name in ("nextval", "setval", "currval"):
+        yield Effect(True, SEQUENCES, first_constant(call) or "?")
+    elif name == "pg_advisory_unlock_all":
+        yield Effect(False, ADVISORY_LOCKS, ALL)
+    elif name.startswith("pg_advisory_unlock"):
+        yield Effect(False, ADVISORY_LOCKS, ", ".join(arguments) or "?")
+    elif name.startswith(("pg_advisory_lock", "pg_try_advisory_lock")):
+        yield Effect(True, ADVISORY_LOCKS, ", ".join(arguments) or "?")
+
+
+def _creation(statement: Fields) -> Iterator[Effect]:
+    if is_temporary(statement) or is_in_temporary_schema(statement):
+        yield Effect(True, TEMPORARY_OBJECTS, str(relation(statement).get("relname")))
+
+
+def _prepare(statement: Fields) -> Iterator[Effect]:
+    yield Effect(True, PREPARED_STATEMENTS, str(statement.get("name", "")))
+
+
+def _deallocate(statement: Fields) -> Iterator[Effect]:
+    yield Effect(False, PREPARED_STATEMENTS, str(statement.get("name", ALL)))
+
+
+def _declare(statement: Fields) -> Iterator[Effect]:
+    yield Effect(True, CURSORS, str(statement.get("portalname", "")))
+
+
+def _close(statement: Fields) -> Iterator[Effect]:
+    yield Effect(False, CURSORS, str(statement.get("portalname", ALL)))
+
+
+def _listen(statement: Fields) -> Iterator[Effect]:
+    yield Effect(True, CHANNELS, str(statement.get("conditionname", "")))
+
+
+def _unlisten(statement: Fields) -> Iterator[Effect]:
+    yield Effect(False, CHANNELS, str(statement.get("conditionname", ALL)))
+
+
+def _load(statement: Fields) -> Iterator[Effect]:
+    yield Effect(True, LIBRARIES, str(statement.get("filename", "")))
+
+
+def _discard(statement: Fields) -> Iterator[Effect]:
+    kinds = {
+        "DISCARD_ALL": KINDS,
+        "DISCARD_TEMP": (TEMPORARY_OBJECTS,),
+        "DISCARD_SEQUENCES": (SEQUENCES,),
+    }
+    for kind in kinds.get(str(statement.get("target", "")), ()):
+        if kind != LIBRARIES:
+            yield Effect(False, kind, ALL)
+
+
+EFFECTS: Final[Mapping[str, Callable[[Fields], Iterator[Effect]]]] = {
+    "VariableSetStmt": _variable,
+    "FuncCall": _call,
+    "PrepareStmt": _prepare,
+    "DeallocateStmt": _deallocate,
+    "DeclareCursorStmt": _declare,
+    "ClosePortalStmt": _close,
+    "ListenStmt": _listen,
+    "UnlistenStmt": _unlisten,
+    "LoadStmt": _load,
+    "DiscardStmt": _discard,
+    **dict.fromkeys(CREATIONS, _creation),
+}

@@ -1,0 +1,47 @@
+"""What is known of RDS Proxy at a date, as data: which findings pin."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A set of readings of the rules.
+
+    parse_pins: any Parse message pins. contested_pins: findings on which AWS's pages
+    and users disagree pin; otherwise they are warnings.
+    """
+
+    name: str
+    since: str
+    source: str
+    parse_pins: bool = False
+    contested_pins: bool = True
+
+
+PROFILES: Final = {
+    profile.name: profile
+    for profile in (
+        Profile(
+            name="rds-2023-11",
+            since="2023-11-10",
+            source=(
+                "https://aws.amazon.com/about-aws/whats-new/2023/11/"
+                "amazon-rds-proxy-postgresql-extended-query-protocol"
+            ),
+        ),
+        Profile(
+            name="rds-2020-06",
+            since="2020-06-30",
+            source="https://github.com/elixir-ecto/postgrex/issues/514",
+            parse_pins=True,
+        ),
+        Profile(
+            name="lenient",
+            since="2023-11-10",
+            source="docs/behaviour.md",
+            contested_pins=False,
+        ),
+    )
+}
+DEFAULT: Final = PROFILES["rds-2023-11"]

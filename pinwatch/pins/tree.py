@@ -1,0 +1,99 @@
+"""A statement's tree, walked for what runs now.
+
+Owns the order of the walk and what it passes over: SQL that a statement only stores.
+The tree is libpg_query's JSON; it is walked with a stack, so that depth costs nothing.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pglast.parser import ParseError, parse_sql_json
+
+STORED: Final[Mapping[str, tuple[str, ...] | None]] = {
+    "CreateFunctionStmt": None,  # all of it, BEGIN ATOMIC and defaults of arguments
+    "Constraint": None,  # DEFAULT, CHECK and GENERATED of a column
+    "RuleStmt": None,
+    "CreatePolicyStmt": None,
+    "AlterPolicyStmt": None,
+    "CreateTrigStmt": None,
+    "CreateDomainStmt": None,
+    "AlterDomainStmt": None,
+    "CreateStatsStmt": None,
+    "CreatePublicationStmt": None,
+    "PrepareStmt": None,  # runs at EXECUTE
+    "ViewStmt": ("query",),
+}
+"""Nodes whose SQL is kept for later: the fields that are, or None for all."""
+
+
+class Unparsable(Exception):
+    """Not SQL as this parser knows it."""
+
+
+class TooDeep(Exception):
+    """Nested deeper than its JSON can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One of the statements of a text; bytes of UTF-8 from start to end."""
+
+    tree: Mapping[str, Any]
+    start: int
+    end: int
+
+
+def statements(text: str) -> list[Statement]:
+    """Raises Unparsable and TooDeep."""
+    try:
+        found = json.loads(parse_sql_json(text)).get("stmts", ())
+    except ParseError as error:
+        raise Unparsable from error
+    except RecursionError as error:
+        raise TooDeep from error
+    size = len(text.encode())
+    return [
+        Statement(
+            raw["stmt"],
+            start := raw.get("stmt_location", 0),
+            start + raw["stmt_len"] if "stmt_len" in raw else size,
+        )
+        for raw in found
+        if "stmt" in raw
+    ]
+
+
+def nodes(tree: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every node that runs, by name and fields, in the order of the text's tree."""
+    stack: list[Any] = [tree]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, list):
+            stack.extend(reversed(item))
+            continue
+        inner: list[Any] = []
+        for key, value in item.items():
+            if key[0].isupper() and isinstance(value, dict):
+                yield key, value
+                inner.extend(_children(key, value))
+            elif isinstance(value, dict | list):
+                inner.append(value)
+        stack.extend(reversed(inner))
+
+
+def _children(name: str, fields: Mapping[str, Any]) -> list[Any]:
+    """The fields of a node that hold nodes which run."""
+    kept = STORED.get(name, ())
+    if kept is None:
+        return []
+    if name == "AlterTableCmd" and fields.get("subtype") == "AT_ColumnDefault":
+        return []
+    if name == "CreateTableAsStmt" and (fields.get("into") or {}).get("skipData"):
+        kept = ("query",)
+    return [
+        value
+        for key, value in fields.items()
+        if isinstance(value, dict | list) and key not in kept
+    ]
