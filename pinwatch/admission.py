@@ -1,0 +1,106 @@
+"""Who gets in: TLS, credentials and tokens, from the settings to a conversation.
+
+Owns what a client is checked against, and reads it again when it is stale. Does not
+know the client's socket, nor the messages of a login.
+"""
+
+import asyncio
+import functools
+import logging
+
+from pinwatch.auth.client import Conversation, TokenCheck, login
+from pinwatch.auth.credentials import Credentials
+from pinwatch.auth.iam import no_verifier, verifier
+from pinwatch.auth.secrets import Secret, SecretsManager
+from pinwatch.config.model import Settings
+from pinwatch.config.target import Target
+from pinwatch.errors import no_credentials
+from pinwatch.tls import LOCAL_NAMES, ServerTls, generated, server
+
+log = logging.getLogger("pinwatch")
+
+
+class Admission:
+    """What stands at the door of a proxy."""
+
+    def __init__(self, settings: Settings, target: Target) -> None:
+        self.settings = settings
+        self.target = target
+        self.tls: ServerTls | None = None
+        self._credentials = credentials(settings, target)
+        self._verify_token: TokenCheck = no_verifier
+
+    async def start(self) -> None:
+        """Read certificates and secrets, in a thread; raises SettingError."""
+        self.tls = await asyncio.to_thread(server_tls, self.settings)
+        await self.refresh()
+
+    def listening(self, port: int) -> None:
+        """Tokens must be for this port; raises SettingError."""
+        self._verify_token = token_check(self.settings, port)
+
+    async def refresh(self, everything: bool = True) -> None:
+        """Read the secrets again, in a thread: Secrets Manager may take seconds."""
+        read = functools.partial(self._credentials.refresh, everything=everything)
+        for sentence in await asyncio.to_thread(read):
+            log.warning("%s", sentence)
+
+    def password(self, user: str) -> str | None:
+        """What the proxy logs in to the database with as user."""
+        if user == self.target.user and self.target.password is not None:
+            return self.target.password
+        return self._credentials.cached(user).password
+
+    def stale(self) -> bool:
+        """Whether ``refresh`` is due before the next login."""
+        return self._credentials.stale()
+
+    def conversation(self, user: str, encrypted: bool) -> Conversation:
+        """How user proves who it is; raises ClientError for one who cannot."""
+        known = self.target.any_role or user == self.target.user
+        if self._credentials.trusting and not known:
+            raise no_credentials(user)
+        binding = self.tls.channel_binding if self.tls and encrypted else None
+        return login(
+            self._credentials.cached(user),
+            self._verify_token,
+            tls=encrypted,
+            channel_binding=binding,
+        )
+
+
+def credentials(settings: Settings, target: Target) -> Credentials:
+    """The roles that may log in; all are trusted where none is configured."""
+    checked = settings.auth or settings.default_auth_scheme == "IAM_AUTH"
+    secret = None
+    if target.password is not None and checked:
+        secret = Secret(target.user, target.password)
+    manager = settings.secrets_manager
+    return Credentials(
+        settings.auth,
+        target=secret,
+        default_auth_scheme=settings.default_auth_scheme,
+        secrets_manager=SecretsManager(
+            manager.endpoint_url, manager.region, manager.refresh_interval
+        ),
+    )
+
+
+def token_check(settings: Settings, port: int) -> TokenCheck:
+    """Raises SettingError."""
+    wanted = settings.default_auth_scheme == "IAM_AUTH" or any(
+        entry.iam_auth == "REQUIRED" for entry in settings.auth
+    )
+    if not wanted:
+        return no_verifier
+    hosts = (settings.listen.host, *LOCAL_NAMES, *settings.tls.names)
+    return verifier(settings.iam, hosts, port)
+
+
+def server_tls(settings: Settings) -> ServerTls:
+    """What clients see; raises SettingError."""
+    shown = settings.tls
+    certificate = shown.certificate or generated(
+        settings.state_folder / "tls", shown.names
+    )
+    return server(certificate, shown.key)

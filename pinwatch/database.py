@@ -1,0 +1,309 @@
+"""One connection to the target: its socket, its login, its end.
+
+Owns the way from a login to a close. What the server sends is told apart by
+``responses``; what belongs to the session that borrows the connection is written to
+it. Does not know what clients send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from enum import Enum
+from typing import Protocol, cast
+
+from pinwatch.encryption import EncryptedStream
+from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
+from pinwatch.introduction import Encryption, Introduction, Welcome
+from pinwatch.parameters import NEUTRAL, Values, switch
+from pinwatch.peers import Session
+from pinwatch.pool import Key
+from pinwatch.responses import Responses, Row
+from pinwatch.statements import Registry
+from pinwatch.wire.messages import (
+    IDLE,
+    TERMINATE_MESSAGE,
+)
+
+
+class Phase(Enum):
+    CONNECTING = "connecting"
+    AUTHENTICATION = "authentication"
+    READY = "ready"
+    RESETTING = "resetting"
+    CLOSING = "closing"
+    CLOSED = "closed"
+
+
+class Owner(Protocol):
+    """Who opened the connection and keeps it while nobody borrows it."""
+
+    def opened(self, connection: DatabaseConnection) -> None: ...
+
+    def failed(self, connection: DatabaseConnection, error: ClientError) -> None:
+        """The login did not succeed; sqlstate is the server's or 08006."""
+
+    def reset_done(self, connection: DatabaseConnection) -> None: ...
+
+    def closing(self, connection: DatabaseConnection, cancel: bool) -> None:
+        """It ends now; cancel says that the server is to be told to stop its work."""
+
+    def closed(self, connection: DatabaseConnection, reason: str) -> None: ...
+
+
+class DatabaseConnection(asyncio.Protocol):
+    """A connection to the target as one user in one database."""
+
+    def __init__(
+        self,
+        number: int,
+        key: Key,
+        password: str | None,
+        registry: Registry,
+        max_statements: int,
+        owner: Owner,
+        encryption: Encryption | None = None,
+    ) -> None:
+        self.number = number
+        self.key = key
+        self.owner = owner
+        self.introduction: Introduction | None = Introduction(
+            self, key, password, encryption
+        )
+        self.encryption: EncryptedStream | None = None
+        self.phase = Phase.CONNECTING
+        self.session: Session | None = None
+        self.responses = Responses(registry, max_statements, NEUTRAL)
+        self.replies = self.responses.replies
+        self.statements = self.responses.statements
+        self.backend_key: tuple[int, bytes] | None = None
+        self.idle_since = 0.0
+        self.borrows = 0
+        self.cancelling = 0  # cancel requests that the server may not have read yet
+        self.write_paused = False
+        self.reason = "The TCP channel was closed by either the database or the proxy."
+        self.write: Callable[[bytes], None] = _unconnected
+        self.transport: asyncio.Transport | None = None
+
+    # Opening.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.write = self.transport.write
+        self.phase = Phase.AUTHENTICATION
+        assert self.introduction is not None
+        self.introduction.begin()
+
+    def encrypt(self, stream: EncryptedStream) -> None:
+        assert self.transport is not None
+        write = self.transport.write
+        self.encryption = stream
+        self.write = lambda data: write(stream.encrypt(data))
+        write(stream.start())
+
+    def let_in(self, welcome: Welcome) -> None:
+        self.introduction = None
+        self.phase = Phase.READY
+        self.backend_key = welcome.key
+        self.responses.told = welcome.told
+        self.responses.status = welcome.status
+        self.owner.opened(self)
+
+    def _introduce(self, introduction: Introduction, data: bytes) -> None:
+        try:
+            introduction.receive(data)
+        except ClientError as error:
+            self.phase = Phase.CLOSED
+            self.abort()
+            self.owner.failed(self, error)
+
+    # Serving a session.
+
+    @property
+    def idle_outside_transaction(self) -> bool:
+        """Nothing is due, and the server is in no transaction."""
+        responses = self.responses
+        return responses.status == IDLE and self.replies.settled()
+
+    @property
+    def told(self) -> Values:
+        return self.responses.told
+
+    def lent(self, session: Session, parameters: Values) -> bool:
+        self.session = session
+        self.borrows += 1
+        responses = self.responses
+        before = responses.parameters
+        if before is parameters:
+            return True
+        responses.parameters = parameters
+        self.write(responses.ask(switch(before, parameters), self._parameters_set))
+        return False
+
+    def _parameters_set(self, _row: Row, error: ClientError | None) -> None:
+        if error is not None:
+            self.responses.parameters = None
+        if self.session is not None:
+            self.session.prepared(error)
+
+    def released(self) -> None:
+        self.session = None
+
+    def reset(self) -> None:
+        self.session = None
+        self.phase = Phase.RESETTING
+        self.resume_reading()
+        self.write(self.responses.ask(b"DISCARD ALL", self._reset_done))
+
+    def _reset_done(self, _row: Row, error: ClientError | None) -> None:
+        if error is not None:
+            self.close(f"The session reset failed: {error.text}")
+            return
+        self.phase = Phase.READY
+        self.statements.held.clear()
+        self.responses.parameters = NEUTRAL
+        self.owner.reset_done(self)
+
+    def ask(self, sql: bytes, answer: Callable[[Row], None]) -> None:
+        """Run sql for the proxy; answer gets its last row. Only while idle."""
+        self.write(self.responses.ask(sql, lambda row, _error: answer(row)))
+
+    # What the server sends.
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            if self.encryption is not None:
+                data = self._decrypt(self.encryption, data)
+            if self.introduction is not None:
+                self._introduce(self.introduction, data)
+            elif data and self.phase is not Phase.CLOSING:
+                self._receive(data)
+        except ProtocolViolation as violation:
+            self.reason = f"The database sent what is not the protocol: {violation}."
+            self.abort()
+        except ssl.SSLError as error:
+            self.reason = f"TLS failed: {error.reason}."
+            self.abort()
+
+    def _decrypt(self, stream: EncryptedStream, data: bytes) -> bytes:
+        plain, answer = stream.receive(data)
+        if answer and self.transport is not None:
+            self.transport.write(answer)
+        return plain
+
+    def _receive(self, data: bytes) -> None:
+        responses, session = self.responses, self.session
+        if session is None:
+            responses.receive(data, None)
+        else:
+            data = responses.receive(data, session.client)
+            if data:
+                session.write(data)
+            if session.requests.held:
+                session.answered()
+        if responses.done:
+            responses.give_answer()
+        self.check()
+
+    def check(self) -> None:
+        """Tell the session when all that it asked for is answered."""
+        responses, replies, session = self.responses, self.replies, self.session
+        if replies.due or responses.status != IDLE or session is None:
+            return
+        if not replies.uncertain:
+            if responses.at_boundary:
+                session.settled()
+        elif not (replies.batch_open or replies.skipping or replies.copying):
+            self.write(responses.fence())
+
+    # The end.
+
+    def close(self, reason: str) -> None:
+        """End a connection that nobody uses."""
+        self._leave(reason, cancel=False)
+
+    def abandon(self, reason: str) -> None:
+        self._leave(reason, cancel=bool(self.replies.due))
+
+    def _leave(self, reason: str, cancel: bool) -> None:
+        self.session = None
+        if self.phase in (Phase.CLOSING, Phase.CLOSED):
+            return
+        self.reason = reason
+        self.phase = Phase.CLOSING
+        self.owner.closing(self, cancel)
+        transport = self.transport
+        assert transport is not None
+        transport.resume_reading()
+        self.write(TERMINATE_MESSAGE)
+        if transport.can_write_eof():
+            transport.write_eof()
+        else:
+            transport.close()
+
+    def abort(self) -> None:
+        """End it without a word, now."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        before, self.phase = self.phase, Phase.CLOSED
+        session, self.session = self.session, None
+        fatal = self.responses.fatal
+        if before in (Phase.CONNECTING, Phase.AUTHENTICATION):
+            self.owner.failed(self, connection_failure(self.reason))
+        elif before is not Phase.CLOSED:
+            if fatal is not None:
+                self.reason = f"The database ended it: {fatal.text}"
+            self.owner.closed(self, self.reason)
+        if session is not None:
+            session.connection_closed(told=fatal is not None)
+
+    def ends(self) -> tuple[str, str]:
+        """Its addresses: the proxy's end, the database's end."""
+        assert self.transport is not None
+        ends = (self.transport.get_extra_info(n) for n in ("sockname", "peername"))
+        local, remote = (
+            f"{end[0]}:{end[1]}" if isinstance(end, tuple) else str(end) for end in ends
+        )
+        return local, remote
+
+    # Backpressure.
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+        if self.session is not None:
+            self.session.connection_full()
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        if self.session is not None:
+            self.session.connection_full()
+
+    def pause_reading(self) -> None:
+        if self.transport is not None:
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+
+class CancelConnection(asyncio.Protocol):
+    """A connection that only carries a CancelRequest; done when the server ends it."""
+
+    def __init__(self, request: bytes) -> None:
+        self.request = request
+        self.done = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).write(self.request)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+def _unconnected(_data: bytes) -> None:
+    raise RuntimeError("a database connection wrote before it was connected")

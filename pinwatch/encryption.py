@@ -1,0 +1,90 @@
+"""One end of TLS, between a socket's bytes and the protocol's.
+
+Owns the handshake and the records. Does not know sockets: what it is given comes from
+one, and what it gives is to be written to it.
+"""
+
+import contextlib
+import ssl
+from typing import Final
+
+CHUNK: Final = 262_144  # bytes decrypted at a time
+
+
+class EncryptedStream:
+    """TLS over one connection; raises ssl.SSLError when the peer breaks it."""
+
+    __slots__ = ("_incoming", "_outgoing", "_tls", "ended", "established")
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        server_side: bool,
+        server_hostname: str | None = None,
+    ) -> None:
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(
+            self._incoming, self._outgoing, server_side, server_hostname
+        )
+        self.established = False
+        self.ended = False  # the peer will send nothing more
+
+    @property
+    def protocol(self) -> str | None:
+        """What ALPN chose."""
+        return self._tls.selected_alpn_protocol()
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The peer's certificate in DER."""
+        return self._tls.getpeercert(binary_form=True)
+
+    def start(self) -> bytes:
+        """What the client's side sends first."""
+        self._shake_hands()
+        return self._outgoing.read()
+
+    def receive(self, data: bytes) -> tuple[bytes, bytes]:
+        """What data holds for the protocol, and what TLS itself has to send."""
+        self._incoming.write(data)
+        if not self.established:
+            self._shake_hands()
+        plain = self._decrypt() if self.established else b""
+        return plain, self._outgoing.read()
+
+    def alert(self) -> bytes:
+        """What is to be sent although the handshake failed."""
+        return self._outgoing.read()
+
+    def encrypt(self, data: bytes) -> bytes:
+        """The records for data; none before the handshake is over."""
+        if not self.established:
+            return b""
+        view = memoryview(data)
+        while view:
+            view = view[self._tls.write(view) :]
+        return self._outgoing.read()
+
+    def end(self) -> bytes:
+        """The last record: this side will send nothing more."""
+        with contextlib.suppress(ssl.SSLError):
+            self._tls.unwrap()
+        return self._outgoing.read()
+
+    def _shake_hands(self) -> None:
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return
+        self.established = True
+
+    def _decrypt(self) -> bytes:
+        chunks: list[bytes] = []
+        try:
+            while chunk := self._tls.read(CHUNK):
+                chunks.append(chunk)
+            self.ended = True
+        except ssl.SSLWantReadError:
+            pass
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -1,0 +1,258 @@
+"""What a client says until it is let in: encryption, startup, proof.
+
+Owns the order of these steps, and what may come in each. Does not know sockets, nor
+what is done with a client that was let in.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Final, Protocol
+
+from pinwatch import events
+from pinwatch.auth import refusals
+from pinwatch.auth.client import Conversation
+from pinwatch.auth.refusals import AuthenticationFailed
+from pinwatch.encryption import EncryptedStream
+from pinwatch.errors import ProtocolViolation
+from pinwatch.parameters import Values, read_startup
+from pinwatch.pool import Key
+from pinwatch.tls import ALPN, ServerTls
+from pinwatch.wire import messages
+from pinwatch.wire.messages import HEADER, PASSWORD
+from pinwatch.wire.startup import (
+    CancelRequest,
+    GSSENCRequest,
+    SSLRequest,
+    StartupMessage,
+    read_packet,
+)
+
+MAX_BYTES: Final = 65_536  # that a client may send before it is let in
+TLS_HANDSHAKE: Final = 0x16  # the first byte of a client that speaks TLS at once
+
+
+class Phase(Enum):
+    STARTUP = "startup"
+    AUTHENTICATION = "authentication"
+    OVER = "over"
+
+
+class Door(Protocol):
+    """What the proxy has for those who want in."""
+
+    require_tls: bool
+
+    @property
+    def tls(self) -> ServerTls | None:
+        """None where clients are not offered any."""
+
+    def observe(self, event: events.Event) -> None: ...
+
+    def authenticate(
+        self, guest: "Guest", user: str, encrypted: bool
+    ) -> Conversation | None:
+        """How user is to prove who it is; None if ``Guest.prove`` follows later.
+
+        Raises ClientError for a client that is refused.
+        """
+
+    def cancel(self, request: CancelRequest) -> bool:
+        """Whether the request was sent on."""
+
+
+class Guest(Protocol):
+    """The client, as its greeting sees it."""
+
+    number: int
+
+    write: Callable[[bytes], None]
+    """Send bytes to the client."""
+
+    def prove(self, conversation: Conversation) -> None:
+        """Take the client through conversation."""
+
+    def encrypt(self, stream: EncryptedStream) -> None:
+        """From the next byte on, both ways."""
+
+    def decrypt(self, data: bytes) -> None:
+        """Take data as the first that came encrypted."""
+
+    def let_in(self, rest: bytes) -> None:
+        """The greeting is over; rest came after it."""
+
+    def send_away(self) -> None:
+        """The connection has served its purpose."""
+
+
+class Greeting:
+    """One client's way in."""
+
+    __slots__ = (
+        "_conversation",
+        "_direct",
+        "_door",
+        "_guest",
+        "_input",
+        "_received",
+        "encryption",
+        "key",
+        "parameters",
+        "phase",
+    )
+
+    key: Key
+    parameters: Values
+
+    def __init__(self, guest: Guest, door: Door) -> None:
+        self._guest = guest
+        self._door = door
+        self._input = b""
+        self._received = 0
+        self._direct = False
+        self._conversation: Conversation | None = None
+        self.encryption: EncryptedStream | None = None
+        self.phase = Phase.STARTUP
+
+    @property
+    def begun(self) -> bool:
+        """Whether a packet is half here."""
+        return self.phase is Phase.STARTUP and bool(self._input)
+
+    @property
+    def user(self) -> str:
+        return self.key[0].decode("utf-8", "replace")
+
+    def receive(self, data: bytes) -> None:
+        """Raises ProtocolViolation and ClientError."""
+        self._received += len(data)
+        self._input += data
+        if self._received > MAX_BYTES:
+            raise ProtocolViolation("too many bytes before the login is over")
+        while self._step():
+            pass
+
+    def _step(self) -> bool:
+        """Whether something of the input was used."""
+        if self.phase is Phase.STARTUP:
+            return self._packet()
+        if self.phase is Phase.AUTHENTICATION and self._conversation is not None:
+            return self._proof(self._conversation)
+        return False
+
+    # Startup.
+
+    def _packet(self) -> bool:
+        if self._direct:
+            self._check_alpn()
+        elif self._input[:1] == bytes((TLS_HANDSHAKE,)) and self.encryption is None:
+            return self._encrypt_directly()
+        found = read_packet(self._input)
+        if found is None:
+            return False
+        packet, size = found
+        self._input = self._input[size:]
+        if isinstance(packet, SSLRequest):
+            self._encrypt()
+        elif isinstance(packet, GSSENCRequest):
+            self._guest.write(b"N")
+        elif isinstance(packet, CancelRequest):
+            forwarded = self._door.cancel(packet)
+            self._door.observe(events.CancelRequested(self._guest.number, forwarded))
+            self.phase = Phase.OVER
+            self._guest.send_away()
+        else:
+            self._start(packet)
+        return True
+
+    def _encrypt(self) -> None:
+        if self.encryption is not None:
+            raise ProtocolViolation("an SSL request on an encrypted connection")
+        tls = self._door.tls
+        if tls is None:
+            self._guest.write(b"N")
+            return
+        if self._input:
+            raise ProtocolViolation("received unencrypted data after SSL request")
+        self._guest.write(b"S")
+        self.encryption = EncryptedStream(tls.context, server_side=True)
+        self._guest.encrypt(self.encryption)
+
+    def _encrypt_directly(self) -> bool:
+        tls = self._door.tls
+        if tls is None:
+            raise ProtocolViolation("a TLS handshake where a startup was expected")
+        records, self._input = self._input, b""
+        self._direct = True
+        self.encryption = EncryptedStream(tls.context, server_side=True)
+        self._guest.encrypt(self.encryption)
+        self._guest.decrypt(records)
+        return False
+
+    def _check_alpn(self) -> None:
+        assert self.encryption is not None
+        if self.encryption.protocol != ALPN:
+            raise ProtocolViolation(
+                "received direct SSL connection request without ALPN protocol "
+                "negotiation extension"
+            )
+
+    def _start(self, packet: StartupMessage) -> None:
+        user, database, self.parameters = read_startup(packet.parameters)
+        self.key = user, database
+        encrypted = self.encryption is not None
+        self._door.observe(
+            events.StartupReceived(
+                self._guest.number,
+                self.user,
+                database.decode("utf-8", "replace"),
+                (3, packet.minor),
+                encrypted,
+            )
+        )
+        if self._door.require_tls and not encrypted:
+            raise AuthenticationFailed(refusals.TLS_REQUIRED, tls=False)
+        if packet.minor or packet.protocol_options:
+            self._guest.write(
+                messages.negotiate_protocol_version(
+                    messages.PROTOCOL_3_0, packet.protocol_options
+                )
+            )
+        self.phase = Phase.AUTHENTICATION
+        conversation = self._door.authenticate(self._guest, self.user, encrypted)
+        if conversation is not None:
+            self.prove(conversation)
+
+    # Proof.
+
+    def prove(self, conversation: Conversation) -> None:
+        """Ask the client for its proof; raises ClientError.
+
+        What it has sent already is looked at with the next ``receive``.
+        """
+        self._conversation = conversation
+        self._converse(lambda: next(conversation))
+
+    def _proof(self, conversation: Conversation) -> bool:
+        if len(self._input) < HEADER.size:
+            return False
+        kind, size = HEADER.unpack_from(self._input)
+        if kind != PASSWORD:
+            raise ProtocolViolation(
+                f"expected password response, got message type {kind}"
+            )
+        if not 4 <= size <= MAX_BYTES:
+            raise ProtocolViolation(f"invalid message length {size}")
+        if len(self._input) <= size:
+            return False
+        body, self._input = self._input[5 : size + 1], self._input[size + 1 :]
+        self._converse(lambda: conversation.send(body))
+        return True
+
+    def _converse(self, step: Callable[[], bytes]) -> None:
+        try:
+            self._guest.write(step())
+        except StopIteration as end:
+            self._guest.write(end.value)
+            self.phase = Phase.OVER
+            rest, self._input = self._input, b""
+            self._guest.let_in(rest)

@@ -1,0 +1,163 @@
+"""The proxy's way into the database: encryption, startup, login.
+
+Owns the order of these steps. Does not know sockets, nor what the connection is for.
+"""
+
+import ssl
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from pinwatch.auth.database import LoginRefused, login
+from pinwatch.encryption import EncryptedStream
+from pinwatch.errors import ClientError, ProtocolViolation
+from pinwatch.parameters import NEUTRAL, Values
+from pinwatch.pool import Key
+from pinwatch.responses import client_error
+from pinwatch.tls import channel_binding
+from pinwatch.wire import messages
+from pinwatch.wire.messages import (
+    AUTHENTICATION,
+    BACKEND_KEY_DATA,
+    ERROR_RESPONSE,
+    HEADER,
+    INT32,
+    MAX_MESSAGE,
+    PARAMETER_STATUS,
+    READY_FOR_QUERY,
+)
+
+SSL_REQUEST: Final = INT32.pack(8) + INT32.pack(messages.SSL_REQUEST_CODE)
+
+
+@dataclass(frozen=True, slots=True)
+class Encryption:
+    """How the target is to be reached: with TLS, and whether it may do without."""
+
+    context: ssl.SSLContext
+    hostname: str
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """What the server said when it let the proxy in; key is process and secret."""
+
+    told: Values
+    key: tuple[int, bytes] | None
+    status: int
+
+
+class Visitor(Protocol):
+    """The database connection, as its introduction sees it."""
+
+    write: Callable[[bytes], None]
+
+    def encrypt(self, stream: EncryptedStream) -> None:
+        """From the next byte on, both ways."""
+
+    def let_in(self, welcome: Welcome) -> None: ...
+
+
+class Introduction:
+    """One way in, as user and to the database of key."""
+
+    def __init__(
+        self,
+        visitor: Visitor,
+        key: Key,
+        password: str | None,
+        encryption: Encryption | None,
+    ) -> None:
+        self._visitor = visitor
+        self._key = key
+        self._password = password
+        self._encryption = encryption
+        self._stream: EncryptedStream | None = None
+        self._input = b""
+        self._told = NEUTRAL
+        self._backend_key: tuple[int, bytes] | None = None
+        self._waits_for_tls = encryption is not None
+        self._login: Generator[bytes, bytes, None] | None = None
+
+    def begin(self) -> None:
+        if self._waits_for_tls:
+            self._visitor.write(SSL_REQUEST)
+        else:
+            self._start()
+
+    def receive(self, data: bytes) -> None:
+        """Raises ProtocolViolation, and ClientError when the server refuses."""
+        self._input += data
+        if self._waits_for_tls and self._input:
+            self._encrypt()
+        if self._login is None and self._stream is not None:
+            if not self._stream.established:
+                return
+            self._start()
+        while len(self._input) >= HEADER.size:
+            kind, size = HEADER.unpack_from(self._input)
+            if not 4 <= size <= MAX_MESSAGE:
+                raise ProtocolViolation(f"invalid message length {size}")
+            if len(self._input) <= size:
+                return
+            body, self._input = self._input[5 : size + 1], self._input[size + 1 :]
+            self._message(kind, body)
+
+    def _encrypt(self) -> None:
+        """Take the answer to SSLRequest, one byte and not more."""
+        encryption = self._encryption
+        assert encryption is not None
+        answer, self._input = self._input[:1], self._input[1:]
+        if answer == b"S":
+            if self._input:
+                raise ProtocolViolation("unencrypted data after the answer to TLS")
+            self._stream = EncryptedStream(
+                encryption.context, False, encryption.hostname
+            )
+            self._waits_for_tls = False
+            self._visitor.encrypt(self._stream)
+        elif encryption.required or answer != b"N":
+            raise ClientError("the server does not support TLS", "08006")
+        else:
+            self._waits_for_tls = False
+            self._start()
+
+    def _start(self) -> None:
+        user, database = self._key
+        self._login = login(
+            user.decode("utf-8", "replace"),
+            self._password,
+            encrypted=self._stream is not None,
+            channel_binding=self._channel_binding(),
+        )
+        next(self._login)
+        self._visitor.write(messages.startup({b"user": user, b"database": database}))
+
+    def _channel_binding(self) -> bytes | None:
+        certificate = None if self._stream is None else self._stream.peer_certificate
+        return None if certificate is None else channel_binding(certificate)
+
+    def _message(self, kind: int, body: bytes) -> None:
+        if kind == AUTHENTICATION:
+            self._authenticate(body)
+        elif kind == PARAMETER_STATUS:
+            name, value, _ = body.split(b"\0")
+            self._told = self._told.changed(name, value)
+        elif kind == BACKEND_KEY_DATA:
+            self._backend_key = INT32.unpack_from(body)[0], body[4:]
+        elif kind == READY_FOR_QUERY:
+            self._visitor.let_in(Welcome(self._told, self._backend_key, body[0]))
+        elif kind == ERROR_RESPONSE:
+            raise client_error(body)
+
+    def _authenticate(self, body: bytes) -> None:
+        assert self._login is not None
+        try:
+            answer = self._login.send(body)
+        except StopIteration:
+            return
+        except LoginRefused as refusal:
+            raise ClientError(str(refusal).rstrip("."), "28000") from None
+        if answer:
+            self._visitor.write(answer)

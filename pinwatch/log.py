@@ -1,0 +1,95 @@
+"""The log, in Amazon RDS Proxy's own words and grammar.
+
+::
+
+    TIMESTAMP [LEVEL] [proxyEndpoint=NAME] [clientConnection=N] message
+
+INFO and WARN are always written unless ``log_level`` quietens them; DEBUG needs
+``debug_logging``. Wordings are those of logs that users of RDS Proxy published
+(docs/behaviour.md); what it has no line for is worded alike.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, TextIO
+
+from pinwatch import events
+
+DEBUG: Final = 10
+INFO: Final = 20
+WARN: Final = 30
+NAMES: Final = {DEBUG: "DEBUG", INFO: "INFO", WARN: "WARN"}
+LEVELS: Final = {"debug": DEBUG, "info": INFO, "warning": WARN, "error": 40}
+
+CLOSED_BY_REQUEST: Final = "The client requested that the connection close."
+CLOSED_CHANNEL: Final = "The TCP channel was closed by either the client or the proxy."
+
+
+class Log:
+    """An observer that writes a line for each event worth one."""
+
+    def __init__(
+        self,
+        stream: TextIO,
+        level: int = INFO,
+        endpoint: str = "default",
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.stream = stream
+        self.level = level
+        self.endpoint = endpoint
+        self.now = now
+
+    def __call__(self, event: events.Event) -> None:
+        level, message = describe(event)
+        if level >= self.level:
+            self.stream.write(self.line(level, _tag(event, self.endpoint), message))
+            self.stream.flush()
+
+    def line(self, level: int, tag: str, message: str) -> str:
+        at = self.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return f"{at} [{NAMES[level]}] {tag} {message}\n"
+
+
+def _tag(event: events.Event, endpoint: str) -> str:
+    if isinstance(
+        event, events.DatabaseConnected | events.DatabaseClosed | events.DatabaseReset
+    ):
+        return f"[dbConnection={event.connection}]"
+    return f"[proxyEndpoint={endpoint}] [clientConnection={event.client}]"
+
+
+def describe(event: events.Event) -> tuple[int, str]:
+    """The level and the sentence for an event."""
+    match event:
+        case events.ClientConnected(_, address):
+            return INFO, f"A new client connected from {address}."
+        case events.StartupReceived(_, user, database, (major, minor), encrypted):
+            return DEBUG, (
+                f'Received Startup Message: [username="{user}", '
+                f'database="{database}", protocolMajorVersion={major}, '
+                f"protocolMinorVersion={minor}, "
+                f"sslEnabled={'true' if encrypted else 'false'}]"
+            )
+        case events.CancelRequested(_, forwarded):
+            done = "was forwarded to the database" if forwarded else "was ignored"
+            return INFO, f"A cancel request {done}."
+        case events.ClientRefused(_, text, sqlstate, log):
+            return WARN, log or f"The client was refused. SQLSTATE {sqlstate}: {text}"
+        case events.ClientClosed(_, requested):
+            reason = CLOSED_BY_REQUEST if requested else CLOSED_CHANNEL
+            return INFO, f"The client connection closed. Reason: {reason}"
+        case events.BorrowFailed(_, text):
+            return INFO, text
+        case events.DatabaseConnected(_, local, remote):
+            return INFO, (
+                f"A TCP connection was established from the proxy at {local} "
+                f"to the database at {remote}."
+            )
+        case events.DatabaseClosed(_, reason):
+            return INFO, f"The database connection closed. Reason: {reason}"
+        case events.DatabaseReset():
+            return INFO, (
+                "The database connection was released to the connection pool upon "
+                "session reset."
+            )

@@ -1,0 +1,114 @@
+"""Startup parameters, and what a client is told of its settings.
+
+Owns which parameters a StartupMessage may carry, as on RDS Proxy, and the SQL that
+gives a database connection one client's values instead of another's. Profiles and
+ParameterStatus sets are interned: two are equal when they are the same object.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, Final
+from weakref import WeakValueDictionary
+
+from pinwatch.errors import (
+    missing_user,
+    unsupported_command_line_options,
+    unsupported_option,
+    unsupported_replication,
+)
+
+ACCEPTED: Final = {
+    name.lower(): name
+    for name in (
+        b"application_name",
+        b"client_encoding",
+        b"DateStyle",
+        b"TimeZone",
+        b"extra_float_digits",
+        b"search_path",
+    )
+}
+
+
+class Values:
+    """An interned, immutable mapping from a parameter's name to its value."""
+
+    __slots__ = ("__weakref__", "_items", "values")
+
+    _interned: ClassVar[
+        "WeakValueDictionary[frozenset[tuple[bytes, bytes]], Values]"
+    ] = WeakValueDictionary()
+
+    _items: frozenset[tuple[bytes, bytes]]
+    values: Mapping[bytes, bytes]
+
+    @classmethod
+    def of(cls, values: Mapping[bytes, bytes]) -> "Values":
+        items = frozenset(values.items())
+        known = cls._interned.get(items)
+        if known is None:
+            known = cls()
+            known._items = items
+            known.values = dict(values)
+            cls._interned[items] = known
+        return known
+
+    def changed(self, name: bytes, value: bytes) -> "Values":
+        """These values with one of them changed."""
+        if self.values.get(name) == value:
+            return self
+        return Values.of({**self.values, name: value})
+
+    def differing(self, other: "Values") -> dict[bytes, bytes]:
+        """The values here that other lacks or has otherwise."""
+        return dict(self._items - other._items)
+
+
+NEUTRAL: Final = Values.of({})
+
+
+def read_startup(
+    parameters: Mapping[bytes, bytes],
+) -> tuple[bytes, bytes, Values]:
+    """User, database and settings of a StartupMessage.
+
+    Raises ClientError for whatever RDS Proxy refuses.
+    """
+    settings: dict[bytes, bytes] = {}
+    user = parameters.get(b"user", b"")
+    if not user:
+        raise missing_user()
+    for name, value in parameters.items():
+        if name in (b"user", b"database"):
+            continue
+        if name == b"options":
+            raise unsupported_command_line_options()
+        if name == b"replication":
+            raise unsupported_replication()
+        accepted = ACCEPTED.get(name.lower())
+        if accepted is None:
+            raise unsupported_option(name.decode("utf-8", "replace"))
+        settings[accepted] = value
+    return user, parameters.get(b"database") or user, Values.of(settings)
+
+
+def switch(before: Values | None, after: Values) -> bytes:
+    """The SQL that turns settings before into after; None is not known."""
+    names = ACCEPTED.values() if before is None else before.values
+    reset = [b"RESET " + name for name in names if name not in after.values]
+    old = NEUTRAL if before is None else before
+    wanted = after.differing(old)
+    assign = [
+        b"pg_catalog.set_config(" + literal(n) + b"," + literal(v) + b",false)"
+        for n, v in sorted(wanted.items())
+    ]
+    if assign:
+        reset.append(b"SELECT " + b",".join(assign))
+    return b";".join(reset)
+
+
+def literal(value: bytes) -> bytes:
+    """A string constant that reads the same whatever standard_conforming_strings."""
+    quoted = value.replace(b"'", b"''")
+    if b"\\" in quoted:
+        return b"E'" + quoted.replace(b"\\", b"\\\\") + b"'"
+    return b"'" + quoted + b"'"

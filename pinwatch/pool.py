@@ -1,0 +1,209 @@
+"""The database connections of one target, and who waits for them.
+
+Owns who holds what: a connection is opening, idle, borrowed or closing, by membership
+in this module's containers, and a borrower waits or does not. All of it counts
+towards the cap, over every pair of user and database. Does not know what travels on
+a connection.
+
+Waiters are served in the order in which they came; connections are lent last in,
+first out.
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from typing import Protocol
+
+from pinwatch.errors import ClientError, borrow_timeout
+
+Key = tuple[bytes, bytes]
+"""User and database."""
+
+
+class Connection(Protocol):
+    """What the pool knows of a database connection."""
+
+    key: Key
+    idle_since: float
+
+    def close(self, reason: str) -> None:
+        """End it; ``Pool.closed`` follows when the server has let go."""
+
+
+class Borrower(Protocol):
+    """What the pool knows of a client session."""
+
+    key: Key
+
+    def lend(self, connection: Connection) -> None: ...
+
+    def refuse(self, error: ClientError) -> None: ...
+
+
+class Pool:
+    """At most max_connections connections, lent one borrower at a time.
+
+    open_connection starts to open one and is answered by ``opened`` or ``refused``.
+    now gives seconds on a monotonic clock; borrow_timeout is in seconds.
+    """
+
+    def __init__(
+        self,
+        max_connections: int,
+        borrow_timeout: float,
+        open_connection: Callable[[Key], None],
+        now: Callable[[], float],
+    ) -> None:
+        self.max_connections = max_connections
+        self.borrow_timeout = borrow_timeout
+        self.open_connection = open_connection
+        self.now = now
+        self.idle: dict[Key, list[Connection]] = {}
+        self.borrowed: set[Connection] = set()
+        self.closing: set[Connection] = set()
+        self.opening: Counter[Key] = Counter()
+        self.waiting: OrderedDict[Borrower, float] = OrderedDict()
+        self.retry_at: dict[Key, float] = {}
+
+    def __len__(self) -> int:
+        """Connections that count towards the cap."""
+        return (
+            self.opening.total()
+            + sum(map(len, self.idle.values()))
+            + len(self.borrowed)
+            + len(self.closing)
+        )
+
+    def borrow(self, borrower: Borrower) -> Connection | None:
+        """A connection for borrower, or None: it is lent or refused one later."""
+        if not self.waiting:
+            idle = self.idle.get(borrower.key)
+            if idle:
+                connection = idle.pop()
+                self.borrowed.add(connection)
+                return connection
+        self.waiting[borrower] = self.now() + self.borrow_timeout
+        self.match()
+        return None
+
+    def give_back(self, connection: Connection) -> None:
+        """The borrower is done; who waited longest goes on in this very call."""
+        if self.waiting:
+            borrower = next(iter(self.waiting))
+            if borrower.key == connection.key:
+                del self.waiting[borrower]
+                borrower.lend(connection)
+                return
+        self.borrowed.discard(connection)
+        self._store(connection)
+        if self.waiting:
+            self.match()
+
+    def take_back(self, borrower: Borrower) -> None:
+        """The borrower waits no longer."""
+        self.waiting.pop(borrower, None)
+
+    def retire(self, connection: Connection) -> None:
+        """The connection is closing, and counts until it is closed."""
+        self._remove(connection)
+        self.closing.add(connection)
+
+    def closed(self, connection: Connection) -> None:
+        """The connection is gone."""
+        self._remove(connection)
+        self.closing.discard(connection)
+        self.match()
+
+    def opened(self, connection: Connection) -> None:
+        """An opening has ended well."""
+        self._end_opening(connection.key)
+        self.retry_at.pop(connection.key, None)
+        self._store(connection)
+        self.match()
+
+    def refused(self, key: Key, error: ClientError) -> None:
+        """The database refuses this pair: whoever waited first for it hears so."""
+        self._end_opening(key)
+        for borrower in self.waiting:
+            if borrower.key == key:
+                del self.waiting[borrower]
+                borrower.refuse(error)
+                break
+        self.match()
+
+    def unavailable(self, key: Key, retry_after: float) -> None:
+        """An opening failed for a reason that may pass; seconds to the next try."""
+        self._end_opening(key)
+        self.retry_at[key] = self.now() + retry_after
+
+    def sweep(self) -> None:
+        """What time alone brings: waits that are over, openings to try again."""
+        now = self.now()
+        while self.waiting:
+            borrower, deadline = next(iter(self.waiting.items()))
+            if deadline > now:
+                break
+            del self.waiting[borrower]
+            borrower.refuse(borrow_timeout())
+        due = [key for key, at in self.retry_at.items() if at <= now]
+        for key in due:
+            del self.retry_at[key]
+        if due:
+            self.match()
+
+    def match(self) -> None:
+        """Bring waiters and connections together, in the waiters' order.
+
+        Each waiter gets an idle connection, or is covered by one that is opening, or
+        has one opened for it; the first for whom there is no room ends the round.
+        """
+        covered: Counter[Key] = Counter()
+        for borrower in list(self.waiting):
+            if borrower not in self.waiting:
+                continue
+            key = borrower.key
+            idle = self.idle.get(key)
+            if idle:
+                connection = idle.pop()
+                self.borrowed.add(connection)
+                del self.waiting[borrower]
+                borrower.lend(connection)
+            elif covered[key] < self.opening[key]:
+                covered[key] += 1
+            elif key in self.retry_at:
+                continue
+            elif len(self) < self.max_connections:
+                covered[key] += 1
+                self.opening[key] += 1
+                self.open_connection(key)
+            else:
+                self._make_room()
+                break
+
+    def _make_room(self) -> None:
+        """Close the connection that was idle for longest, one at a time."""
+        if self.closing:
+            return
+        oldest = min(
+            (idle[0] for idle in self.idle.values() if idle),
+            key=lambda connection: connection.idle_since,
+            default=None,
+        )
+        if oldest is not None:
+            oldest.close("Room was needed for another user or database.")
+
+    def _store(self, connection: Connection) -> None:
+        connection.idle_since = self.now()
+        self.idle.setdefault(connection.key, []).append(connection)
+
+    def _remove(self, connection: Connection) -> None:
+        self.borrowed.discard(connection)
+        idle = self.idle.get(connection.key)
+        if idle is not None and connection in idle:
+            idle.remove(connection)
+            if not idle:
+                del self.idle[connection.key]
+
+    def _end_opening(self, key: Key) -> None:
+        self.opening[key] -= 1
+        if not self.opening[key]:
+            del self.opening[key]

@@ -1,0 +1,338 @@
+"""Prepared statements of the protocol, alive across database connections.
+
+Owns which statement a client means by a name, and which statements a database
+connection has. Clients that prepare the same text with the same parameter types share
+one statement, under a name of the proxy's own; a connection that lacks it when it is
+needed gets a Parse of the proxy's, whose answer is swallowed. What a client itself
+asks for is always asked of the server, so that every answer is the server's own.
+
+A message that refers to a name which an earlier, unanswered batch may yet change has
+to wait: ``Unsettled`` is raised.
+"""
+
+from typing import Final
+
+from pinwatch.replies import Change, Replies
+from pinwatch.statements import Registry, Statement
+from pinwatch.wire.messages import close_statement, parse
+
+CLOSE_UNNAMED: Final = close_statement(b"")
+
+
+class Unsettled(Exception):
+    """The message must wait until the batches before it are answered."""
+
+
+class ServerStatements:
+    """What is prepared on one database connection; at most limit, oldest use first."""
+
+    __slots__ = ("held", "limit", "reparsed", "unnamed", "unnamed_segment")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.held: dict[Statement, None] = {}
+        self.unnamed: object = None
+        self.unnamed_segment = -1
+        self.reparsed = 0
+
+    def use(self, statement: Statement) -> bool:
+        """Whether the connection has statement; now the one used last if so."""
+        held = self.held
+        if statement not in held:
+            return False
+        del held[statement]
+        held[statement] = None
+        return True
+
+    def prepare(self, statement: Statement, replies: Replies) -> bytes:
+        """What to send so that the connection has statement; answers are swallowed."""
+        if self.use(statement):
+            return b""
+        self.reparsed += 1
+        room = self.make_room(replies)
+        self.held[statement] = None
+        replies.change(Added(self, statement, swallow=True))
+        return room + parse(statement.name, statement.definition)
+
+    def make_room(self, replies: Replies) -> bytes:
+        """What to send so that one more statement fits."""
+        out = b""
+        while len(self.held) >= self.limit:
+            out += self.remove(next(iter(self.held)), replies)
+        return out
+
+    def remove(self, statement: Statement, replies: Replies) -> bytes:
+        """What to send so that the connection lacks statement."""
+        if statement not in self.held:
+            return b""
+        del self.held[statement]
+        replies.change(Removed(self, statement))
+        return close_statement(statement.name)
+
+    def forget(self, name: bytes) -> None:
+        """The server says that it has no statement of this name."""
+        for statement in list(self.held):
+            if statement.name == name:
+                del self.held[statement]
+
+    def forget_all(self, replies: Replies) -> None:
+        """The server dropped all; what is being prepared since then stays."""
+        self.held.clear()
+        for entry in replies.due:
+            if isinstance(entry, Added):
+                self.held[entry.statement] = None
+
+
+class Added(Change):
+    """A Parse: until it is answered, statement is taken to be on the connection."""
+
+    __slots__ = ("server", "statement")
+
+    def __init__(
+        self, server: ServerStatements, statement: Statement, swallow: bool
+    ) -> None:
+        super().__init__(swallow)
+        self.server = server
+        self.statement = statement
+
+    def undo(self) -> None:
+        self.server.held.pop(self.statement, None)
+
+
+class Removed(Change):
+    """A Close of the proxy's own."""
+
+    __slots__ = ("server", "statement")
+
+    def __init__(self, server: ServerStatements, statement: Statement) -> None:
+        super().__init__(swallow=True)
+        self.server = server
+        self.statement = statement
+
+    def undo(self) -> None:
+        self.server.held[self.statement] = None
+
+
+class Unnamed(Change):
+    """A Parse or Close of the unnamed statement, of the proxy's own."""
+
+    __slots__ = ("server",)
+
+    def __init__(self, server: ServerStatements) -> None:
+        super().__init__(swallow=True)
+        self.server = server
+
+    def undo(self) -> None:
+        self.server.unnamed = None
+
+
+class Named(Added):
+    """A client's Parse of a named statement."""
+
+    __slots__ = ("client", "name")
+
+    def __init__(
+        self,
+        server: ServerStatements,
+        statement: Statement,
+        client: "ClientStatements",
+        name: bytes,
+    ) -> None:
+        super().__init__(server, statement, swallow=False)
+        self.client = client
+        self.name = name
+
+    def undo(self) -> None:
+        super().undo()
+        self.client.named.pop(self.name, None)
+
+
+class Refused(Change):
+    """A client's Parse of a name that it already has: the server will say so."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(swallow=False)
+
+    def undo(self) -> None:
+        pass
+
+
+class Unkept(Change):
+    """A Parse of the proxy's own that is not kept track of."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(swallow=True)
+
+    def undo(self) -> None:
+        pass
+
+
+class Closed(Change):
+    """A client's Close of a named statement; the shared one stays on the server."""
+
+    __slots__ = ("client", "name", "statement")
+
+    def __init__(
+        self, client: "ClientStatements", name: bytes, statement: Statement
+    ) -> None:
+        super().__init__(swallow=False)
+        self.client = client
+        self.name = name
+        self.statement = statement
+
+    def undo(self) -> None:
+        self.client.named[self.name] = self.statement
+
+
+class ClientStatements:
+    """What one client session has prepared, by its own names.
+
+    Each method tells what to send for one message of the client: None, the message as
+    it is; or what goes before it, and the name that takes the client's place in it.
+    ``Unsettled`` is raised before anything has changed.
+    """
+
+    __slots__ = ("named", "registry", "unnamed")
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.named: dict[bytes, Statement] = {}
+        self.unnamed: object = None
+
+    def parse(
+        self, name: bytes, definition: bytes, server: ServerStatements, replies: Replies
+    ) -> tuple[bytes, bytes] | None:
+        """Parse of a named statement."""
+        _wait_for_earlier_changes(replies)
+        replies.batch()
+        if not replies.counting:
+            return None
+        known = self.named.get(name)
+        if known is not None:
+            out = server.prepare(known, replies)
+            replies.change(Refused())
+            return out, known.name
+        statement = self.registry.statement(definition)
+        out = server.remove(statement, replies) + server.make_room(replies)
+        server.held[statement] = None
+        self.named[name] = statement
+        replies.change(Named(server, statement, self, name))
+        return out, statement.name
+
+    def parse_unnamed(
+        self, definition: object, server: ServerStatements, replies: Replies
+    ) -> None:
+        """Parse of the unnamed statement, which goes as it is.
+
+        definition may be any object where the statement is not to be kept.
+        """
+        replies.unnamed_parse()
+        self.unnamed = server.unnamed = definition
+        server.unnamed_segment = replies.segment
+
+    def parse_unkept(
+        self, name: bytes, server: ServerStatements, replies: Replies
+    ) -> tuple[bytes, bytes] | None:
+        """Parse of a statement too long to keep; the session is pinned.
+
+        It goes under the client's own name, unless that is taken.
+        """
+        if not name:
+            self.parse_unnamed(object(), server, replies)
+            return None
+        _wait_for_earlier_changes(replies)
+        replies.plain()
+        known = self.named.get(name)
+        if known is None or not replies.counting:
+            return None
+        return server.prepare(known, replies), known.name
+
+    def refer(
+        self, name: bytes, server: ServerStatements, replies: Replies
+    ) -> tuple[bytes, bytes] | None:
+        """Bind to, or Describe of, the statement name."""
+        if not name:
+            return self._refer_to_unnamed(server, replies)
+        _wait_for_earlier_changes(replies)
+        replies.batch()
+        statement = self.named.get(name)
+        if statement is None or not replies.counting:
+            return None
+        return server.prepare(statement, replies), statement.name
+
+    def _refer_to_unnamed(
+        self, server: ServerStatements, replies: Replies
+    ) -> tuple[bytes, bytes] | None:
+        own = server.unnamed is self.unnamed and self.unnamed is not None
+        if own and server.unnamed_segment == replies.segment:
+            replies.batch()
+            return None
+        if replies.due and replies.in_doubt():
+            raise Unsettled
+        replies.batch()
+        if own or not replies.counting:
+            return None
+        replies.change(Unnamed(server))
+        server.unnamed = self.unnamed
+        if self.unnamed is None:
+            return CLOSE_UNNAMED, b""
+        assert isinstance(self.unnamed, bytes)
+        return parse(b"", self.unnamed), b""
+
+    def close(
+        self, name: bytes, server: ServerStatements, replies: Replies
+    ) -> tuple[bytes, bytes] | None:
+        """Close of the statement name."""
+        if not name:
+            self.unnamed = server.unnamed = None
+            replies.plain()
+            return None
+        _wait_for_earlier_changes(replies)
+        statement = self.named.get(name)
+        if statement is None or not replies.counting:
+            replies.plain()
+            return None
+        replies.batch()
+        del self.named[name]
+        replies.change(Closed(self, name, statement))
+        return b"", self.registry.nowhere
+
+    def materialise(
+        self, name: bytes, server: ServerStatements, replies: Replies
+    ) -> bytes:
+        """What to send so that SQL can name the statement as the client does.
+
+        From now on the client's name is the server's: the session is pinned.
+        """
+        statement = self.named.pop(name, None)
+        if statement is None:
+            return b""
+        replies.change(Unkept())
+        return parse(name, statement.definition)
+
+    def queried(self, server: ServerStatements) -> None:
+        """A simple Query: the server drops the unnamed statement."""
+        self.unnamed = server.unnamed = None
+
+    def forget_all(self, replies: Replies) -> None:
+        """The server dropped all; what is being prepared since then stays."""
+        self.named.clear()
+        for entry in replies.due:
+            if isinstance(entry, Named):
+                self.named[entry.name] = entry.statement
+
+    def own_name(self, name: bytes) -> bytes:
+        """The client's word for a name of the registry's; for error texts."""
+        for own, statement in self.named.items():
+            if statement.name == name:
+                return own
+        return name
+
+
+def _wait_for_earlier_changes(replies: Replies) -> None:
+    if (replies.changes or replies.barrier >= 0) and replies.in_doubt():
+        raise Unsettled

@@ -1,0 +1,244 @@
+"""The replies that a database connection owes: who gets them, and when none is left.
+
+Owns the count. Each message that the server will answer with ReadyForQuery has an
+entry, and so has each Parse and Close, since those are also sent by the proxy on its
+own account and their answers then swallowed. Everything else in a reply belongs to
+the client and needs no entry.
+
+Three things make the count hard, and are settled here: after an error in an extended
+batch the server skips to the next Sync, Query included; while it reads COPY data it
+ignores Sync; and where it cannot be told which of two Syncs it ignored, the fewest
+answers are assumed, and ``uncertain`` asks for a fence before the connection is
+given back: a query of the proxy's own, before whose answer all others must come.
+"""
+
+from collections import deque
+from typing import Final
+
+QUERY: Final = 1  # Query or FunctionCall
+QUERY_IN_BATCH: Final = 2  # the same, with no Sync after the batch before it
+SYNC: Final = 3
+COPY_END: Final = 4  # CopyDone or CopyFail, sent before the server asked for data
+UNNAMED_PARSE: Final = 5
+PLAIN: Final = 6  # a Parse or Close of what the proxy does not keep
+INJECTED: Final = 7  # a Query of the proxy's own, swallowed through its ReadyForQuery
+FENCE: Final = 8
+
+ANSWERED_BY_READY: Final = frozenset((QUERY, QUERY_IN_BATCH, SYNC, INJECTED, FENCE))
+ENDED_BY_READY: Final = frozenset((QUERY, INJECTED, FENCE))  # also after an error
+
+
+class Change:
+    """A Parse or Close whose answer decides whether a change took place.
+
+    The change is made when the message is sent; undo takes it back when the server
+    refuses or skips the message.
+    """
+
+    __slots__ = ("swallow",)
+
+    def __init__(self, swallow: bool) -> None:
+        self.swallow = swallow
+
+    def undo(self) -> None:
+        raise NotImplementedError
+
+
+Entry = int | Change
+
+
+class Replies:
+    """What one database connection still has to answer, in order."""
+
+    __slots__ = (
+        "barrier",
+        "batch_open",
+        "changes",
+        "copying",
+        "due",
+        "ignored_syncs",
+        "segment",
+        "skipping",
+        "uncertain",
+    )
+
+    def __init__(self) -> None:
+        self.due: deque[Entry] = deque()
+        self.changes = 0  # entries of due that are a Change
+        self.segment = 0  # batches sent so far, each up to its Sync or Query
+        self.barrier = -1  # the batch whose SQL may have dropped statements
+        self.batch_open = False  # extended messages sent, their Sync not yet
+        self.skipping = False  # the server skips all until a Sync not yet sent
+        self.copying = False  # the server reads COPY data whose end is not yet sent
+        self.ignored_syncs = False  # a Sync went into the COPY that is running
+        self.uncertain = False
+
+    def settled(self) -> bool:
+        """Nothing is due, half sent or in doubt."""
+        return not (
+            self.due
+            or self.batch_open
+            or self.skipping
+            or self.copying
+            or self.uncertain
+        )
+
+    # What is sent to the server.
+
+    def query(self) -> None:
+        if self.copying:
+            self._breaks_copy()
+        elif not self.skipping:
+            self.due.append(QUERY_IN_BATCH if self.batch_open else QUERY)
+            self.batch_open = False
+            self.segment += 1
+
+    def sync(self) -> None:
+        if self.copying:
+            self.ignored_syncs = True
+            return
+        self.skipping = False
+        self.batch_open = False
+        self.due.append(SYNC)
+        self.segment += 1
+
+    def batch(self) -> None:
+        """A message of the extended protocol other than Sync and Flush."""
+        if self.copying:
+            self._breaks_copy()
+        elif not self.skipping:
+            self.batch_open = True
+
+    def unnamed_parse(self) -> None:
+        self.batch()
+        if self.counting:
+            self.due.append(UNNAMED_PARSE)
+
+    def plain(self) -> None:
+        self.batch()
+        if self.counting:
+            self.due.append(PLAIN)
+
+    def change(self, change: Change) -> None:
+        """A Parse or Close of a named statement; only while counting."""
+        self.due.append(change)
+        self.changes += 1
+
+    def copy_end(self) -> None:
+        if self.copying:
+            self.copying = False
+        elif self.batch_open or (self.due and not self.skipping):
+            self.due.append(COPY_END)
+
+    def inject(self, entry: int) -> None:
+        self.due.append(entry)
+        self.segment += 1
+
+    @property
+    def counting(self) -> bool:
+        """The server will read what is sent now, rather than skip it."""
+        return not (self.skipping or self.copying)
+
+    def _breaks_copy(self) -> None:
+        """The server takes any other message for the COPY's failure."""
+        self.copying = False
+        self.uncertain = True
+
+    # What the server sent.
+
+    def ready(self) -> Entry | None:
+        """ReadyForQuery: the entry that it answers, None if there is none."""
+        due = self.due
+        self.copying = self.ignored_syncs = False
+        while due:
+            entry = due.popleft()
+            if entry in ANSWERED_BY_READY:
+                while due and due[0] == COPY_END:
+                    due.popleft()
+                if entry == FENCE:
+                    self.uncertain = False
+                if not due:
+                    self.barrier = -1
+                return entry
+            self._undo(entry)
+        self.skipping = False
+        return None
+
+    def completed(self) -> Entry | None:
+        """ParseComplete or CloseComplete: the entry that it answers."""
+        due = self.due
+        while due and due[0] == COPY_END:
+            due.popleft()
+        if not due or due[0] in ANSWERED_BY_READY:
+            return None
+        entry = due.popleft()
+        if isinstance(entry, Change):
+            self.changes -= 1
+        return entry
+
+    def failed(self) -> bool:
+        """ErrorResponse: True if it leaves no unnamed statement of the client."""
+        due = self.due
+        self.uncertain = self.uncertain or self.ignored_syncs
+        self.copying = self.ignored_syncs = False
+        while due and due[0] == COPY_END:
+            due.popleft()
+        if due and due[0] in ENDED_BY_READY:
+            return False
+        return self._skip_to_sync()
+
+    def _skip_to_sync(self) -> bool:
+        due = self.due
+        dropped: list[Entry] = []
+        while due and due[0] != SYNC:
+            entry = due.popleft()
+            if entry == QUERY_IN_BATCH:
+                self.uncertain = True
+            dropped.append(entry)
+        for entry in reversed(dropped):
+            self._undo(entry)
+        if not due:
+            self.skipping = True
+            self.batch_open = False
+        return UNNAMED_PARSE in dropped and UNNAMED_PARSE not in due
+
+    def copy_in(self) -> None:
+        """CopyInResponse: from now the server ignores Sync, to the data's end."""
+        due = self.due
+        while due and due[0] == COPY_END:  # the end of a COPY that failed before
+            due.popleft()
+        head = [due.popleft()] if due and due[0] in (QUERY, QUERY_IN_BATCH) else []
+        self.copying = True
+        while due:
+            entry = due.popleft()
+            if entry == COPY_END:
+                self.copying = False
+                break
+            if entry == SYNC:
+                self.ignored_syncs = True
+            else:
+                self._undo(entry)
+                self._breaks_copy()
+                break
+        due.extendleft(head)
+
+    def _undo(self, entry: Entry) -> None:
+        if isinstance(entry, Change):
+            self.changes -= 1
+            entry.undo()
+
+    def drops_statements(self) -> None:
+        """SQL that was just sent may drop prepared statements behind the count."""
+        self.barrier = self.segment
+
+    def in_doubt(self) -> bool:
+        """What an earlier batch does to prepared statements is still to be seen."""
+        if 0 <= self.barrier < self.segment:
+            return True
+        earlier = False
+        for entry in reversed(self.due):
+            if entry in ANSWERED_BY_READY:
+                earlier = True
+            elif earlier and (entry == UNNAMED_PARSE or isinstance(entry, Change)):
+                return True
+        return False

@@ -1,0 +1,271 @@
+"""What a client sends once it is logged in: counted, and put in the server's words.
+
+Owns the client's half of the stream: where its messages begin and end, how many
+answers they ask for, and the names of its prepared statements. Everything else goes
+on as it came, in the chunks in which it came. Does not know sockets or pools.
+
+A message is kept back only until what has to be known of it is here: the text of a
+statement up to 16 KB, or the names in its first bytes.
+"""
+
+from typing import Final
+
+from pinwatch.errors import ClientError, ProtocolViolation
+from pinwatch.prepared import ClientStatements, ServerStatements, Unsettled
+from pinwatch.replies import Replies
+from pinwatch.wire.messages import (
+    BIND,
+    CLOSE,
+    COPY_DATA,
+    COPY_DONE,
+    COPY_FAIL,
+    DESCRIBE,
+    EXECUTE,
+    FLUSH,
+    FUNCTION_CALL,
+    HEADER,
+    IDLE,
+    MAX_MESSAGE,
+    PARSE,
+    QUERY,
+    SYNC,
+    TERMINATE,
+    error_response,
+    ready_for_query,
+)
+
+MAX_STATEMENT: Final = 16_384  # bytes of a statement's text; a longer one is not kept
+MAX_QUERY: Final = MAX_STATEMENT + 5  # the length of a Query with such a text
+STATEMENT: Final = ord("S")  # of Describe and Close; the other is P, a portal
+MAX_NAMES: Final = 8_192  # bytes of a message in which its names must end
+KINDS: Final = frozenset(b"BCDEFHPQSXdcf")
+REFERRING: Final = frozenset((PARSE, BIND, DESCRIBE, CLOSE))
+OUTSIDE: Final = frozenset((COPY_DATA, COPY_DONE, COPY_FAIL, FLUSH))
+"""What the server ignores while it serves no request."""
+
+Change = tuple[int, bytes, bytes]
+"""For a message that changes: where the rest of it begins in the chunk, what goes
+before it, and its own new beginning."""
+
+
+class Incomplete(Exception):
+    """More bytes are needed to decide."""
+
+
+class Requests:
+    """The stream of one client."""
+
+    __slots__ = (
+        "dropping",
+        "failed_batch",
+        "held",
+        "input",
+        "passing",
+        "pinned",
+        "statements",
+        "terminated",
+    )
+
+    def __init__(self, statements: ClientStatements) -> None:
+        self.statements = statements
+        self.input = b""  # came, but cannot go on yet
+        self.passing = 0  # bytes to come of a message whose beginning has gone on
+        self.dropping = 0  # bytes to come of a message that goes nowhere
+        self.failed_batch = False  # it got an error: nothing goes on before its Sync
+        self.held = False  # input waits for an answer to what went before
+        self.terminated = False
+        self.pinned = False
+
+    # Without a database connection.
+
+    def opening(self) -> bytes:
+        """What to answer at once; the input then begins with what needs a connection.
+
+        Raises ProtocolViolation.
+        """
+        data, answers = self.input, b""
+        at, end = self.dropping, len(data)
+        while end - at > 4:
+            kind, size = header(data, at)
+            if kind == TERMINATE:
+                self.terminated = True
+                break
+            if kind == SYNC and self.failed_batch:
+                self.failed_batch = False
+                answers += ready_for_query(IDLE)
+            elif not (kind in OUTSIDE or self.failed_batch):
+                break
+            at += size + 1
+        self.dropping = max(at - end, 0)
+        self.input = data[at:]
+        return answers
+
+    def needs_connection(self) -> bool:
+        """Whether the input, after ``opening``, is enough to go on with."""
+        data = self.input
+        if len(data) < 5 or self.terminated:
+            return False
+        kind, size = header(data, 0)
+        return not (kind in (QUERY, PARSE) and len(data) <= size <= MAX_QUERY)
+
+    def fail(self, error: ClientError) -> bytes:
+        """The answer to the request that the input begins with, which is dropped."""
+        kind, size = header(self.input, 0)
+        answer = error_response(error.severity, error.sqlstate, error.text)
+        if kind == QUERY or kind == FUNCTION_CALL:
+            self.dropping = size + 1
+            return answer + ready_for_query(IDLE)
+        self.failed_batch = True
+        return answer
+
+    # With one.
+
+    def forward(  # noqa: C901 - one pass, and a branch for each kind of message
+        self, data: bytes, replies: Replies, server: ServerStatements
+    ) -> bytes:
+        """What goes to the server of the input and data; the rest is kept.
+
+        Raises ProtocolViolation.
+        """
+        if self.input:
+            data = self.input + data
+            self.input = b""
+        end = len(data)
+        at = self.passing
+        start = 0  # of what goes on as it is
+        changed: list[bytes] = []
+        while end - at > 4:
+            kind = data[at]
+            size = int.from_bytes(data[at + 1 : at + 5], "big")
+            if not 4 <= size <= MAX_MESSAGE:
+                raise bad_length(size)
+            following = at + size + 1
+            if kind == QUERY:
+                if following > end and size <= MAX_QUERY:
+                    break
+                replies.query()
+                self.statements.queried(server)
+                if size > MAX_QUERY:
+                    self.pinned = True
+            elif kind == SYNC:
+                replies.sync()
+            elif kind == EXECUTE:
+                replies.batch()
+            elif kind in REFERRING:
+                try:
+                    change = self._refer(kind, data, at, following, replies, server)
+                except Incomplete:
+                    break
+                except Unsettled:
+                    self.held = True
+                    break
+                if change is not None:
+                    rest, before, beginning = change
+                    changed += data[start:at], before, beginning
+                    start = rest
+            elif kind == FUNCTION_CALL:
+                replies.query()
+            elif kind == COPY_DONE or kind == COPY_FAIL:
+                replies.copy_end()
+            elif kind == TERMINATE:
+                self.terminated = True
+                break
+            elif kind != COPY_DATA and kind != FLUSH:
+                raise bad_kind(kind)
+            at = following
+        if at < end:
+            self.passing = 0
+            self.input = data[at:]
+            data = data[start:at]
+        else:
+            self.passing = at - end
+            if start:
+                data = data[start:]
+        return b"".join((*changed, data)) if changed else data
+
+    def _refer(
+        self,
+        kind: int,
+        data: bytes,
+        at: int,
+        following: int,
+        replies: Replies,
+        server: ServerStatements,
+    ) -> Change | None:
+        """A message that names a prepared statement, or a portal."""
+        name_at = at + 5
+        if kind == BIND:
+            name_at = string_end(data, name_at, at, following)
+        elif kind != PARSE:
+            if name_at >= len(data):
+                raise Incomplete
+            if data[name_at] != STATEMENT:
+                replies.plain() if kind == CLOSE else replies.batch()
+                return None
+            name_at += 1
+        name_end = string_end(data, name_at, at, following)
+        name = data[name_at : name_end - 1]
+        if kind == PARSE:
+            change = self._parse(name, data, name_end, following, replies, server)
+        elif kind == CLOSE:
+            change = self.statements.close(name, server, replies)
+        else:
+            change = self.statements.refer(name, server, replies)
+        if change is None:
+            return None
+        before, new_name = change
+        size = following - at - 1 + len(new_name) - len(name)
+        beginning = HEADER.pack(kind, size) + data[at + 5 : name_at] + new_name + b"\0"
+        return name_end, before, beginning
+
+    def _parse(
+        self,
+        name: bytes,
+        data: bytes,
+        text_at: int,
+        following: int,
+        replies: Replies,
+        server: ServerStatements,
+    ) -> tuple[bytes, bytes] | None:
+        limit = text_at + MAX_STATEMENT + 1
+        if data.find(b"\0", text_at, min(following, limit)) < 0:
+            if len(data) < min(following, limit):
+                raise Incomplete
+            self.pinned = True
+            return self.statements.parse_unkept(name, server, replies)
+        if following > len(data):
+            raise Incomplete
+        definition = data[text_at:following]
+        if name:
+            return self.statements.parse(name, definition, server, replies)
+        self.statements.parse_unnamed(definition, server, replies)
+        return None
+
+
+def header(data: bytes, at: int) -> tuple[int, int]:
+    """Kind and length of the message at at; raises ProtocolViolation."""
+    kind, size = HEADER.unpack_from(data, at)
+    if kind not in KINDS:
+        raise bad_kind(kind)
+    if not 4 <= size <= MAX_MESSAGE:
+        raise bad_length(size)
+    return kind, size
+
+
+def bad_kind(kind: int) -> ProtocolViolation:
+    return ProtocolViolation(f"invalid frontend message type {kind}")
+
+
+def bad_length(size: int) -> ProtocolViolation:
+    return ProtocolViolation(f"invalid message length {size}")
+
+
+def string_end(data: bytes, at: int, message_at: int, following: int) -> int:
+    """Where what follows the string at at begins, within its message."""
+    limit = min(following, message_at + MAX_NAMES)
+    end = data.find(b"\0", at, limit)
+    if end >= 0:
+        return end + 1
+    if len(data) < limit:
+        raise Incomplete
+    raise ProtocolViolation("invalid string in message")

@@ -1,0 +1,288 @@
+"""What the server sends on one connection: told apart by whom it is for.
+
+Owns the server's half of the stream, and what the server is known to hold because it
+said so: settings, prepared statements, transaction status. Every byte goes to the
+client that is served, except answers to what the proxy itself asked. Does not know
+sockets.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from pinwatch.errors import FATAL, ClientError, ProtocolViolation
+from pinwatch.parameters import ACCEPTED, NEUTRAL, Values
+from pinwatch.prepared import ClientStatements, ServerStatements
+from pinwatch.replies import FENCE, INJECTED, Change, Replies
+from pinwatch.statements import Registry
+from pinwatch.wire import messages
+from pinwatch.wire.messages import (
+    CLOSE_COMPLETE,
+    COMMAND_COMPLETE,
+    COPY_IN_RESPONSE,
+    DATA_ROW,
+    ERROR_RESPONSE,
+    IDLE,
+    MAX_MESSAGE,
+    NOTIFICATION_RESPONSE,
+    PARAMETER_STATUS,
+    PARSE_COMPLETE,
+    READY_FOR_QUERY,
+    ROW_DESCRIPTION,
+    error_fields,
+    query,
+)
+
+WHOLE: Final = 65_536  # bytes; of a longer message only so much is looked at
+HEEDED: Final = bytes(
+    kind
+    in (
+        READY_FOR_QUERY,
+        ERROR_RESPONSE,
+        PARSE_COMPLETE,
+        CLOSE_COMPLETE,
+        COMMAND_COMPLETE,
+        PARAMETER_STATUS,
+        COPY_IN_RESPONSE,
+    )
+    for kind in range(256)
+)
+"""1 for each kind of message that changes what is known, or counted."""
+ALL_HEEDED: Final = b"\1" * 256
+
+SCHEMA_TAGS: Final = (b"CREATE ", b"ALTER ", b"DROP ")
+FORGETTING_TAGS: Final = (b"DEALLOCATE ALL\0", b"DISCARD ALL\0")
+PLAN_CHANGED: Final = b"\0RRevalidateCachedQuery\0"  # the result type would differ
+UNDEFINED_STATEMENT: Final = "26000"
+
+Row = list[bytes | None]
+Answer = Callable[[Row, ClientError | None], None]
+"""Takes the last row of what the proxy asked, and the error if there was one."""
+
+
+class Client:
+    """The part of a client session that replies change."""
+
+    __slots__ = ("statements", "told")
+
+    def __init__(self, statements: ClientStatements) -> None:
+        self.statements = statements
+        self.told: Values = NEUTRAL  # by ParameterStatus
+
+
+class Responses:
+    """The stream of one database connection."""
+
+    __slots__ = (
+        "answer",
+        "done",
+        "error",
+        "fatal",
+        "fence_name",
+        "heeded",
+        "parameters",
+        "partial",
+        "passing",
+        "registry",
+        "replies",
+        "row",
+        "statements",
+        "status",
+        "swallowing",
+        "told",
+    )
+
+    def __init__(self, registry: Registry, max_statements: int, told: Values) -> None:
+        self.registry = registry
+        self.replies = Replies()
+        self.statements = ServerStatements(max_statements)
+        self.status = IDLE
+        self.parameters: Values | None = NEUTRAL  # None is not known
+        self.told = told
+        self.partial = b""  # the beginning of a message that is not whole yet
+        self.passing = 0  # bytes to come of a message that is let through
+        self.heeded = HEEDED
+        self.swallowing = False
+        self.fence_name = b""
+        self.answer: Answer | None = None
+        self.done = False  # the answer is here and waits for give_answer
+        self.row: Row = []
+        self.error: ClientError | None = None
+        self.fatal: ClientError | None = None  # the last words of the server
+
+    @property
+    def at_boundary(self) -> bool:
+        """No message is half here."""
+        return not (self.partial or self.passing)
+
+    # What the proxy asks.
+
+    def ask(self, sql: bytes, answer: Answer) -> bytes:
+        """What to send so that answer learns what sql gives. Only while idle."""
+        self.answer = answer
+        self.row = []
+        self.error = None
+        self.swallowing = True
+        return self._inject(INJECTED, sql)
+
+    def give_answer(self) -> None:
+        answer, self.answer = self.answer, None
+        self.done = False
+        if answer is not None:
+            answer(self.row, self.error)
+
+    def fence(self) -> bytes:
+        """What to send to learn whether the server owes a reply that is not counted.
+
+        What comes before its own reply was not counted, and is the client's.
+        """
+        self.fence_name = b"pinwatch_fence_%d" % self.replies.segment
+        return self._inject(FENCE, b"SELECT 1 AS " + self.fence_name)
+
+    def _inject(self, entry: int, sql: bytes) -> bytes:
+        self.heeded = ALL_HEEDED
+        self.statements.unnamed = None
+        self.replies.inject(entry)
+        return query(sql)
+
+    # What the server sends.
+
+    def receive(self, data: bytes, client: Client | None) -> bytes:
+        """What goes to the client. Raises ProtocolViolation."""
+        if self.partial:
+            data = self.partial + data
+            self.partial = b""
+        end = len(data)
+        at = self.passing
+        start = 0  # of what goes on as it is
+        changed: list[bytes] = []
+        while end - at > 4:
+            size = int.from_bytes(data[at + 1 : at + 5], "big")
+            if not 4 <= size <= MAX_MESSAGE:
+                raise ProtocolViolation(f"invalid message length {size}")
+            following = at + size + 1
+            if self.heeded[data[at]]:
+                if following > end and (self.swallowing or end - at < WHOLE):
+                    break
+                instead = self._heed(data[at], data[at + 5 : following], client)
+                if instead is not None:
+                    changed += data[start:at], instead
+                    start = following
+            at = following
+        if at < end:
+            self.passing = 0
+            self.partial = data[at:]
+            data = data[start:at]
+        else:
+            self.passing = at - end
+            if start:
+                data = data[start:]
+        return b"".join((*changed, data)) if changed else data
+
+    def _heed(  # noqa: C901 - a branch for each kind of message
+        self, kind: int, body: bytes, client: Client | None
+    ) -> bytes | None:
+        """Act on a message; what goes on in its place, None for itself."""
+        if kind == PARAMETER_STATUS:
+            return self._parameter_status(body, client)
+        if self.swallowing:
+            return self._swallow(kind, body)
+        if kind == READY_FOR_QUERY:
+            self.status = body[0]
+            if not self.fence_name:
+                self.replies.ready()
+        elif kind == COMMAND_COMPLETE:
+            if body[0] in b"ACD":
+                self._command_completed(body, client)
+        elif kind == PARSE_COMPLETE or kind == CLOSE_COMPLETE:
+            entry = self.replies.completed()
+            if isinstance(entry, Change) and entry.swallow:
+                return b""
+        elif kind == ERROR_RESPONSE:
+            return self._failed(body, client)
+        elif kind == COPY_IN_RESPONSE:
+            self.replies.copy_in()
+        elif kind == ROW_DESCRIPTION and self.fence_name and self.fence_name in body:
+            self.fence_name = b""
+            self.swallowing = True
+            return b""
+        return None
+
+    def _swallow(self, kind: int, body: bytes) -> bytes | None:
+        """A reply to what the proxy asked."""
+        if kind == READY_FOR_QUERY:
+            self.status = body[0]
+            self.replies.ready()
+            self.swallowing = False
+            self.heeded = HEEDED
+            self.done = self.answer is not None
+        elif kind == DATA_ROW:
+            self.row = columns(body)
+        elif kind == ERROR_RESPONSE:
+            self.error = client_error(body)
+            self._note_fatal(self.error)
+        elif kind == NOTIFICATION_RESPONSE:
+            return None
+        return b""
+
+    def _parameter_status(self, body: bytes, client: Client | None) -> bytes | None:
+        name, value, _ = body.split(b"\0")
+        self.told = self.told.changed(name, value)
+        if self.swallowing:
+            return b""
+        if name.lower() in ACCEPTED:
+            self.parameters = None
+        if client is not None:
+            client.told = self.told
+        return None
+
+    def _command_completed(self, body: bytes, client: Client | None) -> None:
+        if body in FORGETTING_TAGS:
+            self.statements.forget_all(self.replies)
+            if client is not None:
+                client.statements.forget_all(self.replies)
+        elif body.startswith(SCHEMA_TAGS):
+            self.registry.renew()
+
+    def _failed(self, body: bytes, client: Client | None) -> bytes | None:
+        """An ErrorResponse that is not about what the proxy asked."""
+        error = client_error(body)
+        self._note_fatal(error)
+        if client is None:
+            return None
+        if self.replies.failed():
+            client.statements.unnamed = self.statements.unnamed = None
+        if PLAN_CHANGED in body:
+            self.registry.renew()
+        name = self.registry.named_in(body)
+        if name is None:
+            return None
+        if error.sqlstate == UNDEFINED_STATEMENT:
+            self.statements.forget(name)
+        own = client.statements.own_name(name)
+        return messages.message(ERROR_RESPONSE, body.replace(name, own))
+
+    def _note_fatal(self, error: ClientError) -> None:
+        if error.severity != "ERROR":
+            self.fatal = error
+
+
+def client_error(body: bytes) -> ClientError:
+    """The ErrorResponse, as the server put it."""
+    fields = error_fields(body)
+    severity = fields.get("V", fields.get("S", FATAL))
+    return ClientError(fields.get("M", ""), fields.get("C", "XX000"), severity)
+
+
+def columns(body: bytes) -> Row:
+    """The values of a DataRow; None is NULL."""
+    values: Row = []
+    at = 2
+    while at < len(body):
+        size = int.from_bytes(body[at : at + 4], "big", signed=True)
+        at += 4
+        if size < 0:
+            values.append(None)
+        else:
+            values.append(body[at : at + size])
+            at += size
+    return values

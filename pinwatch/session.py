@@ -1,0 +1,421 @@
+"""One client of the proxy, from its first byte to its last.
+
+Owns the client's socket and the session's life: its startup, when it borrows a
+database connection and when it gives it back, its end. What it sends is read by
+``requests``. Does not know how connections are opened, nor what the server answers.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from enum import Enum
+from typing import Final, Protocol, cast
+
+from pinwatch import errors, events
+from pinwatch.auth.client import Conversation
+from pinwatch.encryption import EncryptedStream
+from pinwatch.errors import (
+    ClientError,
+    ProtocolViolation,
+    connection_failure,
+    protocol_violation,
+)
+from pinwatch.greeting import Door, Greeting
+from pinwatch.parameters import NEUTRAL, Values
+from pinwatch.peers import BorrowedConnection
+from pinwatch.pool import Connection, Key, Pool
+from pinwatch.prepared import ClientStatements
+from pinwatch.requests import Requests
+from pinwatch.responses import Client
+from pinwatch.statements import Registry
+from pinwatch.wire import messages
+from pinwatch.wire.messages import IDLE
+
+MAX_INPUT: Final = 65_536  # bytes kept of a client that waits
+IN_A_REQUEST: Final = (
+    "The client connection that borrowed this database connection from the "
+    "connection pool was closed in the middle of a request."
+)
+
+
+class Phase(Enum):
+    GREETING = "greeting"
+    LOGIN = "login"
+    READY = "ready"
+    CLOSED = "closed"
+
+
+class House(Door, Protocol):
+    """What the proxy has for each of its sessions."""
+
+    registry: Registry
+
+    @property
+    def pool(self) -> Pool: ...
+
+    def greeting(self, key: Key, parameters: Values) -> Values | None:
+        """What a client with these parameters is told, if it was found out before."""
+
+    def keep_greeting(self, key: Key, parameters: Values, told: Values) -> None: ...
+
+    def backend_key(self, session: "ClientSession") -> tuple[int, bytes] | None:
+        """The key to give the client, if it may cancel."""
+
+    def login_refused(
+        self, session: "ClientSession", error: ClientError
+    ) -> ClientError:
+        """What to tell a client whose login the database refused."""
+
+    def welcomed(self, session: "ClientSession") -> None: ...
+
+    def ended(self, session: "ClientSession") -> None: ...
+
+
+class ClientSession(asyncio.Protocol):
+    """A client connection and its session."""
+
+    __slots__ = (
+        "address",
+        "cancel_key",
+        "client",
+        "connection",
+        "encryption",
+        "greeting",
+        "house",
+        "key",
+        "number",
+        "parameters",
+        "phase",
+        "pool",
+        "reading_paused",
+        "requests",
+        "transport",
+        "waiting",
+        "write",
+        "write_paused",
+    )
+
+    def __init__(self, number: int, house: House) -> None:
+        statements = ClientStatements(house.registry)
+        self.number = number
+        self.house = house
+        self.pool = house.pool
+        self.phase = Phase.GREETING
+        self.key: Key = (b"", b"")
+        self.parameters = NEUTRAL
+        self.client = Client(statements)
+        self.requests = Requests(statements)
+        self.connection: BorrowedConnection | None = None
+        self.waiting = False
+        self.greeting: Greeting | None = Greeting(self, house)
+        self.encryption: EncryptedStream | None = None
+        self.reading_paused = False
+        self.write_paused = False
+        self.address = ""
+        self.cancel_key: tuple[int, bytes] | None = None
+        self.write: Callable[[bytes], None] = _unconnected
+        self.transport: asyncio.Transport | None = None
+
+    # From the client.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.write = self.transport.write
+        self.address = _address(transport.get_extra_info("peername"))
+        self.house.observe(events.ClientConnected(self.number, self.address))
+
+    def data_received(self, data: bytes) -> None:
+        if self.encryption is None:
+            self.receive(data)
+        else:
+            self._guarded(self.decrypt, data)
+
+    def receive(self, data: bytes) -> None:
+        """What came from the client, in clear."""
+        if self.phase is Phase.READY:
+            self._guarded(self._receive, data)
+        elif self.greeting is not None:
+            self._guarded(self.greeting.receive, data)
+        else:
+            self.requests.input += data
+            self._adjust_reading()
+
+    def _guarded(self, step: Callable[[bytes], None], data: bytes) -> None:
+        """Take a step with data; the client is told what is wrong with it."""
+        if self.phase is Phase.CLOSED:
+            return
+        try:
+            step(data)
+        except ProtocolViolation as violation:
+            self.close(protocol_violation(str(violation)))
+        except ClientError as error:
+            self.close(error)
+
+    def prove(self, conversation: Conversation) -> None:
+        """The way in which this client is to prove who it is is known at last."""
+        greeting = self.greeting
+        if greeting is not None:
+            self._guarded(lambda _: greeting.prove(conversation), b"")
+            self.receive(b"")
+
+    def _receive(self, data: bytes) -> None:
+        requests = self.requests
+        connection = self.connection
+        if connection is None:
+            requests.input += data
+            if self.waiting or not self._borrow():
+                self._adjust_reading()
+                return
+            data = b""
+        elif requests.held:
+            requests.input += data
+            self._adjust_reading()
+            return
+        self._forward(data)
+
+    def _borrow(self) -> bool:
+        """Whether what came can go to a connection now."""
+        requests = self.requests
+        answers = requests.opening()
+        if answers:
+            self.write(answers)
+        if requests.terminated:
+            self._leave(requested=True)
+        return requests.needs_connection() and self._borrowed()
+
+    def _borrowed(self) -> bool:
+        """Whether the pool lends a connection now rather than later."""
+        self.waiting = True
+        connection = self.pool.borrow(self)
+        if connection is None:
+            return False
+        self._take(connection)
+        return True
+
+    def _forward(self, data: bytes) -> None:
+        """Send what came on to the server."""
+        connection, requests = self.connection, self.requests
+        assert connection is not None
+        data = requests.forward(data, connection.replies, connection.statements)
+        if data:
+            connection.write(data)
+        if requests.input:
+            if requests.terminated:
+                self._leave(requested=True)
+            self._adjust_reading()
+
+    # With a database connection.
+
+    def lend(self, connection: Connection) -> None:
+        """The pool has one at last."""
+        self._take(connection)
+        if self.phase is Phase.READY and self.connection is not None:
+            self.receive(b"")
+            self._adjust_reading()
+
+    def _take(self, connection: Connection) -> None:
+        self.waiting = False
+        borrowed = cast(BorrowedConnection, connection)
+        self.connection = borrowed
+        if self.write_paused:
+            borrowed.pause_reading()
+        if borrowed.lent(self, self.parameters):
+            self.prepared(None)
+
+    def prepared(self, error: ClientError | None) -> None:
+        connection = self.connection
+        assert connection is not None
+        if error is not None:
+            self.close(ClientError(error.text, error.sqlstate))
+        elif self.phase is Phase.LOGIN:
+            told = connection.told
+            self.house.keep_greeting(self.key, self.parameters, told)
+            self._give_back()
+            self._welcome(told)
+        elif connection.told is not self.client.told:
+            for name, value in connection.told.differing(self.client.told).items():
+                self.write(messages.parameter_status(name, value))
+            self.client.told = connection.told
+
+    def settled(self) -> None:
+        requests, connection = self.requests, self.connection
+        if requests.pinned or requests.passing or requests.held or connection is None:
+            return
+        if connection.replies.settled() and not connection.cancelling:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        connection, self.connection = self.connection, None
+        assert connection is not None
+        if self.write_paused:
+            connection.resume_reading()
+        connection.released()
+        self.pool.give_back(connection)
+
+    def answered(self) -> None:
+        self.requests.held = False
+        self.receive(b"")
+        self._adjust_reading()
+
+    def connection_closed(self, told: bool) -> None:
+        self.connection = None
+        if told:
+            self._end()
+        else:
+            self.close(connection_failure("The database connection was closed."))
+
+    @property
+    def busy(self) -> bool:
+        """In a request or a transaction."""
+        connection = self.connection
+        if connection is None:
+            return self.waiting
+        return bool(self.requests.passing) or not connection.idle_outside_transaction
+
+    # Refusals and the end.
+
+    def refuse(self, error: ClientError) -> None:
+        """No connection could be had for the request that waits."""
+        self.waiting = False
+        self.house.observe(events.BorrowFailed(self.number, error.text))
+        if self.phase is Phase.LOGIN:
+            self.close(self.house.login_refused(self, error))
+        else:
+            self.write(self.requests.fail(error))
+            self.receive(b"")
+
+    def close(self, error: ClientError) -> None:
+        """Tell the client why, and end."""
+        if self.phase is Phase.CLOSED:
+            return
+        self.write(messages.error_response(errors.FATAL, error.sqlstate, error.text))
+        self.house.observe(
+            events.ClientRefused(self.number, error.text, error.sqlstate, error.log)
+        )
+        self._leave(requested=False)
+
+    def _leave(self, requested: bool) -> None:
+        """End the session; the connection that it holds is reset or closed."""
+        busy = self.busy
+        connection, self.connection = self.connection, None
+        self._end(requested)
+        if connection is None:
+            return
+        if busy:
+            connection.abandon(IN_A_REQUEST)
+        else:
+            connection.reset()
+
+    def _end(self, requested: bool = False) -> None:
+        if self.phase is Phase.CLOSED:
+            return
+        self.phase = Phase.CLOSED
+        self.waiting = False
+        self.pool.take_back(self)
+        assert self.transport is not None
+        if self.encryption is not None and not self.transport.is_closing():
+            self.transport.write(self.encryption.end())
+        self.transport.close()
+        self.house.observe(events.ClientClosed(self.number, requested))
+        self.house.ended(self)
+
+    def eof_received(self) -> None:
+        if self.greeting is not None and self.greeting.begun:
+            self.close(protocol_violation("incomplete startup packet"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave(requested=False)
+
+    # Backpressure.
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+        if self.connection is not None:
+            self.connection.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        if self.connection is not None:
+            self.connection.resume_reading()
+
+    def connection_full(self) -> None:
+        self._adjust_reading()
+
+    def _adjust_reading(self) -> None:
+        """Read from the client only while there is room for what it sends."""
+        connection, transport = self.connection, self.transport
+        pause = len(self.requests.input) > MAX_INPUT or (
+            connection is not None and connection.write_paused
+        )
+        if pause is self.reading_paused or transport is None or transport.is_closing():
+            return
+        self.reading_paused = pause
+        if pause:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
+
+    # Startup.
+
+    def let_in(self, rest: bytes) -> None:
+        self.phase = Phase.LOGIN
+        assert self.greeting is not None
+        self.key, self.parameters = self.greeting.key, self.greeting.parameters
+        self.greeting = None
+        self.requests.input = rest
+        told = self.house.greeting(self.key, self.parameters)
+        if told is not None:
+            self._welcome(told)
+        else:
+            self._borrowed()
+
+    def _welcome(self, told: Values) -> None:
+        self.client.told = told
+        greeting = [messages.parameter_status(*item) for item in told.values.items()]
+        key = self.house.backend_key(self)
+        if key is not None:
+            greeting.append(messages.backend_key_data(*key))
+        greeting.append(messages.ready_for_query(IDLE))
+        self.write(b"".join(greeting))
+        self.phase = Phase.READY
+        self.house.welcomed(self)
+        if self.requests.input:
+            self.receive(b"")
+
+    def send_away(self) -> None:
+        self._end()
+
+    # Encryption.
+
+    def encrypt(self, stream: EncryptedStream) -> None:
+        assert self.transport is not None
+        write = self.transport.write
+        self.encryption = stream
+        self.write = lambda data: write(stream.encrypt(data))
+
+    def decrypt(self, data: bytes) -> None:
+        """Raises ProtocolViolation where the client breaks TLS."""
+        stream, transport = self.encryption, self.transport
+        assert stream is not None
+        assert transport is not None
+        try:
+            plain, answer = stream.receive(data)
+        except ssl.SSLError as error:
+            transport.write(stream.alert())
+            self.write = transport.write
+            raise ProtocolViolation(f"TLS failed: {error.reason}") from None
+        if answer:
+            transport.write(answer)
+        if plain:
+            self.receive(plain)
+        if stream.ended and self.phase is not Phase.CLOSED:
+            self._leave(requested=False)
+
+
+def _unconnected(_data: bytes) -> None:
+    raise RuntimeError("a client session wrote before it was connected")
+
+
+def _address(peer: object) -> str:
+    """host:port of a TCP peer; a Unix socket's has no name."""
+    return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "local"
