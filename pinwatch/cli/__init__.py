@@ -1,0 +1,50 @@
+"""The command line: one file a subcommand, each importing what it runs when it runs."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from pinwatch import __version__
+from pinwatch.cli.up import up
+from pinwatch.errors import PinwatchError, SettingError
+
+app = typer.Typer(
+    name="pinwatch",
+    help="The local Amazon RDS Proxy for PostgreSQL.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command()(up)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"pinwatch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_version,
+            is_eager=True,
+            help="Show the version and exit.",
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The command; exit status 2 for a wrong setting, 1 for what fails as it runs."""
+    try:
+        app()
+    except PinwatchError as error:
+        print(f"pinwatch: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, SettingError) else 1)

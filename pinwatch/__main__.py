@@ -1,0 +1,5 @@
+"""python -m pinwatch"""
+
+from pinwatch.cli import main
+
+main()

