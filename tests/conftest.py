@@ -1,0 +1,45 @@
+"""What tests of more than one room connect to."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.harness import Postgres, Proxies, embedded_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """PostgreSQL 18, one server for all tests of a process."""
+    with embedded_postgres(18) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_16() -> Iterator[Postgres]:
+    """The same of PostgreSQL 16."""
+    with embedded_postgres(16) as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[str]:
+    """A new, empty database."""
+    with postgres.new_database() as name:
+        yield name
+
+
+@pytest.fixture
+def direct(postgres: Postgres, database: str) -> Iterator[psycopg.Connection[Any]]:
+    """A connection to the database that does not go through a proxy."""
+    with closing(postgres.connect(database)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def proxy(postgres: Postgres, database: str) -> Iterator[Proxies]:
+    """Starts proxies for the database; they end with the test."""
+    with ExitStack() as stack:
+        yield Proxies(postgres, database, stack)

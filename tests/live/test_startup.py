@@ -1,0 +1,347 @@
+"""From the first packet to the first ReadyForQuery."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from typing import Any, Final
+
+import psycopg
+import pytest
+
+from pinwatch.events import CancelRequested
+from pinwatch.wire.messages import (
+    GSSENC_REQUEST_CODE,
+    INT32,
+    SSL_REQUEST_CODE,
+    cancel_request,
+)
+from tests.harness import Postgres, Proxies, eventually
+from tests.live.clients import Clients
+from tests.live.conftest import Serve
+from tests.wireclient import Reply, WireClient, query, startup
+
+SSL_REQUEST: Final = INT32.pack(8) + INT32.pack(SSL_REQUEST_CODE)
+GSSENC_REQUEST: Final = INT32.pack(8) + INT32.pack(GSSENC_REQUEST_CODE)
+NEWEST: Final = 196608 + 9999
+PREFIX: Final = "Feature not supported: RDS Proxy "
+
+
+@pytest.fixture
+def clients(serve: Serve) -> Clients:
+    return serve(2)
+
+
+def refusal(client: WireClient, packet: bytes) -> tuple[str, str, str]:
+    """The last message, and the only one but for an AuthenticationOk."""
+    client.send(packet)
+    reply = client.rest()
+    assert reply.kinds in ("E", "RE")
+    return reply.errors[0]
+
+
+def test_greeting(clients: Clients) -> None:
+    """As on RDS Proxy there is no BackendKeyData."""
+    reply = clients.stranger().start()
+    assert reply.kinds == f"R{'S' * len(reply.statuses)}Z"
+    assert reply.status == "I"
+
+
+def test_parameter_statuses_are_the_server_s(
+    clients: Clients, postgres: Postgres, database: str
+) -> None:
+    with WireClient(postgres.endpoint(database)) as direct:
+        expected = direct.start().statuses
+    assert clients.stranger().start().statuses == expected
+    assert expected["server_version"].startswith("18.")
+
+
+def test_gss_encryption_is_declined(clients: Clients) -> None:
+    client = clients.stranger()
+    client.send(GSSENC_REQUEST)
+    assert client.read(1) == b"N"
+    client.start()
+    assert client.query("SELECT 1").value == "1"
+
+
+def test_gss_encryption_is_declined_and_tls_taken(clients: Clients) -> None:
+    client = clients.stranger()
+    client.send(GSSENC_REQUEST)
+    assert client.read(1) == b"N"
+    client.send(SSL_REQUEST)
+    assert client.read(1) == b"S"
+
+
+def test_packets_may_come_in_any_pieces(clients: Clients) -> None:
+    client = clients.stranger()
+    client.send(GSSENC_REQUEST[:3])
+    client.send(GSSENC_REQUEST[3:])
+    assert client.read(1) == b"N"
+    login = {"user": client.endpoint.user, "database": client.endpoint.database}
+    for byte in startup(login) + query("SELECT 1"):
+        client.send(bytes((byte,)))
+    assert client.reply().status == "I"
+    assert client.reply().value == "1"
+
+
+def test_query_with_the_startup_packet(clients: Clients) -> None:
+    """Nothing says that a client has to wait."""
+    client = clients.stranger()
+    login = {"user": client.endpoint.user, "database": client.endpoint.database}
+    client.send(startup(login) + query("SELECT 1") + query("SELECT 2"))
+    assert client.reply().status == "I"
+    assert [client.reply().value for _ in range(2)] == ["1", "2"]
+
+
+def negotiate(client: WireClient, version: int, **options: str) -> Reply:
+    login = {"user": client.endpoint.user, "database": client.endpoint.database}
+    client.send(startup(login | options, version))
+    return client.reply()
+
+
+@pytest.mark.parametrize(
+    ("version", "options"),
+    [
+        (NEWEST, {}),
+        (196608, {"_pq_.one": "1", "_pq_.two": ""}),
+        (NEWEST, {"_pq_.one": "1"}),
+    ],
+)
+def test_newer_protocol_is_negotiated(
+    clients: Clients,
+    postgres_16: Postgres,
+    version: int,
+    options: dict[str, str],
+) -> None:
+    """NegotiateProtocolVersion has the bytes that PostgreSQL 16 sends."""
+    with WireClient(postgres_16.endpoint("postgres")) as direct:
+        expected = negotiate(direct, version, **options).messages
+    client = clients.stranger()
+    reply = negotiate(client, version, **options)
+    (offer,) = [message for message in expected if message.kind == ord("v")]
+    assert [m for m in reply.messages if m.kind == ord("v")] == [offer]
+    assert reply.status == "I"
+    assert client.query("SELECT 1").value == "1"
+
+
+def test_newest_libpq(clients: Clients) -> None:
+    """libpq asks for the newest protocol that it knows, and takes 3.0."""
+    if psycopg.pq.version() < 180000:
+        pytest.skip("this libpq cannot ask for a newer protocol")
+    dsn = f"{clients.proxy.endpoint().dsn} max_protocol_version=latest"
+    with closing(psycopg.connect(dsn)) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("version", [1 << 16, 2 << 16, 4 << 16, (2 << 16) + 1])
+def test_other_protocol_is_refused(clients: Clients, version: int) -> None:
+    packet = startup({"user": "postgres", "database": "postgres"}, version)
+    assert refusal(clients.stranger(), packet) == (
+        "FATAL",
+        "0A000",
+        f"{PREFIX}supports only version 3.0 of the PostgreSQL messaging protocol.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("options", "-c jit=off", "currently doesn't support command-line options."),
+        (
+            "replication",
+            "database",
+            "currently doesn't support streaming replication mode.",
+        ),
+        (
+            "statement_timeout",
+            "1000",
+            "currently doesn't support the option statement_timeout.",
+        ),
+        ("jit", "off", "currently doesn't support the option jit."),
+        ("żółw", "1", "currently doesn't support the option żółw."),
+    ],
+)
+def test_other_parameter_is_refused(
+    clients: Clients, name: str, value: str, text: str
+) -> None:
+    login = {"user": "postgres", "database": "postgres", name: value}
+    assert refusal(clients.stranger(), startup(login)) == (
+        "FATAL",
+        "0A000",
+        f"{PREFIX}{text}",
+    )
+
+
+@pytest.mark.parametrize("login", [{}, {"database": "postgres"}, {"user": ""}])
+def test_missing_user(clients: Clients, login: dict[str, str]) -> None:
+    assert refusal(clients.stranger(), startup(login)) == (
+        "FATAL",
+        "28000",
+        "A user name is missing from the connection startup packet."
+        " Provide a user name for this connection.",
+    )
+
+
+@pytest.fixture
+def role(direct: psycopg.Connection[Any], database: str) -> Iterator[str]:
+    """A role with the database's name."""
+    direct.execute(f"CREATE ROLE {database} LOGIN")
+    yield database
+    direct.execute(f"DROP ROLE {database}")
+
+
+@pytest.mark.parametrize("given", [{}, {"database": ""}])
+def test_missing_database_means_the_user_s(
+    clients: Clients, role: str, given: dict[str, str]
+) -> None:
+    client = clients.stranger()
+    client.send(startup({"user": role} | given))
+    assert client.reply().status == "I"
+    row = client.query("SELECT current_user, current_database()").rows
+    assert row == [(role, role)]
+
+
+def test_unknown_database(clients: Clients) -> None:
+    login = {"user": "postgres", "database": "nowhere"}
+    for _ in range(2):
+        assert refusal(clients.stranger(), startup(login)) == (
+            "FATAL",
+            "3D000",
+            'Request returned an error: database "nowhere" does not exist',
+        )
+
+
+NO_CREDENTIALS: Final = (
+    "FATAL",
+    "28P01",
+    "This RDS proxy has no credentials for the role ada. Check the credentials for"
+    " this role and try again.",
+)
+
+
+def test_unknown_role(clients: Clients) -> None:
+    login = {"user": "ada", "database": "postgres"}
+    assert refusal(clients.stranger(), startup(login)) == NO_CREDENTIALS
+
+
+def test_only_the_target_s_own_role(
+    postgres: Postgres, database: str, proxy: Proxies, role: str
+) -> None:
+    """Before a server that is not ours, nobody else gets in on its account."""
+    proxy.postgres = replace(postgres, any_role=False)
+    endpoint = proxy(1).endpoint()
+    with WireClient.login(endpoint) as client:
+        assert client.query("SELECT current_user").value == "postgres"
+    with WireClient(endpoint) as client:
+        severity, sqlstate, text = refusal(client, startup({"user": role}))
+        assert (severity, sqlstate) == NO_CREDENTIALS[:2]
+        assert text == NO_CREDENTIALS[2].replace("ada", role)
+
+
+SETTINGS: Final = (
+    "SELECT current_setting('application_name'), current_setting('client_encoding'),"
+    " current_setting('DateStyle'), current_setting('TimeZone'),"
+    " current_setting('extra_float_digits'), current_setting('search_path')"
+)
+CHOSEN: Final = [
+    {},
+    {
+        "application_name": 'it\'s \\ "one"',
+        "client_encoding": "LATIN1",
+        "DateStyle": "German, DMY",
+        "TimeZone": "Asia/Tokyo",
+        "extra_float_digits": "-2",
+        "search_path": '"$user", other, public',
+    },
+    {"timezone": "America/Lima", "datestyle": "SQL, MDY", "Search_Path": "a, b"},
+    {"application_name": "two", "client_encoding": "'utf8'"},
+    {"application_name": ""},
+]
+
+
+@pytest.mark.parametrize("pool", [1, 2])
+def test_parameters_of_clients_that_share(
+    serve: Serve, postgres: Postgres, database: str, pool: int
+) -> None:
+    """Each has its own, on whatever connection it borrows; as without a proxy."""
+    clients = serve(pool)
+    pairs = []
+    for chosen in CHOSEN:
+        with WireClient.login(postgres.endpoint(database), **chosen) as direct:
+            expected = direct.query(SETTINGS).rows
+        with WireClient(postgres.endpoint(database)) as direct:
+            statuses = direct.start(**chosen).statuses
+        client = clients.stranger()
+        assert client.start(**chosen).statuses == statuses
+        pairs.append((client, expected))
+    rivals = clients.rivals() if pool == 2 else None
+    for _ in range(2):
+        for client, expected in [*pairs, *reversed(pairs)]:
+            reply = client.query(SETTINGS)
+            assert (reply.kinds, reply.rows) == ("TDCZ", expected)
+            if rivals is not None:
+                rivals.swap()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sqlstate"),
+    [
+        ("TimeZone", "Nowhere/Land", "22023"),
+        ("client_encoding", "KLINGON", "22023"),
+        ("extra_float_digits", "99", "22023"),
+    ],
+)
+def test_impossible_parameter(
+    clients: Clients,
+    postgres: Postgres,
+    database: str,
+    name: str,
+    value: str,
+    sqlstate: str,
+) -> None:
+    """The server's own answer, and nobody else suffers from it."""
+    login = {"user": "postgres", "database": database, name: value}
+    with WireClient(postgres.endpoint(database)) as direct:
+        expected = refusal(direct, startup(login))
+    assert expected[:2] == ("FATAL", sqlstate)
+    bystander = clients(TimeZone="Asia/Tokyo")
+    for _ in range(3):
+        assert refusal(clients.stranger(), startup(login)) == expected
+        assert bystander.query("SHOW TimeZone").value == "Asia/Tokyo"
+
+
+def test_cancel_request_is_closed(clients: Clients) -> None:
+    """RDS Proxy has no CancelRequest: it is read, noted and closed."""
+    client = clients.stranger()
+    client.send(cancel_request(1234, b"5678"))
+    assert client.rest().messages == []
+    proxy = clients.proxy
+    (event,) = eventually(lambda: proxy.happened(CancelRequested))
+    assert isinstance(event, CancelRequested)
+    assert not event.forwarded
+
+
+def test_too_many_clients(serve: Serve) -> None:
+    clients = serve(1, max_client_connections=2)
+    first, _second = clients(), clients()
+    packet = startup({"user": "postgres", "database": "postgres"})
+    assert refusal(clients.stranger(), packet) == (
+        "FATAL",
+        "53300",
+        "The maximum number of client connections to the proxy exceeded 2.",
+    )
+    first.leave()
+    eventually(lambda: clients.proxy.clients == 1)
+    assert clients().query("SELECT 1").value == "1"
+
+
+def test_client_that_never_logs_in(serve: Serve) -> None:
+    clients = serve(1, authentication_timeout=0.1)
+    client = clients.stranger()
+    client.send(GSSENC_REQUEST)
+    assert client.read(1) == b"N"
+    (error,) = client.rest().errors
+    assert error == (
+        "FATAL",
+        "57014",
+        "canceling authentication due to timeout",
+    )

@@ -1,0 +1,240 @@
+"""A stage for dialogues: clients, a pool and servers, on fake wires, without a loop.
+
+A test sends bytes at either end and reads what arrives at the other. Time stands
+still until a test moves it.
+"""
+
+from collections.abc import Callable
+
+from pinwatch import events
+from pinwatch.auth.client import Conversation, login
+from pinwatch.auth.credentials import Credentials
+from pinwatch.auth.iam import no_verifier
+from pinwatch.database import DatabaseConnection
+from pinwatch.errors import ClientError, no_credentials
+from pinwatch.greeting import Guest
+from pinwatch.parameters import Values
+from pinwatch.pool import Key, Pool
+from pinwatch.session import ClientSession
+from pinwatch.statements import Registry
+from pinwatch.tls import ServerTls
+from pinwatch.wire import messages
+from pinwatch.wire.messages import HEADER
+from pinwatch.wire.startup import CancelRequest
+
+AUTHENTICATED = messages.authentication(messages.AUTHENTICATION_OK)
+READY = messages.ready_for_query(messages.IDLE)
+IN_TRANSACTION = messages.ready_for_query(messages.IN_TRANSACTION)
+
+
+class Wire:
+    """A transport that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.closed = False
+        self.reading = True
+
+    def write(self, data: bytes) -> None:
+        assert not self.closed, "write on a closed transport"
+        self.written += data
+
+    def read(self) -> bytes:
+        """What was written since the last time."""
+        data, self.written = self.written, b""
+        return data
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        pass
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def get_extra_info(self, name: str) -> tuple[str, int]:
+        return ("127.0.0.1", 1234 if name == "peername" else 5678)
+
+
+class Server:
+    """The far end of a database connection."""
+
+    def __init__(self, connection: DatabaseConnection) -> None:
+        self.connection = connection
+        self.wire = Wire()
+        connection.connection_made(self.wire)  # type: ignore[arg-type]
+
+    def greet(self, parameters: dict[bytes, bytes] | None = None) -> None:
+        """Let the proxy in."""
+        self.wire.read()
+        statuses = (
+            messages.parameter_status(*item) for item in (parameters or {}).items()
+        )
+        self.send(
+            AUTHENTICATED,
+            *statuses,
+            messages.backend_key_data(7, b"key!"),
+            READY,
+        )
+
+    def read(self) -> bytes:
+        return self.wire.read()
+
+    def send(self, *replies: bytes) -> None:
+        self.connection.data_received(b"".join(replies))
+
+    def vanish(self) -> None:
+        self.wire.closed = True
+        self.connection.connection_lost(None)
+
+
+class Client:
+    """The far end of a client session."""
+
+    def __init__(self, session: ClientSession) -> None:
+        self.session = session
+        self.wire = Wire()
+        session.connection_made(self.wire)  # type: ignore[arg-type]
+
+    def send(self, *sent: bytes) -> None:
+        self.session.data_received(b"".join(sent))
+
+    def read(self) -> bytes:
+        return self.wire.read()
+
+    def vanish(self) -> None:
+        self.wire.closed = True
+        self.session.connection_lost(None)
+
+
+class Stage:
+    """A proxy without sockets; connections open when a test lets them."""
+
+    def __init__(
+        self, max_connections: int = 1, max_statements: int = 100, timeout: float = 120
+    ) -> None:
+        self.time = 0.0
+        self.events: list[events.Event] = []
+        self.servers: list[Server] = []
+        self.cancelled: list[DatabaseConnection] = []
+        self.failures: list[ClientError] = []
+        self.ended_sessions: list[ClientSession] = []
+        self.greetings: dict[tuple[Key, Values], Values] = {}
+        self.registry = Registry(b"pinwatch_test_")
+        self.credentials = Credentials()
+        self.tls: ServerTls | None = None
+        self.require_tls = False
+        self.max_statements = max_statements
+        self.pool = Pool(max_connections, timeout, self._open, lambda: self.time)
+        self.on_open: Callable[[Server], None] = Server.greet
+        self._number = 0
+
+    def client(self, user: bytes = b"app", **settings: bytes) -> Client:
+        """One that is logged in, to the database of its name."""
+        client = Client(ClientSession(self._next_number(), self))
+        named = {name.encode(): value for name, value in settings.items()}
+        client.send(messages.startup({b"user": user, **named}))
+        return client
+
+    def stranger(self) -> Client:
+        """One that is connected and has sent nothing."""
+        return Client(ClientSession(self._next_number(), self))
+
+    def _next_number(self) -> int:
+        self._number += 1
+        return self._number
+
+    # What the proxy does with connections.
+
+    def _open(self, key: Key) -> None:
+        connection = DatabaseConnection(
+            self._next_number(), key, None, self.registry, self.max_statements, self
+        )
+        server = Server(connection)
+        self.servers.append(server)
+        self.on_open(server)
+
+    def opened(self, connection: DatabaseConnection) -> None:
+        self.pool.opened(connection)
+
+    def failed(self, connection: DatabaseConnection, error: ClientError) -> None:
+        self.failures.append(error)
+        self.pool.refused(connection.key, error)
+
+    def reset_done(self, connection: DatabaseConnection) -> None:
+        self.pool.give_back(connection)
+
+    def closing(self, connection: DatabaseConnection, cancel: bool) -> None:
+        self.pool.retire(connection)
+        if cancel:
+            self.cancelled.append(connection)
+
+    def closed(self, connection: DatabaseConnection, reason: str) -> None:
+        self.observe(events.DatabaseClosed(connection.number, reason))
+        self.pool.closed(connection)
+
+    # What the proxy does for sessions.
+
+    def observe(self, event: events.Event) -> None:
+        self.events.append(event)
+
+    def authenticate(
+        self, _guest: Guest, user: str, _encrypted: bool
+    ) -> Conversation | None:
+        if user == "stranger":
+            raise no_credentials(user)
+        return login(self.credentials.cached(user), no_verifier)
+
+    def greeting(self, key: Key, parameters: Values) -> Values | None:
+        return self.greetings.get((key, parameters))
+
+    def keep_greeting(self, key: Key, parameters: Values, told: Values) -> None:
+        self.greetings[key, parameters] = told
+
+    def backend_key(self, session: ClientSession) -> tuple[int, bytes] | None:
+        return None
+
+    def cancel(self, request: CancelRequest) -> bool:
+        return False
+
+    def login_refused(self, session: ClientSession, error: ClientError) -> ClientError:
+        return error
+
+    def welcomed(self, session: ClientSession) -> None:
+        pass
+
+    def ended(self, session: ClientSession) -> None:
+        self.ended_sessions.append(session)
+
+
+def row(*values: bytes) -> bytes:
+    """DataRow."""
+    columns = b"".join(messages.INT32.pack(len(value)) + value for value in values)
+    return messages.message(messages.DATA_ROW, len(values).to_bytes(2, "big") + columns)
+
+
+def complete(tag: bytes) -> bytes:
+    return messages.message(messages.COMMAND_COMPLETE, tag + b"\0")
+
+
+def kinds(data: bytes) -> str:
+    """The type bytes of the messages in data, one letter each."""
+    letters, at = "", 0
+    while at < len(data):
+        kind, size = HEADER.unpack_from(data, at)
+        letters += chr(kind)
+        at += size + 1
+    assert at == len(data), "data ends inside a message"
+    return letters

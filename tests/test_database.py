@@ -1,0 +1,125 @@
+"""A database connection's login, its questions and its end, on fake wires."""
+
+from hashlib import md5
+
+import pytest
+
+from pinwatch import events
+from pinwatch.database import DatabaseConnection, Phase
+from pinwatch.statements import Registry
+from pinwatch.wire import messages
+from pinwatch.wire.messages import authentication, error_response, message
+from tests.stage import AUTHENTICATED, READY, Server, Stage, complete, row
+
+
+def connect(stage: Stage, password: str | None = None) -> Server:
+    """A server that was sent a StartupMessage and has not answered."""
+    connection = DatabaseConnection(
+        9, (b"app", b"shop"), password, Registry(b"p_"), 100, stage
+    )
+    stage.pool.opening[connection.key] += 1
+    return Server(connection)
+
+
+def test_login_begins_with_user_and_database_alone() -> None:
+    server = connect(Stage())
+    assert server.read() == messages.startup({b"user": b"app", b"database": b"shop"})
+
+
+def test_login_by_trust() -> None:
+    server = connect(Stage())
+    server.greet({b"TimeZone": b"UTC"})
+    assert server.connection.phase is Phase.READY
+    assert server.connection.told.values == {b"TimeZone": b"UTC"}
+    assert server.connection.backend_key == (7, b"key!")
+
+
+def test_login_by_md5_in_chunks() -> None:
+    server = connect(Stage(), password="secret")
+    server.read()
+    asked = authentication(messages.AUTHENTICATION_MD5_PASSWORD, b"salt")
+    for at in range(len(asked)):
+        server.send(asked[at : at + 1])
+    inner = md5(b"secretapp").hexdigest().encode()
+    digest = b"md5" + md5(inner + b"salt").hexdigest().encode()
+    assert server.read() == messages.password(digest)
+    server.send(AUTHENTICATED, READY)
+    assert server.connection.phase is Phase.READY
+
+
+def test_refused_login_fails_with_the_server_s_words() -> None:
+    stage = Stage()
+    server = connect(stage)
+    server.send(error_response("FATAL", "3D000", 'database "shop" does not exist'))
+    (failure,) = stage.failures
+    assert (failure.sqlstate, failure.text) == (
+        "3D000",
+        'database "shop" does not exist',
+    )
+    assert server.wire.closed
+
+
+def test_password_that_is_asked_for_and_not_known() -> None:
+    stage = Stage()
+    server = connect(stage)
+    server.send(authentication(messages.AUTHENTICATION_MD5_PASSWORD, b"salt"))
+    (failure,) = stage.failures
+    assert failure.sqlstate == "28000"
+    assert "password" in failure.text
+
+
+def test_server_lost_during_the_login() -> None:
+    stage = Stage()
+    connect(stage).vanish()
+    (failure,) = stage.failures
+    assert failure.sqlstate == "08006"
+
+
+def test_notice_during_the_login_is_passed_over() -> None:
+    server = connect(Stage())
+    server.send(message(messages.NOTICE_RESPONSE, b"SNOTICE\0Mhello\0\0"))
+    server.greet()
+    assert server.connection.phase is Phase.READY
+
+
+@pytest.mark.parametrize("before_login", [True, False])
+def test_server_that_does_not_speak_the_protocol_is_left(before_login: bool) -> None:
+    stage = Stage()
+    server = connect(stage)
+    if not before_login:
+        server.greet()
+    server.send(b"R\0\0\0\3")
+    assert server.wire.closed
+
+
+def test_question_of_the_proxy_is_answered_with_its_last_row() -> None:
+    server = connect(Stage())
+    server.greet()
+    answers: list[list[bytes | None]] = []
+    server.connection.ask(b"SHOW max_connections", answers.append)
+    server.send(row(b"100"), complete(b"SHOW"), READY)
+    assert answers == [[b"100"]]
+
+
+def test_reason_of_a_close_is_the_server_s() -> None:
+    stage = Stage()
+    server = connect(stage)
+    server.greet()
+    server.send(error_response("FATAL", "57P01", "terminating connection"))
+    server.vanish()
+    assert stage.events[-1] == events.DatabaseClosed(
+        9, "The database ended it: terminating connection"
+    )
+
+
+def test_close_is_polite_and_says_its_reason_once() -> None:
+    stage = Stage()
+    server = connect(stage)
+    server.greet()
+    server.read()
+    server.connection.close("No longer needed.")
+    server.connection.close("Again.")
+    assert server.read() == messages.TERMINATE_MESSAGE
+    server.send(READY)
+    server.vanish()
+    assert stage.events[-1] == events.DatabaseClosed(9, "No longer needed.")
