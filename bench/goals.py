@@ -1,0 +1,76 @@
+"""How pinwatch is to stand beside PgBouncer, as ratios that a run is held to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from bench.metrics import BY_KEY
+from bench.results import Run
+
+SUBJECT: Final = "pinwatch"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A bound on one metric in the cases whose name matches.
+
+    ``bound`` is on the ratio to PgBouncer, or, when ``absolute``, on the value; a
+    largest one, or a smallest where higher is better.
+    """
+
+    cases: str
+    metric: str
+    bound: float
+    absolute: bool = False
+
+
+GOALS: Final = (
+    *(
+        Goal(f"{protocol}-{clients}", metric, 1.0)
+        for protocol in ("simple", "extended")
+        for clients in (10, 100)
+        for metric in ("tps", "cpu_us_per_transaction")
+    ),
+    *(
+        Goal(f"prepared-{clients}", metric, bound)
+        for clients in (10, 100)
+        for metric, bound in (("tps", 1 / 1.15), ("cpu_us_per_transaction", 1.15))
+    ),
+    Goal("*-100", "p99_ms", 1.2),
+    Goal("connect-scram-*", "tps", 0.5),
+    Goal("rows-*", "mb_per_s", 0.8),
+    Goal("copy-*", "mb_per_s", 0.8),
+    Goal("idle-10000", "idle_kb_per_client", 12.0, absolute=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run says of one goal in one case."""
+
+    case: str
+    goal: Goal
+    reached: float
+    met: bool
+
+
+def outcomes(run: Run) -> Iterator[Outcome]:
+    """Each goal in each case of the run that tells of it."""
+    for goal in GOALS:
+        for case in run.readings:
+            if not fnmatchcase(case, goal.cases):
+                continue
+            summary = run.summary(case, SUBJECT, goal.metric)
+            if summary is None:
+                continue
+            reached = summary.median if goal.absolute else summary.ratio
+            if reached is None:
+                continue
+            if BY_KEY[goal.metric].higher_is_better:
+                met = reached >= goal.bound
+            else:
+                met = reached <= goal.bound
+            yield Outcome(case, goal, reached, met)

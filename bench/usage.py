@@ -1,0 +1,43 @@
+"""Who used the processors while a load ran."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench import process
+from bench.subjects import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """CPU seconds so far: of the proxy, the load, the server, the whole machine."""
+
+    proxy: float
+    load: float
+    server: float
+    machine: float
+
+    def cores(self, later: Usage, span: float) -> dict[str, float]:
+        """The metrics for the ``span`` seconds from this to a later usage.
+
+        ``other_cores`` is what neither of the three used: other programs, and what
+        the machine's host took away.
+        """
+        proxy, load = later.proxy - self.proxy, later.load - self.load
+        server, machine = later.server - self.server, later.machine - self.machine
+        return {
+            "proxy_cores": proxy / span,
+            "load_cores": load / span,
+            "server_cores": server / span,
+            "other_cores": max(machine - proxy - load - server, 0.0) / span,
+        }
+
+
+def usage(endpoint: Endpoint, load: float) -> Usage:
+    """Who has used how much; ``load`` is the load generator's own figure."""
+    return Usage(
+        proxy=0.0 if endpoint.pid is None else process.cpu_seconds(endpoint.pid),
+        load=load,
+        server=process.server_seconds(endpoint.server_pid),
+        machine=process.machine_seconds(),
+    )
