@@ -3,14 +3,31 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+COMPILED := build/compiled
 
-.PHONY: up test venv lint clean
+.PHONY: up test test-compiled bench venv lint clean
 
 up: venv
 	$(BIN)/pinwatch up
 
 test: venv
 	$(BIN)/python -m pytest -n auto
+
+# The same tests on the compiled build, in an environment and a folder of its own, where
+# the uncompiled sources are out of reach.
+test-compiled:
+	mkdir -p $(COMPILED)
+	$(PYTHON) -m venv $(COMPILED)/venv
+	$(COMPILED)/venv/bin/pip install --quiet --upgrade "pip>=25.1"
+	PINWATCH_COMPILE=1 $(COMPILED)/venv/bin/pip install --quiet ".[embedded]" --group dev
+	cd $(COMPILED) && rm -rf tests bench docs
+	cp -R tests bench docs pyproject.toml $(COMPILED)
+	cd $(COMPILED) && venv/bin/python -c "from pinwatch.session import __file__ as f; assert not f.endswith('.py'), f"
+	cd $(COMPILED) && venv/bin/python -m pytest -n auto
+
+# For example `make bench ARGS="--quick --compare"`; as root it installs PgBouncer.
+bench: venv
+	$(BIN)/python -m bench $(ARGS)
 
 venv: $(STAMP)
 

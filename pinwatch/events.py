@@ -4,8 +4,9 @@ Quantities are not here: they are plain numbers and lengths of containers, read 
 somebody asks. An observer cannot change the traffic.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,65 @@ class DatabaseReset:
     connection: int
 
 
+@dataclass(frozen=True, slots=True)
+class PinAhead:
+    """A client prepared a statement that will pin its session when it runs."""
+
+    client: int
+    connection: int
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPinned:
+    """A client session keeps its database connection until it ends.
+
+    reason has RDS Proxy's own sentences. contested tells both readings where it is not
+    settled that RDS Proxy pins, and is empty elsewhere. sql is the whole text,
+    statement the one in it that pins, both cut at 2,048 characters; trigger is where
+    its trigger words begin and end in the whole text. transaction_status is ``I``,
+    ``T`` or ``E``, from before the statement ran.
+    """
+
+    at: datetime
+    client: int
+    connection: int
+    rule: str
+    contested: str
+    reason: str
+    digest: str
+    sql: str
+    statement: str
+    trigger: tuple[int, int]
+    user: str
+    database: str
+    application_name: str
+    tags: Mapping[str, str]
+    transaction_status: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionUnpinned:
+    """A pinned session is over; seconds is how long it was pinned."""
+
+    at: datetime
+    client: int
+    connection: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PinWarned:
+    """A statement ran that does not pin, and deserves a word."""
+
+    client: int
+    rule: str
+    text: str
+    sql: str
+
+
 Event = (
     ClientConnected
     | StartupReceived
@@ -98,5 +158,9 @@ Event = (
     | DatabaseConnected
     | DatabaseClosed
     | DatabaseReset
+    | PinAhead
+    | SessionPinned
+    | SessionUnpinned
+    | PinWarned
 )
 Observe = Callable[[Event], None]

@@ -22,6 +22,15 @@ NAMES: Final = {DEBUG: "DEBUG", INFO: "INFO", WARN: "WARN"}
 LEVELS: Final = {"debug": DEBUG, "info": INFO, "warning": WARN, "error": 40}
 
 CLOSED_BY_REQUEST: Final = "The client requested that the connection close."
+PINNED: Final = (
+    "The client session was pinned to the database connection [dbConnection={}] for "
+    "the remainder of the session. The proxy can't reuse this connection until the "
+    "session ends. Reason: {}"
+)
+PIN_AHEAD: Final = (
+    "If this prepared statement runs, the client session will be pinned to the "
+    "database connection [dbConnection={}]. Reason: {}"
+)
 CLOSED_CHANNEL: Final = "The TCP channel was closed by either the client or the proxy."
 
 
@@ -41,7 +50,11 @@ class Log:
         self.now = now
 
     def __call__(self, event: events.Event) -> None:
-        level, message = describe(event)
+        self._write(event, *describe(event))
+        if isinstance(event, events.SessionPinned):
+            self._write(event, INFO, explanation(event))
+
+    def _write(self, event: events.Event, level: int, message: str) -> None:
         if level >= self.level:
             self.stream.write(self.line(level, _tag(event, self.endpoint), message))
             self.stream.flush()
@@ -59,7 +72,19 @@ def _tag(event: events.Event, endpoint: str) -> str:
     return f"[proxyEndpoint={endpoint}] [clientConnection={event.client}]"
 
 
-def describe(event: events.Event) -> tuple[int, str]:
+def explanation(pin: events.SessionPinned) -> str:
+    """What RDS Proxy does not say: the rule, the statement, what to do, any doubt."""
+    statement = " ".join(pin.statement.split())
+    contested = f" Contested. {pin.contested}" if pin.contested else ""
+    return (
+        f"The pin by rule {pin.rule} is explained: {statement!r}. "
+        f"Fix: {pin.advice}{contested}"
+    )
+
+
+def describe(  # noqa: C901 - a branch for each kind of event
+    event: events.Event,
+) -> tuple[int, str]:
     """The level and the sentence for an event."""
     match event:
         case events.ClientConnected(_, address):
@@ -88,6 +113,17 @@ def describe(event: events.Event) -> tuple[int, str]:
             )
         case events.DatabaseClosed(_, reason):
             return INFO, f"The database connection closed. Reason: {reason}"
+        case events.PinAhead(_, connection, _, reason):
+            return INFO, PIN_AHEAD.format(connection, reason)
+        case events.SessionPinned(connection=connection, reason=reason):
+            return WARN, PINNED.format(connection, reason)
+        case events.SessionUnpinned(_, _, connection, seconds):
+            return DEBUG, (
+                f"The client session was pinned to the database connection "
+                f"[dbConnection={connection}] for {seconds:.3f} seconds."
+            )
+        case events.PinWarned(_, _, text, sql):
+            return WARN, f"{text} SQL: {sql!r}"
         case events.DatabaseReset():
             return INFO, (
                 "The database connection was released to the connection pool upon "

@@ -9,10 +9,9 @@ from typing import Protocol
 from pinwatch.errors import ClientError
 from pinwatch.parameters import Values
 from pinwatch.pool import Connection
-from pinwatch.prepared import ServerStatements
 from pinwatch.replies import Replies
 from pinwatch.requests import Requests
-from pinwatch.responses import Client
+from pinwatch.responses import Client, Responses
 
 
 class Session(Protocol):
@@ -43,8 +42,9 @@ class Session(Protocol):
 class BorrowedConnection(Connection, Protocol):
     """The connection, as the session that borrows it sees it."""
 
+    number: int
     replies: Replies
-    statements: ServerStatements
+    responses: Responses
     write_paused: bool
 
     cancelling: int

@@ -10,8 +10,10 @@ A message that refers to a name which an earlier, unanswered batch may yet chang
 to wait: ``Unsettled`` is raised.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
+from pinwatch.pins.verdict import Verdict
 from pinwatch.replies import Change, Replies
 from pinwatch.statements import Registry, Statement
 from pinwatch.wire.messages import close_statement, parse
@@ -159,27 +161,23 @@ class Refused(Change):
         pass
 
 
-class Unkept(Change):
-    """A Parse of the proxy's own that is not kept track of."""
+class Released(Change):
+    """The client's name is no longer the proxy's to put in the server's words.
 
-    __slots__ = ()
-
-    def __init__(self) -> None:
-        super().__init__(swallow=True)
-
-    def undo(self) -> None:
-        pass
-
-
-class Closed(Change):
-    """A client's Close of a named statement; the shared one stays on the server."""
+    By the client's own Close, where the shared statement stays on the server; or by
+    the proxy's Parse under that very name.
+    """
 
     __slots__ = ("client", "name", "statement")
 
     def __init__(
-        self, client: "ClientStatements", name: bytes, statement: Statement
+        self,
+        client: "ClientStatements",
+        name: bytes,
+        statement: Statement,
+        swallow: bool,
     ) -> None:
-        super().__init__(swallow=False)
+        super().__init__(swallow)
         self.client = client
         self.name = name
         self.statement = statement
@@ -196,15 +194,28 @@ class ClientStatements:
     ``Unsettled`` is raised before anything has changed.
     """
 
-    __slots__ = ("named", "registry", "unnamed")
+    __slots__ = ("named", "registry", "unnamed", "unnamed_verdict")
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self.named: dict[bytes, Statement] = {}
         self.unnamed: object = None
+        self.unnamed_verdict: Verdict | None = None
+
+    def verdict(self, name: bytes) -> Verdict | None:
+        """On the statement name, where there is something to say."""
+        if not name:
+            return None if self.unnamed is None else self.unnamed_verdict
+        statement = self.named.get(name)
+        return None if statement is None else statement.verdict
 
     def parse(
-        self, name: bytes, definition: bytes, server: ServerStatements, replies: Replies
+        self,
+        name: bytes,
+        definition: bytes,
+        verdict: Verdict | None,
+        server: ServerStatements,
+        replies: Replies,
     ) -> tuple[bytes, bytes] | None:
         """Parse of a named statement."""
         _wait_for_earlier_changes(replies)
@@ -217,6 +228,7 @@ class ClientStatements:
             replies.change(Refused())
             return out, known.name
         statement = self.registry.statement(definition)
+        statement.verdict = verdict
         out = server.remove(statement, replies) + server.make_room(replies)
         server.held[statement] = None
         self.named[name] = statement
@@ -224,7 +236,11 @@ class ClientStatements:
         return out, statement.name
 
     def parse_unnamed(
-        self, definition: object, server: ServerStatements, replies: Replies
+        self,
+        definition: object,
+        verdict: Verdict | None,
+        server: ServerStatements,
+        replies: Replies,
     ) -> None:
         """Parse of the unnamed statement, which goes as it is.
 
@@ -232,6 +248,7 @@ class ClientStatements:
         """
         replies.unnamed_parse()
         self.unnamed = server.unnamed = definition
+        self.unnamed_verdict = verdict
         server.unnamed_segment = replies.segment
 
     def parse_unkept(
@@ -242,7 +259,7 @@ class ClientStatements:
         It goes under the client's own name, unless that is taken.
         """
         if not name:
-            self.parse_unnamed(object(), server, replies)
+            self.parse_unnamed(object(), None, server, replies)
             return None
         _wait_for_earlier_changes(replies)
         replies.plain()
@@ -298,21 +315,22 @@ class ClientStatements:
             return None
         replies.batch()
         del self.named[name]
-        replies.change(Closed(self, name, statement))
+        replies.change(Released(self, name, statement, swallow=False))
         return b"", self.registry.nowhere
 
-    def materialise(
-        self, name: bytes, server: ServerStatements, replies: Replies
-    ) -> bytes:
-        """What to send so that SQL can name the statement as the client does.
+    def release(self, names: Iterable[bytes], replies: Replies | None) -> bytes:
+        """What to send so that SQL can call statements by the client's names.
 
-        From now on the client's name is the server's: the session is pinned.
+        For a session that is pinned. replies is None where they are not to be told.
         """
-        statement = self.named.pop(name, None)
-        if statement is None:
-            return b""
-        replies.change(Unkept())
-        return parse(name, statement.definition)
+        out = b""
+        for name in names:
+            statement = self.named.pop(name, None)
+            if statement is not None:
+                out += parse(name, statement.definition)
+                if replies is not None:
+                    replies.change(Released(self, name, statement, swallow=True))
+        return out
 
     def queried(self, server: ServerStatements) -> None:
         """A simple Query: the server drops the unnamed statement."""

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import secrets
 from collections import OrderedDict
+from datetime import UTC, datetime
 from typing import Final
 
 from pinwatch import events
@@ -26,6 +27,8 @@ from pinwatch.errors import (
 )
 from pinwatch.greeting import Guest
 from pinwatch.parameters import Values
+from pinwatch.pins.cache import VerdictCache
+from pinwatch.pins.profiles import PROFILES
 from pinwatch.pool import Key, Pool
 from pinwatch.session import ClientSession
 from pinwatch.statements import Registry
@@ -56,6 +59,7 @@ class Proxy:
         self.observers = observers
         self.require_tls = settings.require_tls
         self.admission = Admission(settings, target)
+        self.verdicts = VerdictCache(PROFILES[settings.profile])
         self.registry = Registry(f"pinwatch_{secrets.token_hex(4)}_".encode())
         self.sessions: set[ClientSession] = set()
         self.starting: OrderedDict[ClientSession, float] = OrderedDict()
@@ -153,6 +157,9 @@ class Proxy:
             session.close(authentication_timeout())
 
     # What sessions ask (House).
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     def observe(self, event: events.Event) -> None:
         for observer in self.observers:

@@ -8,11 +8,13 @@ A message is kept back only until what has to be known of it is here: the text o
 statement up to 16 KB, or the names in its first bytes.
 """
 
-from typing import Final
+from typing import Final, Protocol
 
 from pinwatch.errors import ClientError, ProtocolViolation
-from pinwatch.prepared import ClientStatements, ServerStatements, Unsettled
-from pinwatch.replies import Replies
+from pinwatch.pins.cache import VerdictCache
+from pinwatch.pins.verdict import Verdict, oversize, parse_message
+from pinwatch.prepared import ClientStatements, Unsettled
+from pinwatch.responses import Responses
 from pinwatch.wire.messages import (
     BIND,
     CLOSE,
@@ -36,12 +38,16 @@ from pinwatch.wire.messages import (
 
 MAX_STATEMENT: Final = 16_384  # bytes of a statement's text; a longer one is not kept
 MAX_QUERY: Final = MAX_STATEMENT + 5  # the length of a Query with such a text
+SHOWN: Final = 2_048  # bytes that are waited for of a longer Query, for people to see
 STATEMENT: Final = ord("S")  # of Describe and Close; the other is P, a portal
 MAX_NAMES: Final = 8_192  # bytes of a message in which its names must end
 KINDS: Final = frozenset(b"BCDEFHPQSXdcf")
 REFERRING: Final = frozenset((PARSE, BIND, DESCRIBE, CLOSE))
 OUTSIDE: Final = frozenset((COPY_DATA, COPY_DONE, COPY_FAIL, FLUSH))
 """What the server ignores while it serves no request."""
+
+Renamed = tuple[bytes, bytes]
+"""What goes before a message, and the name that it gets."""
 
 Change = tuple[int, bytes, bytes]
 """For a message that changes: where the rest of it begins in the chunk, what goes
@@ -52,6 +58,15 @@ class Incomplete(Exception):
     """More bytes are needed to decide."""
 
 
+class Judge(Protocol):
+    """Who hears what runs, of which there is something to say."""
+
+    def ran(self, verdict: Verdict, prepared: bool = False) -> None: ...
+
+    def prepared(self, verdict: Verdict) -> None:
+        """It was parsed, and has not run."""
+
+
 class Requests:
     """The stream of one client."""
 
@@ -60,21 +75,25 @@ class Requests:
         "failed_batch",
         "held",
         "input",
+        "judge",
         "passing",
-        "pinned",
         "statements",
         "terminated",
+        "verdicts",
     )
 
-    def __init__(self, statements: ClientStatements) -> None:
+    def __init__(
+        self, statements: ClientStatements, verdicts: VerdictCache, judge: Judge
+    ) -> None:
         self.statements = statements
+        self.verdicts = verdicts
+        self.judge = judge
         self.input = b""  # came, but cannot go on yet
         self.passing = 0  # bytes to come of a message whose beginning has gone on
         self.dropping = 0  # bytes to come of a message that goes nowhere
         self.failed_batch = False  # it got an error: nothing goes on before its Sync
         self.held = False  # input waits for an answer to what went before
         self.terminated = False
-        self.pinned = False
 
     # Without a database connection.
 
@@ -121,12 +140,13 @@ class Requests:
     # With one.
 
     def forward(  # noqa: C901 - one pass, and a branch for each kind of message
-        self, data: bytes, replies: Replies, server: ServerStatements
+        self, data: bytes, responses: Responses
     ) -> bytes:
         """What goes to the server of the input and data; the rest is kept.
 
         Raises ProtocolViolation.
         """
+        replies = responses.replies
         if self.input:
             data = self.input + data
             self.input = b""
@@ -141,19 +161,23 @@ class Requests:
                 raise bad_length(size)
             following = at + size + 1
             if kind == QUERY:
-                if following > end and size <= MAX_QUERY:
+                if following > end and (size <= MAX_QUERY or end - at < SHOWN):
                     break
-                replies.query()
-                self.statements.queried(server)
-                if size > MAX_QUERY:
-                    self.pinned = True
+                try:
+                    before = self._query(data, at, following, responses)
+                except Unsettled:
+                    self.held = True
+                    break
+                if before:
+                    changed += data[start:at], before
+                    start = at
             elif kind == SYNC:
                 replies.sync()
             elif kind == EXECUTE:
                 replies.batch()
             elif kind in REFERRING:
                 try:
-                    change = self._refer(kind, data, at, following, replies, server)
+                    change = self._refer(kind, data, at, following, responses)
                 except Incomplete:
                     break
                 except Unsettled:
@@ -183,16 +207,47 @@ class Requests:
                 data = data[start:]
         return b"".join((*changed, data)) if changed else data
 
+    def _query(
+        self, data: bytes, at: int, following: int, responses: Responses
+    ) -> bytes:
+        """A Query, the whole of it unless it is too long; what goes before it."""
+        replies, before = responses.replies, b""
+        if following - at > MAX_QUERY + 1:
+            if replies.counting:
+                self.judge.ran(oversize(data[at + 5 : min(len(data), following - 1)]))
+        else:
+            sql = data[at + 5 : following - 1]
+            known = self.verdicts.known
+            verdict = known[sql] if sql in known else self.verdicts.look(sql)
+            if verdict is not None and replies.counting:
+                before = self._run(verdict, responses)
+        replies.query()
+        self.statements.queried(responses.statements)
+        return before
+
+    def _run(self, verdict: Verdict, responses: Responses) -> bytes:
+        """A text that there is something to say of; what goes before its Query."""
+        replies, named = responses.replies, self.statements.named
+        before = b""
+        if any(name in named for name in verdict.names) and not replies.batch_open:
+            if replies.due:
+                raise Unsettled
+            before = responses.slip_in(self.statements.release(verdict.names, None))
+        self._ran(verdict, responses)
+        return before
+
+    def _ran(
+        self, verdict: Verdict, responses: Responses, prepared: bool = False
+    ) -> None:
+        self.judge.ran(verdict, prepared)
+        if verdict.drops_statements:
+            responses.replies.drops_statements()
+
     def _refer(
-        self,
-        kind: int,
-        data: bytes,
-        at: int,
-        following: int,
-        replies: Replies,
-        server: ServerStatements,
+        self, kind: int, data: bytes, at: int, following: int, responses: Responses
     ) -> Change | None:
         """A message that names a prepared statement, or a portal."""
+        replies, server = responses.replies, responses.statements
         name_at = at + 5
         if kind == BIND:
             name_at = string_end(data, name_at, at, following)
@@ -206,11 +261,15 @@ class Requests:
         name_end = string_end(data, name_at, at, following)
         name = data[name_at : name_end - 1]
         if kind == PARSE:
-            change = self._parse(name, data, name_end, following, replies, server)
+            change = self._parse(name, data, name_end, following, responses)
         elif kind == CLOSE:
             change = self.statements.close(name, server, replies)
         else:
             change = self.statements.refer(name, server, replies)
+            if kind == BIND:
+                verdict = self.statements.verdict(name)
+                if verdict is not None and replies.counting:
+                    change = self._bind(name, change, verdict, responses)
         if change is None:
             return None
         before, new_name = change
@@ -224,22 +283,49 @@ class Requests:
         data: bytes,
         text_at: int,
         following: int,
-        replies: Replies,
-        server: ServerStatements,
-    ) -> tuple[bytes, bytes] | None:
-        limit = text_at + MAX_STATEMENT + 1
-        if data.find(b"\0", text_at, min(following, limit)) < 0:
-            if len(data) < min(following, limit):
+        responses: Responses,
+    ) -> Renamed | None:
+        replies, server = responses.replies, responses.statements
+        limit = min(following, text_at + MAX_STATEMENT + 1)
+        text_end = data.find(b"\0", text_at, limit)
+        if text_end < 0:
+            if len(data) < limit:
                 raise Incomplete
-            self.pinned = True
-            return self.statements.parse_unkept(name, server, replies)
+            change = self.statements.parse_unkept(name, server, replies)
+            if replies.counting:
+                self.judge.ran(oversize(data[text_at:limit]))
+            return change
         if following > len(data):
             raise Incomplete
-        definition = data[text_at:following]
+        sql, definition = data[text_at:text_end], data[text_at:following]
+        known = self.verdicts.known
+        verdict = known[sql] if sql in known else self.verdicts.look(sql)
         if name:
-            return self.statements.parse(name, definition, server, replies)
-        self.statements.parse_unnamed(definition, server, replies)
-        return None
+            change = self.statements.parse(name, definition, verdict, server, replies)
+        else:
+            self.statements.parse_unnamed(definition, verdict, server, replies)
+            change = None
+        if replies.counting:
+            if self.verdicts.profile.parse_pins:
+                self.judge.ran(parse_message(sql.decode("utf-8", "replace")))
+            elif verdict is not None:
+                self.judge.prepared(verdict)
+        return change
+
+    def _bind(
+        self,
+        name: bytes,
+        change: Renamed | None,
+        verdict: Verdict,
+        responses: Responses,
+    ) -> Renamed | None:
+        """Bind to a statement of which there is something to say."""
+        released = self.statements.release(verdict.names, responses.replies)
+        self._ran(verdict, responses, prepared=True)
+        if not released:
+            return change
+        before, new_name = change or (b"", name)
+        return before + released, new_name
 
 
 def header(data: bytes, at: int) -> tuple[int, int]:

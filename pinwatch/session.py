@@ -8,6 +8,7 @@ database connection and when it gives it back, its end. What it sends is read by
 import asyncio
 import ssl
 from collections.abc import Callable
+from datetime import datetime
 from enum import Enum
 from typing import Final, Protocol, cast
 
@@ -23,6 +24,8 @@ from pinwatch.errors import (
 from pinwatch.greeting import Door, Greeting
 from pinwatch.parameters import NEUTRAL, Values
 from pinwatch.peers import BorrowedConnection
+from pinwatch.pinning import Pinning
+from pinwatch.pins.cache import VerdictCache
 from pinwatch.pool import Connection, Key, Pool
 from pinwatch.prepared import ClientStatements
 from pinwatch.requests import Requests
@@ -49,6 +52,10 @@ class House(Door, Protocol):
     """What the proxy has for each of its sessions."""
 
     registry: Registry
+    verdicts: VerdictCache
+
+    def now(self) -> datetime:
+        """In UTC."""
 
     @property
     def pool(self) -> Pool: ...
@@ -86,6 +93,7 @@ class ClientSession(asyncio.Protocol):
         "number",
         "parameters",
         "phase",
+        "pinning",
         "pool",
         "reading_paused",
         "requests",
@@ -104,7 +112,8 @@ class ClientSession(asyncio.Protocol):
         self.key: Key = (b"", b"")
         self.parameters = NEUTRAL
         self.client = Client(statements)
-        self.requests = Requests(statements)
+        self.pinning = Pinning(self)
+        self.requests = Requests(statements, house.verdicts, self.pinning)
         self.connection: BorrowedConnection | None = None
         self.waiting = False
         self.greeting: Greeting | None = Greeting(self, house)
@@ -196,7 +205,7 @@ class ClientSession(asyncio.Protocol):
         """Send what came on to the server."""
         connection, requests = self.connection, self.requests
         assert connection is not None
-        data = requests.forward(data, connection.replies, connection.statements)
+        data = requests.forward(data, connection.responses)
         if data:
             connection.write(data)
         if requests.input:
@@ -239,7 +248,9 @@ class ClientSession(asyncio.Protocol):
 
     def settled(self) -> None:
         requests, connection = self.requests, self.connection
-        if requests.pinned or requests.passing or requests.held or connection is None:
+        if connection is None or self.pinning.pinned:
+            return
+        if requests.passing or requests.held:
             return
         if connection.replies.settled() and not connection.cancelling:
             self._give_back()
@@ -316,6 +327,7 @@ class ClientSession(asyncio.Protocol):
         if self.encryption is not None and not self.transport.is_closing():
             self.transport.write(self.encryption.end())
         self.transport.close()
+        self.pinning.end()
         self.house.observe(events.ClientClosed(self.number, requested))
         self.house.ended(self)
 

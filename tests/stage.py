@@ -5,6 +5,7 @@ still until a test moves it.
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from pinwatch import events
 from pinwatch.auth.client import Conversation, login
@@ -14,6 +15,7 @@ from pinwatch.database import DatabaseConnection
 from pinwatch.errors import ClientError, no_credentials
 from pinwatch.greeting import Guest
 from pinwatch.parameters import Values
+from pinwatch.pins.cache import VerdictCache
 from pinwatch.pool import Key, Pool
 from pinwatch.session import ClientSession
 from pinwatch.statements import Registry
@@ -133,6 +135,7 @@ class Stage:
         self.ended_sessions: list[ClientSession] = []
         self.greetings: dict[tuple[Key, Values], Values] = {}
         self.registry = Registry(b"pinwatch_test_")
+        self.verdicts = VerdictCache()
         self.credentials = Credentials()
         self.tls: ServerTls | None = None
         self.require_tls = False
@@ -186,6 +189,9 @@ class Stage:
         self.pool.closed(connection)
 
     # What the proxy does for sessions.
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.time, UTC)
 
     def observe(self, event: events.Event) -> None:
         self.events.append(event)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pinwatch import __version__
+from pinwatch.cli.explain import explain
 from pinwatch.cli.up import up
 from pinwatch.errors import PinwatchError, SettingError
 
@@ -18,6 +19,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command()(up)
+app.command()(explain)
 
 
 def _version(asked: bool) -> None:

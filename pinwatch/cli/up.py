@@ -157,7 +157,7 @@ async def _serve(settings: Settings, target: Target) -> int:
             running.push_async_callback(proxy.stop)
             http = settings.http
             if http is not None:
-                http = await running.enter_async_context(serving(app(), http))
+                http = await running.enter_async_context(serving(app(proxy), http))
             _greet(target, proxy.address, http)
             await loop.create_future()
     return STOPPED_AT_ONCE if task.cancelling() > 1 else 0

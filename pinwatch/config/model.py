@@ -109,6 +109,9 @@ def _state_folder() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or home) / "pinwatch"
 
 
+ProfileName = Literal["rds-2023-11", "rds-2020-06", "lenient"]
+
+
 class ConnectionPool(BaseModel):
     """ConnectionPoolConfig of the API."""
 
@@ -202,9 +205,9 @@ class Settings(BaseModel):
     debug_logging: bool = False
     """Log the details of statements and connections, as DebugLogging does."""
 
-    profile: str = "rds-2023-11"
-    """The rules of pinning: those of RDS Proxy since November 2023, unless another
-    set is named."""
+    profile: ProfileName = "rds-2023-11"
+    """The rules of pinning: of RDS Proxy since November 2023; before it, when any Parse
+    message pinned; or lenient, where what is contested does not pin."""
 
     insecure_trust: bool = False
     """Let clients from other machines in without a password."""

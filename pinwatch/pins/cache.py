@@ -1,7 +1,8 @@
 """Verdicts by text, remembered: a text seen before costs one look into a dictionary.
 
-Bounded in texts and in bytes. What is known longest goes first; a text in use is
-judged again soon, which costs less than keeping order at each look.
+Bounded in texts and in bytes. What was not asked for lately goes first, by generations:
+when the younger one is half of what may be kept, the older one is forgotten and the
+younger one becomes it. So a look at a text in use changes no order.
 """
 
 from typing import Final
@@ -10,13 +11,13 @@ from pinwatch.pins.profiles import DEFAULT, Profile
 from pinwatch.pins.scan import may_matter
 from pinwatch.pins.verdict import Verdict, verdict
 
-MAX_TEXTS: Final = 4_096
-MAX_BYTES: Final = 4 * 1024 * 1024
+MAX_TEXTS: Final = 8_192
+MAX_BYTES: Final = 8 * 1024 * 1024
 OVERHEAD: Final = 128  # bytes of an entry beside its text
 
 
 class VerdictCache:
-    """known may be looked into directly; what is not there is judged by ``look``."""
+    """known may be looked into directly; what is not there is found by ``look``."""
 
     def __init__(
         self,
@@ -28,23 +29,29 @@ class VerdictCache:
         self.max_texts = max_texts
         self.max_bytes = max_bytes
         self.known: dict[bytes, Verdict | None] = {}
-        self.size = 0
+        self.older: dict[bytes, Verdict | None] = {}
+        self.size = 0  # bytes of known
         self.misses = 0
 
     def look(self, sql: bytes) -> Verdict | None:
         """None where there is nothing to say: no finding, warning or effect."""
-        known = self.known
-        if sql in known:
-            return known[sql]
-        self.misses += 1
-        found = self._judge(sql) if may_matter(sql) else None
-        self.size += len(sql) + OVERHEAD
-        while known and (len(known) >= self.max_texts or self.size > self.max_bytes):
-            oldest = next(iter(known))
-            del known[oldest]
-            self.size -= len(oldest) + OVERHEAD
-        known[sql] = found
+        if sql in self.known:
+            return self.known[sql]
+        if sql in self.older:
+            found = self.older.pop(sql)
+        else:
+            self.misses += 1
+            found = self._judge(sql) if may_matter(sql) else None
+        self._keep(sql, found)
         return found
+
+    def _keep(self, sql: bytes, found: Verdict | None) -> None:
+        size = len(sql) + OVERHEAD
+        full = len(self.known) >= self.max_texts // 2
+        if full or self.size + size > self.max_bytes // 2:
+            self.older, self.known, self.size = self.known, {}, 0
+        self.known[sql] = found
+        self.size += size
 
     def _judge(self, sql: bytes) -> Verdict | None:
         found = verdict(sql, self.profile)

@@ -16,6 +16,7 @@ from pinwatch.pins.effects import Effect, effects
 from pinwatch.pins.profiles import DEFAULT, Profile
 from pinwatch.pins.rules import (
     MAX_STATEMENT,
+    PARSE_REASON,
     RULES,
     STATEMENT_SIZE_REASON,
     WARNED,
@@ -28,6 +29,14 @@ from pinwatch.pins.tokens import Span
 from pinwatch.pins.tree import Statement, TooDeep, Unparsable, nodes, statements
 
 LOG_DIGEST: Final = ' Digest: "{}".'
+INITIALIZATION: Final = (
+    " Consider moving session configuration to the proxy's initialization query."
+)
+BY_SQL: Final = "SQL changed"
+BY_PREPARED: Final = "Running a prepared statement changed"
+WITHOUT_DIGEST: Final = ("statement_size", "parse_message")
+NAMING: Final = ("prepare", "execute", "deallocate")
+DROPPING: Final = ("deallocate", "discard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +89,34 @@ class Verdict:
     def digest(self) -> str:
         return fold(self.text) if self.too_deep else digest(self.text)
 
+    @cached_property
+    def names(self) -> tuple[bytes, ...]:
+        """The prepared statements that the text itself names."""
+        return tuple(f.subject.encode() for f in self.findings if f.rule in NAMING)
+
+    @cached_property
+    def drops_statements(self) -> bool:
+        return any(finding.rule in DROPPING for finding in self.findings)
+
     def reason(self, finding: Finding) -> str:
         """RDS Proxy's sentences for a finding, with the digest where it gives one."""
-        if finding.rule == "statement_size":
+        if finding.rule in WITHOUT_DIGEST:
             return finding.sentence
         return finding.sentence + LOG_DIGEST.format(self.digest)
+
+    def reason_prepared(self, finding: Finding) -> str:
+        """The same where it is a prepared statement that ran."""
+        return self.reason(finding).replace(BY_SQL, BY_PREPARED, 1)
+
+    def reason_ahead(self, finding: Finding) -> str:
+        """The same where a statement was prepared, and has not run.
+
+        The one published line of a DECLARE lacks the sentence on initialization.
+        """
+        reason = self.reason(finding)
+        if finding.rule == "declare_cursor":
+            return reason.replace(INITIALIZATION, "", 1)
+        return reason
 
 
 def verdict(sql: bytes, profile: Profile = DEFAULT) -> Verdict:
@@ -129,6 +161,20 @@ def oversize(beginning: bytes) -> Verdict:
         STATEMENT_SIZE_REASON,
         "Send fewer values a statement, as one array parameter or by COPY: only the "
         "statement's text counts, not what is bound to it.",
+    )
+    return Verdict(text, (finding,), too_deep=True)
+
+
+def parse_message(text: str) -> Verdict:
+    """The verdict on a Parse message, whatever its text, before November 2023."""
+    finding = Finding(
+        "parse_message",
+        "",
+        text,
+        0,
+        Span(0, len(text)),
+        PARSE_REASON,
+        "Use the simple protocol: RDS Proxy of that time pinned at any Parse message.",
     )
     return Verdict(text, (finding,))
 

@@ -133,7 +133,9 @@ def negotiate_protocol_version(version: int, unknown: Iterable[bytes]) -> bytes:
     names = list(unknown)
     return message(
         NEGOTIATE_PROTOCOL_VERSION,
-        INT32.pack(version) + INT32.pack(len(names)) + b"".join(n + b"\0" for n in names),
+        INT32.pack(version)
+        + INT32.pack(len(names))
+        + b"".join(n + b"\0" for n in names),
     )
 
 

@@ -1,3 +1,4 @@
+import json
 import shlex
 import signal
 import socket
@@ -100,6 +101,27 @@ def test_settings_come_from_options_variables_and_a_file(
                 ask(up.url)
         assert up.stop() == 0
     assert "[DEBUG] [proxyEndpoint=default]" in log.read_text()
+
+
+def test_a_pin_is_seen_in_the_log_and_by_http(target: str, log: Path) -> None:
+    with pinwatch_up(log, "--target", target) as up:
+        with closing(psycopg.connect(up.url, autocommit=True)) as client:
+            client.execute("SET search_path TO app")
+            with urlopen(f"{up.greeting['HTTP']}/api/sessions", timeout=10) as answer:
+                (session,) = json.load(answer)
+        assert up.stop() == 0
+    assert session["rules"] == ["set"]
+    assert session["held"] == {"settings": {"search_path": "app"}}
+    (line,) = [line for line in log.read_text().splitlines() if "[WARN]" in line]
+    assert line.split(" ", 2)[2] == (
+        f"[proxyEndpoint=default] [clientConnection={session['client_connection']}] "
+        "The client session was pinned to the database connection "
+        f"[dbConnection={session['db_connection']}] for the remainder of the session. "
+        "The proxy can't reuse this connection until the session ends. Reason: SQL "
+        "changed session settings that the proxy doesn't track. Consider moving "
+        "session configuration to the proxy's initialization query. "
+        'Digest: "set search_path to $1".'
+    )
 
 
 def test_the_log_can_be_quieter(target: str, log: Path) -> None:

@@ -1,0 +1,77 @@
+"""The wheel: pure Python, or, with PINWATCH_COMPILE=1, its hot modules compiled."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from hatchling.builders.config import BuilderConfig
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+COMPILED: Final = (
+    "pinwatch/database.py",
+    "pinwatch/pool.py",
+    "pinwatch/prepared.py",
+    "pinwatch/replies.py",
+    "pinwatch/requests.py",
+    "pinwatch/responses.py",
+    "pinwatch/session.py",
+    "pinwatch/wire/messages.py",
+)
+"""What every chunk passes through. `parameters` and `statements` stay as they are:
+weak references to their instances are kept, which compiled classes do not allow."""
+
+
+class Compiling(BuildHookInterface[BuilderConfig]):
+    """Puts the compiled modules beside their sources, where Python prefers them."""
+
+    def dependencies(self) -> list[str]:
+        """The compiler, and what the sources import, whose types it reads."""
+        if not _wanted():
+            return []
+        return ["mypy[mypyc]>=2.4", *self.metadata.core.dependencies]
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile, unless nobody asked or the wheel only points to the sources."""
+        if not _wanted() or version == "editable":
+            return
+        self._folder = TemporaryDirectory(prefix="pinwatch-build-")
+        built = Path(self._folder.name, "built")
+        _compile(Path(self._folder.name), built)
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+        build_data["force_include"] |= {
+            str(path): path.relative_to(built).as_posix()
+            for path in built.rglob("*")
+            if path.is_file()
+        }
+
+    def finalize(
+        self, version: str, build_data: dict[str, Any], artifact_path: str
+    ) -> None:
+        """Clear away what the wheel holds by now."""
+        if hasattr(self, "_folder"):
+            self._folder.cleanup()
+
+
+def _wanted() -> bool:
+    return os.environ.get("PINWATCH_COMPILE", "") not in ("", "0")
+
+
+def _compile(scratch: Path, target: Path) -> None:
+    """Compile the modules into target, as a wheel lays them out."""
+    # Only a compiling build has these.
+    from mypyc.build import mypycify
+    from setuptools import Distribution
+
+    generated = str(scratch / "generated")
+    extensions = mypycify(
+        list(COMPILED), group_name="pinwatch", target_dir=generated, debug_level="0"
+    )
+    distribution = Distribution({"name": "pinwatch", "ext_modules": extensions})
+    command = distribution.get_command_obj("build_ext")
+    command.build_lib = str(target)
+    command.build_temp = str(scratch / "temporary")
+    distribution.run_command("build_ext")

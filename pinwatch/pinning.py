@@ -1,0 +1,134 @@
+"""Whether a session is pinned, why, and what it holds.
+
+Owns the pin, which comes with the first statement that calls for it and stays until
+the session ends, and its telling. Does not decide what pins, and never changes what is
+sent.
+"""
+
+from datetime import datetime
+from typing import Final, Protocol
+
+from pinwatch import events
+from pinwatch.peers import BorrowedConnection
+from pinwatch.pins.advice import advice
+from pinwatch.pins.sqlcommenter import tags
+from pinwatch.pins.verdict import Finding, Verdict
+from pinwatch.pool import Key
+from pinwatch.responses import Client
+from pinwatch.state import SessionState
+
+MAX_SQL: Final = 2_048  # characters of a statement that are told
+
+
+class House(Protocol):
+    def observe(self, event: events.Event) -> None: ...
+
+    def now(self) -> datetime:
+        """In UTC."""
+
+
+class Pinned(Protocol):
+    """The session, as its pin sees it."""
+
+    number: int
+    key: Key
+    client: Client
+    connection: BorrowedConnection | None
+
+    @property
+    def house(self) -> House: ...
+
+
+class Pinning:
+    """The pin of one session."""
+
+    __slots__ = ("event", "pinned", "rules", "session", "state")
+
+    def __init__(self, session: Pinned) -> None:
+        self.session = session
+        self.pinned = False
+        self.event: events.SessionPinned | None = None
+        self.rules: dict[str, None] = {}
+        self.state = SessionState()
+
+    def ran(self, verdict: Verdict, prepared: bool = False) -> None:
+        """A statement is on its way; prepared says that it was, before."""
+        self.state.apply(verdict.effects)
+        for warning in verdict.warnings:
+            self.session.house.observe(
+                events.PinWarned(
+                    self.session.number,
+                    warning.rule,
+                    warning.text,
+                    warning.statement[:MAX_SQL],
+                )
+            )
+        if verdict.findings:
+            self.rules.update(dict.fromkeys(f.rule for f in verdict.findings))
+            if not self.pinned:
+                self.pinned = True
+                self._tell(verdict, prepared)
+
+    def prepared(self, verdict: Verdict) -> None:
+        """A statement is prepared that will pin when it runs."""
+        connection = self.session.connection
+        if self.pinned or not verdict.findings or connection is None:
+            return
+        first = verdict.findings[0]
+        self.session.house.observe(
+            events.PinAhead(
+                self.session.number,
+                connection.number,
+                first.rule,
+                verdict.reason_ahead(first),
+            )
+        )
+
+    def _tell(self, verdict: Verdict, prepared: bool) -> None:
+        session, first = self.session, verdict.findings[0]
+        connection = session.connection
+        assert connection is not None
+        told = session.client.told.values
+        user, database = (name.decode("utf-8", "replace") for name in session.key)
+        self.event = events.SessionPinned(
+            at=session.house.now(),
+            client=session.number,
+            connection=connection.number,
+            rule=first.rule,
+            contested=_contested(first),
+            reason=_reason(verdict, first, prepared),
+            digest=verdict.digest[:MAX_SQL],
+            sql=verdict.text[:MAX_SQL],
+            statement=first.statement[:MAX_SQL],
+            trigger=(first.trigger.start, first.trigger.end),
+            user=user,
+            database=database,
+            application_name=told.get(b"application_name", b"").decode(
+                "utf-8", "replace"
+            ),
+            tags=tags(verdict.text),
+            transaction_status=chr(connection.responses.status),
+            advice=advice(verdict, first).text,
+        )
+        session.house.observe(self.event)
+
+    def end(self) -> None:
+        """The session is over."""
+        event, house = self.event, self.session.house
+        if event is not None:
+            now = house.now()
+            seconds = (now - event.at).total_seconds()
+            house.observe(
+                events.SessionUnpinned(now, event.client, event.connection, seconds)
+            )
+
+
+def _reason(verdict: Verdict, finding: Finding, prepared: bool) -> str:
+    return verdict.reason_prepared(finding) if prepared else verdict.reason(finding)
+
+
+def _contested(finding: Finding) -> str:
+    """Both readings and their sources; empty where nobody disagrees."""
+    if finding.readings is None:
+        return ""
+    return f"{finding.readings} Sources: {', '.join(finding.readings.sources)}"

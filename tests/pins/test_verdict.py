@@ -1,0 +1,155 @@
+"""What pins, by which rule, in the cases and in every other spelling of them."""
+
+from typing import Any, get_args
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pinwatch.config.model import ProfileName
+from pinwatch.pins.profiles import PROFILES
+from pinwatch.pins.rules import MAX_STATEMENT, RULES, Rule
+from pinwatch.pins.scan import may_matter
+from pinwatch.pins.verdict import Verdict, verdict
+from tests.pins.cases import DIGESTS, PINS
+from tests.pins.respelling import has_tokens, respellings
+
+NAMED = {case["id"]: case for case in PINS}
+RESPELLED = [case["sql"] for case in PINS if has_tokens(case["sql"])]
+
+
+def judged(sql: str) -> Verdict:
+    return verdict(sql.encode())
+
+
+def outcome(found: Verdict) -> list[tuple[str, bool]]:
+    return [(finding.rule, finding.contested) for finding in found.findings]
+
+
+@pytest.mark.parametrize("case", PINS, ids=NAMED)
+def test_case(case: dict[str, Any]) -> None:
+    found = judged(case["sql"])
+    assert found.pins is case["pins"]
+    if case["pins"]:
+        assert found.findings[0].rule == case["rule"]
+        contested = all(finding.contested for finding in found.findings)
+        assert contested is case.get("contested", False)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.pins)
+def test_rule_has_an_example_of_each_kind(rule: Rule) -> None:
+    (finding,) = judged(rule.pins).findings
+    assert finding.rule == rule.code
+    assert finding.advice == rule.advice
+    assert judged(rule.passes).findings == ()
+
+
+@pytest.mark.parametrize("sql", RESPELLED)
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_spelling_changes_nothing(sql: str, data: st.DataObject) -> None:
+    """Case, white space, comments and quoting; nor may the look at bytes miss it."""
+    other = data.draw(respellings(sql))
+    before, after = judged(sql), judged(other)
+    assert outcome(after) == outcome(before)
+    assert [w.rule for w in after.warnings] == [w.rule for w in before.warnings]
+    if after.findings or after.warnings or after.effects:
+        assert may_matter(other.encode())
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            [word for rule in RULES for word in (*rule.pins.split(), ";", rule.pins)]
+            + ["--", "/*", "*/", "'", '"', "$$", "\n", "x", "(", ")", "U&", "CLOSE c"]
+        ),
+        max_size=12,
+    )
+)
+def test_no_text_that_matters_is_passed_over(words: list[str]) -> None:
+    text = " ".join(words).encode()
+    found = verdict(text)
+    assert may_matter(text) or not (found.findings or found.warnings or found.effects)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_have_a_verdict(sql: bytes) -> None:
+    found = verdict(sql)
+    assert may_matter(sql) or not found.findings
+    assert isinstance(found.digest, str)
+
+
+@pytest.mark.parametrize("case", DIGESTS, ids=lambda case: case["id"])
+def test_digest_is_the_logged_one(case: dict[str, Any]) -> None:
+    assert judged(case["sql"]).digest == case["digest"]
+
+
+def test_positions_are_characters_of_the_whole_text() -> None:
+    text = "SELECT 'żółw';  SET a.b = 'ż'; SELECT nextval('s')"
+    first, second = judged(text).findings
+    assert text[slice(*first.trigger)] == "SET"
+    assert text[first.position :].startswith(first.statement)
+    assert first.statement == "SET a.b = 'ż'"
+    assert text[slice(*second.trigger)] == "nextval"
+    assert (first.subject, second.subject) == ("a.b", "s")
+
+
+@pytest.mark.parametrize("size", [MAX_STATEMENT, MAX_STATEMENT + 1])
+def test_length_alone_pins_above_the_limit(size: int) -> None:
+    found = verdict(b"SELECT 1 --" + b"x" * (size - 11))
+    assert found.pins is (size > MAX_STATEMENT)
+    if found.pins:
+        assert found.findings[0].rule == "statement_size"
+
+
+@pytest.mark.parametrize(
+    ("sql", "rule"),
+    [
+        ("SET x = ; SELECT", "set"),
+        ("SELEC 1; discard everything", "discard"),
+        ("CREATE GLOBAL TEMPORARY TABEL t", "temp_object"),
+        ("MERGE WHAT; LISTEN !", "listen"),
+    ],
+)
+def test_what_is_no_sql_is_judged_by_its_words(sql: str, rule: str) -> None:
+    assert [finding.rule for finding in judged(sql).findings] == [rule]
+
+
+@pytest.mark.parametrize("sql", ["SELEC set", "SELECT '", "SET TRANSACTION what", ""])
+def test_what_is_no_sql_and_has_no_words_passes(sql: str) -> None:
+    assert not judged(sql).pins
+
+
+@pytest.mark.parametrize(
+    ("sql", "rule"),
+    [
+        ("SELECT lastval()", "lastval"),
+        ("PREPARE TRANSACTION 'x'", "prepare_transaction"),
+        ("SET TRANSACTION READ ONLY", "set_transaction"),
+        ("CREATE TABLE pg_temp.t ()", "pg_temp"),
+    ],
+)
+def test_what_goes_unseen_is_warned_of(sql: str, rule: str) -> None:
+    found = judged(sql)
+    assert not found.pins
+    (warning,) = found.warnings
+    assert warning.statement == sql
+    assert rule == warning.rule
+
+
+def test_contested_findings_only_warn_where_rules_are_lenient() -> None:
+    found = verdict(b"SET LOCAL a.b = 1; SET a.b = 1", PROFILES["lenient"])
+    assert [finding.statement for finding in found.findings] == ["SET a.b = 1"]
+    assert [warning.statement for warning in found.warnings] == ["SET LOCAL a.b = 1"]
+
+
+def test_settings_know_the_profiles() -> None:
+    assert get_args(ProfileName) == tuple(PROFILES)
+
+
+def test_profiles_are_dated_and_cited() -> None:
+    for profile in PROFILES.values():
+        assert profile.since
+        assert profile.source
