@@ -9,6 +9,7 @@ INFO and WARN are always written unless ``log_level`` quietens them; DEBUG needs
 (docs/behaviour.md); what it has no line for is worded alike.
 """
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, TextIO
@@ -32,6 +33,10 @@ PIN_AHEAD: Final = (
     "database connection [dbConnection={}]. Reason: {}"
 )
 CLOSED_CHANNEL: Final = "The TCP channel was closed by either the client or the proxy."
+
+
+CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""What would break a line in two, or drive a terminal, if others' texts had it."""
 
 
 class Log:
@@ -61,7 +66,11 @@ class Log:
 
     def line(self, level: int, tag: str, message: str) -> str:
         at = self.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return f"{at} [{NAMES[level]}] {tag} {message}\n"
+        return f"{at} [{NAMES[level]}] {tag} {CONTROLS.sub(_escaped, message)}\n"
+
+
+def _escaped(control: re.Match[str]) -> str:
+    return control[0].encode("unicode_escape").decode()
 
 
 def _tag(event: events.Event, endpoint: str) -> str:
