@@ -1,0 +1,103 @@
+"""The house as docs/architecture.md draws it: imports go strictly down."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[1]
+FLOORS: Final = (
+    {"errors", "events"},
+    {"wire", "config"},
+    {"pins", "auth", "tls"},
+    {"encryption", "parameters", "pool", "replies", "statements", "state"},
+    {"prepared"},
+    {"responses"},
+    {"requests", "greeting", "introduction"},
+    {"peers"},
+    {"pinning"},
+    {"session", "database"},
+    {"admission", "targets"},
+    {"proxy"},
+    {"log", "embedded", "web"},
+    {"cli"},
+    {"__main__"},
+)
+"""The rooms of the package, from the ground; a room does not see its neighbours."""
+
+WITHOUT_A_LOOP: Final = 8
+"""Floors below the sockets, where nothing waits. Secrets and tokens are read in
+threads, and pins know neither."""
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted((ROOT / "pinwatch").rglob("*.py")):
+        parts = path.relative_to(ROOT / "pinwatch").with_suffix("").parts
+        name = ".".join(part for part in parts if part != "__init__")
+        if name:
+            yield name, ast.parse(path.read_text())
+
+
+MODULES: Final = dict(modules())
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    """All of them, those within functions too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "a relative import"
+            assert node.module is not None
+            if node.module == "pinwatch":
+                yield from (f"pinwatch.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def room(module: str) -> str:
+    return module.split(".")[0]
+
+
+def floor(name: str) -> int:
+    (found,) = [number for number, rooms in enumerate(FLOORS) if name in rooms]
+    return found
+
+
+def test_every_room_has_its_floor() -> None:
+    assert {room(name) for name in MODULES} == set().union(*FLOORS)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_down(module: str) -> None:
+    here = room(module)
+    for name in imports(MODULES[module]):
+        package, _, imported = name.partition(".")
+        if package == "pinwatch" and imported not in ("", "__version__"):
+            there = room(imported)
+            assert there == here or floor(there) < floor(here), name
+
+
+@pytest.mark.parametrize(
+    "module", [name for name in MODULES if floor(room(name)) <= WITHOUT_A_LOOP]
+)
+def test_nothing_below_the_sockets_knows_a_loop_or_a_socket(module: str) -> None:
+    known = {name.split(".")[0] for name in imports(MODULES[module])}
+    assert known.isdisjoint({"asyncio", "socket", "uvloop"})
+
+
+def test_pins_know_the_parser_alone() -> None:
+    known: set[str] = set()
+    for name, tree in MODULES.items():
+        if room(name) == "pins":
+            known |= {imported.split(".")[0] for imported in imports(tree)}
+    assert known.isdisjoint({"ssl", "http", "urllib3", "starlette", "cryptography"})
+    assert {"pglast", "pinwatch"} <= known
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_says_what_it_is(module: str) -> None:
+    tree = MODULES[module]
+    assert not tree.body or ast.get_docstring(tree)
