@@ -1,5 +1,90 @@
-"""Placeholder until it is written."""
+"""The tags that an application writes into the comments of its SQL.
+
+Owns where a text has comments, and two ways to write tags into them: sqlcommenter's
+(https://google.github.io/sqlcommenter/spec/), which carries OpenTelemetry's
+``traceparent`` too, ``/*route='%2Fpolls',user='it\\'s'*/``; and marginalia's, which is
+also Rails', ``/*application:Shop,controller:orders*/``. Does not know what tags mean.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import unquote
+
+from pglast.parser import ParseError, scan
+
+from pinwatch.pins.tokens import COMMENTS, Span
+
+MAX_COMMENTS: Final = 2_048
+"""Characters of comments that are looked at."""
+MAX_TAGS: Final = 32
+
+BEGINNINGS: Final = ("/*", "--")
+LEADING: Final = re.compile(r"\s*(/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/)")
+"""One comment that a text begins with, without one inside."""
+PAIR: Final = re.compile(r"\s*((?:[^\s,'=\\]|\\.)+)='((?:[^'\\]|\\.)*)'\s*,?", re.S)
+MARGINALIA: Final = re.compile(r"([a-z][a-z0-9_]*):(?!//)([^\s,][^,]*)(?:,|\Z)")
+ESCAPED: Final = re.compile(r"\\(.)", re.S)
 
 
 def tags(sql: str) -> dict[str, str]:
-    return {}
+    """Values by key, decoded; of comments that disagree, the last one is right."""
+    found: dict[str, str] = {}
+    left = MAX_COMMENTS
+    for span in reversed(comments(sql)):
+        comment = _inside(sql[span.start : span.end])
+        if len(comment) > left:  # a tag that is cut in two is none
+            comment, left = comment[:left].rpartition(",")[0], 0
+        left -= len(comment)
+        for key, value in _pairs(comment):
+            if len(found) == MAX_TAGS:
+                return found
+            found.setdefault(key, value)
+        if left <= 0:
+            break
+    return found
+
+
+def comments(sql: str) -> list[Span]:
+    """Where comments stand, as PostgreSQL reads the text.
+
+    Where it cannot be read, as when its end is cut off: those that it begins with.
+    """
+    if not any(beginning in sql for beginning in BEGINNINGS):
+        return []
+    try:
+        return [
+            Span(token.start, token.end + 1)
+            for token in scan(sql)
+            if token.name in COMMENTS
+        ]
+    except (ParseError, ValueError):  # the latter for what is not Unicode
+        return list(_leading(sql))
+
+
+def _leading(sql: str) -> Iterator[Span]:
+    at = 0
+    while match := LEADING.match(sql, at):
+        yield Span(*match.span(1))
+        at = match.end()
+
+
+def _inside(comment: str) -> str:
+    if comment.startswith("--"):
+        return comment[2:].strip()
+    return comment[2:-2].strip()
+
+
+def _pairs(comment: str) -> Iterator[tuple[str, str]]:
+    at = 0
+    while match := PAIR.match(comment, at):
+        yield _decoded(match[1]), _decoded(match[2])
+        at = match.end()
+    if at == 0:
+        while match := MARGINALIA.match(comment, at):
+            yield match[1], match[2].rstrip()
+            at = match.end()
+
+
+def _decoded(written: str) -> str:
+    return unquote(ESCAPED.sub(r"\1", written))
