@@ -11,8 +11,10 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from enum import Enum
+from time import monotonic
 from typing import Protocol, cast
 
+from pinwatch.counters import Counters
 from pinwatch.encryption import EncryptedStream
 from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
 from pinwatch.introduction import Encryption, Introduction, Welcome
@@ -38,6 +40,8 @@ class Phase(Enum):
 
 class Owner(Protocol):
     """Who opened the connection and keeps it while nobody borrows it."""
+
+    counters: Counters
 
     def opened(self, connection: DatabaseConnection) -> None: ...
 
@@ -74,11 +78,13 @@ class DatabaseConnection(asyncio.Protocol):
         self.encryption: EncryptedStream | None = None
         self.phase = Phase.CONNECTING
         self.session: Session | None = None
-        self.responses = Responses(registry, max_statements, NEUTRAL)
+        self.responses = Responses(registry, max_statements, NEUTRAL, owner.counters)
         self.replies = self.responses.replies
         self.statements = self.responses.statements
         self.backend_key: tuple[int, bytes] | None = None
         self.idle_since = 0.0
+        self.counters = owner.counters
+        self.asked_at = 0.0  # when it was sent what it has not answered; 0 is nothing
         self.borrows = 0
         self.cancelling = 0  # cancel requests that the server may not have read yet
         self.write_paused = False
@@ -197,9 +203,11 @@ class DatabaseConnection(asyncio.Protocol):
         if session is None:
             responses.receive(data, None)
         else:
+            self.counters.received += len(data)
             data = responses.receive(data, session.client)
             if data:
                 session.write(data)
+                session.traffic.sent += len(data)
             if session.requests.held:
                 session.answered()
         if responses.done:
@@ -209,13 +217,26 @@ class DatabaseConnection(asyncio.Protocol):
     def check(self) -> None:
         """Tell the session when all that it asked for is answered."""
         responses, replies, session = self.responses, self.replies, self.session
-        if replies.due or responses.status != IDLE or session is None:
+        if replies.due:
+            return
+        if self.asked_at:
+            self._note_latency()
+        if responses.status != IDLE or session is None:
             return
         if not replies.uncertain:
             if responses.at_boundary:
                 session.settled()
         elif not (replies.batch_open or replies.skipping or replies.copying):
             self.write(responses.fence())
+
+    def _note_latency(self) -> None:
+        now = monotonic()
+        self.counters.database_latency.observe(now - self.asked_at)
+        self.asked_at = 0.0
+        session = self.session
+        if session is not None:
+            self.counters.query_latency.observe(now - session.asked_at)
+            session.asked_at = 0.0
 
     # The end.
 

@@ -6,6 +6,7 @@ Both are sockets on one floor; neither imports the other.
 from collections.abc import Callable
 from typing import Protocol
 
+from pinwatch.counters import Traffic
 from pinwatch.errors import ClientError
 from pinwatch.parameters import Values
 from pinwatch.pool import Connection
@@ -19,6 +20,10 @@ class Session(Protocol):
 
     client: Client
     requests: Requests
+    traffic: Traffic
+
+    asked_at: float
+    """When what is not answered began to come, in seconds; 0 is nothing."""
 
     write: Callable[[bytes], None]
     """Send bytes to the client."""
@@ -46,6 +51,9 @@ class BorrowedConnection(Connection, Protocol):
     replies: Replies
     responses: Responses
     write_paused: bool
+
+    asked_at: float
+    """When it was sent what it has not answered, in seconds; 0 is nothing."""
 
     cancelling: int
     """Cancel requests that may still reach what it runs."""

@@ -13,6 +13,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
+from pinwatch.counters import Counters
 from pinwatch.errors import ClientError, borrow_timeout
 
 Key = tuple[bytes, bytes]
@@ -52,17 +53,21 @@ class Pool:
         borrow_timeout: float,
         open_connection: Callable[[Key], None],
         now: Callable[[], float],
+        counters: Counters,
     ) -> None:
         self.max_connections = max_connections
         self.borrow_timeout = borrow_timeout
         self.open_connection = open_connection
         self.now = now
+        self.counters = counters
         self.idle: dict[Key, list[Connection]] = {}
         self.borrowed: set[Connection] = set()
         self.closing: set[Connection] = set()
         self.opening: Counter[Key] = Counter()
         self.waiting: OrderedDict[Borrower, float] = OrderedDict()
         self.retry_at: dict[Key, float] = {}
+        self._returned: list[Connection] = []  # while _serving, still borrowed
+        self._serving = False
 
     def __len__(self) -> int:
         """Connections that count towards the cap."""
@@ -80,6 +85,7 @@ class Pool:
             if idle:
                 connection = idle.pop()
                 self.borrowed.add(connection)
+                self.counters.borrows_at_once += 1
                 return connection
         self.waiting[borrower] = self.now() + self.borrow_timeout
         self.match()
@@ -87,20 +93,20 @@ class Pool:
 
     def give_back(self, connection: Connection) -> None:
         """The borrower is done; who waited longest goes on in this very call."""
-        if self.waiting:
-            borrower = next(iter(self.waiting))
-            if borrower.key == connection.key:
-                del self.waiting[borrower]
-                borrower.lend(connection)
-                return
-        self.borrowed.discard(connection)
-        self._store(connection)
-        if self.waiting:
-            self.match()
+        if self.waiting or self._serving:
+            self._returned.append(connection)
+            self._serve()
+        else:
+            self.borrowed.discard(connection)
+            self._store(connection)
 
     def take_back(self, borrower: Borrower) -> None:
         """The borrower waits no longer."""
-        self.waiting.pop(borrower, None)
+        if borrower in self.waiting:
+            first = next(iter(self.waiting)) is borrower
+            del self.waiting[borrower]
+            if first:
+                self.match()
 
     def retire(self, connection: Connection) -> None:
         """The connection is closing, and counts until it is closed."""
@@ -126,6 +132,7 @@ class Pool:
         for borrower in self.waiting:
             if borrower.key == key:
                 del self.waiting[borrower]
+                self.counters.borrows_refused += 1
                 borrower.refuse(error)
                 break
         self.match()
@@ -134,18 +141,22 @@ class Pool:
         """An opening failed for a reason that may pass; seconds to the next try."""
         self._end_opening(key)
         self.retry_at[key] = self.now() + retry_after
+        self.match()
 
     def sweep(self) -> None:
         """What time alone brings: waits that are over, openings to try again."""
         now = self.now()
+        due = False
         while self.waiting:
             borrower, deadline = next(iter(self.waiting.items()))
             if deadline > now:
                 break
+            due = True
             del self.waiting[borrower]
+            self.counters.borrow_timeouts += 1
             borrower.refuse(borrow_timeout())
-        due = [key for key, at in self.retry_at.items() if at <= now]
-        for key in due:
+        for key in [key for key, at in self.retry_at.items() if at <= now]:
+            due = True
             del self.retry_at[key]
         if due:
             self.match()
@@ -165,8 +176,7 @@ class Pool:
             if idle:
                 connection = idle.pop()
                 self.borrowed.add(connection)
-                del self.waiting[borrower]
-                borrower.lend(connection)
+                self._lend(borrower, connection)
             elif covered[key] < self.opening[key]:
                 covered[key] += 1
             elif key in self.retry_at:
@@ -178,6 +188,33 @@ class Pool:
             else:
                 self._make_room()
                 break
+
+    def _serve(self) -> None:
+        """Lend what came back; a borrower may give it back before this is over."""
+        if self._serving:
+            return
+        self._serving = True
+        try:
+            while self._returned:
+                self._pass_on(self._returned.pop())
+        finally:
+            self._serving = False
+
+    def _pass_on(self, connection: Connection) -> None:
+        borrower = next(iter(self.waiting), None)
+        if borrower is not None and borrower.key == connection.key:
+            self._lend(borrower, connection)
+        else:
+            self.borrowed.discard(connection)
+            self._store(connection)
+            self.match()
+
+    def _lend(self, borrower: Borrower, connection: Connection) -> None:
+        """To one who waited."""
+        began = self.waiting.pop(borrower) - self.borrow_timeout
+        self.counters.borrows_waited += 1
+        self.counters.borrow_latency.observe(self.now() - began)
+        borrower.lend(connection)
 
     def _make_room(self) -> None:
         """Close the connection that was idle for longest, one at a time."""

@@ -13,6 +13,7 @@ to wait: ``Unsettled`` is raised.
 from collections.abc import Iterable
 from typing import Final
 
+from pinwatch.counters import Counters
 from pinwatch.pins.verdict import Verdict
 from pinwatch.replies import Change, Replies
 from pinwatch.statements import Registry, Statement
@@ -28,14 +29,14 @@ class Unsettled(Exception):
 class ServerStatements:
     """What is prepared on one database connection; at most limit, oldest use first."""
 
-    __slots__ = ("held", "limit", "reparsed", "unnamed", "unnamed_segment")
+    __slots__ = ("counters", "held", "limit", "unnamed", "unnamed_segment")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, counters: Counters) -> None:
         self.limit = limit
+        self.counters = counters
         self.held: dict[Statement, None] = {}
         self.unnamed: object = None
         self.unnamed_segment = -1
-        self.reparsed = 0
 
     def use(self, statement: Statement) -> bool:
         """Whether the connection has statement; now the one used last if so."""
@@ -50,7 +51,7 @@ class ServerStatements:
         """What to send so that the connection has statement; answers are swallowed."""
         if self.use(statement):
             return b""
-        self.reparsed += 1
+        self.counters.reparsed += 1
         room = self.make_room(replies)
         self.held[statement] = None
         replies.change(Added(self, statement, swallow=True))

@@ -16,6 +16,7 @@ from pinwatch.admission import Admission
 from pinwatch.auth.client import Conversation
 from pinwatch.config.model import Address, Settings
 from pinwatch.config.target import Target
+from pinwatch.counters import Counters
 from pinwatch.database import DatabaseConnection
 from pinwatch.errors import (
     ClientError,
@@ -59,6 +60,7 @@ class Proxy:
         self.observers = observers
         self.require_tls = settings.require_tls
         self.admission = Admission(settings, target)
+        self.counters = Counters()
         self.verdicts = VerdictCache(PROFILES[settings.profile])
         self.registry = Registry(f"pinwatch_{secrets.token_hex(4)}_".encode())
         self.sessions: set[ClientSession] = set()
@@ -85,6 +87,7 @@ class Proxy:
             self.admission.password,
             self._number,
             self.observe,
+            self.counters,
         )
         percent = settings.connection_pool.max_connections_percent
         allowed = await self.target_connections.measure(percent)

@@ -10,6 +10,7 @@ statement up to 16 KB, or the names in its first bytes.
 
 from typing import Final, Protocol
 
+from pinwatch.counters import Traffic
 from pinwatch.errors import ClientError, ProtocolViolation
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.verdict import Verdict, oversize, parse_message
@@ -79,15 +80,21 @@ class Requests:
         "passing",
         "statements",
         "terminated",
+        "traffic",
         "verdicts",
     )
 
     def __init__(
-        self, statements: ClientStatements, verdicts: VerdictCache, judge: Judge
+        self,
+        statements: ClientStatements,
+        verdicts: VerdictCache,
+        judge: Judge,
+        traffic: Traffic,
     ) -> None:
         self.statements = statements
         self.verdicts = verdicts
         self.judge = judge
+        self.traffic = traffic
         self.input = b""  # came, but cannot go on yet
         self.passing = 0  # bytes to come of a message whose beginning has gone on
         self.dropping = 0  # bytes to come of a message that goes nowhere
@@ -175,6 +182,7 @@ class Requests:
                 replies.sync()
             elif kind == EXECUTE:
                 replies.batch()
+                self.traffic.statements += 1
             elif kind in REFERRING:
                 try:
                     change = self._refer(kind, data, at, following, responses)
@@ -223,6 +231,8 @@ class Requests:
                 before = self._run(verdict, responses)
         replies.query()
         self.statements.queried(responses.statements)
+        self.traffic.queries += 1
+        self.traffic.statements += 1
         return before
 
     def _run(self, verdict: Verdict, responses: Responses) -> bytes:
@@ -297,6 +307,7 @@ class Requests:
             return change
         if following > len(data):
             raise Incomplete
+        self.traffic.parses += 1
         sql, definition = data[text_at:text_end], data[text_at:following]
         known = self.verdicts.known
         verdict = known[sql] if sql in known else self.verdicts.look(sql)

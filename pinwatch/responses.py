@@ -9,6 +9,7 @@ sockets.
 from collections.abc import Callable
 from typing import Final
 
+from pinwatch.counters import Counters
 from pinwatch.errors import FATAL, ClientError, ProtocolViolation
 from pinwatch.parameters import ACCEPTED, NEUTRAL, Values
 from pinwatch.prepared import ClientStatements, ServerStatements
@@ -21,6 +22,7 @@ from pinwatch.wire.messages import (
     COPY_IN_RESPONSE,
     DATA_ROW,
     ERROR_RESPONSE,
+    FAILED_TRANSACTION,
     IDLE,
     MAX_MESSAGE,
     NOTIFICATION_RESPONSE,
@@ -52,6 +54,7 @@ ALL_HEEDED: Final = b"\1" * 256
 
 SCHEMA_TAGS: Final = (b"CREATE ", b"ALTER ", b"DROP ")
 FORGETTING_TAGS: Final = (b"DEALLOCATE ALL\0", b"DISCARD ALL\0")
+ROLLBACK_TAG: Final = b"ROLLBACK\0"
 PLAN_CHANGED: Final = b"\0RRevalidateCachedQuery\0"  # the result type would differ
 UNDEFINED_STATEMENT: Final = "26000"
 
@@ -75,6 +78,7 @@ class Responses:
 
     __slots__ = (
         "answer",
+        "counters",
         "done",
         "error",
         "fatal",
@@ -85,6 +89,7 @@ class Responses:
         "passing",
         "registry",
         "replies",
+        "rolling_back",
         "row",
         "statements",
         "status",
@@ -92,11 +97,15 @@ class Responses:
         "told",
     )
 
-    def __init__(self, registry: Registry, max_statements: int, told: Values) -> None:
+    def __init__(
+        self, registry: Registry, max_statements: int, told: Values, counters: Counters
+    ) -> None:
         self.registry = registry
+        self.counters = counters
         self.replies = Replies()
-        self.statements = ServerStatements(max_statements)
+        self.statements = ServerStatements(max_statements, counters)
         self.status = IDLE
+        self.rolling_back = False  # the transaction failed, or was told to
         self.parameters: Values | None = NEUTRAL  # None is not known
         self.told = told
         self.partial = b""  # the beginning of a message that is not whole yet
@@ -200,11 +209,11 @@ class Responses:
         if self.swallowing:
             return self._swallow(kind, body)
         if kind == READY_FOR_QUERY:
-            self.status = body[0]
+            self._ready(body[0])
             if not self.fence_name:
                 self.replies.ready()
         elif kind == COMMAND_COMPLETE:
-            if body[0] in b"ACD":
+            if body[0] in b"ACDR":
                 self._command_completed(body, client)
         elif kind == PARSE_COMPLETE or kind == CLOSE_COMPLETE:
             entry = self.replies.completed()
@@ -219,6 +228,16 @@ class Responses:
             self.swallowing = True
             return b""
         return None
+
+    def _ready(self, status: int) -> None:
+        self.status = status
+        if status == IDLE:
+            if self.rolling_back:
+                self.counters.rolled_back += 1
+            else:
+                self.counters.committed += 1
+        if status != FAILED_TRANSACTION:
+            self.rolling_back = False
 
     def _swallow(self, kind: int, body: bytes) -> bytes | None:
         """A reply to what the proxy asked."""
@@ -253,6 +272,8 @@ class Responses:
             self.statements.forget_all(self.replies)
             if client is not None:
                 client.statements.forget_all(self.replies)
+        elif body == ROLLBACK_TAG:
+            self.rolling_back = True
         elif body.startswith(SCHEMA_TAGS):
             self.registry.renew()
 
@@ -260,6 +281,7 @@ class Responses:
         """An ErrorResponse that is not about what the proxy asked."""
         error = client_error(body)
         self._note_fatal(error)
+        self.rolling_back = True
         if client is None:
             return None
         if self.replies.failed():

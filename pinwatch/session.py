@@ -10,10 +10,12 @@ import ssl
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
+from time import monotonic
 from typing import Final, Protocol, cast
 
 from pinwatch import errors, events
 from pinwatch.auth.client import Conversation
+from pinwatch.counters import Counters
 from pinwatch.encryption import EncryptedStream
 from pinwatch.errors import (
     ClientError,
@@ -53,6 +55,7 @@ class House(Door, Protocol):
 
     registry: Registry
     verdicts: VerdictCache
+    counters: Counters
 
     def now(self) -> datetime:
         """In UTC."""
@@ -83,6 +86,7 @@ class ClientSession(asyncio.Protocol):
 
     __slots__ = (
         "address",
+        "asked_at",
         "cancel_key",
         "client",
         "connection",
@@ -97,6 +101,7 @@ class ClientSession(asyncio.Protocol):
         "pool",
         "reading_paused",
         "requests",
+        "traffic",
         "transport",
         "waiting",
         "write",
@@ -113,7 +118,9 @@ class ClientSession(asyncio.Protocol):
         self.parameters = NEUTRAL
         self.client = Client(statements)
         self.pinning = Pinning(self)
-        self.requests = Requests(statements, house.verdicts, self.pinning)
+        self.traffic = house.counters.plain
+        self.requests = Requests(statements, house.verdicts, self.pinning, self.traffic)
+        self.asked_at = 0.0
         self.connection: BorrowedConnection | None = None
         self.waiting = False
         self.greeting: Greeting | None = Greeting(self, house)
@@ -170,6 +177,9 @@ class ClientSession(asyncio.Protocol):
     def _receive(self, data: bytes) -> None:
         requests = self.requests
         connection = self.connection
+        self.traffic.received += len(data)
+        if not self.asked_at:
+            self.asked_at = monotonic()
         if connection is None:
             requests.input += data
             if self.waiting or not self._borrow():
@@ -208,6 +218,9 @@ class ClientSession(asyncio.Protocol):
         data = requests.forward(data, connection.responses)
         if data:
             connection.write(data)
+            self.house.counters.sent += len(data)
+            if not connection.asked_at and connection.replies.due:
+                connection.asked_at = self.asked_at
         if requests.input:
             if requests.terminated:
                 self._leave(requested=True)
@@ -219,6 +232,7 @@ class ClientSession(asyncio.Protocol):
         """The pool has one at last."""
         self._take(connection)
         if self.phase is Phase.READY and self.connection is not None:
+            self.connection.asked_at = monotonic()
             self.receive(b"")
             self._adjust_reading()
 
@@ -403,6 +417,7 @@ class ClientSession(asyncio.Protocol):
         assert self.transport is not None
         write = self.transport.write
         self.encryption = stream
+        self.traffic = self.requests.traffic = self.house.counters.encrypted
         self.write = lambda data: write(stream.encrypt(data))
 
     def decrypt(self, data: bytes) -> None:

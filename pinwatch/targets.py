@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pinwatch import events
 from pinwatch.config.target import Target
+from pinwatch.counters import Counters
 from pinwatch.database import CancelConnection, DatabaseConnection, Phase
 from pinwatch.errors import (
     ClientError,
@@ -73,8 +74,10 @@ class TargetConnections:
         password: Callable[[str], str | None],
         number: Callable[[], int],
         observe: events.Observe,
+        counters: Counters,
     ) -> None:
         self.target = target
+        self.counters = counters
         self.registry = registry
         self.max_statements = max_statements
         self.password = password
@@ -88,7 +91,7 @@ class TargetConnections:
         self._retries: dict[Key, float] = {}  # seconds before the next try
         self._leaving: dict[DatabaseConnection, float] = {}
         self._logins: dict[DatabaseConnection, asyncio.Future[None]] = {}
-        self.pool = Pool(1, borrow_timeout, self._open, self._loop.time)
+        self.pool = Pool(1, borrow_timeout, self._open, self._loop.time, counters)
 
     async def measure(self, percent: int) -> int:
         """How many connections percent of the target's limit allows.

@@ -11,6 +11,7 @@ from pinwatch import events
 from pinwatch.auth.client import Conversation, login
 from pinwatch.auth.credentials import Credentials
 from pinwatch.auth.iam import no_verifier
+from pinwatch.counters import Counters
 from pinwatch.database import DatabaseConnection
 from pinwatch.errors import ClientError, no_credentials
 from pinwatch.greeting import Guest
@@ -136,11 +137,14 @@ class Stage:
         self.greetings: dict[tuple[Key, Values], Values] = {}
         self.registry = Registry(b"pinwatch_test_")
         self.verdicts = VerdictCache()
+        self.counters = Counters()
         self.credentials = Credentials()
         self.tls: ServerTls | None = None
         self.require_tls = False
         self.max_statements = max_statements
-        self.pool = Pool(max_connections, timeout, self._open, lambda: self.time)
+        self.pool = Pool(
+            max_connections, timeout, self._open, lambda: self.time, self.counters
+        )
         self.on_open: Callable[[Server], None] = Server.greet
         self._number = 0
 

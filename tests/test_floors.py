@@ -9,7 +9,7 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[1]
 FLOORS: Final = (
-    {"errors", "events"},
+    {"counters", "errors", "events"},
     {"wire", "config"},
     {"pins", "auth", "tls"},
     {"encryption", "parameters", "pool", "replies", "statements", "state"},

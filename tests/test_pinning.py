@@ -97,6 +97,7 @@ def test_what_is_told_of_a_pin() -> None:
     assert pinned.sql[slice(*pinned.trigger)] == "SET"
     assert (pinned.user, pinned.database) == ("ada", "ada")
     assert pinned.application_name == "shop"
+    assert pinned.tags == {"route": "/cart"}
     assert pinned.transaction_status == "I"
     assert "https://" in pinned.contested
     assert pinned.advice

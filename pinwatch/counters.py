@@ -1,0 +1,99 @@
+"""What the proxy counts on a statement's way: plain numbers, read when somebody asks.
+
+Occurrences that are rarer than statements are events, and counted by who observes them.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Final
+
+LATENCIES: Final = (
+    0.0001,
+    0.00025,
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    120.0,
+)
+"""Upper bounds in seconds: from a statement beside the server to a borrow timeout."""
+
+
+class Histogram:
+    """How often something took how long, in seconds.
+
+    counts has one number for each of bounds, of what took at most so long and longer
+    than the bound before; then one of what took longer than the last.
+    """
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: Sequence[float] = LATENCIES) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.counts[bisect_left(self.bounds, seconds)] += 1
+        self.sum += seconds
+
+
+class Traffic:
+    """Of clients without TLS, or of those with it; both ways in bytes."""
+
+    __slots__ = ("parses", "queries", "received", "sent", "statements")
+
+    def __init__(self) -> None:
+        self.queries = 0  # Query messages, as RDS Proxy's QueryRequests has it
+        self.parses = 0
+        self.statements = 0  # Query and Execute
+        self.received = 0
+        self.sent = 0
+
+
+class Counters:
+    """Of one proxy, from its start on."""
+
+    __slots__ = (
+        "borrow_latency",
+        "borrow_timeouts",
+        "borrows_at_once",
+        "borrows_refused",
+        "borrows_waited",
+        "committed",
+        "database_latency",
+        "encrypted",
+        "plain",
+        "query_latency",
+        "received",
+        "reparsed",
+        "rolled_back",
+        "sent",
+    )
+
+    def __init__(self) -> None:
+        self.plain = Traffic()
+        self.encrypted = Traffic()
+        self.received = 0  # bytes from the database
+        self.sent = 0  # bytes to the database
+        self.borrows_at_once = 0
+        self.borrows_waited = 0
+        self.borrow_timeouts = 0
+        self.borrows_refused = 0
+        self.committed = 0
+        self.rolled_back = 0
+        self.reparsed = 0  # statements prepared once more, on another connection
+        self.borrow_latency = Histogram()
+        self.query_latency = Histogram()  # from the request's arrival, waits included
+        self.database_latency = Histogram()  # from its way to the database

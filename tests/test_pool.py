@@ -1,0 +1,557 @@
+"""The pool alone: who is lent what, in which order; nobody waits for nothing."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from pinwatch.counters import Counters
+from pinwatch.errors import ClientError, request_error
+from pinwatch.pool import Connection, Key, Pool
+
+ADA: Key = (b"ada", b"shop")
+BOB: Key = (b"bob", b"shop")
+CAT: Key = (b"cat", b"shop")
+KEYS = (ADA, BOB, CAT)
+NO = request_error("no", "3D000")
+
+
+class Wire:
+    """A connection, as the pool knows it."""
+
+    def __init__(self, pool: Pool, key: Key) -> None:
+        self.pool = pool
+        self.key = key
+        self.idle_since = -1.0
+        self.reasons: list[str] = []
+
+    def close(self, reason: str) -> None:
+        self.reasons.append(reason)
+        self.pool.retire(self)
+
+
+class Session:
+    """A borrower."""
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.connection: Connection | None = None
+        self.errors: list[str] = []
+
+    def lend(self, connection: Connection) -> None:
+        assert self.connection is None, "two connections for one borrower"
+        self.connection = connection
+
+    def refuse(self, error: ClientError) -> None:
+        assert self.connection is None, "served and refused"
+        self.errors.append(error.text)
+
+
+class Room:
+    """A pool whose openings a test ends, and whose time it moves."""
+
+    def __init__(self, size: int = 1, timeout: float = 120) -> None:
+        self.time = 0.0
+        self.asked: list[Key] = []
+        self.pool = Pool(
+            size, timeout, self.asked.append, lambda: self.time, Counters()
+        )
+
+    def borrow(self, key: Key = ADA) -> Session:
+        session = Session(key)
+        connection = self.pool.borrow(session)
+        if connection is not None:
+            session.lend(connection)
+        return session
+
+    def opened(self, key: Key = ADA) -> Wire:
+        self.asked.remove(key)
+        wire = Wire(self.pool, key)
+        self.pool.opened(wire)
+        return wire
+
+    def idle(self, key: Key = ADA) -> Wire:
+        """A connection that is open and idle; nobody must wait for it."""
+        session = self.borrow(key)
+        wire = self.opened(key)
+        assert session.connection is wire
+        self.pool.give_back(wire)
+        return wire
+
+
+def test_a_connection_is_opened_on_demand_and_lent() -> None:
+    room = Room(size=3)
+    assert len(room.pool) == 0
+    session = room.borrow()
+    assert room.asked == [ADA]
+    assert session.connection is None
+    wire = room.opened()
+    assert session.connection is wire
+    assert room.pool.borrowed == {wire}
+    assert len(room.pool) == 1
+
+
+def test_an_idle_connection_is_lent_at_once() -> None:
+    room = Room()
+    wire = room.idle()
+    assert room.borrow().connection is wire
+    assert room.asked == []
+
+
+def test_idle_connections_are_lent_last_in_first_out() -> None:
+    room = Room(size=2)
+    one, two = room.borrow(), room.borrow()
+    wires = room.opened(), room.opened()
+    assert (one.connection, two.connection) == wires
+    for wire in wires:
+        room.pool.give_back(wire)
+    assert room.borrow().connection is wires[1]
+    assert room.borrow().connection is wires[0]
+
+
+def test_another_pair_of_user_and_database_gets_its_own() -> None:
+    room = Room(size=2)
+    room.idle(ADA)
+    session = room.borrow(BOB)
+    assert session.connection is None
+    assert room.opened(BOB) is session.connection
+
+
+def test_waiters_are_served_in_order() -> None:
+    room = Room()
+    first = room.borrow()
+    waiting = [room.borrow() for _ in range(3)]
+    wire = room.opened()
+    assert first.connection is wire
+    for session in waiting:
+        assert session.connection is None
+        room.pool.give_back(wire)
+        assert session.connection is wire
+        assert room.pool.borrowed == {wire}
+
+
+def test_one_connection_is_opened_for_each_waiter_and_no_more() -> None:
+    room = Room(size=3)
+    for _ in range(5):
+        room.borrow()
+    assert room.asked == [ADA] * 3
+    assert len(room.pool) == 3
+
+
+def test_who_waits_no_longer_is_not_served() -> None:
+    room = Room()
+    first, gone, last = room.borrow(), room.borrow(), room.borrow()
+    wire = room.opened()
+    room.pool.take_back(gone)
+    room.pool.give_back(wire)
+    assert first.connection is last.connection is wire
+    assert gone.connection is None
+
+
+@pytest.mark.parametrize("count", [3, 1000])
+def test_borrowers_that_give_back_at_once_as_logins_do(count: int) -> None:
+    room = Room()
+
+    class Login(Session):
+        served = 0
+
+        def lend(self, connection: Connection) -> None:
+            self.served += 1
+            room.pool.give_back(connection)
+
+    logins = [Login(ADA) for _ in range(count)]
+    assert [room.pool.borrow(login) for login in logins] == [None] * count
+    wire = room.opened()
+    assert [login.served for login in logins] == [1] * count
+    assert room.asked == []
+    assert room.borrow().connection is wire
+
+
+def test_to_take_back_what_was_not_asked_for_is_nothing() -> None:
+    room = Room()
+    room.pool.take_back(Session(ADA))
+    assert len(room.pool) == 0
+
+
+def test_who_comes_later_does_not_overtake() -> None:
+    room = Room(size=2)
+    closing = room.idle(CAT)
+    room.borrow(BOB)
+    wire = room.opened(BOB)
+    first = room.borrow(ADA)
+    assert room.pool.closing == {closing}
+    room.pool.give_back(wire)
+    second = room.borrow(BOB)
+    assert second.connection is None
+    room.pool.closed(closing)
+    assert second.connection is wire
+    assert room.opened(ADA) is first.connection
+
+
+def test_a_connection_whose_borrower_left_stays_for_the_next() -> None:
+    room = Room()
+    gone = room.borrow()
+    room.pool.take_back(gone)
+    wire = room.opened()
+    assert gone.connection is None
+    assert room.borrow().connection is wire
+
+
+def test_the_longest_idle_connection_makes_room_for_another_pair() -> None:
+    room = Room(size=2)
+    young = room.idle(BOB)
+    room.time = 1
+    old = room.idle(ADA)
+    room.time = 2
+    assert room.borrow(BOB).connection is young
+    room.pool.give_back(young)
+    session = room.borrow(CAT)
+    assert (len(old.reasons), len(young.reasons)) == (1, 0)
+    assert room.pool.closing == {old}
+    assert room.asked == []
+    room.pool.closed(old)
+    assert room.opened(CAT) is session.connection
+    assert young.reasons == []
+
+
+def test_one_connection_at_a_time_makes_room() -> None:
+    room = Room(size=2)
+    one, two = room.idle(ADA), room.idle(BOB)
+    room.borrow(CAT)
+    room.borrow(CAT)
+    assert room.pool.closing == {one}
+    room.pool.closed(one)
+    assert room.asked == [CAT]
+    assert room.pool.closing == {two}
+
+
+def test_a_connection_that_is_closing_counts_and_is_not_lent() -> None:
+    room = Room()
+    wire = room.idle()
+    wire.close("Enough.")
+    session = room.borrow()
+    assert session.connection is None
+    assert room.asked == []
+    assert len(room.pool) == 1
+    room.pool.closed(wire)
+    assert room.asked == [ADA]
+    assert len(room.pool) == 1
+
+
+def test_a_borrowed_connection_that_is_lost_makes_room() -> None:
+    room = Room()
+    room.borrow()
+    wire = room.opened()
+    waiter = room.borrow()
+    room.pool.closed(wire)
+    assert len(room.pool) == 1
+    assert room.opened() is waiter.connection
+
+
+def test_a_refusal_is_for_who_waited_first() -> None:
+    room = Room(size=2)
+    other, first, second = room.borrow(BOB), room.borrow(ADA), room.borrow(ADA)
+    room.asked.remove(ADA)
+    room.pool.refused(ADA, NO)
+    assert first.errors == [NO.text]
+    assert other.errors == second.errors == []
+    assert room.asked == [BOB, ADA]
+
+
+def test_a_refusal_that_nobody_waits_for_is_lost() -> None:
+    room = Room()
+    gone = room.borrow(ADA)
+    room.pool.take_back(gone)
+    waiter = room.borrow(BOB)
+    room.asked.remove(ADA)
+    room.pool.refused(ADA, NO)
+    assert gone.errors == waiter.errors == []
+    assert room.asked == [BOB]
+
+
+def test_a_wait_ends_with_the_borrow_timeout() -> None:
+    room = Room(timeout=120)
+    first = room.borrow()
+    room.time = 60
+    second = room.borrow()
+    room.time = 119.9
+    room.pool.sweep()
+    assert first.errors == second.errors == []
+    room.time = 120
+    room.pool.sweep()
+    assert first.errors == ["Timed-out waiting to acquire database connection."]
+    assert second.errors == []
+    assert second in room.pool.waiting
+
+
+def test_a_borrow_timeout_of_zero_still_takes_what_is_idle() -> None:
+    room = Room(timeout=0)
+    session = room.borrow()
+    room.pool.sweep()
+    assert len(session.errors) == 1
+    wire = room.opened()
+    assert room.borrow().connection is wire
+
+
+def test_an_opening_that_failed_is_tried_again_when_it_is_time() -> None:
+    room = Room()
+    session = room.borrow()
+    room.asked.clear()
+    room.pool.unavailable(ADA, 5)
+    assert len(room.pool) == 0
+    room.borrow()
+    room.time = 4.9
+    room.pool.sweep()
+    assert room.asked == []
+    room.time = 5
+    room.pool.sweep()
+    assert room.asked == [ADA]
+    assert session.errors == []
+    assert room.opened() is session.connection
+
+
+def test_an_opening_that_succeeds_ends_the_wait_for_the_next_try() -> None:
+    room = Room(size=3)
+    room.borrow(), room.borrow()
+    room.asked.remove(ADA)
+    room.pool.unavailable(ADA, 60)
+    assert room.pool.retry_at == {ADA: 60}
+    room.opened()
+    assert room.pool.retry_at == {}
+    assert room.asked == [ADA]
+
+
+def test_a_pair_that_is_unavailable_does_not_hold_up_others() -> None:
+    room = Room(size=2)
+    room.borrow(ADA)
+    room.asked.clear()
+    room.pool.unavailable(ADA, 60)
+    session = room.borrow(BOB)
+    assert room.opened(BOB) is session.connection
+    room.pool.give_back(session.connection)
+    assert room.borrow(BOB).connection is session.connection
+
+
+def test_room_that_a_failed_opening_leaves_is_for_the_next_waiter() -> None:
+    room = Room(size=1)
+    room.borrow(ADA)
+    room.borrow(BOB)
+    room.asked.clear()
+    room.pool.unavailable(ADA, 60)
+    assert room.asked == [BOB]
+
+
+@pytest.mark.parametrize("why", ["left", "timeout"])
+def test_an_idle_connection_does_not_wait_for_another_to_close(why: str) -> None:
+    room = Room(size=2)
+    room.idle(CAT)
+    first = room.borrow(BOB)
+    wire = room.opened(BOB)
+    assert first.connection is wire
+    blocked = room.borrow(ADA)
+    room.time = 1
+    waiter = room.borrow(BOB)
+    room.pool.give_back(wire)
+    if why == "left":
+        room.pool.take_back(blocked)
+    else:
+        room.time = 120
+        room.pool.sweep()
+    assert waiter.connection is wire
+
+
+class Random(Session):
+    """A borrower that acts again while it is served or refused."""
+
+    def __init__(self, key: Key, schedule: "Schedules", temper: str) -> None:
+        super().__init__(key)
+        self.schedule = schedule
+        self.temper = temper
+        self.waiting = False
+
+    def ask(self) -> None:
+        assert self.connection is None
+        assert not self.waiting
+        self.waiting = True
+        self.schedule.queue.append(self)
+        connection = self.schedule.pool.borrow(self)
+        if connection is not None:
+            self.lend(connection)
+
+    def lend(self, connection: Connection) -> None:
+        schedule = self.schedule
+        self._served()
+        assert isinstance(connection, Wire)
+        assert connection.key == self.key
+        assert not [s for s in schedule.holders if s.connection is connection]
+        assert connection in schedule.open
+        super().lend(connection)
+        schedule.holders.append(self)
+        if self.temper == "brief":
+            self.leave()
+            schedule.pool.give_back(connection)
+        elif self.temper == "broken":
+            self.leave()
+            connection.close("It broke.")
+
+    def leave(self) -> None:
+        self.connection = None
+        self.schedule.holders.remove(self)
+
+    def refuse(self, error: ClientError) -> None:
+        self._served()
+        super().refuse(error)
+        if self.temper == "stubborn":
+            self.temper = "calm"
+            self.ask()
+
+    def _served(self) -> None:
+        queue = self.schedule.queue
+        assert self.waiting, "served without having asked"
+        assert not [s for s in queue[: queue.index(self)] if s.key == self.key]
+        queue.remove(self)
+        self.waiting = False
+
+
+class Schedules(RuleBasedStateMachine):
+    """Any order of what sessions, the database and time may do to a pool."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.time = 0.0
+        self.opening: Counter[Key] = Counter()
+        self.open: list[Wire] = []  # not closed
+        self.queue: list[Random] = []  # who waits, as they came
+        self.holders: list[Random] = []
+
+    @initialize(size=st.integers(1, 4))
+    def start(self, size: int) -> None:
+        self.pool = Pool(size, 10, self.asked_to_open, lambda: self.time, Counters())
+
+    def asked_to_open(self, key: Key) -> None:
+        self.opening[key] += 1
+        waiting = [session for session in self.pool.waiting if session.key == key]
+        assert self.opening[key] <= len(waiting)
+
+    def opening_key(self, data: st.DataObject) -> Key:
+        key = data.draw(st.sampled_from(sorted(+self.opening)))
+        self.opening[key] -= 1
+        return key
+
+    @rule(
+        key=st.sampled_from(KEYS),
+        temper=st.sampled_from(["calm", "calm", "brief", "broken", "stubborn"]),
+    )
+    def borrow(self, key: Key, temper: str) -> None:
+        Random(key, self, temper).ask()
+
+    @precondition(lambda self: self.holders)
+    @rule(data=st.data())
+    def give_back(self, data: st.DataObject) -> None:
+        holder = data.draw(st.sampled_from(self.holders))
+        connection = holder.connection
+        assert connection is not None
+        holder.leave()
+        self.pool.give_back(connection)
+
+    @precondition(lambda self: self.queue)
+    @rule(data=st.data())
+    def take_back(self, data: st.DataObject) -> None:
+        session = data.draw(st.sampled_from(self.queue))
+        self.queue.remove(session)
+        session.waiting = False
+        self.pool.take_back(session)
+
+    def drop(self, wire: Wire) -> None:
+        """Its borrower, if any, hears that it is lost."""
+        for holder in [h for h in self.holders if h.connection is wire]:
+            holder.leave()
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data())
+    def retire(self, data: st.DataObject) -> None:
+        wire = data.draw(st.sampled_from(self.open))
+        self.drop(wire)
+        self.pool.retire(wire)
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data())
+    def closed(self, data: st.DataObject) -> None:
+        wire = data.draw(st.sampled_from(self.open))
+        self.drop(wire)
+        self.open.remove(wire)
+        self.pool.closed(wire)
+
+    @precondition(lambda self: self.opening.total())
+    @rule(data=st.data())
+    def opened(self, data: st.DataObject) -> None:
+        wire = Wire(self.pool, self.opening_key(data))
+        self.open.append(wire)
+        self.pool.opened(wire)
+
+    @precondition(lambda self: self.opening.total())
+    @rule(data=st.data())
+    def refused(self, data: st.DataObject) -> None:
+        self.pool.refused(self.opening_key(data), NO)
+
+    @precondition(lambda self: self.opening.total())
+    @rule(data=st.data(), retry_after=st.sampled_from([1.0, 4.0]))
+    def unavailable(self, data: st.DataObject, retry_after: float) -> None:
+        self.pool.unavailable(self.opening_key(data), retry_after)
+        # It should by itself:
+        # test_room_that_a_failed_opening_leaves_is_for_the_next_waiter
+        self.pool.match()
+
+    @rule(seconds=st.sampled_from([0.0, 1.0, 4.0, 9.0]))
+    def sweep(self, seconds: float) -> None:
+        self.time += seconds
+        self.pool.sweep()
+        assert all(deadline > self.time for deadline in self.pool.waiting.values())
+        assert all(at > self.time for at in self.pool.retry_at.values())
+
+    @invariant()
+    def the_cap_holds(self) -> None:
+        counted = self.opening.total() + len(self.open)
+        assert len(self.pool) == counted <= self.pool.max_connections
+        assert self.pool.opening == +self.opening
+
+    @invariant()
+    def a_connection_is_in_one_place(self) -> None:
+        pool = self.pool
+        places = [wire for idle in pool.idle.values() for wire in idle]
+        places += [*pool.borrowed, *pool.closing]
+        assert len(places) == len(self.open)
+        assert {id(wire) for wire in places} == {id(wire) for wire in self.open}
+        held = {id(holder.connection) for holder in self.holders}
+        assert {id(wire) for wire in pool.borrowed} == held
+        assert all(wire.key == key for key, idle in pool.idle.items() for wire in idle)
+
+    @invariant()
+    def a_borrower_waits_or_is_served(self) -> None:
+        assert list(self.pool.waiting) == self.queue
+        assert not [session for session in self.queue if session.connection]
+
+    @invariant()
+    def nobody_waits_for_nothing(self) -> None:
+        pool = self.pool
+        covered: Counter[Key] = Counter()
+        for session in self.queue:
+            key = session.key
+            # To serve who came later has to wait for the one for whom room is made.
+            assert not pool.idle.get(key) or pool.closing
+            covered[key] += 1
+            if covered[key] > pool.opening[key] and key not in pool.retry_at:
+                assert len(pool) == pool.max_connections
+                assert pool.closing or not any(pool.idle.values())
+
+
+TestSchedules = Schedules.TestCase
+TestSchedules.settings = settings(max_examples=150, stateful_step_count=40)
