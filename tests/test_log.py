@@ -1,0 +1,208 @@
+"""Lines of the log, as those that users of RDS Proxy published."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from io import StringIO
+from typing import get_args
+
+import pytest
+
+from pinwatch import events
+from pinwatch.log import DEBUG, INFO, LEVELS, WARN, Log, describe
+
+AT = datetime(2026, 1, 2, 3, 4, 5, 678_900, UTC)
+PIN = events.SessionPinned(
+    at=AT,
+    client=1,
+    connection=2,
+    rule="set",
+    contested="",
+    reason="Because.",
+    digest="set x",
+    sql="SELECT 1;\n SET\n x = 1",
+    statement="SET\n x = 1",
+    trigger=(11, 14),
+    user="ada",
+    database="shop",
+    application_name="",
+    tags={},
+    transaction_status="I",
+    advice="Do otherwise.",
+)
+CLIENT = "[proxyEndpoint=default] [clientConnection=1]"
+DATABASE = "[dbConnection=2]"
+LINES: list[tuple[events.Event, str]] = [
+    (
+        events.ClientConnected(1, "127.0.0.1:9"),
+        f"[INFO] {CLIENT} A new client connected from 127.0.0.1:9.",
+    ),
+    (
+        events.StartupReceived(1, "ada", "shop", (3, 2), encrypted=True),
+        f'[DEBUG] {CLIENT} Received Startup Message: [username="ada", '
+        'database="shop", protocolMajorVersion=3, protocolMinorVersion=2, '
+        "sslEnabled=true]",
+    ),
+    (
+        events.StartupReceived(1, "ada", "shop", (3, 0), encrypted=False),
+        f'[DEBUG] {CLIENT} Received Startup Message: [username="ada", '
+        'database="shop", protocolMajorVersion=3, protocolMinorVersion=0, '
+        "sslEnabled=false]",
+    ),
+    (
+        events.CancelRequested(1, forwarded=True),
+        f"[INFO] {CLIENT} A cancel request was forwarded to the database.",
+    ),
+    (
+        events.CancelRequested(1, forwarded=False),
+        f"[INFO] {CLIENT} A cancel request was ignored.",
+    ),
+    (
+        events.ClientRefused(1, "no", "28000"),
+        f"[WARN] {CLIENT} The client was refused. SQLSTATE 28000: no",
+    ),
+    (
+        events.ClientRefused(1, "no", "28000", "The secret is wrong."),
+        f"[WARN] {CLIENT} The secret is wrong.",
+    ),
+    (
+        events.ClientClosed(1, requested=True),
+        f"[INFO] {CLIENT} The client connection closed. "
+        "Reason: The client requested that the connection close.",
+    ),
+    (
+        events.ClientClosed(1, requested=False),
+        f"[INFO] {CLIENT} The client connection closed. "
+        "Reason: The TCP channel was closed by either the client or the proxy.",
+    ),
+    (
+        events.BorrowFailed(1, "Timed-out waiting."),
+        f"[INFO] {CLIENT} Timed-out waiting.",
+    ),
+    (
+        events.DatabaseConnected(2, "10.0.0.1:1", "10.0.0.2:5432"),
+        f"[INFO] {DATABASE} A TCP connection was established from the proxy at "
+        "10.0.0.1:1 to the database at 10.0.0.2:5432.",
+    ),
+    (
+        events.DatabaseClosed(2, "Gone."),
+        f"[INFO] {DATABASE} The database connection closed. Reason: Gone.",
+    ),
+    (
+        events.DatabaseReset(2),
+        f"[INFO] {DATABASE} The database connection was released to the connection "
+        "pool upon session reset.",
+    ),
+    (
+        events.PinAhead(1, 2, "set", "Because."),
+        f"[INFO] {CLIENT} If this prepared statement runs, the client session will "
+        "be pinned to the database connection [dbConnection=2]. Reason: Because.",
+    ),
+    (
+        PIN,
+        f"[WARN] {CLIENT} The client session was pinned to the database connection "
+        "[dbConnection=2] for the remainder of the session. The proxy can't reuse "
+        "this connection until the session ends. Reason: Because.",
+    ),
+    (
+        events.SessionUnpinned(AT, 1, 2, 1.5),
+        f"[DEBUG] {CLIENT} The client session was pinned to the database connection "
+        "[dbConnection=2] for 1.500 seconds.",
+    ),
+    (
+        events.PinWarned(1, "x", "Mind this.", "SELECT\n1"),
+        f"[WARN] {CLIENT} Mind this. SQL: 'SELECT\\n1'",
+    ),
+]
+
+
+def written(event: events.Event, level: int = DEBUG) -> list[str]:
+    stream = StringIO()
+    Log(stream, level, now=lambda: AT)(event)
+    return stream.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("event", "line"), LINES, ids=[type(event).__name__ for event, _ in LINES]
+)
+def test_lines(event: events.Event, line: str) -> None:
+    assert written(event)[0] == f"2026-01-02T03:04:05.678Z {line}"
+
+
+def test_every_event_has_a_line() -> None:
+    assert {type(event) for event, _ in LINES} == {*get_args(events.Event)}
+
+
+def test_the_endpoint_has_its_name() -> None:
+    stream = StringIO()
+    Log(stream, endpoint="reader")(events.ClientConnected(1, "local"))
+    assert "[proxyEndpoint=reader] [clientConnection=1]" in stream.getvalue()
+
+
+@pytest.mark.parametrize("level", LEVELS.values(), ids=LEVELS)
+def test_levels(level: int) -> None:
+    for event, _ in LINES:
+        assert bool(written(event, level)) is (describe(event)[0] >= level)
+
+
+def test_the_levels_of_the_settings() -> None:
+    shown = {
+        name: {describe(event)[0] for event, _ in LINES if written(event, level)}
+        for name, level in LEVELS.items()
+    }
+    assert shown == {
+        "debug": {DEBUG, INFO, WARN},
+        "info": {INFO, WARN},
+        "warning": {WARN},
+        "error": set(),
+    }
+
+
+def test_a_pin_is_explained_in_one_line_below() -> None:
+    _, line = written(PIN)
+    assert "[INFO]" in line
+    assert "'SET x = 1'" in line
+    assert "Do otherwise." in line
+    assert "Contested" not in line
+    assert len(written(PIN, WARN)) == 1
+
+
+def test_a_contested_pin_says_so() -> None:
+    _, line = written(replace(PIN, contested="Two readings."))
+    assert "Contested. Two readings." in line
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        events.StartupReceived(1, "a\nb", "c\nd", (3, 0), encrypted=False),
+        events.ClientRefused(1, "no option a\nb", "0A000"),
+        events.DatabaseClosed(2, "The database ended it: a\nb"),
+        events.BorrowFailed(1, "Request returned an error: a\nb"),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_what_others_say_cannot_forge_a_line(event: events.Event) -> None:
+    lines = written(event)
+    assert all(line.startswith("2026-01-02T03:04:05.678Z [") for line in lines)
+
+
+def test_every_line_is_flushed() -> None:
+    class Stream(StringIO):
+        flushed = ""
+
+        def flush(self) -> None:
+            self.flushed = self.getvalue()
+
+    stream = Stream()
+    Log(stream)(events.ClientClosed(1, requested=True))
+    assert stream.flushed.endswith("\n")
+
+
+def test_its_own_clock_is_in_utc() -> None:
+    before = datetime.now(UTC)
+    stream = StringIO()
+    Log(stream)(events.ClientConnected(1, "local"))
+    stamp = stream.getvalue().split()[0]
+    assert stamp.endswith("Z")
+    told = datetime.fromisoformat(stamp)
+    assert abs((told - before).total_seconds()) < 60
