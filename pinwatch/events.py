@@ -29,6 +29,14 @@ class StartupReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientWelcomed:
+    """A client is logged in."""
+
+    client: int
+    encrypted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CancelRequested:
     """A CancelRequest came; forwarded says whether it reached the database."""
 
@@ -63,6 +71,23 @@ class BorrowFailed:
 
     client: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseConnecting:
+    """A connection to the target is being opened; encrypted says that TLS is wanted."""
+
+    connection: int
+    encrypted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseRefused:
+    """It could not be opened."""
+
+    connection: int
+    text: str
+    sqlstate: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +176,13 @@ class PinWarned:
 Event = (
     ClientConnected
     | StartupReceived
+    | ClientWelcomed
     | CancelRequested
     | ClientRefused
     | ClientClosed
     | BorrowFailed
+    | DatabaseConnecting
+    | DatabaseRefused
     | DatabaseConnected
     | DatabaseClosed
     | DatabaseReset

@@ -35,6 +35,13 @@ PIN_AHEAD: Final = (
 CLOSED_CHANNEL: Final = "The TCP channel was closed by either the client or the proxy."
 
 
+OF_THE_DATABASE: Final = (
+    events.DatabaseConnecting,
+    events.DatabaseRefused,
+    events.DatabaseConnected,
+    events.DatabaseClosed,
+    events.DatabaseReset,
+)
 CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """What would break a line in two, or drive a terminal, if others' texts had it."""
 
@@ -73,10 +80,12 @@ def _escaped(control: re.Match[str]) -> str:
     return control[0].encode("unicode_escape").decode()
 
 
+def _on(encrypted: bool) -> str:
+    return "on" if encrypted else "off"
+
+
 def _tag(event: events.Event, endpoint: str) -> str:
-    if isinstance(
-        event, events.DatabaseConnected | events.DatabaseClosed | events.DatabaseReset
-    ):
+    if isinstance(event, OF_THE_DATABASE):
         return f"[dbConnection={event.connection}]"
     return f"[proxyEndpoint={endpoint}] [clientConnection={event.client}]"
 
@@ -105,6 +114,8 @@ def describe(  # noqa: C901 - a branch for each kind of event
                 f"protocolMinorVersion={minor}, "
                 f"sslEnabled={'true' if encrypted else 'false'}]"
             )
+        case events.ClientWelcomed(_, encrypted):
+            return DEBUG, f"The client logged in, with TLS {_on(encrypted)}."
         case events.CancelRequested(_, forwarded):
             done = "was forwarded to the database" if forwarded else "was ignored"
             return INFO, f"A cancel request {done}."
@@ -115,6 +126,15 @@ def describe(  # noqa: C901 - a branch for each kind of event
             return INFO, f"The client connection closed. Reason: {reason}"
         case events.BorrowFailed(_, text):
             return INFO, text
+        case events.DatabaseConnecting(_, encrypted):
+            return DEBUG, (
+                f"A database connection is being opened, with TLS {_on(encrypted)}."
+            )
+        case events.DatabaseRefused(_, text, sqlstate):
+            return WARN, (
+                "A database connection could not be opened. "
+                f"SQLSTATE {sqlstate}: {text}"
+            )
         case events.DatabaseConnected(_, local, remote):
             return INFO, (
                 f"A TCP connection was established from the proxy at {local} "

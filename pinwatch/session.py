@@ -404,6 +404,9 @@ class ClientSession(asyncio.Protocol):
         greeting.append(messages.ready_for_query(IDLE))
         self.write(b"".join(greeting))
         self.phase = Phase.READY
+        self.house.observe(
+            events.ClientWelcomed(self.number, self.encryption is not None)
+        )
         self.house.welcomed(self)
         if self.requests.input:
             self.receive(b"")

@@ -84,6 +84,7 @@ class TargetConnections:
         self.number = number
         self.observe = observe
         self.all: set[DatabaseConnection] = set()
+        self._own: DatabaseConnection | None = None  # the proxy's, not the pool's
         self._loop = asyncio.get_running_loop()
         self._all_closed = asyncio.Event()
         self._encryption = encryption(target)
@@ -101,12 +102,15 @@ class TargetConnections:
         """
         target = self.target
         key = target.user.encode(), target.database.encode()
+        connection = self._new(key)
         try:
-            connection = await self._connect(key)
+            await self._log_in(connection)
         except ClientError as error:
             raise TargetError(
                 f"The target {target.address} cannot be used: {error.text}."
             ) from None
+        self._own = connection
+        self.all.add(connection)
         answer: asyncio.Future[Row] = self._loop.create_future()
         connection.ask(MAX_CONNECTIONS_SQL, answer.set_result)
         most, reserved = (int(value or 0) for value in await answer)
@@ -142,22 +146,30 @@ class TargetConnections:
         self._tasks.run(self._open_for_pool(key))
 
     async def _open_for_pool(self, key: Key) -> None:
+        connection = self._new(key)
+        number, encrypted = connection.number, self._encryption is not None
+        self.observe(events.DatabaseConnecting(number, encrypted))
         try:
-            connection = await self._connect(key)
+            await self._log_in(connection)
         except ClientError as error:
-            if error.sqlstate in PASSING_STATES:
-                delay = min(self._retries.get(key, RETRY_FIRST / 2) * 2, RETRY_LAST)
-                self._retries[key] = delay
-                self.pool.unavailable(key, delay)
-            else:
-                self.pool.refused(key, request_error(error.text, error.sqlstate))
+            self.observe(events.DatabaseRefused(number, error.text, error.sqlstate))
+            self._refused(key, error)
         else:
             self._retries.pop(key, None)
+            self.all.add(connection)
+            self.observe(events.DatabaseConnected(number, *connection.ends()))
             self.pool.opened(connection)
 
-    async def _connect(self, key: Key) -> DatabaseConnection:
-        """A connection that is logged in; raises ClientError."""
-        connection = DatabaseConnection(
+    def _refused(self, key: Key, error: ClientError) -> None:
+        if error.sqlstate in PASSING_STATES:
+            delay = min(self._retries.get(key, RETRY_FIRST / 2) * 2, RETRY_LAST)
+            self._retries[key] = delay
+            self.pool.unavailable(key, delay)
+        else:
+            self.pool.refused(key, request_error(error.text, error.sqlstate))
+
+    def _new(self, key: Key) -> DatabaseConnection:
+        return DatabaseConnection(
             self.number(),
             key,
             self.password(key[0].decode("utf-8", "replace")),
@@ -166,6 +178,9 @@ class TargetConnections:
             self,
             self._encryption,
         )
+
+    async def _log_in(self, connection: DatabaseConnection) -> None:
+        """Raises ClientError."""
         login = self._logins[connection] = self._loop.create_future()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
@@ -181,9 +196,6 @@ class TargetConnections:
             del self._logins[connection]
             if connection.phase is not Phase.READY:
                 connection.abort()
-        self.all.add(connection)
-        self.observe(events.DatabaseConnected(connection.number, *connection.ends()))
-        return connection
 
     async def _dial(self, protocol: asyncio.Protocol) -> None:
         target, path = self.target, self.target.socket_path
@@ -231,10 +243,11 @@ class TargetConnections:
 
     def closed(self, connection: DatabaseConnection, reason: str) -> None:
         self.all.discard(connection)
+        if connection is not self._own:
+            self.observe(events.DatabaseClosed(connection.number, reason))
         if not self.all:
             self._all_closed.set()
         self._leaving.pop(connection, None)
-        self.observe(events.DatabaseClosed(connection.number, reason))
         self.pool.closed(connection)
 
 

@@ -33,6 +33,19 @@ CLIENT = "[proxyEndpoint=default] [clientConnection=1]"
 DATABASE = "[dbConnection=2]"
 LINES: list[tuple[events.Event, str]] = [
     (
+        events.ClientWelcomed(1, encrypted=True),
+        f"[DEBUG] {CLIENT} The client logged in, with TLS on.",
+    ),
+    (
+        events.DatabaseConnecting(2, encrypted=False),
+        "[DEBUG] [dbConnection=2] A database connection is being opened, with TLS off.",
+    ),
+    (
+        events.DatabaseRefused(2, "Connection refused", "08006"),
+        "[WARN] [dbConnection=2] A database connection could not be opened. "
+        "SQLSTATE 08006: Connection refused",
+    ),
+    (
         events.ClientConnected(1, "127.0.0.1:9"),
         f"[INFO] {CLIENT} A new client connected from 127.0.0.1:9.",
     ),
