@@ -129,6 +129,10 @@ class Proxy:
         self._tasks.cancel()
         await self._server.wait_closed()
 
+    def refresh(self) -> None:
+        """Begin to read all secrets again, whatever their age."""
+        self._tasks.run(self.admission.refresh())
+
     def _end_sessions(self, busy_too: bool) -> bool:
         """Whether some session still works on a transaction."""
         for session in list(self.sessions):

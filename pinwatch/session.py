@@ -351,6 +351,9 @@ class ClientSession(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave(requested=False)
+        # What would keep itself alive in a circle, until garbage is collected.
+        self.greeting = self.encryption = None
+        self.write = _nowhere
 
     # Backpressure.
 
@@ -444,6 +447,10 @@ class ClientSession(asyncio.Protocol):
 
 def _unconnected(_data: bytes) -> None:
     raise RuntimeError("a client session wrote before it was connected")
+
+
+def _nowhere(_data: bytes) -> None:
+    """Where what nobody will read any more is written."""
 
 
 def _address(peer: object) -> str:

@@ -5,13 +5,17 @@ in a thread of its own, so that blocking drivers can be tested against it.
 """
 
 import asyncio
+import atexit
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote, urlencode
@@ -45,6 +49,14 @@ SETTINGS: Final = (
 
 T = TypeVar("T")
 _numbers = count(1)
+
+
+@cache
+def state_folder() -> Path:
+    """Where this process's proxies keep what they make."""
+    folder = TemporaryDirectory(prefix="pinwatch-state-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
 
 
 def eventually(condition: Callable[[], T], seconds: float = PATIENCE) -> T:
@@ -233,7 +245,12 @@ class Proxies:
 
     def __call__(self, pool: int | None = None, **settings: Any) -> RunningProxy:
         """A new one; pool is how many database connections it may have."""
-        defaults = {"listen": "127.0.0.1:0", "http": None, "shutdown_grace": 0}
+        defaults = {
+            "listen": "127.0.0.1:0",
+            "http": None,
+            "shutdown_grace": 0,
+            "state_folder": state_folder(),
+        }
         chosen = Settings(**defaults | {"max_connections": pool} | settings)
         proxy = RunningProxy(chosen, self.postgres, self.database)
         return self.stack.enter_context(proxy)

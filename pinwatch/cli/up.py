@@ -155,6 +155,7 @@ async def _serve(settings: Settings, target: Target) -> int:
             proxy = Proxy(settings, target, (Log(sys.stderr, level),))
             await proxy.start()
             running.push_async_callback(proxy.stop)
+            loop.add_signal_handler(signal.SIGHUP, proxy.refresh)
             http = settings.http
             if http is not None:
                 http = await running.enter_async_context(serving(app(proxy), http))

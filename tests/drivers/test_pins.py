@@ -1,9 +1,6 @@
 """What drivers and frameworks do at their defaults, and whether it pins."""
 
 import asyncio
-import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,10 +14,8 @@ import sqlalchemy
 from django.conf import settings as django_settings
 from django.db.utils import ConnectionHandler
 
+from tests.drivers import node
 from tests.harness import Proxies, RunningProxy
-
-NODE_PACKAGE = "pg@8"
-NODE_PATIENCE = 120  # seconds for npm
 
 
 @pytest.fixture
@@ -123,36 +118,8 @@ async def test_django_sets_at_connect_what_the_server_has_not(
     await asyncio.to_thread(work)
 
 
-@pytest.fixture(scope="session")
-def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """node-postgres, installed."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("node-postgres needs npm, which is not installed")
-    folder = tmp_path_factory.mktemp("node")
-    command = [npm, "install", "--no-audit", "--no-fund", "--silent", NODE_PACKAGE]
-    subprocess.run(command, cwd=folder, check=True, timeout=NODE_PATIENCE)
-    return folder
-
-
-NODE = """
-const { Client } = require("pg");
-(async () => {
-  const client = new Client(JSON.parse(process.argv[2]));
-  await client.connect();
-  const rows = [];
-  for (const query of JSON.parse(process.argv[3])) {
-    rows.push((await client.query(query)).rows);
-  }
-  console.log(JSON.stringify(rows));
-  await new Promise((resolve) => process.stdin.once("data", resolve));
-  await client.end();
-})();
-"""
-
-
 @pytest.mark.parametrize(
-    ("queries", "answers", "pins"),
+    ("queries", "expected", "pins"),
     [
         (["SELECT 1 AS a"], [[{"a": 1}]], []),
         ([{"text": "SELECT $1::int AS a", "values": [2]}], [[{"a": 2}]], []),
@@ -164,12 +131,10 @@ def test_node_postgres(
     proxy_of_two: RunningProxy,
     node_modules: Path,
     queries: list[Any],
-    answers: list[Any],
+    expected: list[Any],
     pins: list[str],
 ) -> None:
     """It sends settings at startup, and pins by what the application sends only."""
-    program = node_modules / "client.js"
-    program.write_text(NODE)
     endpoint = proxy_of_two.endpoint()
     login = {
         "host": endpoint.host,
@@ -178,13 +143,6 @@ def test_node_postgres(
         "database": endpoint.database,
         "application_name": "node",
     }
-    with subprocess.Popen(
-        ["node", program, json.dumps(login), json.dumps(queries)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as process:
-        assert process.stdout is not None
-        assert json.loads(process.stdout.readline()) == answers
+    with node.answers(node_modules, login, queries) as answers:
+        assert answers == expected
         assert rules(proxy_of_two) == pins
-        process.communicate(b"\n", timeout=NODE_PATIENCE)
-    assert process.returncode == 0

@@ -1,0 +1,56 @@
+"""What a client reads that is refused: the rows of docs/behaviour.md, to the letter.
+
+Those of a startup packet alone are in test_startup, a borrow timeout in test_lifecycle.
+"""
+
+from typing import Any
+
+import pytest
+
+from pinwatch import events
+from pinwatch.wire.messages import sasl_initial_response
+from tests.live.conftest import Serve
+from tests.wireclient import Reply, WireClient, startup
+
+SECRET = {"username": "postgres", "password": "s3cret"}
+IAM = {**SECRET, "iam_auth": "REQUIRED"}
+METHODS = "RDS Proxy supports only IAM, MD5, or SCRAM authentication."
+
+
+def asked(client: WireClient) -> Reply:
+    """What the startup packet brings, up to what is asked for or the end."""
+    client.send(startup({"user": "postgres", "database": "postgres"}))
+    return Reply([client.receive()])
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"require_tls": True}, "This RDS Proxy requires TLS connections"),
+        (
+            {"auth": [IAM]},
+            "IAM authentication is allowed only with SSL connections.",
+        ),
+    ],
+)
+def test_without_tls(serve: Serve, settings: dict[str, Any], text: str) -> None:
+    client = serve(1, **settings).stranger()
+    assert asked(client).errors == [("FATAL", "28000", text)]
+
+
+def test_another_way_to_log_in(serve: Serve) -> None:
+    client = serve(1, auth=[SECRET]).stranger()
+    assert asked(client).kinds == "R"
+    client.send(sasl_initial_response(b"OAUTHBEARER", b"n,,"))
+    assert client.rest().errors == [("FATAL", "28000", METHODS)]
+
+
+def test_a_role_in_two_entries(serve: Serve) -> None:
+    """It cannot be used, and the log alone says why."""
+    clients = serve(1, auth=[SECRET, {**SECRET, "password": "other"}])
+    client = clients.stranger()
+    assert asked(client).kinds == "R"
+    client.send(sasl_initial_response(b"SCRAM-SHA-256", b"n,,n=,r=abcdefghijklmnop"))
+    client.receive()
+    client.vanish()
+    assert not clients.proxy.happened(events.ClientWelcomed)
