@@ -143,36 +143,37 @@ class ClientSession(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.encryption is None:
             self.receive(data)
-        else:
-            self._guarded(self.decrypt, data)
+        elif self.phase is not Phase.CLOSED:
+            self._decrypt(self.encryption, data)
 
     def receive(self, data: bytes) -> None:
-        """What came from the client, in clear."""
-        if self.phase is Phase.READY:
-            self._guarded(self._receive, data)
-        elif self.greeting is not None:
-            self._guarded(self.greeting.receive, data)
-        else:
-            self.requests.input += data
-            self._adjust_reading()
-
-    def _guarded(self, step: Callable[[bytes], None], data: bytes) -> None:
-        """Take a step with data; the client is told what is wrong with it."""
-        if self.phase is Phase.CLOSED:
-            return
+        """What came from the client, in clear; it is told what is wrong with it."""
         try:
-            step(data)
+            if self.phase is Phase.READY:
+                self._receive(data)
+            elif self.phase is Phase.GREETING:
+                self._greet(data)
+            elif self.phase is Phase.LOGIN:
+                self.requests.input += data
+                self._adjust_reading()
         except ProtocolViolation as violation:
             self.close(protocol_violation(str(violation)))
         except ClientError as error:
             self.close(error)
 
+    def _greet(self, data: bytes) -> None:
+        assert self.greeting is not None
+        self.greeting.receive(data)
+
     def prove(self, conversation: Conversation) -> None:
         """The way in which this client is to prove who it is is known at last."""
-        greeting = self.greeting
-        if greeting is not None:
-            self._guarded(lambda _: greeting.prove(conversation), b"")
-            self.receive(b"")
+        if self.phase is not Phase.GREETING or self.greeting is None:
+            return
+        try:
+            self.greeting.prove(conversation)
+        except ClientError as error:
+            self.close(error)
+        self.receive(b"")
 
     def _receive(self, data: bytes) -> None:
         requests = self.requests
@@ -427,16 +428,19 @@ class ClientSession(asyncio.Protocol):
         self.write = lambda data: write(stream.encrypt(data))
 
     def decrypt(self, data: bytes) -> None:
-        """Raises ProtocolViolation where the client breaks TLS."""
-        stream, transport = self.encryption, self.transport
-        assert stream is not None
+        assert self.encryption is not None
+        self._decrypt(self.encryption, data)
+
+    def _decrypt(self, stream: EncryptedStream, data: bytes) -> None:
+        transport = self.transport
         assert transport is not None
         try:
             plain, answer = stream.receive(data)
         except ssl.SSLError as error:
             transport.write(stream.alert())
             self.write = transport.write
-            raise ProtocolViolation(f"TLS failed: {error.reason}") from None
+            self.close(protocol_violation(f"TLS failed: {error.reason}"))
+            return
         if answer:
             transport.write(answer)
         if plain:

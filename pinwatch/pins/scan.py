@@ -40,18 +40,32 @@ def _shortest(words: set[str]) -> tuple[bytes, ...]:
 WORDS: Final = _shortest(
     {word for rule in (*RULES, *WARNED) for word in rule.words} - {*LEADING} | {"u&"}
 )
-BEGINNINGS: Final = re.compile(
-    rb"(?:\A|[;/])\s*(?:%s)" % b"|".join(word.encode() for word in LEADING)
-)
+MARKS: Final = (b"val", b"are", b"exec", b"advis", b"temp", b"set_c", b"u&")
+"""Few and short: each word has one of them in it, and most texts have none."""
+
+BEGINNING: Final = re.compile(rb"\s*(?:%s)" % b"|".join(w.encode() for w in LEADING))
+LATER_BEGINNING: Final = re.compile(rb"[;/]%s" % BEGINNING.pattern)
 """A statement begins with the text, after a semicolon, or after a comment: one of C's
 kind ends with a slash, and a text with one of SQL's kind is not looked at closely."""
-SQL_COMMENT: Final = b"--"
 
 
 def may_matter(sql: bytes) -> bool:
     """False only for a text that has no finding, no warning and no effect."""
     lowered = sql.lower()
-    for word in WORDS:
-        if word in lowered:
-            return True
-    return SQL_COMMENT in lowered or BEGINNINGS.search(lowered) is not None
+    for mark in MARKS:
+        if mark in lowered:
+            return _has_word(lowered) or _begins(lowered)
+    return _begins(lowered)
+
+
+def _has_word(lowered: bytes) -> bool:
+    return any(word in lowered for word in WORDS)
+
+
+def _begins(lowered: bytes) -> bool:
+    """Whether one of its statements may begin with a word that leads."""
+    if BEGINNING.match(lowered) or b"--" in lowered:
+        return True
+    if lowered.find(b";", 0, -1) < 0 and b"/" not in lowered:
+        return False
+    return LATER_BEGINNING.search(lowered) is not None

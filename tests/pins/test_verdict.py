@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pinwatch.config.model import ProfileName
 from pinwatch.pins.profiles import PROFILES
 from pinwatch.pins.rules import MAX_STATEMENT, RULES, Rule
-from pinwatch.pins.scan import may_matter
+from pinwatch.pins.scan import MARKS, WORDS, may_matter
 from pinwatch.pins.verdict import Verdict, verdict
 from tests.pins.cases import DIGESTS, PINS
 from tests.pins.respelling import has_tokens, respellings
@@ -71,6 +71,11 @@ def test_no_text_that_matters_is_passed_over(words: list[str]) -> None:
     text = " ".join(words).encode()
     found = verdict(text)
     assert may_matter(text) or not (found.findings or found.warnings or found.effects)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_every_word_has_a_mark(word: bytes) -> None:
+    assert any(mark in word for mark in MARKS)
 
 
 @settings(max_examples=300, deadline=None)
