@@ -12,6 +12,9 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 COMPILED: Final = (
     "pinwatch/database.py",
+    "pinwatch/pinning.py",
+    "pinwatch/pins/cache.py",
+    "pinwatch/pins/scan.py",
     "pinwatch/pool.py",
     "pinwatch/prepared.py",
     "pinwatch/replies.py",

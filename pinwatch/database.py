@@ -132,10 +132,6 @@ class DatabaseConnection(asyncio.Protocol):
         responses = self.responses
         return responses.status == IDLE and self.replies.settled()
 
-    @property
-    def told(self) -> Values:
-        return self.responses.told
-
     def lent(self, session: Session, parameters: Values) -> bool:
         self.session = session
         self.borrows += 1
@@ -224,7 +220,7 @@ class DatabaseConnection(asyncio.Protocol):
         if responses.status != IDLE or session is None:
             return
         if not replies.uncertain:
-            if responses.at_boundary:
+            if not (responses.partial or responses.passing):
                 session.settled()
         elif not (replies.batch_open or replies.skipping or replies.copying):
             self.write(responses.fence())

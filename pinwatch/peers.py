@@ -62,10 +62,6 @@ class BorrowedConnection(Connection, Protocol):
     """Send bytes to the server."""
 
     @property
-    def told(self) -> Values:
-        """What the server said of its settings."""
-
-    @property
     def idle_outside_transaction(self) -> bool: ...
 
     def lent(self, session: Session, parameters: Values) -> bool:

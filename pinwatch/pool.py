@@ -230,7 +230,11 @@ class Pool:
 
     def _store(self, connection: Connection) -> None:
         connection.idle_since = self.now()
-        self.idle.setdefault(connection.key, []).append(connection)
+        idle = self.idle.get(connection.key)
+        if idle is None:
+            self.idle[connection.key] = [connection]
+        else:
+            idle.append(connection)
 
     def _remove(self, connection: Connection) -> None:
         self.borrowed.discard(connection)

@@ -47,6 +47,9 @@ REFERRING: Final = frozenset((PARSE, BIND, DESCRIBE, CLOSE))
 OUTSIDE: Final = frozenset((COPY_DATA, COPY_DONE, COPY_FAIL, FLUSH))
 """What the server ignores while it serves no request."""
 
+BEGINNING: Final = KINDS - OUTSIDE - {TERMINATE}
+"""What the server answers, or what begins that which it answers."""
+
 Renamed = tuple[bytes, bytes]
 """What goes before a message, and the name that it gets."""
 
@@ -103,6 +106,14 @@ class Requests:
         self.terminated = False
 
     # Without a database connection.
+
+    def begins(self) -> bool:
+        """Whether the input begins with a whole message that wants a connection."""
+        data = self.input
+        if self.dropping or self.failed_batch or len(data) < 5:
+            return False
+        size = int.from_bytes(data[1:5], "big")
+        return data[0] in BEGINNING and 4 <= size < len(data)
 
     def opening(self) -> bytes:
         """What to answer at once; the input then begins with what needs a connection.

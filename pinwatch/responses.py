@@ -119,11 +119,6 @@ class Responses:
         self.error: ClientError | None = None
         self.fatal: ClientError | None = None  # the last words of the server
 
-    @property
-    def at_boundary(self) -> bool:
-        """No message is half here."""
-        return not (self.partial or self.passing)
-
     # What the proxy asks.
 
     def ask(self, sql: bytes, answer: Answer) -> bytes:

@@ -183,7 +183,7 @@ class ClientSession(asyncio.Protocol):
             self.asked_at = monotonic()
         if connection is None:
             requests.input += data
-            if self.waiting or not self._borrow():
+            if self.waiting or not self._opens() or not self._borrowed():
                 self._adjust_reading()
                 return
             data = b""
@@ -193,15 +193,17 @@ class ClientSession(asyncio.Protocol):
             return
         self._forward(data)
 
-    def _borrow(self) -> bool:
-        """Whether what came can go to a connection now."""
+    def _opens(self) -> bool:
+        """Whether what came wants a connection now."""
         requests = self.requests
+        if requests.begins():
+            return True
         answers = requests.opening()
         if answers:
             self.write(answers)
         if requests.terminated:
             self._leave(requested=True)
-        return requests.needs_connection() and self._borrowed()
+        return requests.needs_connection()
 
     def _borrowed(self) -> bool:
         """Whether the pool lends a connection now rather than later."""
@@ -239,7 +241,7 @@ class ClientSession(asyncio.Protocol):
 
     def _take(self, connection: Connection) -> None:
         self.waiting = False
-        borrowed = cast(BorrowedConnection, connection)
+        borrowed: BorrowedConnection = connection  # type: ignore[assignment]
         self.connection = borrowed
         if self.write_paused:
             borrowed.pause_reading()
@@ -252,14 +254,18 @@ class ClientSession(asyncio.Protocol):
         if error is not None:
             self.close(ClientError(error.text, error.sqlstate))
         elif self.phase is Phase.LOGIN:
-            told = connection.told
+            told = connection.responses.told
             self.house.keep_greeting(self.key, self.parameters, told)
             self._give_back()
             self._welcome(told)
-        elif connection.told is not self.client.told:
-            for name, value in connection.told.differing(self.client.told).items():
-                self.write(messages.parameter_status(name, value))
-            self.client.told = connection.told
+        elif connection.responses.told is not self.client.told:
+            self._tell(connection.responses.told)
+
+    def _tell(self, values: Values) -> None:
+        """What of the server's settings is not as the client was told last."""
+        for name, value in values.differing(self.client.told).items():
+            self.write(messages.parameter_status(name, value))
+        self.client.told = values
 
     def settled(self) -> None:
         requests, connection = self.requests, self.connection

@@ -1,0 +1,117 @@
+"""What a transaction costs on its way through the core, counted and not timed.
+
+Calls of functions, Python's and C's, which are what plain Python spends its time on. A
+bound is what is needed today and a little: a change that needs more has to say why. The
+compiled build makes most of these calls without the interpreter, and is not counted.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+
+from pinwatch import requests
+from pinwatch.wire import messages
+from pinwatch.wire.messages import SYNC_MESSAGE, message, parse, query
+from tests.stage import READY, Client, Server, Stage, complete, row
+
+TEXT: Final = b"SELECT abalance FROM pgbench_accounts WHERE aid = $1;"
+VALUES: Final = b"\0\0\0\1\0\0\0\x0512345\0\0"
+DESCRIBED: Final = message(messages.ROW_DESCRIPTION, b"\0\1abalance\0" + b"\0" * 18)
+ANSWER: Final = DESCRIBED + row(b"0") + complete(b"SELECT 1") + READY
+BOUND: Final = message(messages.BIND_COMPLETE, b"")
+PARSED: Final = message(messages.PARSE_COMPLETE, b"")
+REST: Final = (
+    message(messages.DESCRIBE, b"P\0")
+    + message(messages.EXECUTE, b"\0\0\0\0\0")
+    + SYNC_MESSAGE
+)
+SIMPLE: Final = query(TEXT)
+PREPARED: Final = message(messages.BIND, b"\0s\0" + VALUES) + REST
+EXTENDED: Final = (
+    parse(b"", TEXT + b"\0\0\0") + message(messages.BIND, b"\0\0" + VALUES) + REST
+)
+MANY: Final = 1_000
+
+pytestmark = pytest.mark.skipif(
+    not requests.__file__.endswith(".py"), reason="the compiled build is not counted"
+)
+
+
+def calls(action: Callable[[], None]) -> int:
+    """Made by action, once it has warmed up."""
+    count = 0
+
+    def note(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    action()
+    sys.setprofile(note)
+    try:
+        action()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.fixture
+def stage() -> tuple[Client, Server]:
+    stage = Stage()
+    client = stage.client()
+    (server,) = stage.servers
+    client.send(parse(b"s", TEXT + b"\0\0\0") + SYNC_MESSAGE)
+    server.send(PARSED, READY)
+    client.read()
+    server.read()
+    return client, server
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer", "bound"),
+    [
+        (SIMPLE, ANSWER, 64),
+        (EXTENDED, PARSED + BOUND + ANSWER, 102),
+        (PREPARED, BOUND + ANSWER, 90),
+    ],
+    ids=["simple", "extended", "prepared"],
+)
+def test_a_transaction(
+    stage: tuple[Client, Server], sent: bytes, answer: bytes, bound: int
+) -> None:
+    client, server = stage
+
+    def transaction() -> None:
+        client.session.data_received(sent)
+        server.connection.data_received(answer)
+
+    assert calls(transaction) <= bound
+    assert server.connection.session is None
+
+
+def test_rows_that_only_pass(stage: tuple[Client, Server]) -> None:
+    """One call a row: the length's bytes, read as a number."""
+    client, server = stage
+    rows = row(b"12345", b"a row as they come") * MANY
+
+    def reading() -> None:
+        client.session.data_received(SIMPLE)
+        server.connection.data_received(DESCRIBED + rows + complete(b"SELECT") + READY)
+
+    assert calls(reading) <= MANY + 100
+
+
+def test_data_of_a_copy_that_only_passes(stage: tuple[Client, Server]) -> None:
+    client, server = stage
+    data = message(messages.COPY_DATA, b"1\ta row as they come\n") * MANY
+    done = message(messages.COPY_DONE, b"")
+
+    def copying() -> None:
+        client.session.data_received(query(b"COPY t FROM STDIN"))
+        server.connection.data_received(message(messages.COPY_IN_RESPONSE, b"\0\0\0"))
+        client.session.data_received(data + done)
+        server.connection.data_received(complete(b"COPY 1000") + READY)
+
+    assert calls(copying) <= MANY + 150
+    assert server.connection.session is None
