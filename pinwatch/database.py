@@ -312,10 +312,16 @@ class CancelConnection(asyncio.Protocol):
 
     def __init__(self, request: bytes) -> None:
         self.request = request
+        self.transport: asyncio.Transport | None = None
         self.done = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast(asyncio.Transport, transport).write(self.request)
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.write(self.request)
+
+    def abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.done.done():

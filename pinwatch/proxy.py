@@ -126,7 +126,7 @@ class Proxy:
             await asyncio.sleep(SWEEP)
         await self.target_connections.stop()
         self._timer.cancel()
-        self._tasks.cancel()
+        await self._tasks.end()
         await self._server.wait_closed()
 
     def refresh(self) -> None:

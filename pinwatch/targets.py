@@ -54,9 +54,11 @@ class Tasks:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    def cancel(self) -> None:
+    async def end(self) -> None:
+        """Returns when nothing goes on any more."""
         for task in list(self._running):
             task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
 
 
 class TargetConnections:
@@ -138,7 +140,7 @@ class TargetConnections:
                     await self._all_closed.wait()
         for connection in list(self.all):
             connection.abort()
-        self._tasks.cancel()
+        await self._tasks.end()
 
     # Opening.
 
@@ -208,16 +210,18 @@ class TargetConnections:
 
     async def _cancel(self, connection: DatabaseConnection) -> None:
         """Returns when the server has read the request."""
+        if connection.backend_key is None:
+            return
+        request = CancelConnection(cancel_request(*connection.backend_key))
         connection.cancelling += 1
         try:
-            if connection.backend_key is not None:
-                request = CancelConnection(cancel_request(*connection.backend_key))
-                async with asyncio.timeout(CLOSE_TIMEOUT):
-                    await self._dial(request)
-                    await request.done
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._dial(request)
+                await request.done
         except OSError as error:
             log.info("a cancel request did not reach the target: %s", reason(error))
         finally:
+            request.abort()
             connection.cancelling -= 1
             connection.check()
 

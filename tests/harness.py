@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import count
@@ -187,8 +187,9 @@ class RunningProxy:
             assert not self.faults, self.faults
 
     def stop(self) -> None:
-        """Begin to stop it, and do not wait."""
-        self._loop.call_soon_threadsafe(self._stop.set)
+        """Begin to stop it, if it has not stopped, and do not wait."""
+        with suppress(RuntimeError):  # of a loop that is closed
+            self._loop.call_soon_threadsafe(self._stop.set)
 
     @property
     def stopped(self) -> bool:

@@ -1,0 +1,212 @@
+"""Who vanishes, who is killed, who waits too long, and what it costs the others."""
+
+import socket
+from typing import Any
+
+import psycopg
+import pytest
+
+from pinwatch import events
+from tests.harness import eventually
+from tests.live.clients import Clients
+from tests.live.conftest import Serve
+from tests.wireclient import SYNC, WireClient, bind, execute, parse, query
+
+PID = "SELECT pg_backend_pid()"
+SLEEP = "SELECT pg_sleep(60)"
+
+
+@pytest.fixture
+def clients(serve: Serve) -> Clients:
+    return serve(1)
+
+
+def running(direct: psycopg.Connection[Any], text: str) -> int | None:
+    """The server process that runs text."""
+    row = direct.execute(
+        "SELECT pid FROM pg_stat_activity WHERE query = %s AND state = 'active'",
+        (text,),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def gone(direct: psycopg.Connection[Any], process: str | int | None) -> bool:
+    row = direct.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", (process,))
+    return row.fetchone() is None
+
+
+def kill(direct: psycopg.Connection[Any], process: str | int | None) -> None:
+    direct.execute("SELECT pg_terminate_backend(%s)", (process,))
+    eventually(lambda: gone(direct, process))
+
+
+def process_of(client: WireClient) -> str:
+    found = client.query(PID).value
+    assert found is not None
+    return found
+
+
+# Clients that vanish.
+
+
+def test_in_the_queue(clients: Clients) -> None:
+    holder, waiter, next_one = clients(), clients(), clients()
+    holder.query("BEGIN")
+    waiter.send(query("SELECT 'nobody reads this'"))
+    eventually(lambda: clients.proxy.waiting == 1)
+    next_one.send(query("SELECT 'next'"))
+    eventually(lambda: clients.proxy.waiting == 2)
+    waiter.vanish()
+    eventually(lambda: clients.proxy.waiting == 1)
+    holder.query("COMMIT")
+    assert next_one.reply().value == "next"
+
+
+def test_in_a_request(clients: Clients, direct: psycopg.Connection[Any]) -> None:
+    """Its database connection is closed, and its statement cancelled."""
+    client, other = clients(), clients()
+    client.send(query(SLEEP))
+    process = eventually(lambda: running(direct, SLEEP))
+    client.vanish()
+    eventually(lambda: gone(direct, process))
+    assert process_of(other) != str(process)
+
+
+def test_in_a_transaction(clients: Clients, direct: psycopg.Connection[Any]) -> None:
+    """It is rolled back with its connection, which nobody else gets."""
+    direct.execute("CREATE TABLE t ()")
+    client, other = clients(), clients()
+    process = process_of(client)
+    client.query("BEGIN; INSERT INTO t DEFAULT VALUES")
+    client.vanish()
+    assert process_of(other) != process
+    assert other.query("SELECT count(*) FROM t").value == "0"
+    assert gone(direct, process)
+
+
+def test_in_half_a_message(clients: Clients) -> None:
+    client, other = clients(), clients()
+    client.query("BEGIN")
+    client.send(query("COMMIT")[:-3])
+    client.vanish()
+    assert other.query("SELECT 1").value == "1"
+
+
+@pytest.mark.parametrize("politely", [True, False])
+def test_pinned_and_idle(clients: Clients, politely: bool) -> None:
+    """Its connection is reset, and lent to the next client."""
+    client, other = clients(), clients()
+    process = process_of(client)
+    client.query("SET search_path TO nowhere")
+    client.leave() if politely else client.vanish()
+    assert process_of(other) == process
+    assert other.query("SHOW search_path").value == '"$user", public'
+
+
+def test_half_closed(clients: Clients) -> None:
+    """A client that will send nothing more is a client that has left."""
+    client = clients()
+    client.query("SELECT 1")
+    client.socket.shutdown(socket.SHUT_WR)
+    assert client.rest().messages == []
+    eventually(lambda: not clients.proxy.clients)
+
+
+# Database connections that are killed.
+
+
+def test_under_an_idle_client(
+    clients: Clients, direct: psycopg.Connection[Any]
+) -> None:
+    """It does not notice."""
+    client = clients()
+    process = process_of(client)
+    kill(direct, process)
+    eventually(lambda: clients.proxy.happened(events.DatabaseClosed))
+    assert process_of(client) != process
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_under_a_client_that_holds_it(
+    clients: Clients, direct: psycopg.Connection[Any], pinned: bool
+) -> None:
+    """It reads the server's last words, and is closed; others get a new one."""
+    client, other = clients(), clients()
+    process = process_of(client)
+    client.query("SET search_path TO x" if pinned else "BEGIN")
+    kill(direct, process)
+    (error,) = client.rest().errors
+    assert error == (
+        "FATAL",
+        "57P01",
+        "terminating connection due to administrator command",
+    )
+    assert process_of(other) != process
+
+
+def test_under_a_client_in_a_request(
+    clients: Clients, direct: psycopg.Connection[Any]
+) -> None:
+    client, other = clients(), clients()
+    client.send(parse("", SLEEP) + bind("") + execute() + SYNC)
+    kill(direct, eventually(lambda: running(direct, SLEEP)))
+    assert client.rest().errors[0][:2] == ("FATAL", "57P01")
+    assert other.query("SELECT 1").value == "1"
+
+
+# Waiting too long.
+
+
+def test_a_borrow_that_times_out(serve: Serve) -> None:
+    """An error, and the client stays."""
+    clients = serve(1, connection_pool={"connection_borrow_timeout": 0.2})
+    holder, waiter = clients(), clients()
+    holder.query("BEGIN")
+    reply = waiter.query("SELECT 1")
+    text = "Timed-out waiting to acquire database connection."
+    assert (reply.kinds, reply.errors) == ("EZ", [("ERROR", "08000", text)])
+    waiter.send(parse("s", "SELECT 2") + bind("s") + execute() + SYNC)
+    reply = waiter.reply()
+    assert (reply.kinds, reply.errors) == ("EZ", [("ERROR", "08000", text)])
+    holder.query("COMMIT")
+    assert waiter.query("SELECT 3").value == "3"
+
+
+def test_without_any_wait(serve: Serve) -> None:
+    clients = serve(1, connection_pool={"connection_borrow_timeout": 0})
+    holder, waiter = clients(), clients()
+    holder.query("BEGIN")
+    assert waiter.query("SELECT 1").errors[0][:2] == ("ERROR", "08000")
+
+
+# Stopping.
+
+
+def test_a_transaction_may_end(serve: Serve) -> None:
+    clients = serve(2, shutdown_grace=60)
+    idle, busy = clients(), clients()
+    busy.query("BEGIN")
+    clients.proxy.stop()
+    assert idle.rest().errors[0][:2] == ("FATAL", "57P01")
+    assert busy.query("SELECT 1").value == "1"
+    busy.send(query("COMMIT"))
+    ended = busy.rest()
+    assert ended.tags == ["COMMIT"]
+    assert ended.errors[0][:2] == ("FATAL", "57P01")
+    eventually(lambda: clients.proxy.stopped)
+
+
+@pytest.mark.parametrize("does", ["BEGIN", SLEEP])
+def test_one_that_does_not_end_is_cut_off(
+    serve: Serve, direct: psycopg.Connection[Any], does: str
+) -> None:
+    """What it runs is cancelled."""
+    clients = serve(1, shutdown_grace=0.2)
+    client = clients()
+    process = process_of(client)
+    client.send(query(does))
+    eventually(lambda: clients.proxy.proxy.pool.borrowed)
+    clients.proxy.stop()
+    assert client.rest().errors[-1][:2] == ("FATAL", "57P01")
+    eventually(lambda: clients.proxy.stopped)
+    eventually(lambda: gone(direct, process))
