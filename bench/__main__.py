@@ -48,6 +48,14 @@ def bench(
     pgbouncer: Annotated[
         Path | None, typer.Option(help="Another PgBouncer than the one installed.")
     ] = None,
+    pinwatch: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]PATH",
+            help="Another environment's pinwatch in place of this one's; with a name, "
+            "beside it; repeat.",
+        ),
+    ] = None,
     also: Annotated[
         list[str] | None,
         typer.Option(
@@ -83,7 +91,10 @@ def bench(
             names = subject or list(SUBJECTS)
             plan = Plan(
                 cases=choose(cases or (list(QUICK) if quick else ["*"])),
-                subjects=[*_subjects(names, pgbouncer), *map(Other, also or [])],
+                subjects=[
+                    *choose_subjects(names, pgbouncer, pinwatch or []),
+                    *map(Other, also or []),
+                ],
                 seconds=seconds,
                 rounds=rounds or (1 if quick else 5),
             )
@@ -98,8 +109,13 @@ def bench(
         raise typer.Exit(1)
 
 
-def _subjects(names: list[str], pgbouncer: Path | None) -> list[Subject]:
-    """The subjects of those names, in the table's order. Raises ValueError."""
+def choose_subjects(
+    names: list[str], pgbouncer: Path | None, pinwatches: list[str]
+) -> list[Subject]:
+    """The subjects of those names, in the table's order, and further pinwatches.
+
+    Raises ValueError for a name that nobody knows, or that is taken.
+    """
     for name in names:
         if name not in SUBJECTS:
             raise ValueError(f"no subject {name!r}: choose from {', '.join(SUBJECTS)}")
@@ -108,7 +124,15 @@ def _subjects(names: list[str], pgbouncer: Path | None) -> list[Subject]:
         "pgbouncer": partial(PgBouncer, pgbouncer),
         "pinwatch": Pinwatch,
     }
-    return [makers[name]() for name in SUBJECTS if name in names]
+    chosen = [name for name in SUBJECTS if name in names]
+    for text in pinwatches:
+        name, _, path = text.rpartition("=")
+        if name in chosen or name in SUBJECTS:
+            raise ValueError(f"--pinwatch {text}: the name {name!r} is taken")
+        name = name or "pinwatch"
+        makers[name] = partial(Pinwatch, name, Path(path))
+        chosen += [] if name in chosen else [name]
+    return [makers[name]() for name in chosen]
 
 
 def _measure(plan: Plan) -> Run:

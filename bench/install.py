@@ -49,11 +49,14 @@ def pgbouncer(path: Path | None) -> Path:
 
     Raises Missing when there is none and apt-get cannot be used.
     """
-    if path is not None:
-        if not os.access(path, os.X_OK):
-            raise Missing(f"{path} is not a program")
-        return path.resolve()
-    return debian("pgbouncer")
+    return debian("pgbouncer") if path is None else runnable(path)
+
+
+def runnable(path: Path) -> Path:
+    """The absolute path of a program. Raises Missing when it is none."""
+    if not (path.is_file() and os.access(path, os.X_OK)):
+        raise Missing(f"{path} is not a program")
+    return path.absolute()
 
 
 def debian(program: str) -> Path:

@@ -130,6 +130,8 @@ class _Turns:
                 reading = load(self.case, endpoint, self.plan.seconds)
             except _FAILURES as error:
                 reason = str(error) or type(error).__name__
+                if endpoint.log is not None:
+                    reason += f"; its log ends: {process.tail(endpoint.log)}"
                 self.run.excuse(self.case.name, subject.name, FAILED + reason)
                 self.run.add(self.case.name, subject.name, {})
             else:

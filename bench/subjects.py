@@ -28,14 +28,16 @@ MAX_CLIENTS: Final = 11_000
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a started subject listens; ``pid`` is None where there is no proxy.
+    """Where a started subject listens.
 
-    ``server_pid`` is PostgreSQL's.
+    ``pid`` and ``log`` are the proxy's, None where there is none; ``server_pid`` is
+    PostgreSQL's.
     """
 
     port: int
     pid: int | None
     server_pid: int
+    log: Path | None = None
 
 
 class Subject(Protocol):
@@ -144,15 +146,18 @@ class PgBouncer:
 
 
 class Pinwatch:
-    """This project, as ``pinwatch up --target`` starts it; detection is on."""
+    """This project, as ``pinwatch up --target`` starts it; detection is on.
 
-    name = "pinwatch"
+    ``program`` is the command of another environment than ours: of a compiled build.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "pinwatch", program: Path | None = None) -> None:
+        self.name = name
+        self.program: list[str | Path] = [sys.executable, "-m", "pinwatch"]
+        if program is not None:
+            self.program = [install.runnable(program)]
         done = subprocess.run(
-            [sys.executable, "-m", "pinwatch", "--version"],
-            capture_output=True,
-            text=True,
+            [*self.program, "--version"], capture_output=True, text=True
         )
         self.version = done.stdout.strip() or "not runnable"
 
@@ -163,7 +168,7 @@ class Pinwatch:
         self, case: Case, server: Server, port: int, folder: Path
     ) -> list[str | Path]:
         role = ROLES[case.login]
-        command: list[str | Path] = [sys.executable, "-m", "pinwatch", "up"]
+        command = [*self.program, "up"]
         if case.login == "scram":
             configuration = folder / "pinwatch.toml"
             configuration.write_text(
@@ -241,7 +246,7 @@ def started(
         return
     log = folder / "log"
     with process.listening(command, port=port, log=log, user=subject.user()) as pid:
-        yield Endpoint(port, pid, server.pid)
+        yield Endpoint(port, pid, server.pid, log)
 
 
 def client_environment(case: Case) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from bench import results
@@ -36,6 +37,18 @@ def test_each_load_gives_a_reading_or_says_why_not(tmp_path: Path) -> None:
     assert len(turns) == plan.turns
     (file,) = tmp_path.iterdir()
     assert results.read(file) == run
+
+
+def test_a_proxy_that_fails_is_quoted(tmp_path: Path) -> None:
+    program = (
+        'import socket; server = socket.create_server(("127.0.0.1", {port})); '
+        'print("it hangs up", flush=True); '
+        "[server.accept()[0].close() for _ in iter(int, 1)]"
+    )
+    mute = Other(f"mute={sys.executable} -c '{program}'")
+    plan = Plan(choose(["simple-1"]), [mute], seconds=3, rounds=1)
+    run = carry_out(plan, lambda _: None, lambda: None, tmp_path)
+    assert "its log ends: it hangs up" in run.absent["simple-1"]["mute"]
 
 
 def test_each_round_begins_with_another_subject() -> None:
