@@ -1,0 +1,571 @@
+import json
+from typing import Any
+
+import pytest
+
+from pinwatch.errors import SettingError
+from pinwatch.infrastructure.cloudformation import snake_case
+from pinwatch.infrastructure.found import Found
+from pinwatch.infrastructure.read import read
+from tests.infrastructure.rows import notes, values
+
+FILE = "orders.yaml"
+DEPLOYED = "is known only when it is deployed"
+
+
+def template(properties: str, rest: str = "") -> str:
+    """A proxy with these properties, a line each."""
+    lines = "\n".join(f"      {line}" for line in properties.splitlines())
+    return f"""
+Resources:
+  Proxy:
+    Type: AWS::RDS::DBProxy
+    Properties:
+      EngineFamily: POSTGRESQL
+{lines}
+{rest}"""
+
+
+def found(properties: str, rest: str = "") -> Found:
+    return read(template(properties, rest), FILE)
+
+
+def refusal(text: str, proxy: str | None = None) -> str:
+    with pytest.raises(SettingError) as raised:
+        read(text, FILE, proxy)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("RequireTLS", "require_tls"),
+        ("IAMAuth", "iam_auth"),
+        ("DBProxyName", "db_proxy_name"),
+        ("MaxIdleConnectionsPercent", "max_idle_connections_percent"),
+    ],
+)
+def test_a_property_is_a_setting_in_snake_case(name: str, setting: str) -> None:
+    assert snake_case(name) == setting
+
+
+PROXY = """
+DBProxyName: orders
+RequireTLS: true
+DebugLogging: "true"
+DefaultAuthScheme: IAM_AUTH
+Auth:
+  - AuthScheme: SECRETS
+    SecretArn: arn:aws:secretsmanager:eu-central-1:123456789012:secret:app-AbCdEf
+    IAMAuth: REQUIRED
+    ClientPasswordAuthType: POSTGRES_MD5
+RoleArn: !GetAtt Role.Arn
+"""
+POOL = """
+  Pool:
+    Type: AWS::RDS::DBProxyTargetGroup
+    Properties:
+      DBProxyName: !Ref Proxy
+      TargetGroupName: default
+      ConnectionPoolConfigurationInfo:
+        MaxConnectionsPercent: 90
+        ConnectionBorrowTimeout: "30"
+"""
+EXPECTED = {
+    "require_tls": True,
+    "debug_logging": "true",
+    "default_auth_scheme": "IAM_AUTH",
+    "auth": [
+        {
+            "secret_arn": (
+                "arn:aws:secretsmanager:eu-central-1:123456789012:secret:app-AbCdEf"
+            ),
+            "iam_auth": "REQUIRED",
+            "client_password_auth_type": "POSTGRES_MD5",
+        }
+    ],
+    "connection_pool": {"max_connections_percent": 90, "connection_borrow_timeout": 30},
+}
+
+
+def without_api_settings_to_come(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: settings[name] for name in settings if name in EXPECTED}
+
+
+def test_a_proxy_and_its_target_group_become_settings() -> None:
+    orders = found(PROXY, POOL)
+    settings = without_api_settings_to_come(orders.settings)
+    settings["connection_pool"]["connection_borrow_timeout"] = 30
+    assert settings == EXPECTED
+    assert notes(orders.used)["Proxy.Auth[0].IAMAuth"] == "auth.iam_auth"
+    assert notes(orders.used)[
+        "Pool.ConnectionPoolConfigurationInfo.MaxConnectionsPercent"
+    ] == ("connection_pool.max_connections_percent")
+    assert orders.unresolved == []
+    assert values(orders.meaningless)["Proxy.RoleArn"] == "!GetAtt Role.Arn"
+    assert values(orders.meaningless)["Proxy.Auth[0].AuthScheme"] == "SECRETS"
+
+
+def test_json_says_the_same_as_yaml() -> None:
+    resources = {
+        "Proxy": {
+            "Type": "AWS::RDS::DBProxy",
+            "Properties": {
+                "EngineFamily": "POSTGRESQL",
+                "RequireTLS": {"Fn::If": ["Debug", True, False]},
+                "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
+            },
+        }
+    }
+    region = {"Ref": "AWS::Region"}
+    conditions = {"Debug": {"Fn::Equals": [region, region]}}
+    orders = read(json.dumps({"Resources": resources, "Conditions": conditions}), FILE)
+    same = found(
+        "RequireTLS: !If [Debug, true, false]\nRoleArn: !GetAtt Role.Arn",
+        'Conditions: {Debug: !Equals [!Ref "AWS::Region", !Ref "AWS::Region"]}',
+    )
+    assert orders == same
+    assert "Proxy.RequireTLS" in values(orders.unresolved)
+
+
+class TestValues:
+    """Each by a debug_logging that is the value's, or by why it is not."""
+
+    def value(self, expression: str, rest: str = "") -> Any:
+        return found(f"DebugLogging: {expression}", rest).settings["debug_logging"]
+
+    def why(self, expression: str, rest: str = "") -> str:
+        orders = found(f"DebugLogging: {expression}", rest)
+        assert "debug_logging" not in orders.settings
+        return notes(orders.unresolved)["Proxy.DebugLogging"]
+
+    def test_a_parameter_has_its_default(self) -> None:
+        rest = "Parameters: {Debug: {Type: String, Default: 'true'}}"
+        assert self.value("!Ref Debug", rest) == "true"
+
+    def test_a_parameter_without_one_is_not_known(self) -> None:
+        rest = "Parameters: {Debug: {Type: String}}"
+        assert self.why("!Ref Debug", rest) == "the parameter Debug has no default"
+
+    def test_a_parameter_of_ssm_is_not_known(self) -> None:
+        rest = (
+            "Parameters: {Debug: {Type: 'AWS::SSM::Parameter::Value<String>', "
+            "Default: /orders/on}}"
+        )
+        assert self.why("!Ref Debug", rest) == "the parameter Debug is looked up in SSM"
+
+    def test_a_parameter_may_be_a_list(self) -> None:
+        rest = "Parameters: {All: {Type: CommaDelimitedList, Default: 'false, true'}}"
+        assert self.value("!Select [1, !Ref All]", rest) == "true"
+
+    def test_pseudo_parameters_and_resources_are_not_known(self) -> None:
+        assert self.why("!Ref AWS::Region") == f"AWS::Region {DEPLOYED}"
+        assert self.why("!Ref Proxy") == f"Proxy {DEPLOYED}"
+
+    def test_a_name_that_is_not_there_is_told(self) -> None:
+        assert self.why("!Ref Om") == "the template has no Om"
+
+    def test_no_value_is_as_nothing(self) -> None:
+        orders = found("DebugLogging: !Ref AWS::NoValue")
+        assert "debug_logging" not in orders.settings
+        assert "Proxy.DebugLogging" not in notes(orders.unresolved)
+
+    @pytest.mark.parametrize(
+        "expression",
+        [
+            "!Sub '${T}ue'",
+            "!Sub ['${x}ue', {x: !Ref T}]",
+            "!Sub ['${x}', {x: !If [Never, false, true]}]",
+            "!Join ['', [!Ref T, ue]]",
+            "!Join ['', [tr, !Ref AWS::NoValue, ue]]",
+            "!Select [1, !Split ['-', 'false-true']]",
+            "!FindInMap [Map, !Ref T, key]",
+            "!FindInMap [Map, 'true', key]",
+            "!FindInMap [Map, x, y, {DefaultValue: true}]",
+            "!If [Always, true, false]",
+            "!If [Never, false, true]",
+            "!If [Always, !If [Never, false, true], false]",
+            "{'Fn::If': [Always, true, false]}",
+        ],
+    )
+    def test_functions_are_done(self, expression: str) -> None:
+        rest = """
+Parameters: {T: {Type: String, Default: tr}}
+Mappings: {Map: {tr: {key: true}, true: {key: true}}}
+Conditions:
+  Always: !Equals [!Ref T, tr]
+  Never: !Not [!Condition Always]
+"""
+        assert str(self.value(expression, rest)).lower() == "true"
+
+    @pytest.mark.parametrize(
+        ("condition", "holds"),
+        [
+            ("!Equals [true, 'true']", True),
+            ("!Equals [1, '1']", True),
+            ("!Equals [1, 2]", False),
+            ("!And [!Condition Always, !Condition Always]", True),
+            ("!And [!Condition Always, !Condition Never]", False),
+            ("!And [!Condition Open, !Condition Never]", False),
+            ("!Or [!Condition Never, !Condition Always]", True),
+            ("!Or [!Condition Open, !Condition Always]", True),
+            ("!Or [!Condition Never, !Condition Never]", False),
+            ("!Not [!Condition Never]", True),
+            ("{Condition: Always}", True),
+        ],
+    )
+    def test_conditions_are_done(self, condition: str, holds: bool) -> None:
+        rest = f"""
+Conditions:
+  Always: !Equals [a, a]
+  Never: !Equals [a, b]
+  Open: !Equals [!Ref AWS::Region, a]
+  It: {condition}
+"""
+        assert self.value("!If [It, true, false]", rest) is holds
+
+    @pytest.mark.parametrize(
+        ("expression", "why"),
+        [
+            ("!Sub '${Role.Arn}'", f"Role.Arn {DEPLOYED}"),
+            ("!Sub '${AWS::StackName}'", f"AWS::StackName {DEPLOYED}"),
+            ("!Transform {Name: a}", f"what !Transform gives {DEPLOYED}"),
+            ("!ImportValue on", f"what !ImportValue gives {DEPLOYED}"),
+            ("[a, !Ref AWS::Region]", f"AWS::Region {DEPLOYED}"),
+            ("!GetAtt Role.Arn", f"what !GetAtt gives {DEPLOYED}"),
+            ("!FindInMap [Map, a, b]", "the mappings have no Map.a.b"),
+            ("!FindInMap [Map, !Ref AWS::Region, b]", f"AWS::Region {DEPLOYED}"),
+            ("!Select [0, !Split [a, !Ref AWS::Region]]", f"AWS::Region {DEPLOYED}"),
+            ("!Select [5, [true]]", "!Select cannot have this argument"),
+            ("!Select [-1, [true]]", "!Select cannot have this argument"),
+            ("!Sub [a]", "!Sub cannot have this argument"),
+            ("!If [It, true]", "!If cannot have this argument"),
+            (
+                "!If [It, true, false]",
+                "It is not known: the template has no condition It",
+            ),
+            ("!If [Open, 1, 0]", f"Open is not known: AWS::Region {DEPLOYED}"),
+            ("!If [Wrong, 1, 0]", "Wrong is not known: !Sub a is no condition"),
+            ("'{{resolve:ssm:/on}}'", f"it is looked up and {DEPLOYED}"),
+        ],
+    )
+    def test_what_is_not_known_says_why(self, expression: str, why: str) -> None:
+        rest = """
+Conditions:
+  Open: !And [!Equals [a, a], !Not [!Equals [!Ref AWS::Region, a]]]
+  Wrong: !Sub a
+"""
+        assert self.why(expression, rest) == why
+
+    def test_it_is_shown_as_far_as_it_is_known(self) -> None:
+        orders = found(
+            "Auth: [{SecretArn: !Sub '${AWS::StackName}-${Stage}-${!x}:'}]",
+            "Parameters: {Stage: {Type: String, Default: test}}",
+        )
+        shown = values(orders.unresolved)["Proxy.Auth[0].SecretArn"]
+        assert shown == "${AWS::StackName}-test-${x}:"
+
+    def test_what_has_no_local_meaning_is_not_looked_into(self) -> None:
+        rows = found(
+            "VpcSubnetIds: !If [x, [!Ref A, !GetAtt B.C], !Sub '${D}']\n"
+            "Tags: [{Key: a}]"
+        ).meaningless
+        assert values(rows)["Proxy.VpcSubnetIds"] == (
+            "!If [x, [!Ref A, !GetAtt B.C], !Sub ${D}]"
+        )
+        assert values(rows)["Proxy.Tags"] == "[{Key: a}]"
+
+    def test_a_value_cannot_move_the_cursor(self) -> None:
+        rows = found('RoleArn: "a\\e[2J\\nb"').meaningless
+        assert values(rows)["Proxy.RoleArn"] == "a [2J b"
+
+    def test_a_parameter_that_is_not_echoed_is_not_shown(self) -> None:
+        orders = found(
+            "Auth: [{SecretArn: !Ref Name}]",
+            "Parameters: {Name: {Type: String, NoEcho: true, Default: app}}",
+        )
+        assert orders.settings["auth"] == [{"secret_arn": "app"}]
+        assert values(orders.used)["Proxy.Auth[0].SecretArn"] == "(hidden)"
+
+
+class TestSecrets:
+    """A secret that the template itself makes has a name, but no ARN yet."""
+
+    SECRET = """
+  Secret:
+    Type: AWS::SecretsManager::Secret
+    Properties: {Name: !Sub 'orders/${Stage}'}
+  Attachment:
+    Type: AWS::SecretsManager::SecretTargetAttachment
+    Properties: {SecretId: !Ref Secret}
+  Unnamed:
+    Type: AWS::SecretsManager::Secret
+Parameters: {Stage: {Type: String, Default: test}}
+"""
+
+    @pytest.mark.parametrize(
+        "expression",
+        [
+            "!Ref Secret",
+            "!GetAtt Secret.Id",
+            "{'Fn::GetAtt': Secret.Id}",
+            "{'Fn::GetAtt': [Secret, Id]}",
+            "!Ref Attachment",
+            "!If [None, a, !Ref Secret]",
+            "!Sub 'arn:${AWS::Partition}:secretsmanager:${AWS::Region}:"
+            "${AWS::AccountId}:secret:orders/${Stage}'",
+            "!Join ['', ['arn:', !Ref AWS::Partition, ':secretsmanager:', "
+            "!Ref AWS::Region, ':123456789012:secret:orders/test']]",
+        ],
+    )
+    def test_it_is_known_by_its_name(self, expression: str) -> None:
+        conditions = "Conditions: {None: !Equals [a, b]}"
+        orders = found(f"Auth: [{{SecretArn: {expression}}}]", self.SECRET + conditions)
+        assert orders.settings["auth"] == [{"secret_arn": "orders/test"}]
+
+    def test_without_a_name_its_entry_is_left_out(self) -> None:
+        orders = found(
+            "Auth:\n"
+            "  - {SecretArn: !Ref Unnamed, IAMAuth: REQUIRED}\n"
+            "  - {SecretArn: !Ref Secret}",
+            self.SECRET,
+        )
+        assert orders.settings["auth"] == [{"secret_arn": "orders/test"}]
+        left_out = "the entry that it belongs to is left out"
+        why = f"the ARN of Unnamed {DEPLOYED}, and so is its name"
+        assert notes(orders.unresolved) == {
+            "Proxy.Auth[0].SecretArn": f"{why}: {left_out}",
+            "Proxy.Auth[0].IAMAuth": left_out,
+        }
+
+    def test_the_entries_may_be_chosen_by_a_condition(self) -> None:
+        orders = found(
+            "Auth: !If [Always, [{SecretArn: !Ref Secret}], !Ref AWS::NoValue]",
+            self.SECRET + "Conditions: {Always: !Equals [a, a]}",
+        )
+        assert orders.settings["auth"] == [{"secret_arn": "orders/test"}]
+
+    def test_all_entries_may_be_unknown(self) -> None:
+        orders = found("Auth: !If [Open, [], []]")
+        assert "auth" not in orders.settings
+        assert "Proxy.Auth" in notes(orders.unresolved)
+
+    def test_an_entry_may_be_selected(self) -> None:
+        entries = "[{SecretArn: !Ref AWS::NoValue}, {SecretArn: !Sub 'app'}]"
+        orders = found(f"Auth: [!Select [1, {entries}]]")
+        assert orders.settings["auth"] == [{"secret_arn": "app"}]
+
+    def test_entries_may_come_from_a_mapping(self) -> None:
+        orders = found(
+            "Auth: [{SecretArn: !FindInMap [Secrets, test, name]}]",
+            "Mappings: {Secrets: {test: {name: app}}}",
+        )
+        assert orders.settings["auth"] == [{"secret_arn": "app"}]
+
+
+SEVERAL = """
+Parameters:
+  Stage: {Type: String, Default: test}
+Conditions:
+  IsProduction: !Equals [!Ref Stage, production]
+  Open: !Equals [!Ref AWS::Region, eu-central-1]
+Resources:
+  Orders:
+    Type: AWS::RDS::DBProxy
+    Properties: {DBProxyName: !Sub 'orders-${Stage}', EngineFamily: POSTGRESQL}
+  Bills:
+    Type: AWS::RDS::DBProxy
+    Condition: Open
+    Properties: {DBProxyName: !Sub '${AWS::StackName}', EngineFamily: POSTGRESQL}
+  Old:
+    Type: AWS::RDS::DBProxy
+    Condition: IsProduction
+    Properties: {DBProxyName: old, EngineFamily: MYSQL}
+  OrdersPool:
+    Type: AWS::RDS::DBProxyTargetGroup
+    Properties:
+      DBProxyName: !Sub 'orders-${Stage}'
+      ConnectionPoolConfigurationInfo: {MaxConnectionsPercent: 10}
+  BillsPool:
+    Type: AWS::RDS::DBProxyTargetGroup
+    Properties:
+      DBProxyName: !Sub '${AWS::StackName}'
+      ConnectionPoolConfigurationInfo: {MaxConnectionsPercent: 20}
+  ProductionPool:
+    Type: AWS::RDS::DBProxyTargetGroup
+    Condition: IsProduction
+    Properties:
+      DBProxyName: !Ref Orders
+      ConnectionPoolConfigurationInfo: {MaxConnectionsPercent: 30}
+  Foreign:
+    Type: AWS::RDS::DBProxyTargetGroup
+    Properties: {DBProxyName: another}
+  Unknown:
+    Type: AWS::RDS::DBProxyEndpoint
+    Properties: {DBProxyName: !ImportValue proxy}
+  Reports:
+    Type: AWS::RDS::DBProxyEndpoint
+    Properties:
+      DBProxyName: !Ref Orders
+      DBProxyEndpointName: reports
+      TargetRole: READ_ONLY
+"""
+
+
+class TestSeveralProxies:
+    def test_one_has_to_be_chosen(self) -> None:
+        assert refusal(SEVERAL) == (
+            "orders.yaml has the proxies Orders (orders-test) and Bills: choose one "
+            "with --proxy."
+        )
+
+    def test_another_name_is_told(self) -> None:
+        assert refusal(SEVERAL, "Old") == (
+            "orders.yaml has no proxy Old, but Orders (orders-test) and Bills."
+        )
+
+    @pytest.mark.parametrize("name", ["Orders", "orders-test"])
+    def test_it_has_two_names(self, name: str) -> None:
+        orders = read(SEVERAL, FILE, name)
+        assert orders.proxy == "Orders"
+        assert orders.settings["connection_pool"] == {"max_connections_percent": 10}
+
+    def test_they_are_matched_by_a_name_that_is_not_known(self) -> None:
+        bills = read(SEVERAL, FILE, "Bills")
+        assert bills.settings["connection_pool"] == {"max_connections_percent": 20}
+
+    def test_conditions_of_resources_are_told(self) -> None:
+        orders, bills = read(SEVERAL, FILE, "Orders"), read(SEVERAL, FILE, "Bills")
+        assert values(orders.meaningless)["ProductionPool.Condition"] == (
+            "IsProduction does not hold, so this is not created"
+        )
+        assert notes(bills.unresolved)["Bills.Condition"] == (
+            f"AWS::Region {DEPLOYED}: it is taken to hold"
+        )
+
+    def test_an_endpoint_of_nobody_known_is_told(self) -> None:
+        orders = read(SEVERAL, FILE, "Orders")
+        assert notes(orders.unresolved)["Unknown.DBProxyName"] == (
+            f"whose it is is not known: what !ImportValue gives {DEPLOYED}"
+        )
+
+    def test_no_property_is_passed_over(self) -> None:
+        orders = read(SEVERAL, FILE, "Orders")
+        rows = values([*orders.used, *orders.meaningless])
+        assert rows["Reports.DBProxyEndpointName"] == "reports"
+        assert rows["Reports.TargetRole"] == "READ_ONLY"
+        assert not any(row.startswith("Foreign") for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("properties", "rest", "sentence"),
+    [
+        (
+            "EngineFamily: MYSQL",
+            "",
+            "Proxy.EngineFamily is MYSQL, but pinwatch is for POSTGRESQL.",
+        ),
+        (
+            "RequireTLS: !Sub '${T}'",
+            "Parameters: {T: {Type: String, Default: perhaps}}",
+            "Proxy.RequireTLS is perhaps, but must be true or false.",
+        ),
+        (
+            "",
+            POOL.replace("90", "101"),
+            "Pool.ConnectionPoolConfigurationInfo.MaxConnectionsPercent is 101, but "
+            "must be a whole number from 1 to 100.",
+        ),
+        (
+            "",
+            POOL.replace('"30"', "301"),
+            "Pool.ConnectionPoolConfigurationInfo.ConnectionBorrowTimeout is 301, but "
+            "must be a number from 0 to 300.",
+        ),
+        (
+            "Auth: [{SecretArn: a, IAMAuth: ENABLED}]",
+            "",
+            "Proxy.Auth[0].IAMAuth is ENABLED, but must be DISABLED or REQUIRED.",
+        ),
+        (
+            "Auth:\n  - {SecretArn: !Ref AWS::Region}\n  - {SecretArn: 'a:b'}",
+            "",
+            "Proxy.Auth[1].SecretArn is a:b, but must be a secret's ARN or name.",
+        ),
+        (
+            "Auth: [{IAMAuth: REQUIRED}]",
+            "",
+            "Proxy.Auth[0]: give one of secret_arn, secret_file, or username and "
+            "password.",
+        ),
+        (
+            "Auth: [a]",
+            "",
+            "Proxy.Auth[0]: give one of secret_arn, secret_file, or username and "
+            "password.",
+        ),
+        ("Auth: {SecretArn: a}", "", "Proxy.Auth must be a list."),
+        ("Auth: a", "", "Proxy.Auth is a, but must be a list."),
+        (
+            "Auth: [{SecretArn: !Ref Name}]",
+            "Parameters: {Name: {Type: String, NoEcho: 'true', Default: 'a:b'}}",
+            "Proxy.Auth[0].SecretArn is (hidden), but must be a secret's ARN or name.",
+        ),
+    ],
+)
+def test_a_wrong_value_is_told_in_one_sentence(
+    properties: str, rest: str, sentence: str
+) -> None:
+    assert refusal(template(properties, rest)) == f"{FILE}: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("Resources: {}", "orders.yaml has no AWS::RDS::DBProxy."),
+        (
+            "",
+            "orders.yaml is neither a CloudFormation template nor the output of "
+            "terraform show -json.",
+        ),
+        (
+            "Resources: []",
+            "orders.yaml is neither a CloudFormation template nor the output of "
+            "terraform show -json.",
+        ),
+        (
+            "Resources:\n  a: [",
+            "orders.yaml is not valid YAML: line 3: did not find expected node "
+            "content.",
+        ),
+        (
+            "Resources: \x07",
+            "orders.yaml is not valid YAML: unacceptable character #x0007: control "
+            "characters are not allowed.",
+        ),
+        (
+            "a: !!python/none x",
+            "orders.yaml is not valid YAML: line 1: could not determine a constructor "
+            "for the tag 'tag:yaml.org,2002:python/none'.",
+        ),
+        (
+            '{"Resources": }',
+            "orders.yaml is not valid JSON: Expecting value: line 1 column 15 (char 14)"
+            ".",
+        ),
+        (
+            template(
+                "RequireTLS: !If [A, true, false]",
+                "Conditions: {A: !Not [!Condition A]}",
+            ),
+            "orders.yaml refers to itself without end.",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_told(text: str, sentence: str) -> None:
+    assert refusal(text) == sentence
+
+
+def test_resources_of_other_shapes_do_no_harm() -> None:
+    rest = "  A: a\n  B: {Type: AWS::RDS::DBProxyTargetGroup}\n  C: {Properties: 1}"
+    assert found("RequireTLS: true", rest).settings["require_tls"] is True

@@ -1,0 +1,95 @@
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self
+
+import pytest
+from pydantic import BaseModel, Field, model_validator
+
+from pinwatch.config import describe, model
+from pinwatch.errors import SettingError
+from pinwatch.infrastructure import found
+from pinwatch.infrastructure.read import read
+from tests.infrastructure.rows import notes, values
+
+TEMPLATE = """
+Resources:
+  Proxy:
+    Type: AWS::RDS::DBProxy
+    Properties:
+      EngineFamily: POSTGRESQL
+      BoredomTimeout: 900
+  First:
+    Type: AWS::RDS::DBProxyEndpoint
+    Properties: {DBProxyName: !Ref Proxy, DBProxyEndpointName: !Ref AWS::Region}
+  Second:
+    Type: AWS::RDS::DBProxyEndpoint
+    Properties:
+      DBProxyName: !Ref Proxy
+      DBProxyEndpointName: reports
+      TargetRole: READ_ONLY
+"""
+
+
+class Endpoint(BaseModel):
+    name: str
+    listen: str
+    target_role: Literal["READ_WRITE", "READ_ONLY"] = "READ_WRITE"
+
+
+class SettingsToCome(model.Settings):
+    boredom_timeout: Annotated[int, Field(ge=1)] = 1800
+    endpoints: tuple[Endpoint, ...] = ()
+
+    @model_validator(mode="after")
+    def _not_all(self) -> Self:
+        if self.boredom_timeout == 13:
+            raise ValueError("boredom_timeout and endpoints do not go together")
+        return self
+
+
+@pytest.fixture
+def settings_to_come(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for module in (describe, found):
+        monkeypatch.setattr(module, "Settings", SettingsToCome)
+    describe.settings.cache_clear()
+    yield
+    monkeypatch.undo()
+    describe.settings.cache_clear()
+
+
+def test_what_the_model_does_not_have_has_no_local_meaning() -> None:
+    rows = values(read(TEMPLATE, "t.yaml").meaningless)
+    assert rows["Proxy.BoredomTimeout"] == "900"
+
+
+@pytest.mark.usefixtures("settings_to_come")
+def test_what_it_has_from_now_on_is_used() -> None:
+    proxy = read(TEMPLATE, "t.yaml")
+    assert proxy.settings["boredom_timeout"] == 900
+    assert notes(proxy.used)["Proxy.BoredomTimeout"] == "boredom_timeout"
+
+
+@pytest.mark.usefixtures("settings_to_come")
+def test_an_endpoint_listens_on_a_free_port() -> None:
+    proxy = read(TEMPLATE, "t.yaml")
+    assert proxy.settings["endpoints"] == [
+        {"name": "reports", "target_role": "READ_ONLY", "listen": "127.0.0.1:0"}
+    ]
+    assert "First.DBProxyEndpointName" in notes(proxy.unresolved)
+
+
+@pytest.mark.usefixtures("settings_to_come")
+def test_each_place_in_a_list_is_told_as_it_is_written() -> None:
+    with pytest.raises(SettingError) as raised:
+        read(TEMPLATE.replace("READ_ONLY", "BOTH"), "t.yaml")
+    assert str(raised.value) == (
+        "t.yaml: Second.TargetRole is BOTH, but must be READ_WRITE or READ_ONLY."
+    )
+
+
+@pytest.mark.usefixtures("settings_to_come")
+def test_what_is_wrong_with_all_of_them_names_no_property() -> None:
+    with pytest.raises(SettingError) as raised:
+        read(TEMPLATE.replace("900", "13"), "t.yaml")
+    assert str(raised.value) == (
+        "t.yaml: boredom_timeout and endpoints do not go together."
+    )
