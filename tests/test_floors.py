@@ -11,7 +11,7 @@ ROOT: Final = Path(__file__).parents[1]
 FLOORS: Final = (
     {"counters", "errors", "events"},
     {"wire", "config"},
-    {"pins", "auth", "tls"},
+    {"pins", "auth", "tls", "infrastructure"},
     {"encryption", "parameters", "pool", "replies", "statements", "state"},
     {"prepared"},
     {"responses"},
@@ -21,6 +21,7 @@ FLOORS: Final = (
     {"session", "database"},
     {"admission", "targets"},
     {"proxy"},
+    {"metrics"},
     {"log", "embedded", "web"},
     {"cli"},
     {"__main__"},

@@ -4,7 +4,7 @@ import gc
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pglast import ast, parse_sql
 
@@ -145,6 +145,7 @@ class Database:
                         self.settings[name.val.sval.encode()] = value.val.sval.encode()
 
 
+@settings(deadline=None)
 @given(profiles, profiles)
 def test_what_is_switched_to_is_in_force(before: Values, after: Values) -> None:
     database = Database(before)
@@ -152,6 +153,7 @@ def test_what_is_switched_to_is_in_force(before: Values, after: Values) -> None:
     assert database.settings == after.values
 
 
+@settings(deadline=None)
 @given(profiles, profiles)
 def test_from_settings_that_are_not_known_too(before: Values, after: Values) -> None:
     database = Database(before)

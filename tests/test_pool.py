@@ -554,4 +554,6 @@ class Schedules(RuleBasedStateMachine):
 
 
 TestSchedules = Schedules.TestCase
-TestSchedules.settings = settings(max_examples=150, stateful_step_count=40)
+TestSchedules.settings = settings(
+    max_examples=150, stateful_step_count=40, deadline=None
+)

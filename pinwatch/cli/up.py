@@ -11,7 +11,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import (
     AbstractContextManager,
     AsyncExitStack,
@@ -20,7 +20,7 @@ from contextlib import (
     suppress,
 )
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import quote
 
 import typer
@@ -30,6 +30,8 @@ from pinwatch import __version__
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     import asyncio
 
+    from rich.table import Table
+
     from pinwatch.config.model import Address, Settings
     from pinwatch.config.target import Target
 
@@ -38,6 +40,7 @@ log = logging.getLogger("pinwatch")
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 STOPPED_AT_ONCE: Final = 130  # what a shell gives a command that Ctrl-C ended
 OTHER_FILES: Final = 1_000  # beside the clients: database connections, above all
+WIDE: Final = 10_000  # columns, so that no cell is broken
 WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -85,6 +88,19 @@ def up(
             help="All settings, as TOML. Options and PINWATCH_* variables win over it.",
         ),
     ] = None,
+    from_: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="The proxy in infrastructure code: a CloudFormation template, or the "
+            "output of terraform show -json. All other settings win over it.",
+        ),
+    ] = None,
+    proxy: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Which proxy of --from, if it has several."),
+    ] = None,
 ) -> None:
     """Start the proxy. Ctrl-C stops it.
 
@@ -95,6 +111,8 @@ def up(
     $ pinwatch up --target postgresql://me:secret@db:5432/app --max-connections 20
 
     $ PINWATCH_CANCEL=forward pinwatch up --http off
+
+    $ pinwatch up --from template.yaml
     """
     from pinwatch.config.load import load
 
@@ -107,7 +125,41 @@ def up(
         "insecure_trust": insecure_trust,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    raise typer.Exit(_run(load(given, config)))
+    beneath = _from(from_, proxy, given, config)
+    raise typer.Exit(_run(load(beneath | given, config)))
+
+
+def _from(
+    file: Path | None,
+    proxy: str | None,
+    given: Mapping[str, object],
+    config: Path | None,
+) -> dict[str, Any]:
+    """The infrastructure's settings over which nothing wins; says what was found."""
+    from pinwatch.errors import SettingError
+
+    if file is None:
+        if proxy is not None:
+            raise SettingError("--proxy needs --from.")
+        return {}
+
+    from pinwatch.infrastructure.precedence import beneath
+    from pinwatch.infrastructure.read import read
+    from pinwatch.infrastructure.table import table
+
+    try:
+        text = file.read_text("utf-8-sig")
+    except OSError as error:
+        raise SettingError(f"Cannot read {file}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise SettingError(
+            f"{file} is not text: of a plan, give the output of terraform show -json."
+        ) from None
+    found = read(text, str(file), proxy)
+    left = beneath(found.settings, given, config)
+    _say(("From  ", "bold"), f"{file}, {found.proxy}\n")
+    _tabulate(table(found, left.winners))
+    return left.settings
 
 
 def _run(settings: Settings) -> int:
@@ -140,6 +192,8 @@ async def _serve(settings: Settings, target: Target) -> int:
     import asyncio
 
     from pinwatch.log import DEBUG, LEVELS, Log
+    from pinwatch.metrics.route import metrics_route
+    from pinwatch.metrics.tally import Tally
     from pinwatch.proxy import Proxy
     from pinwatch.web.app import app
     from pinwatch.web.server import serving
@@ -152,13 +206,15 @@ async def _serve(settings: Settings, target: Target) -> int:
     level = DEBUG if settings.debug_logging else LEVELS[settings.log_level]
     with _stop_signals(signal.SIG_UNBLOCK), suppress(asyncio.CancelledError):
         async with AsyncExitStack() as running:
-            proxy = Proxy(settings, target, (Log(sys.stderr, level),))
+            tally = Tally()
+            proxy = Proxy(settings, target, (Log(sys.stderr, level), tally))
             await proxy.start()
             running.push_async_callback(proxy.stop)
             loop.add_signal_handler(signal.SIGHUP, proxy.refresh)
             http = settings.http
             if http is not None:
-                http = await running.enter_async_context(serving(app(proxy), http))
+                answers = app(proxy, metrics_route(proxy, tally))
+                http = await running.enter_async_context(serving(answers, http))
             _greet(target, proxy.address, http)
             await loop.create_future()
     return STOPPED_AT_ONCE if task.cancelling() > 1 else 0
@@ -233,3 +289,18 @@ def _say(*parts: str | tuple[str, str]) -> None:
     from rich.text import Text
 
     Console().print(Text.assemble(*parts), soft_wrap=True)
+
+
+def _tabulate(table: Table) -> None:
+    """One line a row where no person looks at it."""
+    from rich.console import Console
+
+    console = Console()
+    if console.is_terminal:
+        console.print(table)
+    else:
+        console = Console(width=WIDE)
+        with console.capture() as plain:
+            console.print(table)
+        console.file.write("\n".join(map(str.rstrip, plain.get().splitlines())) + "\n")
+    console.print()

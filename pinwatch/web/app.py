@@ -19,7 +19,9 @@ class Watched(Protocol):
     def sessions(self) -> Collection[ClientSession]: ...
 
 
-def app(proxy: Watched) -> Starlette:
+def app(proxy: Watched, *more: Route) -> Starlette:
+    """Answers for proxy, and by the routes of other rooms."""
+
     async def healthz(request: Request) -> JSONResponse:
         """200 as long as the loop that relays statements runs."""
         return JSONResponse({"status": "ok"})
@@ -29,5 +31,9 @@ def app(proxy: Watched) -> Starlette:
         return JSONResponse([sessions.described(one) for one in proxy.sessions])
 
     return Starlette(
-        routes=[Route("/healthz", healthz), Route("/api/sessions", api_sessions)]
+        routes=[
+            Route("/healthz", healthz),
+            Route("/api/sessions", api_sessions),
+            *more,
+        ]
     )

@@ -74,6 +74,7 @@ def test_layouts(built: bytes, expected: bytes) -> None:
     assert built == expected
 
 
+@settings(deadline=None)
 @given(st.integers(0, 255), st.binary(max_size=300))
 def test_a_length_counts_itself_and_the_body(kind: int, body: bytes) -> None:
     built = message(kind, body)
@@ -86,6 +87,7 @@ fields = st.text(
 )
 
 
+@settings(deadline=None)
 @given(fields, fields, fields)
 def test_an_error_is_read_as_it_was_built(severity: str, code: str, text: str) -> None:
     body = messages.error_response(severity, code, text)[5:]
@@ -97,6 +99,7 @@ def test_an_error_is_read_as_it_was_built(severity: str, code: str, text: str) -
     }
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 @example(b"M\xff\xfe\0\0")
 @example(b"no end")
@@ -194,7 +197,7 @@ hostile = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(hostile, max_size=6), st.integers(1, 20))
 def test_any_bytes_of_a_client_are_framed_or_refused(
     sent: list[bytes], size: int

@@ -107,6 +107,7 @@ def test_a_cancel_request_without_a_key_is_refused(rest: bytes) -> None:
         read_packet(version(messages.CANCEL_REQUEST_CODE, rest))
 
 
+@settings(deadline=None)
 @given(st.dictionaries(words, words | st.just(b""), max_size=6))
 def test_what_is_built_is_read(parameters: dict[bytes, bytes]) -> None:
     data = startup(parameters)
@@ -129,6 +130,7 @@ hostile = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(hostile)
 def test_any_bytes_are_framed_or_waited_for_or_refused(data: bytes) -> None:
     try:
@@ -146,7 +148,7 @@ def test_any_bytes_are_framed_or_waited_for_or_refused(data: bytes) -> None:
     assert read_packet(data[: size - 1]) is None
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(hostile, max_size=3), st.integers(1, 50))
 @example([GSSENC_REQUEST, SSL_REQUEST, ADA], 50)
 def test_a_stranger_is_let_in_or_sent_away_in_any_chunks(

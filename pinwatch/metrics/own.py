@@ -1,0 +1,181 @@
+"""What RDS Proxy does not tell: who pins, for how long, and what the proxy makes of it.
+
+A label is a rule, an outcome, a role or a database: nothing that a client makes up
+anew, and no more of them than the tally tells apart.
+"""
+
+import platform
+from typing import Final
+
+from pinwatch import __version__, session
+from pinwatch.metrics.family import Metric
+from pinwatch.metrics.reading import Reading
+
+COMPILED: Final = not str(session.__file__).endswith(".py")
+BUILD: Final = {
+    "version": __version__,
+    "python": platform.python_version(),
+    "compiled": str(COMPILED).lower(),
+}
+
+
+def transactions(reading: Reading) -> dict[tuple[str, ...], float]:
+    counters = reading.counters
+    return {
+        ("committed",): counters.committed,
+        ("rolled_back",): counters.rolled_back,
+    }
+
+
+def borrows(reading: Reading) -> dict[tuple[str, ...], float]:
+    counters = reading.counters
+    return {
+        ("at_once",): counters.borrows_at_once,
+        ("waited",): counters.borrows_waited,
+        ("timed_out",): counters.borrow_timeouts,
+        ("refused",): counters.borrows_refused,
+    }
+
+
+def passed(reading: Reading) -> dict[tuple[str, ...], float]:
+    counters = reading.counters
+    plain, encrypted = counters.plain, counters.encrypted
+    return {
+        ("client", "received"): plain.received + encrypted.received,
+        ("client", "sent"): plain.sent + encrypted.sent,
+        ("database", "received"): counters.received,
+        ("database", "sent"): counters.sent,
+    }
+
+
+def by_rule(counts: dict[str, float]) -> dict[tuple[str, ...], float]:
+    return {(rule,): count for rule, count in counts.items()}
+
+
+METRICS: Final = (
+    Metric(
+        "pinwatch_pins_total",
+        "counter",
+        ("rule", "database", "user"),
+        "Sessions that pinned, by the rule that came first.",
+        "sessions",
+        lambda r: dict(r.tally.pins.items()),
+    ),
+    Metric(
+        "pinwatch_pinned_seconds_total",
+        "counter",
+        ("rule",),
+        "How long sessions were pinned, those that still are included.",
+        "seconds",
+        lambda r: by_rule(r.tally.pinned_seconds()),
+    ),
+    Metric(
+        "pinwatch_pin_warnings_total",
+        "counter",
+        ("rule",),
+        "Statements that do not pin, and deserved a word.",
+        "statements",
+        lambda r: by_rule(dict(r.tally.warnings.items())),
+    ),
+    Metric(
+        "pinwatch_transactions_total",
+        "counter",
+        ("outcome",),
+        "Transactions, a statement outside of one included, by outcome: committed or "
+        "rolled_back.",
+        "transactions",
+        transactions,
+    ),
+    Metric(
+        "pinwatch_borrows_total",
+        "counter",
+        ("outcome",),
+        "Requests for a database connection, by outcome: at_once, waited, timed_out or "
+        "refused.",
+        "requests",
+        borrows,
+    ),
+    Metric(
+        "pinwatch_borrow_queue_length",
+        "gauge",
+        (),
+        "Clients that wait for a database connection.",
+        "clients",
+        lambda r: {(): len(r.pool.waiting)},
+    ),
+    Metric(
+        "pinwatch_multiplexing_ratio",
+        "gauge",
+        (),
+        "Client connections over database connections; NaN without any of the latter.",
+        "ratio",
+        lambda r: {(): r.multiplexing_ratio},
+    ),
+    Metric(
+        "pinwatch_statements_total",
+        "counter",
+        (),
+        "Query and Execute messages: what QueryRequests leaves out is here.",
+        "statements",
+        lambda r: {(): r.counters.plain.statements + r.counters.encrypted.statements},
+    ),
+    Metric(
+        "pinwatch_prepared_statements_reparsed_total",
+        "counter",
+        (),
+        "Statements that were prepared once more, on another database connection.",
+        "statements",
+        lambda r: {(): r.counters.reparsed},
+    ),
+    Metric(
+        "pinwatch_bytes_total",
+        "counter",
+        ("side", "direction"),
+        "Bytes after the login, without TLS's own, by side (client or database) and "
+        "direction, as the proxy sees it (received or sent).",
+        "bytes",
+        passed,
+    ),
+    Metric(
+        "pinwatch_verdict_cache_hits_total",
+        "counter",
+        (),
+        "Texts of Query and Parse that were judged before; one that is too long to be "
+        "judged counts.",
+        "texts",
+        lambda r: {(): r.verdict_hits},
+    ),
+    Metric(
+        "pinwatch_verdict_cache_misses_total",
+        "counter",
+        (),
+        "Texts that had to be judged.",
+        "texts",
+        lambda r: {(): r.verdicts.misses},
+    ),
+    Metric(
+        "pinwatch_verdict_cache_texts",
+        "gauge",
+        (),
+        "Texts whose verdict is remembered.",
+        "texts",
+        lambda r: {(): r.verdict_texts},
+    ),
+    Metric(
+        "pinwatch_verdict_cache_bytes",
+        "gauge",
+        (),
+        "What they take, about.",
+        "bytes",
+        lambda r: {(): r.verdict_bytes},
+    ),
+    Metric(
+        "pinwatch_build_info",
+        "gauge",
+        tuple(BUILD),
+        "1; the version of pinwatch and of Python, and whether its hot modules are "
+        "compiled.",
+        "1",
+        lambda r: {tuple(BUILD.values()): 1},
+    ),
+)

@@ -1,0 +1,43 @@
+"""The collector, without a loop."""
+
+from pinwatch.counters import Counters
+from pinwatch.metrics.exporter import Exporter
+from pinwatch.metrics.tally import Tally
+from pinwatch.pins.cache import VerdictCache
+from pinwatch.pool import Pool
+
+
+class Empty:
+    """A proxy that has no client."""
+
+    def __init__(self) -> None:
+        self.sessions = ()
+        self.counters = Counters()
+        self.pool = Pool(1, 1.0, lambda key: None, lambda: 0.0, self.counters)
+        self.verdicts = VerdictCache()
+
+
+def read(exporter: Exporter, name: str) -> list[float]:
+    (family,) = [family for family in exporter.collect() if family.name == name]
+    return [sample.value for sample in family.samples]
+
+
+def test_hits_do_not_go_back() -> None:
+    """A miss is counted at once, its statement when it is relayed."""
+    proxy = Empty()
+    exporter = Exporter(proxy, Tally())
+    hits = []
+    for queries, misses in ((0, 0), (0, 1), (1, 1), (6, 1), (6, 2), (7, 2)):
+        proxy.counters.plain.queries = queries
+        proxy.verdicts.misses = misses
+        hits += read(exporter, "pinwatch_verdict_cache_hits")
+    assert hits == [0, 0, 0, 5, 5, 5]
+
+
+def test_texts_of_both_generations_are_remembered() -> None:
+    proxy = Empty()
+    proxy.verdicts = VerdictCache(max_texts=4)
+    for sql in (b"SELECT 1", b"SELECT 2", b"SELECT 3"):
+        proxy.verdicts.look(sql)
+    assert (len(proxy.verdicts.known), len(proxy.verdicts.older)) == (1, 2)
+    assert read(Exporter(proxy, Tally()), "pinwatch_verdict_cache_texts") == [3]

@@ -1,0 +1,138 @@
+"""What the tally makes of events, one by one."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from pinwatch import events
+from pinwatch.metrics.tally import MAX_NAMES, OTHER, Tally
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+PIN = events.SessionPinned(
+    at=AT,
+    client=1,
+    connection=9,
+    rule="set",
+    contested="",
+    reason="",
+    digest="",
+    sql="",
+    statement="",
+    trigger=(0, 3),
+    user="app",
+    database="shop",
+    application_name="",
+    tags={},
+    transaction_status="I",
+    advice="",
+)
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def tally(clock: Clock) -> Tally:
+    return Tally(clock)
+
+
+def unpinned(client: int) -> events.SessionUnpinned:
+    """By the wall clock, which may be set back, it took no time."""
+    return events.SessionUnpinned(AT, client, 9, 0.0)
+
+
+def test_seconds_of_pins_that_are_over_and_of_those_that_are_not(
+    tally: Tally, clock: Clock
+) -> None:
+    tally(PIN)
+    clock.seconds += 2
+    tally(replace(PIN, client=2))
+    tally(replace(PIN, client=3, rule="listen"))
+    clock.seconds += 3
+    tally(unpinned(1))
+    clock.seconds += 5
+    seconds = tally.pinned_seconds()
+    assert (seconds["set"], seconds["listen"]) == (5 + 8, 8)
+    tally(unpinned(2))
+    tally(unpinned(3))
+    clock.seconds += 1
+    assert tally.pinned_seconds() == seconds
+
+
+def test_so_many_pairs_of_names_and_no_more(tally: Tally) -> None:
+    for number in range(MAX_NAMES + 5):
+        tally(replace(PIN, client=number, database=f"shop{number}"))
+    tally(replace(PIN, client=1_000, rule="listen", user="too late"))
+    tally(replace(PIN, client=1_001, database="shop0"))
+    assert len(tally.pins) == MAX_NAMES + 2
+    assert tally.pins["set", OTHER, OTHER] == 5
+    assert tally.pins["listen", OTHER, OTHER] == 1
+    assert tally.pins["set", "shop0", "app"] == 2
+
+
+def test_names_are_as_long_as_postgresql_s(tally: Tally) -> None:
+    tally(replace(PIN, client=1, user="u" * 63))
+    tally(replace(PIN, client=2, user="u" * 8_000))
+    assert tally.pins == {("set", "shop", "u" * 63): 2}
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "text", "failed"),
+    [
+        ("28000", "This RDS Proxy requires TLS connections", 1),
+        ("28P01", "The password that was provided for the role app is wrong.", 1),
+        ("08P01", "TLS failed: TLSV1_ALERT_UNKNOWN_CA", 1),
+        ("08P01", "received unencrypted data after SSL request", 1),
+        ("08P01", "invalid message length 3", 0),
+        ("3D000", 'database "TLS" does not exist', 0),
+        ("53300", "The maximum number of client connections was exceeded.", 0),
+    ],
+)
+def test_why_a_login_failed(
+    tally: Tally, sqlstate: str, text: str, failed: int
+) -> None:
+    tally(events.ClientConnected(1, ""))
+    tally(events.ClientRefused(1, text, sqlstate))
+    tally(events.ClientClosed(1, False))
+    assert (tally.clients_failed, tally.clients_closed) == (failed, 1)
+
+
+def test_who_is_logged_in_fails_no_login(tally: Tally) -> None:
+    tally(events.ClientConnected(1, ""))
+    tally(events.ClientWelcomed(1, False))
+    tally(events.ClientRefused(1, "", "28000"))
+    assert (tally.clients_set_up, tally.clients_failed) == (1, 0)
+
+
+def test_whether_the_target_serves(tally: Tally) -> None:
+    found = []
+    for event in (
+        events.DatabaseRefused(1, "Connection refused", "08006"),
+        events.DatabaseRefused(2, "sorry, too many clients already", "53300"),
+        events.DatabaseRefused(3, "the database system is starting up", "57P03"),
+        events.DatabaseConnected(4, "", ""),
+    ):
+        tally(event)
+        found.append(tally.target_serves)
+    assert found == [False, True, False, True]
+    assert (tally.connections_failed, tally.connections_set_up) == (3, 1)
+
+
+def test_what_it_does_not_count(tally: Tally) -> None:
+    before = vars(Tally(tally.now))
+    tally(events.PinAhead(1, 9, "set", ""))
+    tally(events.DatabaseReset(9))
+    assert vars(tally) == before
