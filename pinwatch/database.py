@@ -204,11 +204,11 @@ class DatabaseConnection(asyncio.Protocol):
             if data:
                 session.write(data)
                 session.traffic.sent += len(data)
-            if session.requests.held:
-                session.answered()
         if responses.done:
             responses.give_answer()
         self.check()
+        if session is not None and session.requests.held:
+            session.answered()
 
     def check(self) -> None:
         """Tell the session when all that it asked for is answered."""
@@ -219,11 +219,25 @@ class DatabaseConnection(asyncio.Protocol):
             self._note_latency()
         if responses.status != IDLE or session is None:
             return
-        if not replies.uncertain:
-            if not (responses.partial or responses.passing):
-                session.settled()
-        elif not (replies.batch_open or replies.skipping or replies.copying):
+        if responses.partial or responses.passing:
+            return
+        if replies.uncertain or replies.spoilt:
+            self._clear_up(session)
+        else:
+            session.settled()
+
+    def _clear_up(self, session: Session) -> None:
+        """Ask the server what nobody else may be answered, if this is the moment.
+
+        Where two such things came together, the session keeps the connection.
+        """
+        responses, replies = self.responses, self.replies
+        if replies.in_request() or session.requests.passing:
+            return
+        if not replies.spoilt:
             self.write(responses.fence())
+        elif not replies.uncertain:
+            self.write(responses.clear())
 
     def _note_latency(self) -> None:
         now = monotonic()

@@ -74,6 +74,9 @@ class BorrowedConnection(Connection, Protocol):
 
     def resume_reading(self) -> None: ...
 
+    def check(self) -> None:
+        """Tell the session if nothing of what it asked for is left to be answered."""
+
     def abandon(self, reason: str) -> None:
         """End it in the middle of a request or a transaction."""
 

@@ -129,6 +129,40 @@ class Unnamed(Change):
         self.server.unnamed = None
 
 
+class UnnamedByClient(Change):
+    """A client's Parse or Close of its unnamed statement, in the middle of a batch.
+
+    Not the first in its batch: it may be skipped, and the one before then stays.
+    """
+
+    __slots__ = ("after", "before", "client", "server", "server_before", "verdict")
+
+    def __init__(
+        self, server: ServerStatements, client: "ClientStatements", after: object
+    ) -> None:
+        super().__init__(swallow=False)
+        self.server = server
+        self.client = client
+        self.server_before = server.unnamed
+        self.before = client.unnamed
+        self.verdict = client.unnamed_verdict
+        self.after = after
+
+    def undo(self) -> None:
+        client, server = self.client, self.server
+        if client.unnamed is self.after:
+            client.unnamed, client.unnamed_verdict = self.before, self.verdict
+        if server.unnamed is self.after:
+            server.unnamed = self.server_before
+
+
+class UnnamedByQuery(UnnamedByClient):
+    """A Query in a batch, which drops the unnamed statement unless it is skipped."""
+
+    __slots__ = ()
+    answered = False
+
+
 class Named(Added):
     """A client's Parse of a named statement."""
 
@@ -229,6 +263,8 @@ class ClientStatements:
             replies.change(Refused())
             return out, known.name
         statement = self.registry.statement(definition)
+        if statement in self.named.values():
+            statement = self.registry.namesake(statement)
         statement.verdict = verdict
         out = server.remove(statement, replies) + server.make_room(replies)
         server.held[statement] = None
@@ -247,7 +283,13 @@ class ClientStatements:
 
         definition may be any object where the statement is not to be kept.
         """
-        replies.unnamed_parse()
+        if not replies.in_request():
+            replies.unnamed_parse()
+        else:
+            replies.batch()
+            if not replies.counting:
+                return
+            replies.change(UnnamedByClient(server, self, definition))
         self.unnamed = server.unnamed = definition
         self.unnamed_verdict = verdict
         server.unnamed_segment = replies.segment
@@ -306,8 +348,7 @@ class ClientStatements:
     ) -> tuple[bytes, bytes] | None:
         """Close of the statement name."""
         if not name:
-            self.unnamed = server.unnamed = None
-            replies.plain()
+            self._close_unnamed(server, replies)
             return None
         _wait_for_earlier_changes(replies)
         statement = self.named.get(name)
@@ -318,6 +359,15 @@ class ClientStatements:
         del self.named[name]
         replies.change(Released(self, name, statement, swallow=False))
         return b"", self.registry.nowhere
+
+    def _close_unnamed(self, server: ServerStatements, replies: Replies) -> None:
+        if replies.counting and replies.in_request():
+            replies.batch()
+            replies.change(UnnamedByClient(server, self, None))
+        else:
+            replies.plain()
+        if replies.counting:
+            self.unnamed = server.unnamed = None
 
     def release(self, names: Iterable[bytes], replies: Replies | None) -> bytes:
         """What to send so that SQL can call statements by the client's names.
@@ -333,8 +383,12 @@ class ClientStatements:
                     replies.change(Released(self, name, statement, swallow=True))
         return out
 
-    def queried(self, server: ServerStatements) -> None:
-        """A simple Query: the server drops the unnamed statement."""
+    def queried(self, server: ServerStatements, replies: Replies) -> None:
+        """A Query is about to be sent: the server drops the unnamed statement."""
+        if replies.in_request():
+            if not replies.counting:
+                return
+            replies.change(UnnamedByQuery(server, self, None))
         self.unnamed = server.unnamed = None
 
     def forget_all(self, replies: Replies) -> None:
@@ -353,5 +407,6 @@ class ClientStatements:
 
 
 def _wait_for_earlier_changes(replies: Replies) -> None:
-    if (replies.changes or replies.barrier >= 0) and replies.in_doubt():
+    open_questions = replies.changes or replies.uncertain or replies.barrier >= 0
+    if open_questions and replies.in_doubt():
         raise Unsettled

@@ -5,11 +5,12 @@ entry, and so has each Parse and Close, since those are also sent by the proxy o
 own account and their answers then swallowed. Everything else in a reply belongs to
 the client and needs no entry.
 
-Three things make the count hard, and are settled here: after an error in an extended
-batch the server skips to the next Sync, Query included; while it reads COPY data it
-ignores Sync; and where it cannot be told which of two Syncs it ignored, the fewest
-answers are assumed, and ``uncertain`` asks for a fence before the connection is
-given back: a query of the proxy's own, before whose answer all others must come.
+Three things make the count hard, and are settled here. After an error in an extended
+batch the server skips to the next Sync, Query included. While it reads COPY data it
+ignores Sync, so that the batch of an extended COPY stays open. And where it cannot be
+told which of two messages the server took for what, the fewest answers are assumed,
+and ``uncertain`` asks for a fence before the connection is given back: a query of the
+proxy's own, before whose answer all others must come.
 """
 
 from collections import deque
@@ -26,16 +27,19 @@ FENCE: Final = 8
 
 ANSWERED_BY_READY: Final = frozenset((QUERY, QUERY_IN_BATCH, SYNC, INJECTED, FENCE))
 ENDED_BY_READY: Final = frozenset((QUERY, INJECTED, FENCE))  # also after an error
+ENDS_OF_BATCH: Final = frozenset((QUERY, QUERY_IN_BATCH, SYNC))
 
 
 class Change:
-    """A Parse or Close whose answer decides whether a change took place.
+    """What a Parse or Close changes, or a Query in a batch, unless it is skipped.
 
     The change is made when the message is sent; undo takes it back when the server
-    refuses or skips the message.
+    refuses or skips the message. One of a Query stands before the Query's entry, and
+    has no answer of its own.
     """
 
     __slots__ = ("swallow",)
+    answered = True
 
     def __init__(self, swallow: bool) -> None:
         self.swallow = swallow
@@ -59,29 +63,39 @@ class Replies:
         "ignored_syncs",
         "segment",
         "skipping",
+        "spoilt",
         "uncertain",
+        "unsynced",
     )
 
     def __init__(self) -> None:
         self.due: deque[Entry] = deque()
         self.changes = 0  # entries of due that are a Change
         self.segment = 0  # batches sent so far, each up to its Sync or Query
-        self.barrier = -1  # the batch whose SQL may have dropped statements
-        self.batch_open = False  # extended messages sent, their Sync not yet
+        self.barrier = -1  # the batch of whose end, or SQL, nothing is known before
+        self.batch_open = False  # extended messages sent, no Sync or Query after them
+        self.unsynced = False  # a COPY took the Sync of its batch, which is still open
         self.skipping = False  # the server skips all until a Sync not yet sent
         self.copying = False  # the server reads COPY data whose end is not yet sent
         self.ignored_syncs = False  # a Sync went into the COPY that is running
         self.uncertain = False
+        self.spoilt = False  # a Query ended a batch: see ``Responses.clear``
 
     def settled(self) -> bool:
         """Nothing is due, half sent or in doubt."""
         return not (
             self.due
+            or self.uncertain
+            or self.spoilt
             or self.batch_open
+            or self.unsynced
             or self.skipping
             or self.copying
-            or self.uncertain
         )
+
+    def in_request(self) -> bool:
+        """The client has something to send before the server is done."""
+        return self.batch_open or self.unsynced or self.skipping or self.copying
 
     # What is sent to the server.
 
@@ -89,29 +103,36 @@ class Replies:
         if self.copying:
             self._breaks_copy()
         elif not self.skipping:
-            self.due.append(QUERY_IN_BATCH if self.batch_open else QUERY)
-            self.batch_open = False
+            if self.batch_open or self.unsynced:
+                self.due.append(QUERY_IN_BATCH)
+                self.barrier = self.segment
+                self.unsynced = False
+            else:
+                self.due.append(QUERY)
             self.segment += 1
+        self.batch_open = False
 
     def sync(self) -> None:
+        self.batch_open = False
         if self.copying:
             self.ignored_syncs = True
             return
-        self.skipping = False
-        self.batch_open = False
+        self.skipping = self.unsynced = False
         self.due.append(SYNC)
         self.segment += 1
 
     def batch(self) -> None:
         """A message of the extended protocol other than Sync and Flush."""
+        self.batch_open = True
+        if self.copying:
+            self._breaks_copy()
+
+    def unnamed_parse(self) -> None:
+        """A Parse of the unnamed statement, the first message of its batch."""
+        self.batch_open = True
         if self.copying:
             self._breaks_copy()
         elif not self.skipping:
-            self.batch_open = True
-
-    def unnamed_parse(self) -> None:
-        self.batch()
-        if self.counting:
             self.due.append(UNNAMED_PARSE)
 
     def plain(self) -> None:
@@ -120,14 +141,14 @@ class Replies:
             self.due.append(PLAIN)
 
     def change(self, change: Change) -> None:
-        """A Parse or Close of a named statement; only while counting."""
+        """Only while counting."""
         self.due.append(change)
         self.changes += 1
 
     def copy_end(self) -> None:
         if self.copying:
             self.copying = False
-        elif self.batch_open or (self.due and not self.skipping):
+        elif not self.skipping and (self.due or self.batch_open or self.unsynced):
             self.due.append(COPY_END)
 
     def inject(self, entry: int) -> None:
@@ -153,22 +174,24 @@ class Replies:
         while due:
             entry = due.popleft()
             if entry in ANSWERED_BY_READY:
-                while due and due[0] == COPY_END:
-                    due.popleft()
+                if due:
+                    self._pass_copy_ends()
+                if entry != SYNC:
+                    self.spoilt = entry == QUERY_IN_BATCH
                 if entry == FENCE:
                     self.uncertain = False
                 if not due:
                     self.barrier = -1
                 return entry
-            self._undo(entry)
-        self.skipping = False
+            self._drop(entry, undo=isinstance(entry, Change) and entry.answered)
+        self.skipping = self.unsynced = False
         return None
 
     def completed(self) -> Entry | None:
         """ParseComplete or CloseComplete: the entry that it answers."""
         due = self.due
-        while due and due[0] == COPY_END:
-            due.popleft()
+        if due and due[0] == COPY_END:
+            self._pass_copy_ends()
         if not due or due[0] in ANSWERED_BY_READY:
             return None
         entry = due.popleft()
@@ -180,9 +203,8 @@ class Replies:
         """ErrorResponse: True if it leaves no unnamed statement of the client."""
         due = self.due
         self.uncertain = self.uncertain or self.ignored_syncs
-        self.copying = self.ignored_syncs = False
-        while due and due[0] == COPY_END:
-            due.popleft()
+        self.copying = self.ignored_syncs = self.unsynced = False
+        self._pass_copy_ends()
         if due and due[0] in ENDED_BY_READY:
             return False
         return self._skip_to_sync()
@@ -196,36 +218,49 @@ class Replies:
                 self.uncertain = True
             dropped.append(entry)
         for entry in reversed(dropped):
-            self._undo(entry)
+            self._drop(entry, undo=True)
         if not due:
             self.skipping = True
-            self.batch_open = False
         return UNNAMED_PARSE in dropped and UNNAMED_PARSE not in due
 
     def copy_in(self) -> None:
         """CopyInResponse: from now the server ignores Sync, to the data's end."""
         due = self.due
-        while due and due[0] == COPY_END:  # the end of a COPY that failed before
-            due.popleft()
-        head = [due.popleft()] if due and due[0] in (QUERY, QUERY_IN_BATCH) else []
+        query = due.popleft() if due and due[0] in (QUERY, QUERY_IN_BATCH) else None
         self.copying = True
-        while due:
+        while due and self.copying:
             entry = due.popleft()
             if entry == COPY_END:
                 self.copying = False
-                break
-            if entry == SYNC:
+            elif entry == SYNC:
                 self.ignored_syncs = True
             else:
-                self._undo(entry)
+                self._drop(entry, undo=True)
                 self._breaks_copy()
-                break
-        due.extendleft(head)
+        if query is None:
+            self._keep_batch_open()
+        else:
+            due.appendleft(query)
 
-    def _undo(self, entry: Entry) -> None:
+    def _keep_batch_open(self) -> None:
+        """The batch of a COPY lasts until a Sync or Query that comes after the data."""
+        ends = (n for n, entry in enumerate(self.due) if entry in ENDS_OF_BATCH)
+        end = next(ends, None)
+        if end is None:
+            self.unsynced = True
+        elif self.due[end] == QUERY:
+            self.due[end] = QUERY_IN_BATCH
+
+    def _pass_copy_ends(self) -> None:
+        """Drop those that ended nothing, or what is over."""
+        while self.due and self.due[0] == COPY_END:
+            self.due.popleft()
+
+    def _drop(self, entry: Entry, undo: bool) -> None:
         if isinstance(entry, Change):
             self.changes -= 1
-            entry.undo()
+            if undo:
+                entry.undo()
 
     def drops_statements(self) -> None:
         """SQL that was just sent may drop prepared statements behind the count."""
@@ -233,7 +268,11 @@ class Replies:
 
     def in_doubt(self) -> bool:
         """What an earlier batch does to prepared statements is still to be seen."""
+        if not self.counting:
+            return False
         if 0 <= self.barrier < self.segment:
+            return True
+        if self.uncertain and self.due and not self.in_request():
             return True
         earlier = False
         for entry in reversed(self.due):

@@ -176,7 +176,7 @@ class Requests:
             kind = data[at]
             size = int.from_bytes(data[at + 1 : at + 5], "big")
             if not 4 <= size <= MAX_MESSAGE:
-                raise bad_length(size)
+                header(data, at)
             following = at + size + 1
             if kind == QUERY:
                 if following > end and (size <= MAX_QUERY or end - at < SHOWN):
@@ -240,8 +240,10 @@ class Requests:
             verdict = known[sql] if sql in known else self.verdicts.look(sql)
             if verdict is not None and replies.counting:
                 before = self._run(verdict, responses)
+        statements, server = self.statements, responses.statements
+        if statements.unnamed is not None or server.unnamed is not None:
+            statements.queried(server, replies)
         replies.query()
-        self.statements.queried(responses.statements)
         self.traffic.queries += 1
         self.traffic.statements += 1
         return before
@@ -250,7 +252,7 @@ class Requests:
         """A text that there is something to say of; what goes before its Query."""
         replies, named = responses.replies, self.statements.named
         before = b""
-        if any(name in named for name in verdict.names) and not replies.batch_open:
+        if any(name in named for name in verdict.names) and not replies.in_request():
             if replies.due:
                 raise Unsettled
             before = responses.slip_in(self.statements.release(verdict.names, None))

@@ -143,6 +143,16 @@ class Responses:
         self.fence_name = b"pinwatch_fence_%d" % self.replies.segment
         return self._inject(FENCE, b"SELECT 1 AS " + self.fence_name)
 
+    def clear(self) -> bytes:
+        """What to send after a batch that a Query ended, unseen by the client.
+
+        On PostgreSQL 18 its Sync leaves a state in which the next statement fails,
+        whoever sends it: "StartTransactionCommand: unexpected state STARTED".
+        """
+        self.replies.spoilt = False
+        self.swallowing = True
+        return self._inject(INJECTED, b"SELECT 1")
+
     def slip_in(self, batch: bytes) -> bytes:
         """What to send so that batch runs, unseen by the client. Only while idle.
 

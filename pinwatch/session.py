@@ -222,7 +222,9 @@ class ClientSession(asyncio.Protocol):
         if data:
             connection.write(data)
             self.house.counters.sent += len(data)
-            if not connection.asked_at and connection.replies.due:
+            if not connection.replies.due:
+                connection.check()
+            elif not connection.asked_at:
                 connection.asked_at = self.asked_at
         if requests.input:
             if requests.terminated:

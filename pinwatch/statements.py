@@ -45,9 +45,15 @@ class Registry:
     def statement(self, definition: bytes) -> Statement:
         known = self._statements.get(definition)
         if known is None:
-            known = Statement(b"%s%d" % (self.prefix, next(self._numbers)), definition)
-            self._statements[definition] = known
+            known = self._statements[definition] = self._new(definition)
         return known
+
+    def namesake(self, statement: Statement) -> Statement:
+        """The same text under another name, for one client that has it twice."""
+        return self._new(statement.definition)
+
+    def _new(self, definition: bytes) -> Statement:
+        return Statement(b"%s%d" % (self.prefix, next(self._numbers)), definition)
 
     def named_in(self, text: bytes) -> bytes | None:
         """The name of the registry's that text mentions."""

@@ -1,6 +1,7 @@
 """Metrics of what clients ask, and what becomes of it."""
 
 import platform
+from typing import Final
 
 import pytest
 
@@ -61,6 +62,9 @@ def test_latencies(measured: Measured) -> None:
     )
 
 
+CLOCK: Final = 0.002  # seconds; the wait is by uvloop's clock, of whole milliseconds
+
+
 def test_a_wait_for_a_connection_is_the_client_s_and_not_the_database_s(
     measure: Measure,
 ) -> None:
@@ -81,7 +85,8 @@ def test_a_wait_for_a_connection_is_the_client_s_and_not_the_database_s(
             "query_database_response_latency",
         )
     )
-    assert asks > waits > 0
+    assert waits > 0
+    assert asks > waits - CLOCK
     assert asks > answers > 0
 
 
