@@ -25,4 +25,22 @@ message, chunk
     A unit of PostgreSQL's protocol; the bytes that one read of a socket brought.
 """
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pinwatch.background import Proxy as Proxy
+
+__all__ = ["Proxy", "__version__"]
 __version__ = "0.1.0"
+
+_LATER = {"Proxy": "pinwatch.background"}
+"""Public names by the modules that have them, imported when somebody asks."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    from importlib import import_module
+
+    return getattr(import_module(_LATER[name]), name)

@@ -21,6 +21,9 @@ MAX_SQL: Final = 2_048  # characters of a statement that are told
 
 
 class House(Protocol):
+    every_pin: bool
+    """Tell of every finding of a session, and not only of the one that pins it."""
+
     def observe(self, event: events.Event) -> None: ...
 
     def now(self) -> datetime:
@@ -67,7 +70,10 @@ class Pinning:
             self.rules.update(dict.fromkeys(f.rule for f in verdict.findings))
             if not self.pinned:
                 self.pinned = True
-                self._tell(verdict, prepared)
+                self.event = self._tell(verdict, verdict.findings[0], prepared)
+                self._tell_more(verdict, 1, prepared)
+            else:
+                self._tell_more(verdict, 0, prepared)
 
     def prepared(self, verdict: Verdict) -> None:
         """A statement is prepared that will pin when it runs."""
@@ -84,23 +90,31 @@ class Pinning:
             )
         )
 
-    def _tell(self, verdict: Verdict, prepared: bool) -> None:
-        session, first = self.session, verdict.findings[0]
+    def _tell_more(self, verdict: Verdict, start: int, prepared: bool) -> None:
+        """What pins a session that is pinned already, if somebody wants to know."""
+        if self.session.house.every_pin:
+            for finding in verdict.findings[start:]:
+                self._tell(verdict, finding, prepared)
+
+    def _tell(
+        self, verdict: Verdict, finding: Finding, prepared: bool
+    ) -> events.SessionPinned:
+        session = self.session
         connection = session.connection
         assert connection is not None
         told = session.client.told.values
         user, database = (name.decode("utf-8", "replace") for name in session.key)
-        self.event = events.SessionPinned(
+        event = events.SessionPinned(
             at=session.house.now(),
             client=session.number,
             connection=connection.number,
-            rule=first.rule,
-            contested=_contested(first),
-            reason=_reason(verdict, first, prepared),
+            rule=finding.rule,
+            contested=_contested(finding),
+            reason=_reason(verdict, finding, prepared),
             digest=verdict.digest[:MAX_SQL],
             sql=verdict.text[:MAX_SQL],
-            statement=first.statement[:MAX_SQL],
-            trigger=(first.trigger.start, first.trigger.end),
+            statement=finding.statement[:MAX_SQL],
+            trigger=(finding.trigger.start, finding.trigger.end),
             user=user,
             database=database,
             application_name=told.get(b"application_name", b"").decode(
@@ -108,9 +122,10 @@ class Pinning:
             ),
             tags=tags(verdict.text),
             transaction_status=chr(connection.responses.status),
-            advice=advice(verdict, first).text,
+            advice=advice(verdict, finding).text,
         )
-        session.house.observe(self.event)
+        session.house.observe(event)
+        return event
 
     def end(self) -> None:
         """The session is over."""

@@ -66,6 +66,7 @@ class Pool:
         self.opening: Counter[Key] = Counter()
         self.waiting: OrderedDict[Borrower, float] = OrderedDict()
         self.retry_at: dict[Key, float] = {}
+        self.swap = False
         self._returned: list[Connection] = []  # while _serving, still borrowed
         self._serving = False
 

@@ -59,6 +59,7 @@ class Proxy:
         self.target = target
         self.observers = observers
         self.require_tls = settings.require_tls
+        self.every_pin = False
         self.admission = Admission(settings, target)
         self.counters = Counters()
         self.verdicts = VerdictCache(PROFILES[settings.profile])

@@ -56,6 +56,7 @@ class House(Door, Protocol):
     registry: Registry
     verdicts: VerdictCache
     counters: Counters
+    every_pin: bool
 
     def now(self) -> datetime:
         """In UTC."""

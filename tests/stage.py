@@ -141,6 +141,7 @@ class Stage:
         self.credentials = Credentials()
         self.tls: ServerTls | None = None
         self.require_tls = False
+        self.every_pin = False
         self.max_statements = max_statements
         self.pool = Pool(
             max_connections, timeout, self._open, lambda: self.time, self.counters

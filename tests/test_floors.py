@@ -9,7 +9,7 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[1]
 FLOORS: Final = (
-    {"counters", "errors", "events"},
+    {"counters", "errors", "events", "origin"},
     {"wire", "config"},
     {"pins", "auth", "tls", "infrastructure"},
     {"encryption", "parameters", "pool", "replies", "statements", "state"},
@@ -23,6 +23,8 @@ FLOORS: Final = (
     {"proxy"},
     {"metrics"},
     {"log", "embedded", "web"},
+    {"recording"},
+    {"background"},
     {"cli"},
     {"__main__"},
 )

@@ -1,0 +1,61 @@
+"""A line of the application, and which lines are the application's.
+
+Owns how a file is judged and named. Installed packages, the standard library, pytest's
+machinery and pinwatch itself are not the application.
+"""
+
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+HERE: Final = str(Path(__file__).parents[1])
+INSTALLED: Final = ("site-packages", "dist-packages")
+LIBRARIES: Final = tuple(
+    path
+    for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    if (path := sysconfig.get_path(name))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where a function stood; file is relative to the working folder if below it."""
+
+    file: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} in {self.function}"
+
+
+def application(frames: Iterable[FrameType]) -> Iterator[Frame]:
+    """Those of the application, in the order given."""
+    for frame in frames:
+        code = frame.f_code
+        if is_application(code.co_filename):
+            line = frame.f_lineno or code.co_firstlineno
+            yield Frame(_shown(code.co_filename), line, code.co_qualname)
+
+
+@cache
+def is_application(file: str) -> bool:
+    """Whether file is source that is neither installed nor of Python nor pinwatch's."""
+    path = Path(file)
+    return (
+        not file.startswith("<")
+        and not set(INSTALLED) & set(path.parts)
+        and not any(path.is_relative_to(folder) for folder in (*LIBRARIES, HERE))
+        and not path.is_relative_to(sys.base_prefix + "/lib")
+    )
+
+
+def _shown(file: str) -> str:
+    path = Path(file)
+    here = Path.cwd()
+    return path.relative_to(here).as_posix() if path.is_relative_to(here) else file
