@@ -105,10 +105,10 @@ class Recorder:
             self._allowances.remove(rules)
 
     def _pin(self, event: events.SessionPinned) -> Pin:
-        port = int(self._addresses.get(event.client, "").rpartition(":")[2] or 0)
+        address = self._addresses.get(event.client, "")
         return Pin(
             event,
-            origin(port, event.sql) or tagged(event.tags),
+            origin(address, event.sql) or tagged(event.tags),
             self.test,
             any(event.rule in rules for rules in list(self._allowances)),
         )

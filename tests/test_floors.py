@@ -9,7 +9,7 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[1]
 FLOORS: Final = (
-    {"counters", "errors", "events", "origin"},
+    {"counters", "errors", "events"},
     {"wire", "config"},
     {"pins", "auth", "tls", "infrastructure"},
     {"encryption", "parameters", "pool", "replies", "statements", "state"},
@@ -22,7 +22,7 @@ FLOORS: Final = (
     {"admission", "targets"},
     {"proxy"},
     {"metrics"},
-    {"log", "embedded", "web"},
+    {"log", "embedded", "origin", "web"},
     {"recording"},
     {"background"},
     {"cli"},

@@ -1,7 +1,9 @@
 """Which code of the application sent a statement: found while it waits for the answer.
 
-Owns the way from a client's port to lines of source in this process; docs/fixture.md
-tells what it cannot see.
+Owns the way from a client's address to lines of source in this process. Drivers keep
+their connection in a local variable of the frames that are in flight, or in an object
+that such a variable holds; its socket has the address that the proxy sees. docs/
+fixture.md tells what cannot be seen so.
 """
 
 from pinwatch.origin.find import origin as origin

@@ -21,17 +21,25 @@ LIBRARIES: Final = tuple(
     if (path := sysconfig.get_path(name))
 )
 
+COMPILED: Final = (".pyx", ".pxd")
+"""What Cython's frames call their files: C by now."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where a function stood; file is relative to the working folder if below it."""
+    """Where a function stood; file is relative to the working folder if below it.
+
+    What tags did not tell is empty, or 0.
+    """
 
     file: str
     line: int
     function: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line} in {self.function}"
+        line = f":{self.line}" if self.line else ""
+        function = f" in {self.function}" if self.function else ""
+        return f"{self.file}{line}{function}"
 
 
 def application(frames: Iterable[FrameType]) -> Iterator[Frame]:
@@ -49,6 +57,7 @@ def is_application(file: str) -> bool:
     path = Path(file)
     return (
         not file.startswith("<")
+        and path.suffix not in COMPILED
         and not set(INSTALLED) & set(path.parts)
         and not any(path.is_relative_to(folder) for folder in (*LIBRARIES, HERE))
         and not path.is_relative_to(sys.base_prefix + "/lib")

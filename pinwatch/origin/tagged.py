@@ -33,7 +33,7 @@ def tagged(tags: Mapping[str, str]) -> tuple[Frame, ...]:
         Frame(
             file,
             int(line) if line.isdecimal() else 0,
-            _first(tags, FUNCTION) or "unknown",
+            _first(tags, FUNCTION),
         ),
     )
 

@@ -1,0 +1,193 @@
+"""The stacks of this process: those of its threads, and of the tasks of their loops.
+
+A task that waits is on no thread's stack: its frames are the chain of coroutines from
+the task's own to what is awaited in the end, with the frames of a greenlet between
+where synchronous code awaits through one, as SQLAlchemy's does.
+"""
+
+import asyncio
+import gc
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent import futures
+from dataclasses import dataclass
+from functools import partial
+from types import (
+    BuiltinMethodType,
+    CellType,
+    FrameType,
+    FunctionType,
+    MethodType,
+)
+from typing import Any, Final
+
+MOST: Final = 500
+"""Objects that are looked at on the way from a future to who awaits it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Frames, outermost first; at least one. task is None of a thread's."""
+
+    frames: tuple[FrameType, ...]
+    task: "asyncio.Task[Any] | None" = None
+
+
+def stacks() -> Iterator[Stack]:
+    """All but the calling thread's; a loop's tasks come after its thread."""
+    here = threading.get_ident()
+    for thread, innermost in sys._current_frames().items():
+        if thread != here:
+            frames = tuple(_outermost_first(innermost))
+            yield Stack(frames)
+            for loop in _loops(frames):
+                yield from _waiting(loop)
+
+
+def above(stack: Stack, among: Iterable[Stack]) -> Stack | None:
+    """The task that waits for this one, or for this thread's present work."""
+    if stack.task is not None:
+        beginnings: list[object] = [stack.task]
+    else:
+        beginnings = [*_work(stack.frames)]
+    waiting = _awaiter(beginnings)
+    return next((one for one in among if waiting and one.task is waiting), None)
+
+
+# Threads.
+
+
+def _outermost_first(innermost: FrameType | None) -> list[FrameType]:
+    frames = []
+    while innermost is not None:
+        frames.append(innermost)
+        innermost = innermost.f_back
+    return frames[::-1]
+
+
+def _loops(frames: Iterable[FrameType]) -> set[asyncio.AbstractEventLoop]:
+    """Those that a thread's frames run: a loop written in C has no frame itself."""
+    loops = set()
+    for frame in frames:
+        for value in list(frame.f_locals.values()):
+            if isinstance(value, asyncio.Runner):
+                value = getattr(value, "_loop", None)
+            if isinstance(value, asyncio.AbstractEventLoop) and not value.is_closed():
+                loops.add(value)
+    return loops
+
+
+def _work(frames: Iterable[FrameType]) -> Iterator[object]:
+    """What a thread of an executor works on, by the futures of others."""
+    for frame in frames:
+        for value in list(frame.f_locals.values()):
+            if isinstance(value, futures.Future | asyncio.Future):
+                yield value
+            elif type(value).__name__ == "_WorkItem":
+                yield value.future
+
+
+# Tasks.
+
+
+def _waiting(loop: asyncio.AbstractEventLoop) -> Iterator[Stack]:
+    for task in asyncio.all_tasks(loop):
+        frames = tuple(_chain(task.get_coro()))
+        if frames:
+            yield Stack(frames, task)
+
+
+def _chain(awaited: object) -> Iterator[FrameType]:
+    """Of a coroutine, and of what it awaits, to the end."""
+    while awaited is not None:
+        frame = _first(awaited, "cr_frame", "gi_frame", "ag_frame")
+        if isinstance(frame, FrameType):
+            yield frame
+            yield from _greenlet(frame)
+        awaited = _next(awaited)
+
+
+def _next(awaited: object) -> object | None:
+    found = _first(awaited, "cr_await", "gi_yieldfrom", "ag_await")
+    if found is not None or isinstance(awaited, asyncio.Future):
+        return found
+    if _first(awaited, "cr_code", "gi_code", "ag_code") is not None:
+        return None
+    # What C makes of __await__, and of an asynchronous generator's steps.
+    inner = gc.get_referents(awaited)
+    return next((one for one in inner if hasattr(one, "cr_await")), None) or next(
+        (one for one in inner if hasattr(one, "ag_await")), None
+    )
+
+
+def _first(value: object, *names: str) -> object | None:
+    return next(
+        (found for name in names if (found := getattr(value, name, None)) is not None),
+        None,
+    )
+
+
+def _greenlet(frame: FrameType) -> list[FrameType]:
+    """The frames of a greenlet that a frame waits for."""
+    known = sys.modules.get("greenlet")
+    if known is None:
+        return []
+    for value in list(frame.f_locals.values()):
+        if isinstance(value, known.greenlet) and value.gr_frame is not None:
+            return _outermost_first(value.gr_frame)
+    return []
+
+
+# Who awaits.
+
+
+def _awaiter(beginnings: list[object]) -> "asyncio.Task[Any] | None":
+    """The task that goes on when one of beginnings is done."""
+    seen = {id(one) for one in beginnings}
+    queue = list(beginnings)
+    for one in queue:
+        for following in _following(one):
+            if isinstance(following, asyncio.Task):
+                if id(following) not in seen:
+                    return following
+            elif id(following) not in seen and len(queue) < MOST:
+                seen.add(id(following))
+                queue.append(following)
+    return None
+
+
+def _following(one: object) -> Iterable[object]:
+    """What a future, or a callback that it has, leads to."""
+    match one:
+        case FunctionType():
+            return one.__closure__ or ()
+        case CellType():
+            return [one.cell_contents] if _filled(one) else []
+        case MethodType() | BuiltinMethodType():
+            return [one.__self__]
+        case partial():
+            return [one.func, *one.args, *one.keywords.values()]
+        case list() | tuple() | set():
+            return [*one]
+        case futures.Future():
+            return [getattr(one, "_done_callbacks", ())]
+        case asyncio.Future():
+            return [
+                inner
+                for inner in gc.get_referents(one)
+                if not isinstance(inner, asyncio.AbstractEventLoop | BaseException)
+            ]
+        case asyncio.TaskGroup():
+            return [getattr(one, "_parent_task", None)]
+        case _ if type(one).__module__ == "_asyncio":  # a task's way to be woken
+            return gc.get_referents(one)
+        case _:
+            return ()
+
+
+def _filled(cell: CellType) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False
