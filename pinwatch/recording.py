@@ -22,12 +22,11 @@ class Pin:
     """A statement that pinned a session, or would have, had it not been pinned yet.
 
     frames are the application's, outermost first; empty where they were not found.
-    test is what ``Recorder.test`` was, allowed whether ``allow`` covered the rule.
+    allowed is whether ``allow`` covered the rule.
     """
 
     event: events.SessionPinned
     frames: tuple[Frame, ...] = ()
-    test: str = ""
     allowed: bool = False
 
     @property
@@ -68,14 +67,28 @@ class Pin:
         return self.frames[-1] if self.frames else None
 
 
+class Peak:
+    """How many there are at a time, at most."""
+
+    def __init__(self) -> None:
+        self.most = 0
+        self._now: set[int] = set()
+
+    def began(self, number: int) -> None:
+        self._now.add(number)
+        self.most = max(self.most, len(self._now))
+
+    def ended(self, number: int) -> None:
+        self._now.discard(number)
+
+
 class Recorder:
     """An observer that keeps the pins."""
 
     def __init__(self) -> None:
         self.pins: list[Pin] = []
-        self.test = ""
-        self.client_connections = 0
-        self.database_connections = 0
+        self.clients = Peak()
+        self.connections = Peak()
         self._addresses: dict[int, str] = {}
         self._allowances: list[tuple[str, ...]] = []
 
@@ -87,10 +100,13 @@ class Recorder:
                 self._addresses[client] = address
             case events.ClientClosed(client):
                 self._addresses.pop(client, None)
-            case events.ClientWelcomed():
-                self.client_connections += 1
-            case events.DatabaseConnected():
-                self.database_connections += 1
+                self.clients.ended(client)
+            case events.ClientWelcomed(client):
+                self.clients.began(client)
+            case events.DatabaseConnected(connection):
+                self.connections.began(connection)
+            case events.DatabaseClosed(connection):
+                self.connections.ended(connection)
             case _:
                 pass
 
@@ -109,7 +125,6 @@ class Recorder:
         return Pin(
             event,
             origin(address, event.sql) or tagged(event.tags),
-            self.test,
             any(event.rule in rules for rules in list(self._allowances)),
         )
 

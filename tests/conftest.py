@@ -9,6 +9,8 @@ import pytest
 
 from tests.harness import Postgres, Proxies, embedded_postgres
 
+pytest_plugins = ["pytester"]
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:

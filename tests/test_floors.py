@@ -9,7 +9,7 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[1]
 FLOORS: Final = (
-    {"counters", "errors", "events"},
+    {"counters", "errors", "events", "marking"},
     {"wire", "config"},
     {"pins", "auth", "tls", "infrastructure"},
     {"encryption", "parameters", "pool", "replies", "statements", "state"},
@@ -25,6 +25,7 @@ FLOORS: Final = (
     {"log", "embedded", "origin", "web"},
     {"recording"},
     {"background"},
+    {"fixture"},
     {"cli"},
     {"__main__"},
 )

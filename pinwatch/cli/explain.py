@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, NoReturn
 
 import typer
 
+from pinwatch.marking import marked, printable
+
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.pins.profiles import Profile
     from pinwatch.pins.verdict import Finding, Verdict
 
 PINS: Final = 1
 MISUSE: Final = 2
-SHOWN: Final = 100  # characters of a line around what pins
 PARSE_PINS: Final = "Under this profile any Parse message pins, whatever its text."
 
 
@@ -224,12 +225,14 @@ def _lines(verdict: Verdict, profile: Profile) -> Iterator[tuple[str, str]]:
 def _finding_lines(verdict: Verdict, finding: Finding) -> Iterator[tuple[str, str]]:
     from pinwatch.pins.advice import advice
 
-    yield from _underlined(verdict.text, finding)
-    subject = _printable(finding.subject)
+    line, carets = marked(verdict.text, *finding.trigger)
+    yield line, ""
+    yield carets, "red"
+    subject = printable(finding.subject)
     contested = ", contested" if finding.contested else ""
     title = f"{finding.rule}: {subject}" if subject else finding.rule
     yield f"{title}{contested}", "bold red"
-    yield f"  RDS Proxy: {_printable(verdict.reason(finding))}", ""
+    yield f"  RDS Proxy: {printable(verdict.reason(finding))}", ""
     advised = advice(verdict, finding)
     by = f" ({advised.driver})" if advised.driver else ""
     yield f"  Fix{by}: {advised.text}", ""
@@ -240,25 +243,3 @@ def _finding_lines(verdict: Verdict, finding: Finding) -> Iterator[tuple[str, st
         yield f"  Against: {finding.readings.does_not}", ""
         for source in finding.readings.sources:
             yield f"    {source}", "dim"
-
-
-def _underlined(text: str, finding: Finding) -> Iterator[tuple[str, str]]:
-    """The line in which the trigger words begin, and carets below them."""
-    start = finding.trigger.start
-    line_start = text.rfind("\n", 0, start) + 1
-    line_end = text.find("\n", start)
-    line_end = len(text) if line_end < 0 else line_end
-    shown_from = max(line_start, start - SHOWN // 2)
-    shown_to = min(line_end, shown_from + SHOWN)
-    before = "..." if shown_from > line_start else ""
-    after = "..." if shown_to < line_end else ""
-    number = text.count("\n", 0, start) + 1
-    label = f"line {number}: "
-    yield label + before + _printable(text[shown_from:shown_to]) + after, ""
-    width = max(1, min(finding.trigger.end, shown_to) - start)
-    yield " " * (len(label) + len(before) + start - shown_from) + "^" * width, "red"
-
-
-def _printable(text: str) -> str:
-    """One character for each; none that moves a terminal's cursor."""
-    return "".join(c if c.isprintable() else " " for c in text)

@@ -1,0 +1,27 @@
+"""A piece of a text marked by carets below it, for people at a terminal."""
+
+from collections.abc import Iterator
+from typing import Final
+
+SHOWN: Final = 100  # characters of a line around what is marked
+
+
+def marked(text: str, start: int, end: int) -> Iterator[str]:
+    """The line in which the piece begins, with its number, and the carets."""
+    line_start = text.rfind("\n", 0, start) + 1
+    line_end = text.find("\n", start)
+    line_end = len(text) if line_end < 0 else line_end
+    shown_from = max(line_start, start - SHOWN // 2)
+    shown_to = min(line_end, shown_from + SHOWN)
+    before = "..." if shown_from > line_start else ""
+    after = "..." if shown_to < line_end else ""
+    number = text.count("\n", 0, start) + 1
+    label = f"line {number}: "
+    yield label + before + printable(text[shown_from:shown_to]) + after
+    width = max(1, min(end, shown_to) - start)
+    yield " " * (len(label) + len(before) + start - shown_from) + "^" * width
+
+
+def printable(text: str) -> str:
+    """One character for each; none that moves a terminal's cursor."""
+    return "".join(c if c.isprintable() else " " for c in text)
