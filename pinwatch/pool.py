@@ -66,7 +66,8 @@ class Pool:
         self.opening: Counter[Key] = Counter()
         self.waiting: OrderedDict[Borrower, float] = OrderedDict()
         self.retry_at: dict[Key, float] = {}
-        self.swap = False
+        self.swap = False  # lend each borrower another connection than the last
+        self._last: dict[Borrower, Connection] = {}  # while swap
         self._returned: list[Connection] = []  # while _serving, still borrowed
         self._serving = False
 
@@ -83,10 +84,12 @@ class Pool:
         """A connection for borrower, or None: it is lent or refused one later."""
         if not self.waiting:
             idle = self.idle.get(borrower.key)
-            if idle:
+            if idle and (not self.swap or self._other(borrower, idle)):
                 connection = idle.pop()
                 self.borrowed.add(connection)
                 self.counters.borrows_at_once += 1
+                if self.swap:
+                    self._last[borrower] = connection
                 return connection
         self.waiting[borrower] = self.now() + self.borrow_timeout
         self.match()
@@ -102,7 +105,8 @@ class Pool:
             self._store(connection)
 
     def take_back(self, borrower: Borrower) -> None:
-        """The borrower waits no longer."""
+        """The borrower waits no longer, nor comes again."""
+        self._last.pop(borrower, None)
         if borrower in self.waiting:
             first = next(iter(self.waiting)) is borrower
             del self.waiting[borrower]
@@ -174,7 +178,7 @@ class Pool:
                 continue
             key = borrower.key
             idle = self.idle.get(key)
-            if idle:
+            if idle and (not self.swap or self._other(borrower, idle)):
                 connection = idle.pop()
                 self.borrowed.add(connection)
                 self._lend(borrower, connection)
@@ -203,7 +207,11 @@ class Pool:
 
     def _pass_on(self, connection: Connection) -> None:
         borrower = next(iter(self.waiting), None)
-        if borrower is not None and borrower.key == connection.key:
+        if (
+            borrower is not None
+            and borrower.key == connection.key
+            and not (self.swap and self._last.get(borrower) is connection)
+        ):
             self._lend(borrower, connection)
         else:
             self.borrowed.discard(connection)
@@ -215,7 +223,23 @@ class Pool:
         began = self.waiting.pop(borrower) - self.borrow_timeout
         self.counters.borrows_waited += 1
         self.counters.borrow_latency.observe(self.now() - began)
+        if self.swap:
+            self._last[borrower] = connection
         borrower.lend(connection)
+
+    def _other(self, borrower: Borrower, idle: list[Connection]) -> bool:
+        """Put one that borrower did not have last at the end of idle.
+
+        False where there is none, and one is being opened, or could be.
+        """
+        if idle[-1] is not self._last.get(borrower):
+            return True
+        if len(idle) > 1:
+            idle.insert(0, idle.pop())
+            return True
+        if self.opening[borrower.key]:
+            return False
+        return len(self) >= self.max_connections or borrower.key in self.retry_at
 
     def _make_room(self) -> None:
         """Close the connection that was idle for longest, one at a time."""

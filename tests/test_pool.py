@@ -368,6 +368,55 @@ def test_an_idle_connection_does_not_wait_for_another_to_close(why: str) -> None
     assert waiter.connection is wire
 
 
+def test_a_borrower_may_get_another_connection_each_time() -> None:
+    room = Room(size=2)
+    room.pool.swap = True
+    session = room.borrow()
+    first = room.opened()
+    assert session.connection is first
+    session.connection = None
+    room.pool.give_back(first)
+
+    assert room.pool.borrow(session) is None
+    second = room.opened()
+    assert session.connection is second
+    session.connection = None
+    room.pool.give_back(second)
+
+    assert room.pool.borrow(session) is first
+    room.pool.give_back(first)
+    assert room.pool.borrow(session) is second
+    room.pool.give_back(second)
+    room.pool.take_back(session)
+    assert not room.pool._last
+
+
+def test_without_room_it_gets_the_same() -> None:
+    room = Room(size=1)
+    room.pool.swap = True
+    session = room.borrow()
+    only = room.opened()
+    room.pool.give_back(only)
+    assert room.pool.borrow(session) is only
+
+
+def test_what_comes_back_goes_to_another_than_had_it_last() -> None:
+    room = Room(size=2)
+    room.pool.swap = True
+    ada, other = Session(ADA), Session(ADA)
+    assert room.pool.borrow(ada) is None
+    wire = room.opened()
+    room.pool.give_back(wire)
+    assert room.pool.borrow(other) is wire
+    ada.connection = None
+    assert room.pool.borrow(ada) is None
+    room.pool.give_back(wire)
+    assert ada.connection is None
+    assert room.pool.borrow(ada) is None
+    second = room.opened()
+    assert ada.connection is second
+
+
 class Random(Session):
     """A borrower that acts again while it is served or refused."""
 
@@ -416,13 +465,17 @@ class Random(Session):
     def _served(self) -> None:
         queue = self.schedule.queue
         assert self.waiting, "served without having asked"
-        assert not [s for s in queue[: queue.index(self)] if s.key == self.key]
+        assert self.schedule.swap or not [
+            s for s in queue[: queue.index(self)] if s.key == self.key
+        ]
         queue.remove(self)
         self.waiting = False
 
 
 class Schedules(RuleBasedStateMachine):
     """Any order of what sessions, the database and time may do to a pool."""
+
+    swap = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -435,6 +488,7 @@ class Schedules(RuleBasedStateMachine):
     @initialize(size=st.integers(1, 4))
     def start(self, size: int) -> None:
         self.pool = Pool(size, 10, self.asked_to_open, lambda: self.time, Counters())
+        self.pool.swap = self.swap
 
     def asked_to_open(self, key: Key) -> None:
         self.opening[key] += 1
@@ -539,6 +593,9 @@ class Schedules(RuleBasedStateMachine):
         assert list(self.pool.waiting) == self.queue
         assert not [session for session in self.queue if session.connection]
 
+    def idle_for(self, session: Random) -> list[Connection]:
+        return self.pool.idle.get(session.key, [])
+
     @invariant()
     def nobody_waits_for_nothing(self) -> None:
         pool = self.pool
@@ -546,13 +603,40 @@ class Schedules(RuleBasedStateMachine):
         for session in self.queue:
             key = session.key
             # To serve who came later has to wait for the one for whom room is made.
-            assert not pool.idle.get(key) or pool.closing
+            assert not self.idle_for(session) or pool.closing
             covered[key] += 1
             if covered[key] > pool.opening[key] and key not in pool.retry_at:
                 assert len(pool) == pool.max_connections
                 assert pool.closing or not any(pool.idle.values())
 
 
+class SwappingSchedules(Schedules):
+    """The same where a session that had a connection would rather have another."""
+
+    swap = True
+
+    @precondition(lambda self: self.holders)
+    @rule(data=st.data())
+    def give_back_and_ask_again(self, data: st.DataObject) -> None:
+        holder = data.draw(st.sampled_from(self.holders))
+        connection = holder.connection
+        assert connection is not None
+        holder.leave()
+        self.pool.give_back(connection)
+        room = len(self.pool) < self.pool.max_connections
+        holder.ask()
+        if room and holder.key not in self.pool.retry_at:
+            assert holder.connection is not connection
+
+    def idle_for(self, session: Random) -> list[Connection]:
+        last = self.pool._last.get(session)
+        return [one for one in super().idle_for(session) if one is not last]
+
+
+TestSwappingSchedules = SwappingSchedules.TestCase
+TestSwappingSchedules.settings = settings(
+    max_examples=150, stateful_step_count=40, deadline=None
+)
 TestSchedules = Schedules.TestCase
 TestSchedules.settings = settings(
     max_examples=150, stateful_step_count=40, deadline=None
