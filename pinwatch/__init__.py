@@ -29,11 +29,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pinwatch.background import Proxy as Proxy
+    from pinwatch.fixture.case import PinwatchTestCase as PinwatchTestCase
 
-__all__ = ["Proxy", "__version__"]
+__all__ = ["PinwatchTestCase", "Proxy", "__version__"]
 __version__ = "0.1.0"
 
-_LATER = {"Proxy": "pinwatch.background"}
+_LATER = {
+    "PinwatchTestCase": "pinwatch.fixture.case",
+    "Proxy": "pinwatch.background",
+}
 """Public names by the modules that have them, imported when somebody asks."""
 
 

@@ -6,7 +6,7 @@ event loop of its own, so that blocking code may be its client. Does not know py
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -18,11 +18,14 @@ from urllib.parse import quote
 from pinwatch import proxy
 from pinwatch.config.model import Settings
 from pinwatch.config.target import Target
+from pinwatch.database import DatabaseConnection, Phase
 from pinwatch.errors import PinwatchError
+from pinwatch.pool import Pool
 from pinwatch.recording import Pin, Recorder
 from pinwatch.web import sessions
 
 DEFAULTS: Final = {"listen": "127.0.0.1:0", "http": None, "shutdown_grace": 0}
+LOOK: Final = 0.002  # seconds between looks at what the server still holds
 PATIENCE: Final = 60.0  # seconds until a thread that does not stop is given up
 
 T = TypeVar("T")
@@ -132,6 +135,14 @@ class Proxy:
         """Return when what clients have sent so far has been read."""
         self._thread.settle()
 
+    def release(self) -> None:
+        """Close the database connections that no client holds.
+
+        Returns when the server has let go of them, so that a database can be dropped.
+        """
+        self.settle()
+        self._thread.run(_release(self._thread.proxy.pool))
+
     @contextmanager
     def allow(self, *rules: str) -> Iterator[None]:
         """Pins by these rules are allowed while this lasts; raises SettingError."""
@@ -189,6 +200,10 @@ class _Thread:
             raise PinwatchError("The proxy has stopped.") from None
         return answer.result()
 
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Work for the loop; returns when it is done."""
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
     def settle(self) -> None:
         """The loop looks at all its sockets before it comes to a later callback."""
         with suppress(PinwatchError):
@@ -211,6 +226,22 @@ class _Thread:
         self._started.set_result(None)
         await self._stop.wait()
         await self.proxy.stop()
+
+
+async def _release(pool: Pool) -> None:
+    """What is being reset after its client counts as held until then."""
+    while pool.closing or any(pool.idle.values()) or _resetting(pool):
+        for connection in [one for idle in pool.idle.values() for one in idle]:
+            connection.close("The test suite wants it closed.")
+        await asyncio.sleep(LOOK)
+
+
+def _resetting(pool: Pool) -> bool:
+    return any(
+        connection.phase is Phase.RESETTING
+        for connection in pool.borrowed
+        if isinstance(connection, DatabaseConnection)
+    )
 
 
 @contextmanager

@@ -132,6 +132,17 @@ def test_only_rules_that_exist_can_be_allowed(
         raise AssertionError
 
 
+def test_what_no_client_holds_can_be_released(target: str, postgres: Postgres) -> None:
+    with pinwatch.Proxy(target) as proxy, closing(postgres.connect()) as direct:
+        one(proxy, "CREATE DATABASE dropped")
+        dsn = proxy.dsn.replace(f"dbname={proxy.database}", "dbname=dropped")
+        with closing(psycopg.connect(dsn, autocommit=True)) as pinned:
+            pinned.execute("LISTEN jobs")
+        proxy.release()
+        direct.execute("DROP DATABASE dropped")
+        assert one(proxy, "SELECT 1") == 1
+
+
 def test_a_target_that_is_not_there() -> None:
     with (
         pytest.raises(TargetError, match="cannot be used"),

@@ -1,0 +1,1 @@
+"""A shop on Django, whose tests run behind pinwatch: ``pytest --pinwatch``."""

@@ -1,0 +1,23 @@
+"""Orders: one function pins a session behind RDS Proxy, the others do not."""
+
+from django.db import connection, transaction
+from django.db.models import Sum
+
+from shop.models import Order
+
+
+def place(total: int) -> None:
+    Order.objects.create(total=total)
+
+
+def revenue() -> int:
+    return Order.objects.aggregate(total=Sum("total"))["total"] or 0
+
+
+@transaction.atomic
+def place_in_turn(total: int) -> None:
+    """Pins: a session holds the lock, and not a transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [42])
+        place(total)
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [42])

@@ -1,0 +1,16 @@
+import pytest
+from shop import orders
+
+pytestmark = pytest.mark.django_db
+
+
+def test_place() -> None:
+    orders.place(3)
+    orders.place(4)
+    assert orders.revenue() == 7
+
+
+def test_place_in_turn() -> None:
+    """With ``--pinwatch`` this one fails."""
+    orders.place_in_turn(3)
+    assert orders.revenue() == 3

@@ -1,0 +1,1 @@
+"""A shop on SQLAlchemy, whose tests run behind pinwatch: ``pytest --pinwatch``."""

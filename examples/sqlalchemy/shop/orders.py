@@ -1,0 +1,30 @@
+"""Orders: one function pins a session behind RDS Proxy, the others do not."""
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Order(Base):
+    __tablename__ = "orders"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    total: Mapped[int]
+
+
+def place(session: Session, total: int) -> None:
+    session.add(Order(total=total))
+    session.flush()
+
+
+def revenue(session: Session) -> int:
+    return session.scalar(select(func.coalesce(func.sum(Order.total), 0))) or 0
+
+
+def revenue_with_more_memory(session: Session) -> int:
+    """Pins: the setting would be gone on another database connection."""
+    session.execute(text("SET work_mem = '64MB'"))
+    return revenue(session)
