@@ -8,12 +8,16 @@ from contextlib import closing
 from typing import Any, Final
 
 import asyncpg
+import django
 import pg8000.dbapi
 import pg8000.native
 import psycopg
 import psycopg2
 import psycopg_pool
 import sqlalchemy
+from asgiref.sync import sync_to_async
+from django.conf import settings as django_settings
+from django.db.utils import ConnectionHandler
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
@@ -94,6 +98,44 @@ def with_sqlalchemy(driver: str) -> Callable[[Proxy, str], None]:
     return work
 
 
+def with_django(proxy: Proxy, sql: str) -> None:
+    def checkout() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(sql)  # pins
+
+    with closing(_django(proxy)) as connection:
+        checkout()
+
+
+async def with_async_django(proxy: Proxy, sql: str) -> None:
+    """As its asynchronous ORM does: in a thread that has no line of the application."""
+
+    async def checkout() -> None:
+        await sync_to_async(cursor.execute, thread_sensitive=False)(sql)  # pins
+
+    connection = _django(proxy)
+    connection.inc_thread_sharing()
+    cursor = await sync_to_async(connection.cursor, thread_sensitive=False)()
+    try:
+        await checkout()
+    finally:
+        await sync_to_async(connection.close, thread_sensitive=False)()
+
+
+def _django(proxy: Proxy) -> Any:
+    if not django_settings.configured:
+        django_settings.configure()
+        django.setup()
+    database = {
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": proxy.host,
+        "PORT": proxy.port,
+        "USER": proxy.user,
+        "NAME": proxy.database,
+    }
+    return ConnectionHandler({"default": database})["default"]
+
+
 async def with_async_psycopg(proxy: Proxy, sql: str) -> None:
     async def checkout() -> None:
         await connection.execute(sql.encode())  # pins
@@ -170,6 +212,7 @@ BLOCKING: Final = {
     "psycopg2": with_psycopg2,
     "pg8000": with_pg8000,
     "pg8000-native": with_pg8000_native,
+    "django": with_django,
     "sqlalchemy-psycopg": with_sqlalchemy("psycopg"),
     "sqlalchemy-psycopg2": with_sqlalchemy("psycopg2"),
     "sqlalchemy-pg8000": with_sqlalchemy("pg8000"),
@@ -179,6 +222,7 @@ AWAITING: Final = {
     "psycopg-pool": with_async_psycopg_pool,
     "asyncpg": with_asyncpg,
     "asyncpg-pool": with_asyncpg_pool,
+    "django": with_async_django,
     "sqlalchemy-asyncpg": with_async_sqlalchemy("asyncpg"),
     "sqlalchemy-psycopg": with_async_sqlalchemy("psycopg"),
     "sqlalchemy-run_sync": with_sqlalchemy_s_run_sync,
