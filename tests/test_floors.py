@@ -25,7 +25,7 @@ FLOORS: Final = (
     {"log", "embedded", "origin", "web"},
     {"recording"},
     {"background"},
-    {"fixture"},
+    {"fixture", "testcontainers"},
     {"cli"},
     {"__main__"},
 )

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pinwatch import __version__
+from pinwatch.cli.check import check
 from pinwatch.cli.explain import explain
 from pinwatch.cli.up import up
 from pinwatch.errors import PinwatchError, SettingError
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(explain)
+app.command()(check)
 
 
 def _version(asked: bool) -> None:

@@ -1,0 +1,150 @@
+"""pinwatch check: fail a job if a running pinwatch saw pins.
+
+Asks its HTTP side. For tests in any language: the proxy is a service container, and
+this is the step after the tests.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from pinwatch.errors import SettingError
+
+if TYPE_CHECKING:  # imported where they are used, so that --help is quick
+    from pinwatch.fixture.baseline import Baseline
+    from pinwatch.fixture.record import Outcome, Record
+    from pinwatch.recording import Pin
+
+PINS: Final = 1
+TIMEOUT: Final = 10.0  # seconds until the HTTP side has to have answered
+ANY_TEST: Final = "*"
+
+
+class Contested(StrEnum):
+    REPORT = "report"
+    FAIL = "fail"
+
+
+def check(
+    url: Annotated[
+        str, typer.Option(metavar="URL", help="The HTTP side of a running pinwatch.")
+    ] = "http://127.0.0.1:9632",
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Known pins, which do not fail the check."),
+    ] = None,
+    update_baseline: Annotated[
+        bool, typer.Option("--update-baseline", help="Write the pins to the baseline.")
+    ] = False,
+    contested: Annotated[
+        Contested, typer.Option(help="What becomes of contested pins.")
+    ] = Contested.REPORT,
+) -> None:
+    """Fail if a running pinwatch saw pins that the baseline does not know.
+
+    The exit status is 0 without new pins, 1 with some, 2 on misuse.
+
+    [bold]Examples[/bold]
+
+    $ pinwatch check --url http://localhost:9632
+
+    $ pinwatch check --baseline pins.json --update-baseline
+    """
+    from pinwatch.fixture.annotations import annotations
+    from pinwatch.fixture.record import Outcome
+    from pinwatch.fixture.wording import explained
+
+    known = _baseline(baseline, update_baseline)
+    pins = [_pin(told) for told in _fetch(url)]
+    records = [_record(pin, known, contested) for pin in pins]
+    if update_baseline and baseline is not None:
+        _update(known, records, baseline)
+        return
+    failing = [one for one in records if one.outcome is Outcome.FAILED]
+    told = [one for one in records if one.outcome is not Outcome.BASELINE]
+    if told:
+        print(explained(told), end="\n\n")
+    for line in annotations(told):
+        print(line)
+    print(f"{len(records)} pins, of which {len(failing)} fail this check.")
+    raise typer.Exit(PINS if failing else 0)
+
+
+def _baseline(file: Path | None, update: bool) -> Baseline:
+    from pinwatch.fixture.baseline import Baseline
+
+    if file is None:
+        if update:
+            raise SettingError("--update-baseline needs --baseline FILE.")
+        return Baseline()
+    return Baseline() if update and not file.exists() else Baseline.read(file)
+
+
+def _fetch(url: str) -> list[dict[str, Any]]:
+    """Raises SettingError."""
+    from urllib.request import urlopen
+
+    try:
+        with urlopen(f"{url.rstrip('/')}/api/pins", timeout=TIMEOUT) as answer:
+            pins = json.load(answer)
+    except (OSError, ValueError) as error:
+        raise SettingError(
+            f"--url is {url}, but no pinwatch answers there: {error}."
+        ) from None
+    if not isinstance(pins, list):
+        raise SettingError(f"--url is {url}, but what answers there is no pinwatch.")
+    return pins
+
+
+def _pin(told: dict[str, Any]) -> Pin:
+    """From the keys of an event; others may be there."""
+    from pinwatch.events import SessionPinned
+    from pinwatch.origin.tagged import tagged
+    from pinwatch.recording import Pin
+
+    try:
+        values = {field.name: told[field.name] for field in fields(SessionPinned)}
+        values["at"] = datetime.fromisoformat(told["at"])
+        values["trigger"] = tuple(told["trigger"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise SettingError(
+            f"/api/pins gave what is not a pin: {type(error).__name__}: {error}."
+        ) from None
+    return Pin(SessionPinned(**values), tagged(values["tags"]))
+
+
+def _record(pin: Pin, known: Baseline, contested: Contested) -> Record:
+    from pinwatch.fixture.record import Record
+    from pinwatch.fixture.wording import log_line
+
+    return Record.of(pin, "", _outcome(pin, known, contested), log_line(pin.event))
+
+
+def _outcome(pin: Pin, known: Baseline, contested: Contested) -> Outcome:
+    """A pin has no test here: an entry for any will do."""
+    from pinwatch.fixture.record import Outcome
+
+    if pin.contested and contested is Contested.REPORT:
+        return Outcome.CONTESTED
+    pairs = {(entry.rule, entry.digest) for entry in known.entries}
+    return Outcome.BASELINE if (pin.rule, pin.digest) in pairs else Outcome.FAILED
+
+
+def _update(known: Baseline, records: list[Record], file: Path) -> None:
+    from pinwatch.fixture.baseline import Baseline, Entry
+    from pinwatch.fixture.record import Outcome
+
+    new = [
+        Entry(ANY_TEST, one.rule, one.digest)
+        for one in records
+        if one.outcome is Outcome.FAILED
+    ]
+    Baseline([*known.entries, *new]).write(file)
+    print(f"The baseline was written: {file}")

@@ -1,0 +1,128 @@
+"""pinwatch check, on what a real proxy saw, told as its HTTP side tells it."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import asdict
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import psycopg
+import pytest
+
+from pinwatch import Proxy
+from tests.cli.command import pinwatch
+from tests.harness import Postgres
+
+Serve = Callable[[Any], str]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """An HTTP side that has this at /api/pins; gives its URL."""
+    told: list[Any] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path == "/api/pins"
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(told[0]).encode())
+
+        def log_message(self, format: str, *arguments: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+
+        def begin(pins: Any) -> str:
+            told[:] = [pins]
+            return f"http://127.0.0.1:{server.server_port}/"
+
+        yield begin
+        server.shutdown()
+
+
+@pytest.fixture
+def pins(postgres: Postgres, database: str) -> list[dict[str, Any]]:
+    """A certain one, whose SQL has tags, and a contested one."""
+    with (
+        Proxy(postgres.endpoint(database).url()) as proxy,
+        closing(psycopg.connect(proxy.dsn, autocommit=True)) as connection,
+    ):
+        connection.execute("LISTEN jobs /*file:app/jobs.rb:42,controller:jobs*/")
+        connection.execute("SET LOCAL a.b = 1")
+        events = [pin.event for pin in proxy.pins]
+    return [
+        asdict(event) | {"at": event.at.isoformat(), "more": None} for event in events
+    ]
+
+
+def test_a_new_pin_fails_the_job(serve: Serve, pins: list[dict[str, Any]]) -> None:
+    done = pinwatch("check", "--url", serve(pins))
+    assert done.returncode == 1
+    assert "listen: app/jobs.rb:42 in jobs\n  |\n  | line 1: LISTEN jobs" in done.stdout
+    assert "  = contested: " in done.stdout
+    assert done.stdout.endswith("2 pins, of which 1 fail this check.\n")
+
+
+def test_a_contested_one_may(serve: Serve, pins: list[dict[str, Any]]) -> None:
+    done = pinwatch("check", "--url", serve(pins[1:]))
+    assert done.returncode == 0
+    done = pinwatch("check", "--url", serve(pins[1:]), "--contested", "fail")
+    assert done.returncode == 1
+
+
+def test_no_pins(serve: Serve) -> None:
+    done = pinwatch("check", "--url", serve([]))
+    assert (done.returncode, done.stdout) == (
+        0,
+        "0 pins, of which 0 fail this check.\n",
+    )
+
+
+def test_it_annotates(serve: Serve, pins: list[dict[str, Any]]) -> None:
+    done = pinwatch("check", "--url", serve(pins), GITHUB_ACTIONS="true")
+    assert "\n::error title=RDS Proxy pins%3A listen,file=app/jobs.rb" in done.stdout
+
+
+def test_a_baseline(serve: Serve, pins: list[dict[str, Any]], tmp_path: Path) -> None:
+    file = str(tmp_path / "known.json")
+    url = serve(pins)
+    done = pinwatch("check", "--url", url, "--baseline", file, "--update-baseline")
+    assert (done.returncode, done.stdout) == (0, f"The baseline was written: {file}\n")
+    assert json.loads(Path(file).read_text())["pins"] == [
+        {"test": "*", "rule": "listen", "digest": pins[0]["digest"]}
+    ]
+    assert pinwatch("check", "--url", url, "--baseline", file).returncode == 0
+    serve([pins[0] | {"digest": "listen other"}])
+    assert pinwatch("check", "--url", url, "--baseline", file).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--url", "http://127.0.0.1:1"], "--url is http://127.0.0.1:1, but no pinwat"),
+        (["--update-baseline"], "--update-baseline needs --baseline FILE."),
+        (["--baseline", "/no/such"], "Cannot read the baseline /no/such: No such file"),
+    ],
+)
+def test_misuse(arguments: list[str], sentence: str) -> None:
+    done = pinwatch("check", *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"pinwatch: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        ({}, "what answers there is no pinwatch."),
+        ([{}], "/api/pins gave what is not a pin: KeyError"),
+    ],
+)
+def test_an_answer_that_is_none(serve: Serve, told: Any, sentence: str) -> None:
+    done = pinwatch("check", "--url", serve(told))
+    assert done.returncode == 2
+    assert sentence in done.stderr
