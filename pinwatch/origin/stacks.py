@@ -9,6 +9,7 @@ import asyncio
 import gc
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent import futures
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from types import (
 )
 from typing import Any, Final
 
+METHODS: Final = (MethodType, BuiltinMethodType)
 MOST: Final = 500
 """Objects that are looked at on the way from a future to who awaits it."""
 
@@ -143,18 +145,32 @@ def _greenlet(frame: FrameType) -> list[FrameType]:
 
 
 def _awaiter(beginnings: list[object]) -> "asyncio.Task[Any] | None":
-    """The task that goes on when one of beginnings is done."""
+    """The task that goes on when one of beginnings is done.
+
+    Along callbacks: other tasks that these know of, as gather's do, are passed by.
+    """
     seen = {id(one) for one in beginnings}
     queue = list(beginnings)
     for one in queue:
+        woken = _woken(one)
+        if woken is not None and id(woken) not in seen:
+            return woken
         for following in _following(one):
-            if isinstance(following, asyncio.Task):
-                if id(following) not in seen:
-                    return following
-            elif id(following) not in seen and len(queue) < MOST:
+            if id(following) not in seen and not isinstance(following, asyncio.Task):
                 seen.add(id(following))
                 queue.append(following)
+        if len(queue) > MOST:
+            break
     return None
+
+
+def _woken(one: object) -> "asyncio.Task[Any] | None":
+    """The task that a callback wakes up, or whose body a TaskGroup is in."""
+    if isinstance(one, asyncio.TaskGroup):
+        task = getattr(one, "_parent_task", None)
+    else:
+        task = getattr(one, "__self__", None) if isinstance(one, METHODS) else None
+    return task if isinstance(task, asyncio.Task) else None
 
 
 def _following(one: object) -> Iterable[object]:
@@ -168,7 +184,7 @@ def _following(one: object) -> Iterable[object]:
             return [one.__self__]
         case partial():
             return [one.func, *one.args, *one.keywords.values()]
-        case list() | tuple() | set():
+        case list() | tuple() | set() | deque():
             return [*one]
         case futures.Future():
             return [getattr(one, "_done_callbacks", ())]
@@ -178,10 +194,8 @@ def _following(one: object) -> Iterable[object]:
                 for inner in gc.get_referents(one)
                 if not isinstance(inner, asyncio.AbstractEventLoop | BaseException)
             ]
-        case asyncio.TaskGroup():
-            return [getattr(one, "_parent_task", None)]
-        case _ if type(one).__module__ == "_asyncio":  # a task's way to be woken
-            return gc.get_referents(one)
+        case asyncio.Queue() | asyncio.Event():
+            return list(vars(one).values())
         case _:
             return ()
 

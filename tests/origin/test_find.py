@@ -4,11 +4,12 @@ import asyncio
 import inspect
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import anyio.to_thread
 import asyncpg
 import psycopg
 import pytest
@@ -148,7 +149,58 @@ async def by_shield(connection: Any) -> None:
     await asyncio.shield(connection.execute(SQL))  # pins
 
 
-@pytest.mark.parametrize("way", [by_wait_for, by_a_group, by_shield])
+async def by_gather(connection: Any) -> None:
+    await asyncio.gather(connection.execute(SQL), asyncio.sleep(0))  # pins
+
+
+async def by_wait(connection: Any) -> None:
+    await asyncio.wait([asyncio.ensure_future(connection.execute(SQL))])  # pins
+
+
+async def by_completion(connection: Any) -> None:
+    for one in asyncio.as_completed([connection.execute(SQL)]):
+        await one  # pins
+
+
+async def by_what_has_an_await(connection: Any) -> None:
+    class Query:
+        def __await__(self) -> Any:
+            return connection.execute(SQL).__await__()
+
+    await Query()  # pins
+
+
+async def by_a_generator(connection: Any) -> None:
+    async def rows() -> AsyncIterator[None]:
+        await connection.execute(SQL)  # pins
+        yield
+
+    async for _ in rows():
+        pass
+
+
+async def by_a_callback(connection: Any) -> None:
+    """Nobody waits for the task itself."""
+    done = asyncio.Event()
+    task = asyncio.ensure_future(connection.execute(SQL))
+    task.add_done_callback(lambda _: done.set())
+    await done.wait()  # pins
+
+
+WAYS = [
+    by_wait_for,
+    by_a_group,
+    by_shield,
+    by_gather,
+    by_wait,
+    by_completion,
+    by_what_has_an_await,
+    by_a_generator,
+    by_a_callback,
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("loop", [None, uvloop.new_event_loop], ids=["asyncio", "uv"])
 def test_a_task_of_the_driver_alone(proxy: Proxy, way: Any, loop: Any) -> None:
     async def main() -> None:
@@ -176,7 +228,11 @@ async def by_asgiref(connection: Any) -> None:
     await sync_to_async(connection.execute)(SQL)  # pins
 
 
-@pytest.mark.parametrize("way", [in_a_thread, in_an_executor, by_asgiref])
+async def by_anyio(connection: Any) -> None:
+    await anyio.to_thread.run_sync(connection.execute, SQL)  # pins
+
+
+@pytest.mark.parametrize("way", [in_a_thread, in_an_executor, by_asgiref, by_anyio])
 @pytest.mark.parametrize("loop", [None, uvloop.new_event_loop], ids=["asyncio", "uv"])
 def test_a_thread_of_the_driver_alone(proxy: Proxy, way: Any, loop: Any) -> None:
     with (
