@@ -45,10 +45,10 @@ class Admission:
         for sentence in await asyncio.to_thread(read):
             log.warning("%s", sentence)
 
-    def password(self, user: str) -> str | None:
-        """What the proxy logs in to the database with as user."""
-        if user == self.target.user and self.target.password is not None:
-            return self.target.password
+    def password(self, target: Target, user: str) -> str | None:
+        """What the proxy logs in to target with as user."""
+        if user == target.user and target.password is not None:
+            return target.password
         return self._credentials.cached(user).password
 
     def stale(self) -> bool:

@@ -50,6 +50,12 @@ class Owner(Protocol):
 
     def reset_done(self, connection: DatabaseConnection) -> None: ...
 
+    def interrupt(self, connection: DatabaseConnection) -> None:
+        """The server is to be told to stop what connection runs."""
+
+    def kill(self, connection: DatabaseConnection, reason: str) -> None:
+        """End it at once, whoever has it."""
+
     def closing(self, connection: DatabaseConnection, cancel: bool) -> None:
         """It ends now; cancel says that the server is to be told to stop its work."""
 
@@ -68,6 +74,7 @@ class DatabaseConnection(asyncio.Protocol):
         max_statements: int,
         owner: Owner,
         encryption: Encryption | None = None,
+        init_query: bytes = b"",
     ) -> None:
         self.number = number
         self.key = key
@@ -83,6 +90,8 @@ class DatabaseConnection(asyncio.Protocol):
         self.statements = self.responses.statements
         self.backend_key: tuple[int, bytes] | None = None
         self.idle_since = 0.0
+        self.opened_at = 0.0
+        self.init_query = init_query
         self.counters = owner.counters
         self.asked_at = 0.0  # when it was sent what it has not answered; 0 is nothing
         self.borrows = 0
@@ -140,7 +149,11 @@ class DatabaseConnection(asyncio.Protocol):
         if before is parameters:
             return True
         responses.parameters = parameters
-        self.write(responses.ask(switch(before, parameters), self._parameters_set))
+        self.write(
+            responses.ask(
+                switch(before, parameters, self.init_query), self._parameters_set
+            )
+        )
         return False
 
     def _parameters_set(self, _row: Row, error: ClientError | None) -> None:
@@ -162,10 +175,23 @@ class DatabaseConnection(asyncio.Protocol):
         if error is not None:
             self.close(f"The session reset failed: {error.text}")
             return
-        self.phase = Phase.READY
         self.statements.held.clear()
         self.responses.parameters = NEUTRAL
+        if self.init_query:
+            self.initialise(self._reset_initialised)
+        else:
+            self._reset_initialised(None)
+
+    def _reset_initialised(self, error: ClientError | None) -> None:
+        if error is not None:
+            self.close(f"The init query failed: {error.text}")
+            return
+        self.phase = Phase.READY
         self.owner.reset_done(self)
+
+    def initialise(self, done: Callable[[ClientError | None], None]) -> None:
+        """Run the init query; done gets its error, if there is one. Only while idle."""
+        self.write(self.responses.ask(self.init_query, lambda _row, error: done(error)))
 
     def ask(self, sql: bytes, answer: Callable[[Row], None]) -> None:
         """Run sql for the proxy; answer gets its last row. Only while idle."""
@@ -247,6 +273,11 @@ class DatabaseConnection(asyncio.Protocol):
         if session is not None:
             self.counters.query_latency.observe(now - session.asked_at)
             session.asked_at = 0.0
+            session.rested_at = now
+
+    def cancel(self) -> None:
+        """Ask the server to stop what it runs."""
+        self.owner.interrupt(self)
 
     # The end.
 

@@ -6,6 +6,8 @@
     ├── SettingError        a setting that cannot be used
     ├── ListenError         an address that cannot be listened on
     ├── TargetError         a target that cannot be reached, or that refuses the proxy
+    ├── FailoverError       a failover that cannot be
+    ├── FaultError          a fault on demand that cannot be
     ├── ProtocolViolation   bytes from a client or the server that are not the protocol
     └── ClientError         a refusal that the client reads as an ErrorResponse
 
@@ -32,6 +34,14 @@ class ListenError(PinwatchError):
 
 class TargetError(PinwatchError):
     """Names the target and what it, or the network, answered."""
+
+
+class FailoverError(PinwatchError):
+    """Says why there is no target to fail over to."""
+
+
+class FaultError(PinwatchError):
+    """Says why the fault cannot be put on, or removed."""
 
 
 class ProtocolViolation(PinwatchError):
@@ -76,6 +86,26 @@ def request_error(text: str, sqlstate: str, severity: str = ERROR) -> ClientErro
 def connection_failure(text: str) -> ClientError:
     """The database connection that served this client is gone."""
     return ClientError(text, "08006")
+
+
+def unreachable(text: str) -> ClientError:
+    """The database could not be connected to."""
+    return ClientError(text, "08001")
+
+
+def no_reader() -> ClientError:
+    """On an endpoint that is READ_ONLY."""
+    return request_error("The target group has no reader.", "08000")
+
+
+def idle_client_timeout() -> ClientError:
+    text = "terminating connection due to idle-session timeout"
+    return ClientError(text, "57P05")
+
+
+def client_lifetime() -> ClientError:
+    text = "terminating connection: it was open for 24 hours"
+    return ClientError(text, "57P05")
 
 
 def admin_shutdown() -> ClientError:

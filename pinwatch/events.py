@@ -115,6 +115,15 @@ class DatabaseReset:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedOver:
+    """Another target is the writer, or the same came back; seconds without a writer."""
+
+    before: str
+    after: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class PinAhead:
     """A client prepared a statement that will pin its session when it runs."""
 
@@ -186,6 +195,7 @@ Event = (
     | DatabaseConnected
     | DatabaseClosed
     | DatabaseReset
+    | FailedOver
     | PinAhead
     | SessionPinned
     | SessionUnpinned

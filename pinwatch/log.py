@@ -85,6 +85,8 @@ def _on(encrypted: bool) -> str:
 
 
 def _tag(event: events.Event, endpoint: str) -> str:
+    if isinstance(event, events.FailedOver):
+        return f"[proxyEndpoint={endpoint}]"
     if isinstance(event, OF_THE_DATABASE):
         return f"[dbConnection={event.connection}]"
     return f"[proxyEndpoint={endpoint}] [clientConnection={event.client}]"
@@ -124,6 +126,11 @@ def describe(  # noqa: C901 - a branch for each kind of event
         case events.ClientClosed(_, requested):
             reason = CLOSED_BY_REQUEST if requested else CLOSED_CHANNEL
             return INFO, f"The client connection closed. Reason: {reason}"
+        case events.FailedOver(before, after, seconds):
+            return WARN, (
+                f"The writer is now the target {after}, and was {before}. There was "
+                f"none for {seconds:.1f} seconds."
+            )
         case events.BorrowFailed(_, text):
             return INFO, text
         case events.DatabaseConnecting(_, encrypted):

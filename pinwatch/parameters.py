@@ -91,10 +91,15 @@ def read_startup(
     return user, parameters.get(b"database") or user, Values.of(settings)
 
 
-def switch(before: Values | None, after: Values) -> bytes:
-    """The SQL that turns settings before into after; None is not known."""
+def switch(before: Values | None, after: Values, init_query: bytes = b"") -> bytes:
+    """The SQL that turns settings before into after; None is not known.
+
+    A setting that goes back to its default goes back to init_query's.
+    """
     names = ACCEPTED.values() if before is None else before.values
     reset = [b"RESET " + name for name in names if name not in after.values]
+    if reset and init_query:
+        reset.append(init_query)
     old = NEUTRAL if before is None else before
     wanted = after.differing(old)
     assign = [

@@ -25,6 +25,9 @@ class Session(Protocol):
     asked_at: float
     """When what is not answered began to come, in seconds; 0 is nothing."""
 
+    rested_at: float
+    """When the last of it was answered, in seconds."""
+
     write: Callable[[bytes], None]
     """Send bytes to the client."""
 

@@ -11,10 +11,13 @@ first out.
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
 from pinwatch.counters import Counters
 from pinwatch.errors import ClientError, borrow_timeout
+
+UNUSED_AFTER: Final = 300.0  # seconds without use, from which max_idle holds
+MAX_AGE: Final = 24 * 3600.0  # seconds; an older connection is closed when idle
 
 Key = tuple[bytes, bytes]
 """User and database."""
@@ -25,6 +28,7 @@ class Connection(Protocol):
 
     key: Key
     idle_since: float
+    opened_at: float
 
     def close(self, reason: str) -> None:
         """End it; ``Pool.closed`` follows when the server has let go."""
@@ -35,16 +39,45 @@ class Borrower(Protocol):
 
     key: Key
 
+    pool: "Source"
+    """Where it waits, or whose connection it has."""
+
     def lend(self, connection: Connection) -> None: ...
 
     def refuse(self, error: ClientError) -> None: ...
+
+
+class Wait(NamedTuple):
+    """When it began, and when it is in vain, in seconds."""
+
+    began: float
+    deadline: float
+
+
+class Source(Protocol):
+    """What a borrower does with what it was lent, or waits for."""
+
+    def give_back(self, connection: Connection) -> None:
+        """It is done with it."""
+
+    def take_back(self, borrower: Borrower) -> None:
+        """It waits no longer."""
+
+
+class Lender(Protocol):
+    """A pool, or one that chooses among pools."""
+
+    def borrow(self, borrower: Borrower, patience: float = 0) -> Connection | None:
+        """See ``Pool.borrow``."""
 
 
 class Pool:
     """At most max_connections connections, lent one borrower at a time.
 
     open_connection starts to open one and is answered by ``opened`` or ``refused``.
-    now gives seconds on a monotonic clock; borrow_timeout is in seconds.
+    now gives seconds on a monotonic clock; borrow_timeout is in seconds, and soon runs
+    what must not run at once. Of the connections that are unused for a while at most
+    max_idle stay open. While paused, nothing is lent and nothing opened.
     """
 
     def __init__(
@@ -54,17 +87,21 @@ class Pool:
         open_connection: Callable[[Key], None],
         now: Callable[[], float],
         counters: Counters,
+        soon: Callable[[Callable[[], None]], object],
     ) -> None:
         self.max_connections = max_connections
         self.borrow_timeout = borrow_timeout
         self.open_connection = open_connection
         self.now = now
+        self.soon = soon
+        self.max_idle = max_connections
+        self.paused = False
         self.counters = counters
         self.idle: dict[Key, list[Connection]] = {}
         self.borrowed: set[Connection] = set()
         self.closing: set[Connection] = set()
         self.opening: Counter[Key] = Counter()
-        self.waiting: OrderedDict[Borrower, float] = OrderedDict()
+        self.waiting: OrderedDict[Borrower, Wait] = OrderedDict()
         self.retry_at: dict[Key, float] = {}
         self.swap = False  # lend each borrower another connection than the last
         self._last: dict[Borrower, Connection] = {}  # while swap
@@ -80,9 +117,13 @@ class Pool:
             + len(self.closing)
         )
 
-    def borrow(self, borrower: Borrower) -> Connection | None:
-        """A connection for borrower, or None: it is lent or refused one later."""
-        if not self.waiting:
+    def borrow(self, borrower: Borrower, patience: float = 0) -> Connection | None:
+        """A connection for borrower, or None: it is lent or refused one later.
+
+        patience is in seconds, where that is more than borrow_timeout.
+        """
+        borrower.pool = self
+        if not self.waiting and not self.paused:
             idle = self.idle.get(borrower.key)
             if idle and (not self.swap or self._other(borrower, idle)):
                 connection = idle.pop()
@@ -91,13 +132,42 @@ class Pool:
                 if self.swap:
                     self._last[borrower] = connection
                 return connection
-        self.waiting[borrower] = self.now() + self.borrow_timeout
+        patience = max(patience, self.borrow_timeout)
+        now = self.now()
+        self.waiting[borrower] = Wait(now, now + patience)
+        if not patience:
+            self.soon(self.sweep)
         self.match()
         return None
 
+    def adopt(self, other: "Pool") -> None:
+        """Take over those who wait in other, with what is left of their patience."""
+        waiting = sorted(
+            (*self.waiting.items(), *other.waiting.items()),
+            key=lambda item: item[1].began,
+        )
+        for borrower in other.waiting:
+            borrower.pool = self
+        other.waiting.clear()
+        self.waiting = OrderedDict(waiting)
+        self.match()
+
+    def pause(self) -> None:
+        """Lend nothing until ``resume``."""
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+        self.try_again()
+
+    def try_again(self) -> None:
+        """Open connections now rather than when a retry is due."""
+        self.retry_at.clear()
+        self.match()
+
     def give_back(self, connection: Connection) -> None:
         """The borrower is done; who waited longest goes on in this very call."""
-        if self.waiting or self._serving:
+        if (self.waiting and not self.paused) or self._serving:
             self._returned.append(connection)
             self._serve()
         else:
@@ -152,10 +222,9 @@ class Pool:
         """What time alone brings: waits that are over, openings to try again."""
         now = self.now()
         due = False
-        while self.waiting:
-            borrower, deadline = next(iter(self.waiting.items()))
-            if deadline > now:
-                break
+        for borrower, wait in list(self.waiting.items()):
+            if wait.deadline > now or borrower not in self.waiting:
+                continue
             due = True
             del self.waiting[borrower]
             self.counters.borrow_timeouts += 1
@@ -165,6 +234,19 @@ class Pool:
             del self.retry_at[key]
         if due:
             self.match()
+        self._close_unused(now)
+
+    def _close_unused(self, now: float) -> None:
+        """The longest unused first."""
+        idle = [one for connections in self.idle.values() for one in connections]
+        unused = [one for one in idle if now - one.idle_since >= UNUSED_AFTER]
+        unused.sort(key=lambda one: one.idle_since)
+        old = {one for one in idle if now - one.opened_at >= MAX_AGE}
+        for connection in old:
+            connection.close("It was open for 24 hours.")
+        left = [one for one in unused if one not in old]
+        for connection in left[: max(len(left) - self.max_idle, 0)]:
+            connection.close("It was idle, and too many were.")
 
     def match(self) -> None:
         """Bring waiters and connections together, in the waiters' order.
@@ -172,6 +254,8 @@ class Pool:
         Each waiter gets an idle connection, or is covered by one that is opening, or
         has one opened for it; the first for whom there is no room ends the round.
         """
+        if self.paused:
+            return
         covered: Counter[Key] = Counter()
         for borrower in list(self.waiting):
             if borrower not in self.waiting:
@@ -220,9 +304,9 @@ class Pool:
 
     def _lend(self, borrower: Borrower, connection: Connection) -> None:
         """To one who waited."""
-        began = self.waiting.pop(borrower) - self.borrow_timeout
+        wait = self.waiting.pop(borrower)
         self.counters.borrows_waited += 1
-        self.counters.borrow_latency.observe(self.now() - began)
+        self.counters.borrow_latency.observe(self.now() - wait.began)
         if self.swap:
             self._last[borrower] = connection
         borrower.lend(connection)
@@ -273,3 +357,16 @@ class Pool:
         self.opening[key] -= 1
         if not self.opening[key]:
             del self.opening[key]
+
+
+class _Nowhere:
+    """Of a borrower that has asked for nothing yet."""
+
+    def give_back(self, connection: Connection) -> None:
+        raise RuntimeError("a connection was given back that nobody lent")
+
+    def take_back(self, borrower: Borrower) -> None:
+        pass
+
+
+NOWHERE: Final = _Nowhere()

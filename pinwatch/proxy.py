@@ -1,53 +1,61 @@
-"""One proxy: its endpoint, its target, and the clock that they share.
+"""One proxy: its endpoints, its targets, and the clock that they share.
 
 Owns starting and stopping, the sessions, and the one timer. The way of a statement
 does not pass through here.
 """
 
 import asyncio
+import functools
 import logging
 import secrets
 from collections import OrderedDict
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Final
 
 from pinwatch import events
 from pinwatch.admission import Admission
 from pinwatch.auth.client import Conversation
-from pinwatch.config.model import Address, Settings
+from pinwatch.config.model import DEFAULT, Address, Settings, TargetRole
 from pinwatch.config.target import Target
 from pinwatch.counters import Counters
 from pinwatch.database import DatabaseConnection
+from pinwatch.endpoints import Endpoint
 from pinwatch.errors import (
     ClientError,
-    ListenError,
     admin_shutdown,
     authentication_timeout,
+    client_lifetime,
+    idle_client_timeout,
     no_credentials,
     too_many_clients,
 )
+from pinwatch.faults import Faults
 from pinwatch.greeting import Guest
-from pinwatch.parameters import Values
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.profiles import PROFILES
-from pinwatch.pool import Key, Pool
+from pinwatch.pool import Lender, Pool
 from pinwatch.session import ClientSession
 from pinwatch.statements import Registry
-from pinwatch.targets import TargetConnections, Tasks, reason
+from pinwatch.target_group import TargetGroup
+from pinwatch.targets import TargetConnections, Tasks
 from pinwatch.tls import ServerTls
 from pinwatch.wire.startup import CancelRequest
 
 log = logging.getLogger("pinwatch")
 
 SWEEP: Final = 0.1  # seconds between looks at the clock
-BACKLOG: Final = 4_096
-MAX_GREETINGS: Final = 10_000
+ROUND: Final = 1.0  # seconds between looks at every client's
+CLIENT_LIFETIME: Final = 24 * 3600.0
 
 
 class Proxy:
-    """The proxy of one target; ``start`` it on a running loop."""
+    """A proxy; ``start`` it on a running loop.
 
-    target_connections: TargetConnections
+    target is the only one, or, where settings have several, the first.
+    """
+
+    group: TargetGroup
 
     def __init__(
         self,
@@ -67,53 +75,88 @@ class Proxy:
         self.sessions: set[ClientSession] = set()
         self.starting: OrderedDict[ClientSession, float] = OrderedDict()
         self._keys: dict[tuple[int, bytes], ClientSession] = {}
-        self._greetings: OrderedDict[tuple[Key, Values], Values] = OrderedDict()
+        self.endpoints: dict[str, Endpoint] = {}
+        self.faults = Faults(self)
         self._tasks = Tasks()
 
     # Starting and stopping.
 
     async def start(self) -> None:
-        """Ask the target for its limit, then listen.
+        """Look at the targets, then listen.
 
         Raises SettingError, TargetError and ListenError.
         """
         settings = self.settings
         self._loop = asyncio.get_running_loop()
         await self.admission.start()
-        self.target_connections = TargetConnections(
-            self.target,
+        self.group = TargetGroup(
+            self.observe, self.faults.put, self.clock, settings.time_scale
+        )
+        targets = self._targets()
+        for name, role, target in targets:
+            alone = len(targets) == 1
+            self.group.add(name, role, self._connections(target), alone)
+        await self.group.start()
+        try:
+            await self._listen(settings)
+        except BaseException:
+            await self.group.stop()
+            raise
+        self.admission.listening(self.address.port)
+        self._timer = self._loop.call_later(SWEEP, self._sweep)
+        self._round_at = self.clock()
+
+    def _targets(self) -> list[tuple[str, TargetRole, Target]]:
+        """Names, roles and where they are; raises SettingError."""
+        several = self.settings.targets
+        if not several:
+            return [(DEFAULT, "READ_WRITE", self.target)]
+        return [(one.name, one.role, Target.parse(one.url)) for one in several]
+
+    def _connections(self, target: Target) -> TargetConnections:
+        return TargetConnections(
+            target,
+            self.settings,
             self.registry,
-            settings.max_prepared_statements,
-            settings.connection_pool.connection_borrow_timeout,
-            self.admission.password,
+            functools.partial(self.admission.password, target),
             self._number,
             self.observe,
             self.counters,
+            self.clock,
         )
-        percent = settings.connection_pool.max_connections_percent
-        allowed = await self.target_connections.measure(percent)
-        self.pool.max_connections = settings.max_connections or allowed
-        await self._listen(settings.listen)
-        self.admission.listening(self.address.port)
-        self._timer = self._loop.call_later(SWEEP, self._sweep)
 
-    async def _listen(self, address: Address) -> None:
-        try:
-            self._server = await self._loop.create_server(
-                self._accept, address.host, address.port, backlog=BACKLOG
-            )
-        except OSError as error:
-            raise ListenError(f"Cannot listen on {address}: {reason(error)}.") from None
+    async def _listen(self, settings: Settings) -> None:
+        """Raises ListenError."""
+        await self._add_endpoint(DEFAULT, "READ_WRITE", settings.listen)
+        for entry in settings.endpoints:
+            await self._add_endpoint(entry.name, entry.target_role, entry.listen)
+
+    async def _add_endpoint(self, name: str, role: TargetRole, listen: Address) -> None:
+        endpoint = Endpoint(name, role, self.pool)
+        await endpoint.listen(listen, self._accept)
+        self.endpoints[name] = endpoint
+        self.faults.put()
+
+    def lender(self, endpoint: Endpoint) -> Lender:
+        return self.group if endpoint.role == "READ_ONLY" else self.pool
 
     @property
     def address(self) -> Address:
-        """Where clients connect, with the port that port 0 became."""
-        host, port, *_ = self._server.sockets[0].getsockname()
-        return Address(host, port)
+        """Where clients of the default endpoint connect."""
+        return self.endpoints[DEFAULT].address
 
     @property
     def pool(self) -> Pool:
-        return self.target_connections.pool
+        """The writer's."""
+        return self.group.writer.pool
+
+    @property
+    def pools(self) -> list[Pool]:
+        return [member.pool for member in self.group.members]
+
+    def clock(self) -> float:
+        """Seconds of a monotonic clock, which time_scale makes faster."""
+        return self._loop.time() * self.settings.time_scale
 
     @property
     def tls(self) -> ServerTls | None:
@@ -121,14 +164,16 @@ class Proxy:
 
     async def stop(self) -> None:
         """No new clients; transactions get shutdown_grace seconds; then all end."""
-        self._server.close()
-        deadline = self._loop.time() + self.settings.shutdown_grace
-        while self._end_sessions(self._loop.time() >= deadline):  # noqa: ASYNC110
+        for endpoint in self.endpoints.values():
+            endpoint.close()
+        deadline = self.clock() + self.settings.shutdown_grace
+        while self._end_sessions(self.clock() >= deadline):  # noqa: ASYNC110
             await asyncio.sleep(SWEEP)
-        await self.target_connections.stop()
+        await self.group.stop()
         self._timer.cancel()
         await self._tasks.end()
-        await self._server.wait_closed()
+        for endpoint in self.endpoints.values():
+            await endpoint.closed()
 
     def refresh(self) -> None:
         """Begin to read all secrets again, whatever their age."""
@@ -141,12 +186,10 @@ class Proxy:
                 session.close(admin_shutdown())
         return bool(self.sessions)
 
-    def _accept(self) -> ClientSession:
-        session = ClientSession(self._number(), self)
+    def _accept(self, endpoint: Endpoint) -> ClientSession:
+        session = ClientSession(self._number(), self, endpoint)
         self.sessions.add(session)
-        self.starting[session] = (
-            self._loop.time() + self.settings.authentication_timeout
-        )
+        self.starting[session] = self.clock() + self.settings.authentication_timeout
         return session
 
     def _number(self) -> int:
@@ -154,15 +197,31 @@ class Proxy:
         return secrets.randbits(32)
 
     def _sweep(self) -> None:
-        now = self._loop.time()
+        now = self.clock()
         self._timer = self._loop.call_later(SWEEP, self._sweep)
-        self.target_connections.sweep(now)
+        self.group.sweep()
+        self.faults.sweep()
         while self.starting:
             session, deadline = next(iter(self.starting.items()))
             if deadline > now:
                 break
             del self.starting[session]
             session.close(authentication_timeout())
+
+        if now >= self._round_at:
+            self._round_at = now + ROUND
+            self._end_the_idle()
+
+    def _end_the_idle(self) -> None:
+        """Those that asked for nothing for long, and those that are here for long."""
+        now, scale = monotonic(), self.settings.time_scale
+        longest = self.settings.idle_client_timeout / scale
+        lifetime = CLIENT_LIFETIME / scale
+        for session in list(self.sessions):
+            if session.idle_for(now) >= longest:
+                session.close(idle_client_timeout())
+            elif now - session.began_at >= lifetime:
+                session.close(client_lifetime())
 
     # What sessions ask (House).
 
@@ -193,14 +252,6 @@ class Proxy:
         await self.admission.refresh(everything=False)
         guest.prove(self.admission.conversation(user, encrypted))
 
-    def greeting(self, key: Key, parameters: Values) -> Values | None:
-        return self._greetings.get((key, parameters))
-
-    def keep_greeting(self, key: Key, parameters: Values, told: Values) -> None:
-        self._greetings[key, parameters] = told
-        if len(self._greetings) > MAX_GREETINGS:
-            self._greetings.popitem(last=False)
-
     def login_refused(self, session: ClientSession, error: ClientError) -> ClientError:
         if error.sqlstate.startswith("28"):
             return no_credentials(session.key[0].decode("utf-8", "replace"))
@@ -228,5 +279,5 @@ class Proxy:
         connection = None if session is None else session.connection
         if not isinstance(connection, DatabaseConnection) or not connection.replies.due:
             return False
-        self.target_connections.cancel(connection)
+        connection.cancel()
         return True

@@ -28,7 +28,7 @@ from pinwatch.parameters import NEUTRAL, Values
 from pinwatch.peers import BorrowedConnection
 from pinwatch.pinning import Pinning
 from pinwatch.pins.cache import VerdictCache
-from pinwatch.pool import Connection, Key, Pool
+from pinwatch.pool import NOWHERE, Connection, Key, Lender, Source
 from pinwatch.prepared import ClientStatements
 from pinwatch.requests import Requests
 from pinwatch.responses import Client
@@ -36,6 +36,8 @@ from pinwatch.statements import Registry
 from pinwatch.wire import messages
 from pinwatch.wire.messages import IDLE
 
+LOGIN_PATIENCE: Final = 10.0
+"""Seconds that a login may wait for what clients are told, if clients wait less."""
 MAX_INPUT: Final = 65_536  # bytes kept of a client that waits
 IN_A_REQUEST: Final = (
     "The client connection that borrowed this database connection from the "
@@ -50,6 +52,18 @@ class Phase(Enum):
     CLOSED = "closed"
 
 
+class Endpoint(Protocol):
+    """Where the client connected."""
+
+    lender: Lender
+    """It may be another one at the next borrow."""
+
+    def greeting(self, key: Key, parameters: Values) -> Values | None:
+        """What a client with these parameters is told, if it was found out before."""
+
+    def keep_greeting(self, key: Key, parameters: Values, told: Values) -> None: ...
+
+
 class House(Door, Protocol):
     """What the proxy has for each of its sessions."""
 
@@ -60,14 +74,6 @@ class House(Door, Protocol):
 
     def now(self) -> datetime:
         """In UTC."""
-
-    @property
-    def pool(self) -> Pool: ...
-
-    def greeting(self, key: Key, parameters: Values) -> Values | None:
-        """What a client with these parameters is told, if it was found out before."""
-
-    def keep_greeting(self, key: Key, parameters: Values, told: Values) -> None: ...
 
     def backend_key(self, session: "ClientSession") -> tuple[int, bytes] | None:
         """The key to give the client, if it may cancel."""
@@ -88,10 +94,12 @@ class ClientSession(asyncio.Protocol):
     __slots__ = (
         "address",
         "asked_at",
+        "began_at",
         "cancel_key",
         "client",
         "connection",
         "encryption",
+        "endpoint",
         "greeting",
         "house",
         "key",
@@ -102,6 +110,7 @@ class ClientSession(asyncio.Protocol):
         "pool",
         "reading_paused",
         "requests",
+        "rested_at",
         "traffic",
         "transport",
         "waiting",
@@ -109,11 +118,12 @@ class ClientSession(asyncio.Protocol):
         "write_paused",
     )
 
-    def __init__(self, number: int, house: House) -> None:
+    def __init__(self, number: int, house: House, endpoint: Endpoint) -> None:
         statements = ClientStatements(house.registry)
         self.number = number
         self.house = house
-        self.pool = house.pool
+        self.endpoint = endpoint
+        self.pool: Source = NOWHERE
         self.phase = Phase.GREETING
         self.key: Key = (b"", b"")
         self.parameters = NEUTRAL
@@ -122,6 +132,7 @@ class ClientSession(asyncio.Protocol):
         self.traffic = house.counters.plain
         self.requests = Requests(statements, house.verdicts, self.pinning, self.traffic)
         self.asked_at = 0.0
+        self.began_at = self.rested_at = monotonic()
         self.connection: BorrowedConnection | None = None
         self.waiting = False
         self.greeting: Greeting | None = Greeting(self, house)
@@ -206,10 +217,10 @@ class ClientSession(asyncio.Protocol):
             self._leave(requested=True)
         return requests.needs_connection()
 
-    def _borrowed(self) -> bool:
+    def _borrowed(self, patience: float = 0) -> bool:
         """Whether the pool lends a connection now rather than later."""
         self.waiting = True
-        connection = self.pool.borrow(self)
+        connection = self.endpoint.lender.borrow(self, patience)
         if connection is None:
             return False
         self._take(connection)
@@ -258,7 +269,7 @@ class ClientSession(asyncio.Protocol):
             self.close(ClientError(error.text, error.sqlstate))
         elif self.phase is Phase.LOGIN:
             told = connection.responses.told
-            self.house.keep_greeting(self.key, self.parameters, told)
+            self.endpoint.keep_greeting(self.key, self.parameters, told)
             self._give_back()
             self._welcome(told)
         elif connection.responses.told is not self.client.told:
@@ -298,6 +309,18 @@ class ClientSession(asyncio.Protocol):
             self._end()
         else:
             self.close(connection_failure("The database connection was closed."))
+
+    def idle_for(self, now: float) -> float:
+        """Seconds since its last request ended; 0 while one is under way.
+
+        now is of the monotonic clock.
+        """
+        connection = self.connection
+        if self.phase is not Phase.READY or self.waiting:
+            return 0
+        if connection is not None and connection.replies.due:
+            return 0
+        return now - (self.asked_at or self.rested_at)
 
     @property
     def busy(self) -> bool:
@@ -402,11 +425,11 @@ class ClientSession(asyncio.Protocol):
         self.key, self.parameters = self.greeting.key, self.greeting.parameters
         self.greeting = None
         self.requests.input = rest
-        told = self.house.greeting(self.key, self.parameters)
+        told = self.endpoint.greeting(self.key, self.parameters)
         if told is not None:
             self._welcome(told)
         else:
-            self._borrowed()
+            self._borrowed(LOGIN_PATIENCE)
 
     def _welcome(self, told: Values) -> None:
         self.client.told = told

@@ -1,4 +1,4 @@
-"""The target: its database connections, from their opening to their end.
+"""One target: its database connections, from their opening to their end.
 
 Owns the pool and how it is filled: whom to log in as, what to try again, and what to
 tell those who wait when the database refuses. Does not know clients.
@@ -7,18 +7,20 @@ tell those who wait when the database refuses. Does not know clients.
 import asyncio
 import contextlib
 import logging
+import random
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pinwatch import events
+from pinwatch.config.model import Settings
 from pinwatch.config.target import Target
 from pinwatch.counters import Counters
 from pinwatch.database import CancelConnection, DatabaseConnection, Phase
 from pinwatch.errors import (
     ClientError,
-    TargetError,
     connection_failure,
     request_error,
+    unreachable,
 )
 from pinwatch.introduction import Encryption
 from pinwatch.pool import Key, Pool
@@ -30,14 +32,16 @@ from pinwatch.wire.messages import cancel_request
 log = logging.getLogger("pinwatch")
 
 CONNECT_TIMEOUT: Final = 10.0  # seconds for a connection to be opened and logged in
+NO_ANSWER: Final = f"no answer within {CONNECT_TIMEOUT:.0f} seconds"
 CLOSE_TIMEOUT: Final = 5.0  # seconds in which the server lets go of a connection
 RETRY_FIRST: Final = 0.1  # seconds; doubled at each failure
 RETRY_LAST: Final = 5.0
-PASSING_STATES: Final = ("53300", "57P03", "08006", "57P01", "57P02")
+PASSING_STATES: Final = ("53300", "57P03", "08001", "08006", "57P01", "57P02")
 """SQLSTATEs of a refusal that may pass: too many connections, starting up, down."""
 
-MAX_CONNECTIONS_SQL: Final = b"""
-SELECT current_setting('max_connections'),
+STATUS_SQL: Final = b"""
+SELECT pg_is_in_recovery(),
+       current_setting('max_connections'),
        current_setting('superuser_reserved_connections')::int
        + coalesce(current_setting('reserved_connections', true)::int, 0)
 """
@@ -61,32 +65,51 @@ class Tasks:
         await asyncio.gather(*self._running, return_exceptions=True)
 
 
+class Status(NamedTuple):
+    """What a target said of itself; reserved are its superusers' connections."""
+
+    writable: bool
+    max_connections: int
+    reserved: int
+
+
+def jittered(seconds: float) -> float:
+    """Between half of it and all of it, so that retries do not come together."""
+    return seconds * random.uniform(0.5, 1)
+
+
 class TargetConnections:
     """The connections to one target.
 
-    password gives what to log in with as a user; number an identifier not in use.
+    password gives what to log in with as a user; number an identifier not in use; now
+    is the proxy's clock, and lost hears that the target may be down.
     """
 
     def __init__(
         self,
         target: Target,
+        settings: Settings,
         registry: Registry,
-        max_statements: int,
-        borrow_timeout: float,
         password: Callable[[str], str | None],
         number: Callable[[], int],
         observe: events.Observe,
         counters: Counters,
+        now: Callable[[], float],
+        lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.target = target
+        self.settings = settings
         self.counters = counters
         self.registry = registry
-        self.max_statements = max_statements
         self.password = password
         self.number = number
         self.observe = observe
+        self.now = now
+        self.lost = lost
         self.all: set[DatabaseConnection] = set()
-        self._own: DatabaseConnection | None = None  # the proxy's, not the pool's
+        self._own: DatabaseConnection | None = None  # which answers the proxy
+        self._owned: set[DatabaseConnection] = set()  # that and those it was
+        self._answer: asyncio.Future[Row] | None = None  # for the proxy
         self._loop = asyncio.get_running_loop()
         self._all_closed = asyncio.Event()
         self._encryption = encryption(target)
@@ -94,38 +117,78 @@ class TargetConnections:
         self._retries: dict[Key, float] = {}  # seconds before the next try
         self._leaving: dict[DatabaseConnection, float] = {}
         self._logins: dict[DatabaseConnection, asyncio.Future[None]] = {}
-        self.pool = Pool(1, borrow_timeout, self._open, self._loop.time, counters)
+        self.status = Status(False, 1, 0)
+        pool = settings.connection_pool
+        self.pool = Pool(
+            1,
+            pool.connection_borrow_timeout,
+            self._open,
+            now,
+            counters,
+            self._loop.call_soon,
+        )
 
-    async def measure(self, percent: int) -> int:
-        """How many connections percent of the target's limit allows.
+    async def look(self, stay: bool) -> Status:
+        """Ask the target how it is, on a connection of the proxy's own.
 
-        Less what the target reserves for superusers, and at least one. Raises
-        TargetError where the target cannot be used.
+        stay keeps that connection for the next time. Raises ClientError where the
+        target cannot be used.
         """
-        target = self.target
-        key = target.user.encode(), target.database.encode()
-        connection = self._new(key)
+        connection = await self._itself()
+        self._answer = self._loop.create_future()
+        connection.ask(STATUS_SQL, self._answer.set_result)
         try:
-            await self._log_in(connection)
-        except ClientError as error:
-            raise TargetError(
-                f"The target {target.address} cannot be used: {error.text}."
-            ) from None
-        self._own = connection
-        self.all.add(connection)
-        answer: asyncio.Future[Row] = self._loop.create_future()
-        connection.ask(MAX_CONNECTIONS_SQL, answer.set_result)
-        most, reserved = (int(value or 0) for value in await answer)
-        connection.close("The proxy has its answer.")
-        return max(most * percent // 100 - reserved, 1)
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                recovering, most, reserved = await self._answer
+        except TimeoutError:
+            connection.abort()
+            raise unreachable(NO_ANSWER) from None
+        if not stay:
+            connection.close("The proxy has its answer.")
+        self.status = Status(recovering == b"f", int(most or 0), int(reserved or 0))
+        self.limit()
+        return self.status
 
-    def cancel(self, connection: DatabaseConnection) -> None:
+    def apply(self, settings: Settings) -> None:
+        """What is new in settings holds from now on."""
+        self.settings = settings
+        self.pool.borrow_timeout = settings.connection_pool.connection_borrow_timeout
+        self.limit()
+        self.pool.match()
+
+    def limit(self) -> None:
+        """The caps, by the settings and the target's own limit; at least one.
+
+        Of the target's limit, what it reserves for superusers is not the pool's.
+        """
+        percents = self.settings.connection_pool
+        percent, most = percents.max_connections_percent, self.status.max_connections
+        idle_share = percents.max_idle_percent / percent
+        allowed = max(most * percent // 100 - self.status.reserved, 1)
+        self.pool.max_connections = self.settings.max_connections or allowed
+        self.pool.max_idle = int(self.pool.max_connections * idle_share)
+
+    def drop(self, reason: str) -> None:
+        """End every connection now; whoever borrows one loses it."""
+        for connection in list(self.all):
+            self.kill(connection, reason)
+        for connection in list(self._logins):
+            connection.abort()
+
+    def kill(self, connection: DatabaseConnection, reason: str) -> None:
+        if connection not in self._owned:
+            self.pool.retire(connection)
+        connection.reason = reason
+        connection.abort()
+
+    def interrupt(self, connection: DatabaseConnection) -> None:
         """Ask the server to cancel what connection runs."""
         self._tasks.run(self._cancel(connection))
 
-    def sweep(self, now: float) -> None:
+    def sweep(self) -> None:
         """What time alone brings."""
         self.pool.sweep()
+        now = self._loop.time()
         for connection in [c for c, at in self._leaving.items() if at <= now]:
             connection.abort()
 
@@ -153,20 +216,53 @@ class TargetConnections:
         self.observe(events.DatabaseConnecting(number, encrypted))
         try:
             await self._log_in(connection)
+            await self._initialise(connection)
         except ClientError as error:
             self.observe(events.DatabaseRefused(number, error.text, error.sqlstate))
             self._refused(key, error)
         else:
             self._retries.pop(key, None)
-            self.all.add(connection)
+            connection.opened_at = self.now()
             self.observe(events.DatabaseConnected(number, *connection.ends()))
             self.pool.opened(connection)
 
+    async def _itself(self) -> DatabaseConnection:
+        """The proxy's own connection; raises ClientError."""
+        if self._own is not None and self._own.phase is Phase.READY:
+            return self._own
+        target = self.target
+        key = target.user.encode(), target.database.encode()
+        connection = self._own = self._new(key)
+        self._owned.add(connection)
+        await self._log_in(connection)
+        return connection
+
+    async def _initialise(self, connection: DatabaseConnection) -> None:
+        """Run the init query; raises ClientError."""
+        if not connection.init_query:
+            return
+        done = self._logins[connection] = self._loop.create_future()
+
+        def answered(error: ClientError | None) -> None:
+            if not done.done():
+                done.set_exception(error) if error else done.set_result(None)
+
+        connection.initialise(answered)
+        try:
+            await done
+        except ClientError:
+            connection.close("The init query failed.")
+            raise
+        finally:
+            del self._logins[connection]
+
     def _refused(self, key: Key, error: ClientError) -> None:
+        self.lost()
         if error.sqlstate in PASSING_STATES:
             delay = min(self._retries.get(key, RETRY_FIRST / 2) * 2, RETRY_LAST)
             self._retries[key] = delay
-            self.pool.unavailable(key, delay)
+            scaled = jittered(delay) * self.settings.time_scale
+            self.pool.unavailable(key, scaled)
         else:
             self.pool.refused(key, request_error(error.text, error.sqlstate))
 
@@ -176,9 +272,10 @@ class TargetConnections:
             key,
             self.password(key[0].decode("utf-8", "replace")),
             self.registry,
-            self.max_statements,
+            self.settings.max_prepared_statements,
             self,
             self._encryption,
+            (self.settings.connection_pool.init_query or "").encode(),
         )
 
     async def _log_in(self, connection: DatabaseConnection) -> None:
@@ -188,12 +285,11 @@ class TargetConnections:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await self._dial(connection)
                 await login
+            self.all.add(connection)
         except TimeoutError:
-            raise connection_failure(
-                f"no answer within {CONNECT_TIMEOUT:.0f} seconds"
-            ) from None
+            raise unreachable(NO_ANSWER) from None
         except OSError as error:
-            raise connection_failure(reason(error)) from None
+            raise unreachable(reason(error)) from None
         finally:
             del self._logins[connection]
             if connection.phase is not Phase.READY:
@@ -240,19 +336,29 @@ class TargetConnections:
         self.pool.give_back(connection)
 
     def closing(self, connection: DatabaseConnection, cancel: bool) -> None:
-        self.pool.retire(connection)
+        if connection not in self._owned:
+            self.pool.retire(connection)
         self._leaving[connection] = self._loop.time() + CLOSE_TIMEOUT
         if cancel:
-            self.cancel(connection)
+            self.interrupt(connection)
 
     def closed(self, connection: DatabaseConnection, reason: str) -> None:
         self.all.discard(connection)
-        if connection is not self._own:
+        ended_here = self._leaving.pop(connection, None) is not None
+        login = self._logins.get(connection)
+        if login is not None and not login.done():
+            login.set_exception(connection_failure(reason))
+        if connection in self._owned:
+            self._owned.discard(connection)
+            if self._answer is not None and not self._answer.done():
+                self._answer.set_exception(connection_failure(reason))
+        else:
             self.observe(events.DatabaseClosed(connection.number, reason))
         if not self.all:
             self._all_closed.set()
-        self._leaving.pop(connection, None)
         self.pool.closed(connection)
+        if not ended_here:
+            self.lost()
 
 
 def encryption(target: Target) -> Encryption | None:

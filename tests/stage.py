@@ -17,7 +17,7 @@ from pinwatch.errors import ClientError, no_credentials
 from pinwatch.greeting import Guest
 from pinwatch.parameters import Values
 from pinwatch.pins.cache import VerdictCache
-from pinwatch.pool import Key, Pool
+from pinwatch.pool import Key, Lender, Pool
 from pinwatch.session import ClientSession
 from pinwatch.statements import Registry
 from pinwatch.tls import ServerTls
@@ -143,22 +143,29 @@ class Stage:
         self.require_tls = False
         self.every_pin = False
         self.max_statements = max_statements
+        self.soon: list[Callable[[], None]] = []
         self.pool = Pool(
-            max_connections, timeout, self._open, lambda: self.time, self.counters
+            max_connections,
+            timeout,
+            self._open,
+            lambda: self.time,
+            self.counters,
+            self.soon.append,
         )
+        self.lender: Lender = self.pool
         self.on_open: Callable[[Server], None] = Server.greet
         self._number = 0
 
     def client(self, user: bytes = b"app", **settings: bytes) -> Client:
         """One that is logged in, to the database of its name."""
-        client = Client(ClientSession(self._next_number(), self))
+        client = Client(ClientSession(self._next_number(), self, self))
         named = {name.encode(): value for name, value in settings.items()}
         client.send(messages.startup({b"user": user, **named}))
         return client
 
     def stranger(self) -> Client:
         """One that is connected and has sent nothing."""
-        return Client(ClientSession(self._next_number(), self))
+        return Client(ClientSession(self._next_number(), self, self))
 
     def _next_number(self) -> int:
         self._number += 1
@@ -184,10 +191,16 @@ class Stage:
     def reset_done(self, connection: DatabaseConnection) -> None:
         self.pool.give_back(connection)
 
+    def interrupt(self, connection: DatabaseConnection) -> None:
+        self.cancelled.append(connection)
+
+    def kill(self, connection: DatabaseConnection, reason: str) -> None:
+        connection.abort()
+
     def closing(self, connection: DatabaseConnection, cancel: bool) -> None:
         self.pool.retire(connection)
         if cancel:
-            self.cancelled.append(connection)
+            self.interrupt(connection)
 
     def closed(self, connection: DatabaseConnection, reason: str) -> None:
         self.observe(events.DatabaseClosed(connection.number, reason))

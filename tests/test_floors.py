@@ -20,6 +20,8 @@ FLOORS: Final = (
     {"pinning"},
     {"session", "database"},
     {"admission", "targets"},
+    {"endpoints", "health"},
+    {"faults", "target_group"},
     {"proxy"},
     {"metrics"},
     {"log", "embedded", "origin", "web"},

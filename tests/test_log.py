@@ -33,6 +33,11 @@ CLIENT = "[proxyEndpoint=default] [clientConnection=1]"
 DATABASE = "[dbConnection=2]"
 LINES: list[tuple[events.Event, str]] = [
     (
+        events.FailedOver("first", "second", 2.25),
+        "[WARN] [proxyEndpoint=default] The writer is now the target second, and was "
+        "first. There was none for 2.2 seconds.",
+    ),
+    (
         events.ClientWelcomed(1, encrypted=True),
         f"[DEBUG] {CLIENT} The client logged in, with TLS on.",
     ),

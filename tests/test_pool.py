@@ -1,6 +1,7 @@
 """The pool alone: who is lent what, in which order; nobody waits for nothing."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from hypothesis import settings
@@ -15,7 +16,7 @@ from hypothesis.stateful import (
 
 from pinwatch.counters import Counters
 from pinwatch.errors import ClientError, request_error
-from pinwatch.pool import Connection, Key, Pool
+from pinwatch.pool import NOWHERE, Connection, Key, Pool, Source
 
 ADA: Key = (b"ada", b"shop")
 BOB: Key = (b"bob", b"shop")
@@ -31,6 +32,7 @@ class Wire:
         self.pool = pool
         self.key = key
         self.idle_since = -1.0
+        self.opened_at = 0.0
         self.reasons: list[str] = []
 
     def close(self, reason: str) -> None:
@@ -43,6 +45,7 @@ class Session:
 
     def __init__(self, key: Key) -> None:
         self.key = key
+        self.pool: Source = NOWHERE
         self.connection: Connection | None = None
         self.errors: list[str] = []
 
@@ -61,8 +64,14 @@ class Room:
     def __init__(self, size: int = 1, timeout: float = 120) -> None:
         self.time = 0.0
         self.asked: list[Key] = []
+        self.soon: list[Callable[[], None]] = []
         self.pool = Pool(
-            size, timeout, self.asked.append, lambda: self.time, Counters()
+            size,
+            timeout,
+            self.asked.append,
+            lambda: self.time,
+            Counters(),
+            self.soon.append,
         )
 
     def borrow(self, key: Key = ADA) -> Session:
@@ -487,7 +496,15 @@ class Schedules(RuleBasedStateMachine):
 
     @initialize(size=st.integers(1, 4))
     def start(self, size: int) -> None:
-        self.pool = Pool(size, 10, self.asked_to_open, lambda: self.time, Counters())
+        self.soon: list[Callable[[], None]] = []
+        self.pool = Pool(
+            size,
+            10,
+            self.asked_to_open,
+            lambda: self.time,
+            Counters(),
+            self.soon.append,
+        )
         self.pool.swap = self.swap
 
     def asked_to_open(self, key: Key) -> None:
@@ -568,7 +585,7 @@ class Schedules(RuleBasedStateMachine):
     def sweep(self, seconds: float) -> None:
         self.time += seconds
         self.pool.sweep()
-        assert all(deadline > self.time for deadline in self.pool.waiting.values())
+        assert all(wait.deadline > self.time for wait in self.pool.waiting.values())
         assert all(at > self.time for at in self.pool.retry_at.values())
 
     @invariant()

@@ -73,6 +73,8 @@ def _allowed(schema: Schema) -> str:
     match schema:
         case {"enum": [*first, last]}:
             return f"{', '.join(first)} or {last}"
+        case {"const": only}:
+            return str(only)
         case {"format": "path"}:
             return "a path"
         case {"format": str(form), **rest} if "writeOnly" not in rest:

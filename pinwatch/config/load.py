@@ -96,7 +96,7 @@ def _nearest(name: str, among: Iterable[str]) -> str | None:
     def last_part(dotted: str) -> str:
         return dotted.rpartition(".")[2].lower().replace("_", "").replace("-", "")
 
-    known = {last_part(setting): setting for setting in among}
+    known = {last_part(setting): setting for setting in reversed(list(among))}
     nearest = get_close_matches(last_part(name), known, n=1, cutoff=0.7)
     return known[nearest[0]] if nearest else None
 

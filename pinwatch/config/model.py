@@ -16,6 +16,7 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 
@@ -121,8 +122,46 @@ class ConnectionPool(BaseModel):
     """The cap on database connections, as a percentage of the target's
     max_connections."""
 
+    max_idle_connections_percent: Annotated[int, Field(ge=0, le=100)] | None = None
+    """How many database connections that nobody used for five minutes stay open, as a
+    percentage of the target's max_connections. Without one, half of
+    max_connections_percent."""
+
     connection_borrow_timeout: Annotated[float, Field(ge=0, le=300)] = 120
-    """Seconds that a client waits for a database connection."""
+    """Seconds that a client waits for a database connection; 0 fails at once where
+    none is idle."""
+
+    init_query: str | None = None
+    """SQL that each new database connection runs once, such as
+    "SET timezone TO utc; SET statement_timeout TO 30000"."""
+
+    session_pinning_filters: tuple[str, ...] = ()
+    """Refused: RDS Proxy has filters for MySQL only."""
+
+    @property
+    def max_idle_percent(self) -> float:
+        given = self.max_idle_connections_percent
+        return self.max_connections_percent / 2 if given is None else given
+
+    @field_validator("session_pinning_filters")
+    @classmethod
+    def _no_filters(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        if given:
+            raise ValueError(
+                "it must be empty, because RDS Proxy supports session pinning filters "
+                "for the MySQL engine family only"
+            )
+        return given
+
+    @model_validator(mode="after")
+    def _idle_within_cap(self) -> Self:
+        idle, most = self.max_idle_connections_percent, self.max_connections_percent
+        if idle is not None and idle > most:
+            raise ValueError(
+                f"max_idle_connections_percent is {idle}, but must be a whole number "
+                f"from 0 to max_connections_percent, which is {most}"
+            )
+        return self
 
 
 class Tls(BaseModel):
@@ -141,6 +180,54 @@ class Tls(BaseModel):
     """Names and addresses, beside localhost, that the made certificate is for."""
 
 
+DEFAULT: Final = "default"
+"""The endpoint that listen is."""
+
+TargetRole = Literal["READ_WRITE", "READ_ONLY"]
+Name = Annotated[
+    str,
+    Field(
+        max_length=63,
+        pattern=r"^[a-zA-Z](?:-?[a-zA-Z0-9]+)*$",
+        json_schema_extra={
+            "format": "at most 63 letters, digits and single hyphens, beginning with a "
+            "letter"
+        },
+    ),
+]
+"""As DBProxyEndpointName in the API."""
+
+
+class TargetEntry(BaseModel):
+    """One server of several."""
+
+    model_config = SETTINGS
+
+    name: Name
+    """What it is called in metrics, in the log and by pinwatch failover."""
+
+    url: Annotated[str, Field(repr=False, json_schema_extra={"writeOnly": True})]
+    """Its libpq URL."""
+
+    role: TargetRole = "READ_WRITE"
+    """READ_ONLY: a reader, until it is the only one that can be written to."""
+
+
+class EndpointEntry(BaseModel):
+    """One more place where clients connect, beside listen."""
+
+    model_config = SETTINGS
+
+    name: Name
+    """What it is called in metrics and in the log."""
+
+    listen: AddressSetting
+    """Where its clients connect."""
+
+    target_role: TargetRole = "READ_WRITE"
+    """READ_ONLY: its clients are served by readers."""
+
+
 class Settings(BaseModel):
     """All of them; a default is what a newcomer's `pinwatch up` uses."""
 
@@ -149,6 +236,12 @@ class Settings(BaseModel):
     target: str | None = Field(default=None, repr=False)
     """The PostgreSQL server behind the proxy, as a libpq URL. Without one, pinwatch
     starts its embedded PostgreSQL."""
+
+    targets: tuple[TargetEntry, ...] = ()
+    """Several servers instead of target: one that is written to, and its replicas."""
+
+    engine_family: Literal["POSTGRESQL"] = "POSTGRESQL"
+    """What the targets are."""
 
     listen: AddressSetting = Address("127.0.0.1", 6432)
     """Where clients connect. Addresses that other machines reach need an auth entry,
@@ -161,6 +254,9 @@ class Settings(BaseModel):
     """What is kept between starts: the embedded PostgreSQL's data, certificates.
     Without this setting it is pinwatch in $XDG_STATE_HOME, else in ~/.local/state, or
     in /var/lib for root."""
+
+    endpoints: tuple[EndpointEntry, ...] = ()
+    """More places where clients connect."""
 
     max_connections: Annotated[int, Field(ge=1)] | None = None
     """The cap on database connections as a plain number, instead of a percentage."""
@@ -196,6 +292,9 @@ class Settings(BaseModel):
     max_client_connections: Annotated[int, Field(ge=1)] = 10_000
     """Clients that may be connected at a time."""
 
+    idle_client_timeout: Annotated[int, Field(ge=1, le=28800)] = 1800
+    """Seconds after a client's last request when it is closed."""
+
     authentication_timeout: Annotated[float, Field(gt=0)] = 60
     """Seconds that a client gets to log in."""
 
@@ -212,13 +311,48 @@ class Settings(BaseModel):
     insecure_trust: bool = False
     """Let clients from other machines in without a password."""
 
+    allow_faults: bool = False
+    """Let faults be made on demand even where the HTTP side listens on an address that
+    other machines reach."""
+
+    time_scale: Annotated[float, Field(gt=0)] = 1
+    """How many seconds of the settings pass in one, for tests of long timeouts."""
+
     @model_validator(mode="after")
     def _no_open_door(self) -> Self:
         checked = self.auth or self.default_auth_scheme == "IAM_AUTH"
-        if not (self.listen.is_loopback or checked or self.insecure_trust):
-            raise ValueError(
-                f"listen is {self.listen}, but must be a loopback address unless "
-                "there is an [[auth]] entry or insecure_trust is on, because clients "
-                "need no password"
-            )
+        for name, listen in self.listens.items():
+            if not (listen.is_loopback or checked or self.insecure_trust):
+                raise ValueError(
+                    f"{name} is {listen}, but must be a loopback address unless "
+                    "there is an [[auth]] entry or insecure_trust is on, because "
+                    "clients need no password"
+                )
+        return self
+
+    @property
+    def listens(self) -> dict[str, Address]:
+        """Every address for clients, by the setting that has it."""
+        return {"listen": self.listen} | {
+            f"endpoints.{one.name}": one.listen for one in self.endpoints
+        }
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        for setting, entries in (
+            ("targets", self.targets),
+            ("endpoints", self.endpoints),
+        ):
+            names = [entry.name for entry in entries]
+            for name in names:
+                if names.count(name) > 1 or (setting, name) == ("endpoints", DEFAULT):
+                    raise ValueError(f"{setting} has {name} twice")
+        return self
+
+    @model_validator(mode="after")
+    def _one_writer(self) -> Self:
+        if self.targets and self.target is not None:
+            raise ValueError("target and targets are both given, but must not be")
+        if self.targets and all(one.role == "READ_ONLY" for one in self.targets):
+            raise ValueError("targets must have one whose role is READ_WRITE")
         return self

@@ -19,7 +19,7 @@ OTHER: Final = "other"  # both names of a pin by any further pair
 TLS_FAILED: Final = ("TLS", "SSL")
 """In the text of what a client broke on its way in, where that was the encryption."""
 
-DOWN: Final = ("08006", "57P01", "57P02", "57P03")
+DOWN: Final = ("08001", "08006", "57P01", "57P02", "57P03")
 """SQLSTATEs of a target that is not there, or does not serve; after any other refusal
 it does."""
 

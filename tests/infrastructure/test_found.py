@@ -1,8 +1,8 @@
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 import pytest
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from pinwatch.config import describe, model
 from pinwatch.errors import SettingError
@@ -29,15 +29,8 @@ Resources:
 """
 
 
-class Endpoint(BaseModel):
-    name: str
-    listen: str
-    target_role: Literal["READ_WRITE", "READ_ONLY"] = "READ_WRITE"
-
-
 class SettingsToCome(model.Settings):
     boredom_timeout: Annotated[int, Field(ge=1)] = 1800
-    endpoints: tuple[Endpoint, ...] = ()
 
     @model_validator(mode="after")
     def _not_all(self) -> Self:

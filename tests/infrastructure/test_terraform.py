@@ -147,7 +147,7 @@ class TestState:
         modules = [{"child_modules": [{"resources": [inner]}]}]
         orders = found(state(child_modules=modules))
         assert orders.proxy == 'module.a["x"].module.m.aws_db_proxy.this[0]'
-        assert orders.settings == {"require_tls": True}
+        assert orders.settings == {"engine_family": "POSTGRESQL", "require_tls": True}
 
     def test_a_data_source_is_no_proxy(self) -> None:
         looked_up = proxy("data.aws_db_proxy.this") | {"mode": "data"}

@@ -13,7 +13,9 @@ class Empty:
     def __init__(self) -> None:
         self.sessions = ()
         self.counters = Counters()
-        self.pool = Pool(1, 1.0, lambda key: None, lambda: 0.0, self.counters)
+        self.pool = Pool(
+            1, 1.0, lambda key: None, lambda: 0.0, self.counters, lambda work: None
+        )
         self.verdicts = VerdictCache()
 
 

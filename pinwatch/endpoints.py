@@ -1,0 +1,66 @@
+"""Endpoints: the addresses where clients connect, and the pool that serves each.
+
+Owns the listening socket, and what clients are greeted with there. Which target serves
+is the target group's to say.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from pinwatch.config.model import Address, TargetRole
+from pinwatch.errors import ListenError
+from pinwatch.parameters import Values
+from pinwatch.pool import Key, Lender
+from pinwatch.session import ClientSession
+from pinwatch.targets import reason
+
+BACKLOG: Final = 4_096
+MAX_GREETINGS: Final = 10_000
+
+
+class Endpoint:
+    """One of a proxy; lender serves its clients until it is replaced."""
+
+    def __init__(self, name: str, role: TargetRole, lender: Lender) -> None:
+        self.name = name
+        self.role = role
+        self.lender = lender
+        self._greetings: OrderedDict[tuple[Key, Values], Values] = OrderedDict()
+        self._server: asyncio.Server | None = None
+
+    async def listen(
+        self, address: Address, accept: Callable[["Endpoint"], ClientSession]
+    ) -> None:
+        """Raises ListenError."""
+        try:
+            self._server = await asyncio.get_running_loop().create_server(
+                lambda: accept(self), address.host, address.port, backlog=BACKLOG
+            )
+        except OSError as error:
+            raise ListenError(f"Cannot listen on {address}: {reason(error)}.") from None
+
+    @property
+    def address(self) -> Address:
+        """Where clients connect, with the port that port 0 became."""
+        assert self._server is not None
+        host, port, *_ = self._server.sockets[0].getsockname()
+        return Address(host, port)
+
+    def close(self) -> None:
+        """No new clients."""
+        if self._server is not None:
+            self._server.close()
+
+    async def closed(self) -> None:
+        if self._server is not None:
+            await self._server.wait_closed()
+
+    def greeting(self, key: Key, parameters: Values) -> Values | None:
+        return self._greetings.get((key, parameters))
+
+    def keep_greeting(self, key: Key, parameters: Values, told: Values) -> None:
+        self._greetings[key, parameters] = told
+        if len(self._greetings) > MAX_GREETINGS:
+            self._greetings.popitem(last=False)
