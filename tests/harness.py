@@ -8,7 +8,7 @@ import asyncio
 import atexit
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -211,6 +211,10 @@ class RunningProxy:
     def clients(self) -> int:
         """Client connections."""
         return len(self.proxy.sessions)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What work gives, done on the proxy's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
     def happened(self, kind: type[events.Event]) -> list[events.Event]:
         """What of this kind has happened so far."""

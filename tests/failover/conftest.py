@@ -1,0 +1,49 @@
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from pinwatch.config.model import Settings
+from tests.harness import RunningProxy, state_folder
+from tests.pair import Pair, streaming_pair
+
+
+class Before:
+    """Starts proxies before a pair."""
+
+    def __init__(self, pair: Pair, stack: ExitStack) -> None:
+        self.pair = pair
+        self.stack = stack
+
+    def __call__(self, **settings: Any) -> RunningProxy:
+        defaults = {
+            "listen": "127.0.0.1:0",
+            "http": None,
+            "shutdown_grace": 0,
+            "state_folder": state_folder(),
+            "targets": self.pair.targets,
+        }
+        chosen = Settings(**defaults | settings)
+        proxy = RunningProxy(chosen, self.pair.primary.postgres, "postgres")
+        return self.stack.enter_context(proxy)
+
+
+@pytest.fixture(scope="session")
+def started_pair() -> Iterator[Pair]:
+    with streaming_pair() as pair:
+        yield pair
+
+
+@pytest.fixture
+def pair(started_pair: Pair) -> Pair:
+    """Both at work, whatever the last test did."""
+    if not (started_pair.replica.data / "postmaster.pid").exists():
+        started_pair.rejoin()
+    return started_pair
+
+
+@pytest.fixture
+def before(pair: Pair) -> Iterator[Before]:
+    with ExitStack() as stack:
+        yield Before(pair, stack)
