@@ -166,7 +166,7 @@ class TargetGroup:
                         f"The target {to} is read-only: promote it first."
                     )
                 return member
-        names = ", ".join(member.name for member in self.members)
+        names = ", ".join(sorted(member.name for member in self.members))
         raise FailoverError(f"There is no target {to}: there are {names}.")
 
     def _changed(self) -> None:

@@ -1,0 +1,83 @@
+"""TargetHealth, in the words of the RDS API."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+
+import pytest
+
+from pinwatch.errors import TargetError
+from pinwatch.health import AVAILABLE, REGISTERING, Monitor, TargetHealth
+from tests.failover.conftest import Before
+from tests.harness import RunningProxy, eventually
+from tests.pair import Pair
+
+
+def monitor(proxy: RunningProxy, name: str) -> Monitor:
+    return next(m.monitor for m in proxy.proxy.group.members if m.name == name)
+
+
+def test_both_are_available(before: Before, pair: Pair) -> None:
+    proxy = before()
+    assert monitor(proxy, pair.primary.name).health is AVAILABLE
+    assert monitor(proxy, pair.replica.name).health is AVAILABLE
+    assert not monitor(proxy, pair.replica.name).serves_writes
+    assert TargetHealth("REGISTERING") == REGISTERING
+
+
+def test_unreachable(before: Before, pair: Pair) -> None:
+    proxy = before()
+    replica = monitor(proxy, pair.replica.name)
+    pair.replica.stop()
+    eventually(lambda: not replica.available)
+    eventually(lambda: replica.health.reason == "UNREACHABLE")
+    assert replica.health.state == "UNAVAILABLE"
+    assert replica.health.description
+    pair.replica.start()
+    eventually(lambda: replica.available)
+
+
+@pytest.fixture
+def other_login(pair: Pair) -> Iterator[str]:
+    """A role for whom the replica has no password."""
+    with closing(pair.primary.connect()) as connection:
+        connection.execute("CREATE ROLE stranger LOGIN CONNECTION LIMIT 0")
+        yield "stranger"
+        connection.execute("DROP ROLE stranger")
+
+
+def test_the_login_is_refused(before: Before, pair: Pair) -> None:
+    targets = pair.targets
+    targets[1]["url"] = targets[1]["url"].replace("postgres@", "nobody-there@")
+    proxy = before(targets=targets)
+    replica = monitor(proxy, pair.replica.name)
+    assert replica.health.state == "UNAVAILABLE"
+    assert replica.health.reason == "AUTH_FAILURE"
+
+
+def test_no_room(before: Before, pair: Pair, other_login: str) -> None:
+    targets = pair.targets
+    targets[1]["url"] = targets[1]["url"].replace("postgres@", f"{other_login}@")
+    eventually(lambda: _replicated(pair, other_login))
+    proxy = before(targets=targets)
+    assert monitor(proxy, pair.replica.name).health.reason == "PENDING_PROXY_CAPACITY"
+
+
+def test_another_refusal(before: Before, pair: Pair) -> None:
+    targets = pair.targets
+    targets[1]["url"] = targets[1]["url"].replace("/postgres?", "/missing?")
+    proxy = before(targets=targets)
+    assert monitor(proxy, pair.replica.name).health.reason == "CONNECTION_FAILED"
+
+
+def test_without_a_writer_it_does_not_start(pair: Pair) -> None:
+    targets = pair.targets
+    for target in targets:
+        target["url"] = target["url"].replace("/postgres?", "/missing?")
+    with ExitStack() as stack, pytest.raises(TargetError, match="cannot be used"):
+        Before(pair, stack)(targets=targets)
+
+
+def _replicated(pair: Pair, role: str) -> bool:
+    with closing(pair.replica.connect()) as connection:
+        found = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
+        return found.fetchone() is not None

@@ -1,0 +1,272 @@
+"""Each limit and timeout of RDS Proxy, at its bounds; long times run fast."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import psycopg
+import pytest
+from pydantic import ValidationError
+
+from pinwatch.config.model import Address, ConnectionPool, Settings
+from pinwatch.events import DatabaseConnected
+from tests.harness import Proxies, RunningProxy, eventually, state_folder
+from tests.live.conftest import Serve
+from tests.pair import Node
+from tests.wireclient import query
+
+DAY_IN_A_MOMENT: Final = 864_000  # time_scale: 24 hours in a tenth of a second
+MINUTES_IN_A_MOMENT: Final = 3_000
+
+
+@contextmanager
+def connected(
+    proxy: RunningProxy, **parameters: Any
+) -> Iterator[psycopg.Connection[Any]]:
+    dsn = proxy.endpoint().dsn
+    with closing(psycopg.connect(dsn, autocommit=True, **parameters)) as connection:
+        yield connection
+
+
+def backend(connection: psycopg.Connection[Any]) -> int:
+    return int(value(connection, "SELECT pg_backend_pid()"))
+
+
+def value(connection: psycopg.Connection[Any], sql: str) -> Any:
+    row = connection.execute(sql).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def fill(proxy: RunningProxy, count: int) -> None:
+    """Open count database connections, and leave them idle."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connected(proxy)) for _ in range(count)]
+        for client in clients:
+            client.execute("BEGIN")
+        for client in clients:
+            client.execute("COMMIT")
+
+
+class TestMaxIdleConnectionsPercent:
+    @pytest.mark.parametrize(
+        ("pool", "left"),
+        [
+            ({"max_idle_connections_percent": 0}, 0),
+            ({"max_idle_connections_percent": 25}, 1),
+            ({}, 2),
+            ({"max_idle_connections_percent": 100}, 4),
+            (
+                {"max_connections_percent": 50, "max_idle_connections_percent": 50},
+                4,
+            ),
+        ],
+    )
+    def test_those_unused_for_five_minutes(
+        self, proxy: Proxies, pool: dict[str, int], left: int
+    ) -> None:
+        running = proxy(4, connection_pool=pool, time_scale=MINUTES_IN_A_MOMENT)
+        fill(running, 4)
+        clock, began = running.proxy.clock, running.proxy.clock()
+        eventually(lambda: clock() > began + 2 * 300)
+        eventually(lambda: len(running.proxy.pool) == left)
+
+    def test_sooner_they_stay(self, proxy: Proxies) -> None:
+        running = proxy(4, connection_pool={"max_idle_connections_percent": 0})
+        fill(running, 4)
+        clock, began = running.proxy.clock, running.proxy.clock()
+        eventually(lambda: clock() > began + 0.3)
+        assert len(running.proxy.pool) == 4
+
+    def test_a_pinned_one_is_not_idle(self, proxy: Proxies) -> None:
+        running = proxy(
+            4,
+            connection_pool={"max_idle_connections_percent": 0},
+            time_scale=MINUTES_IN_A_MOMENT,
+            idle_client_timeout=28_800,
+        )
+        with connected(running) as pinned:
+            pinned.execute("SET work_mem TO '1MB'")
+            before = backend(pinned)
+            clock, began = running.proxy.clock, running.proxy.clock()
+            eventually(lambda: clock() > began + 2 * 300)
+            assert backend(pinned) == before
+
+    @pytest.mark.parametrize("percent", [-1, 51])
+    def test_bounds(self, percent: int) -> None:
+        with pytest.raises(ValidationError):
+            ConnectionPool(
+                max_connections_percent=50, max_idle_connections_percent=percent
+            )
+
+
+class TestConnectionBorrowTimeout:
+    def test_0_fails_at_once_where_none_is_idle(self, proxy: Proxies) -> None:
+        running = proxy(2, connection_pool={"connection_borrow_timeout": 0})
+        with connected(running) as holding, connected(running) as asking:
+            eventually(lambda: _begun(holding))
+            with pytest.raises(psycopg.errors.ConnectionException, match="Timed-out"):
+                asking.execute("SELECT 1")
+            eventually(lambda: any(running.proxy.pool.idle.values()))
+            assert value(asking, "SELECT 1") == 1
+
+    def test_0_and_many_requests_in_one_chunk(self, serve: Serve) -> None:
+        clients = serve(1, connection_pool={"connection_borrow_timeout": 0})
+        holder, asking = clients(), clients()
+        holder.query("BEGIN")
+        asking.send(query("SELECT 1") * 2_000)
+        for _ in range(2_000):
+            assert asking.reply().errors[0][:2] == ("ERROR", "08000")
+
+
+class TestInitQuery:
+    def test_once_for_each_database_connection(
+        self, proxy: Proxies, direct: psycopg.Connection[Any]
+    ) -> None:
+        direct.execute("CREATE TABLE begun ()")
+        running = proxy(
+            3,
+            connection_pool={
+                "init_query": "SET statement_timeout TO 54321; "
+                "INSERT INTO begun DEFAULT VALUES"
+            },
+        )
+        for _ in range(2):
+            fill(running, 3)
+        opened = len(running.happened(DatabaseConnected))
+        assert value(direct, "SELECT count(*) FROM begun") == opened
+        with connected(running) as client:
+            assert value(client, "SHOW statement_timeout") == "54321ms"
+
+    def test_clients_are_told(self, proxy: Proxies) -> None:
+        running = proxy(connection_pool={"init_query": "SET timezone TO 'Asia/Tokyo'"})
+        with connected(running) as client:
+            assert client.info.parameter_status("TimeZone") == "Asia/Tokyo"
+
+    def test_it_holds_after_another_client_s_parameters(self, proxy: Proxies) -> None:
+        running = proxy(
+            1, connection_pool={"init_query": "SET timezone TO 'Asia/Tokyo'"}
+        )
+        with connected(running, options="") as client:
+            assert value(client, "SHOW timezone") == "Asia/Tokyo"
+        with connected(running, application_name="other") as client:
+            assert value(client, "SHOW timezone") == "Asia/Tokyo"
+        with connected(running) as client:
+            assert value(client, "SHOW timezone") == "Asia/Tokyo"
+
+    def test_it_holds_after_a_reset(self, proxy: Proxies) -> None:
+        running = proxy(
+            1, connection_pool={"init_query": "SET timezone TO 'Asia/Tokyo'"}
+        )
+        with connected(running) as pinned:
+            before = backend(pinned)
+            pinned.execute("SET timezone TO 'Asia/Seoul'")
+        with connected(running) as client:
+            assert backend(client) == before
+            assert value(client, "SHOW timezone") == "Asia/Tokyo"
+
+    def test_an_error_in_it_refuses_the_borrow(
+        self, proxy: Proxies, direct: psycopg.Connection[Any]
+    ) -> None:
+        running = proxy(1, connection_pool={"init_query": "SELECT * FROM missing"})
+        with pytest.raises(psycopg.OperationalError) as refused:
+            psycopg.connect(running.endpoint().dsn)
+        assert 'Request returned an error: relation "missing" does not exist' in str(
+            refused.value
+        )
+        direct.execute("CREATE TABLE missing ()")
+        with connected(running) as client:
+            assert value(client, "SELECT 1") == 1
+
+
+class TestIdleClientTimeout:
+    def test_the_client_goes_and_the_database_connection_stays(
+        self, proxy: Proxies
+    ) -> None:
+        running = proxy(1, idle_client_timeout=60, time_scale=600)
+        with connected(running) as idle:
+            before = backend(idle)
+            eventually(lambda: not running.clients)
+            with pytest.raises(
+                psycopg.errors.IdleSessionTimeout, match="idle-session timeout"
+            ):
+                idle.execute("SELECT 1")
+        with connected(running) as client:
+            assert backend(client) == before
+
+    def test_in_a_transaction_as_well(
+        self, proxy: Proxies, direct: psycopg.Connection[Any]
+    ) -> None:
+        running = proxy(1, idle_client_timeout=60, time_scale=600)
+        direct.execute("CREATE TABLE kept ()")
+        with connected(running) as idle:
+            idle.execute("BEGIN")
+            idle.execute("INSERT INTO kept DEFAULT VALUES")
+            eventually(lambda: not running.clients)
+        assert value(direct, "SELECT count(*) FROM kept") == 0
+
+    def test_a_statement_that_runs_is_not_idle(self, proxy: Proxies) -> None:
+        running = proxy(1, idle_client_timeout=60, time_scale=600)
+        with connected(running) as busy:
+            assert value(busy, "SELECT 1 FROM pg_sleep(0.5)") == 1
+
+    @pytest.mark.parametrize("seconds", [0, 28_801, 1.5])
+    def test_bounds(self, seconds: float) -> None:
+        with pytest.raises(ValidationError):
+            Settings.model_validate({"idle_client_timeout": seconds})
+
+
+class TestADay:
+    def test_the_longest_life_of_a_client(self, proxy: Proxies) -> None:
+        running = proxy(1, time_scale=DAY_IN_A_MOMENT / 10, idle_client_timeout=28_800)
+        with connected(running) as client:
+
+            def work() -> None:
+                while True:
+                    client.execute("SELECT 1")
+
+            with pytest.raises(psycopg.OperationalError, match="24 hours"):
+                work()
+
+    def test_an_old_database_connection_is_replaced_when_idle(
+        self, proxy: Proxies
+    ) -> None:
+        running = proxy(
+            1,
+            time_scale=DAY_IN_A_MOMENT,
+            connection_pool={"max_idle_connections_percent": 100},
+        )
+        fill(running, 1)
+        eventually(lambda: not len(running.proxy.pool))
+
+
+def test_the_cap_follows_the_target() -> None:
+    """It is asked again each minute, and after a restart."""
+    with TemporaryDirectory(prefix="pinwatch-") as name, ExitStack() as stack:
+        Path(name).chmod(0o755)
+        node = Node("only", Path(name))
+        node.create()
+        node.start()
+        stack.callback(node.stop)
+        settings = Settings(
+            listen=Address("127.0.0.1", 0),
+            http=None,
+            shutdown_grace=0,
+            state_folder=state_folder(),
+            time_scale=600,
+        )
+        running = stack.enter_context(RunningProxy(settings, node.postgres, "postgres"))
+        before = running.proxy.pool.max_connections
+        node.set_up("max_connections = 30")
+        node.restart()
+        eventually(lambda: running.proxy.pool.max_connections == before - 30)
+
+
+def _begun(connection: psycopg.Connection[Any]) -> bool:
+    try:
+        connection.execute("BEGIN")
+    except psycopg.errors.ConnectionException:
+        return False
+    return True
