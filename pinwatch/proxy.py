@@ -5,7 +5,6 @@ does not pass through here.
 """
 
 import asyncio
-import functools
 import logging
 import secrets
 from collections import OrderedDict
@@ -16,13 +15,14 @@ from typing import Final
 from pinwatch import events
 from pinwatch.admission import Admission
 from pinwatch.auth.client import Conversation
-from pinwatch.config.model import DEFAULT, Address, Settings, TargetRole
+from pinwatch.config.model import DEFAULT, Address, EndpointEntry, Settings, TargetRole
 from pinwatch.config.target import Target
 from pinwatch.counters import Counters
 from pinwatch.database import DatabaseConnection
 from pinwatch.endpoints import Endpoint
 from pinwatch.errors import (
     ClientError,
+    ListenError,
     admin_shutdown,
     authentication_timeout,
     client_lifetime,
@@ -46,6 +46,17 @@ log = logging.getLogger("pinwatch")
 
 SWEEP: Final = 0.1  # seconds between looks at the clock
 ROUND: Final = 1.0  # seconds between looks at every client's
+FIXED: Final = (
+    "target",
+    "targets",
+    "listen",
+    "http",
+    "state_folder",
+    "allow_faults",
+    "time_scale",
+)
+"""Settings that hold from one start to the next."""
+
 CLIENT_LIFETIME: Final = 24 * 3600.0
 
 
@@ -100,6 +111,7 @@ class Proxy:
         try:
             await self._listen(settings)
         except BaseException:
+            self._stop_listening()
             await self.group.stop()
             raise
         self.admission.listening(self.address.port)
@@ -118,7 +130,7 @@ class Proxy:
             target,
             self.settings,
             self.registry,
-            functools.partial(self.admission.password, target),
+            lambda user: self.admission.password(target, user),
             self._number,
             self.observe,
             self.counters,
@@ -127,15 +139,16 @@ class Proxy:
 
     async def _listen(self, settings: Settings) -> None:
         """Raises ListenError."""
-        await self._add_endpoint(DEFAULT, "READ_WRITE", settings.listen)
-        for entry in settings.endpoints:
-            await self._add_endpoint(entry.name, entry.target_role, entry.listen)
-
-    async def _add_endpoint(self, name: str, role: TargetRole, listen: Address) -> None:
-        endpoint = Endpoint(name, role, self.pool)
-        await endpoint.listen(listen, self._accept)
-        self.endpoints[name] = endpoint
+        default = EndpointEntry(name=DEFAULT, listen=settings.listen)
+        for entry in (default, *settings.endpoints):
+            self.endpoints[entry.name] = await self._open_endpoint(entry)
         self.faults.put()
+
+    async def _open_endpoint(self, entry: EndpointEntry) -> Endpoint:
+        """Raises ListenError. One that moves may listen where it listens now."""
+        endpoint = Endpoint(entry.name, entry.target_role, self.pool)
+        await endpoint.listen(entry.listen, self._accept)
+        return endpoint
 
     def lender(self, endpoint: Endpoint) -> Lender:
         return self.group if endpoint.role == "READ_ONLY" else self.pool
@@ -164,8 +177,7 @@ class Proxy:
 
     async def stop(self) -> None:
         """No new clients; transactions get shutdown_grace seconds; then all end."""
-        for endpoint in self.endpoints.values():
-            endpoint.close()
+        self._stop_listening()
         deadline = self.clock() + self.settings.shutdown_grace
         while self._end_sessions(self.clock() >= deadline):  # noqa: ASYNC110
             await asyncio.sleep(SWEEP)
@@ -175,9 +187,59 @@ class Proxy:
         for endpoint in self.endpoints.values():
             await endpoint.closed()
 
+    async def reload(self, settings: Settings) -> list[str]:
+        """Work by settings from now on, without losing a client.
+
+        Gives the names of those that only a new start brings into force. Raises
+        SettingError and ListenError, and then nothing has changed.
+        """
+        fixed = {name: getattr(self.settings, name) for name in FIXED}
+        late = [name for name in FIXED if getattr(settings, name) != fixed[name]]
+        settings = settings.model_copy(update=fixed)
+        admission = Admission(settings, self.target)
+        await admission.start()
+        admission.listening(self.address.port)
+        await self._change_endpoints(settings)
+        self.settings, self.admission = settings, admission
+        self.require_tls = settings.require_tls
+        self.verdicts.follow(PROFILES[settings.profile])
+        self.group.apply(settings)
+        return late
+
+    async def _change_endpoints(self, settings: Settings) -> None:
+        """Listen where it is new, and no longer where it is gone; raises ListenError.
+
+        A client of an endpoint that is gone stays.
+        """
+        wanted = {entry.name: entry for entry in settings.endpoints}
+        before = {entry.name: entry for entry in self.settings.endpoints}
+        stay = {
+            name
+            for name in wanted
+            if name in before and wanted[name].listen == before[name].listen
+        }
+        added: dict[str, Endpoint] = {}
+        try:
+            for name in wanted.keys() - stay:
+                added[name] = await self._open_endpoint(wanted[name])
+        except ListenError:
+            for endpoint in added.values():
+                endpoint.close()
+            raise
+        for name in before.keys() - stay:
+            self.endpoints.pop(name).close()
+        for name in stay:
+            self.endpoints[name].role = wanted[name].target_role
+        self.endpoints |= added
+        self.faults.put()
+
     def refresh(self) -> None:
         """Begin to read all secrets again, whatever their age."""
         self._tasks.run(self.admission.refresh())
+
+    def _stop_listening(self) -> None:
+        for endpoint in self.endpoints.values():
+            endpoint.close()
 
     def _end_sessions(self, busy_too: bool) -> bool:
         """Whether some session still works on a transaction."""

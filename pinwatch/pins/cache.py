@@ -33,6 +33,14 @@ class VerdictCache:
         self.size = 0  # bytes of known
         self.misses = 0
 
+    def follow(self, profile: Profile) -> None:
+        """Judge by profile from now on."""
+        if profile is not self.profile:
+            self.profile = profile
+            self.known.clear()
+            self.older.clear()
+            self.size = 0
+
     def look(self, sql: bytes) -> Verdict | None:
         """None where there is nothing to say: no finding, warning or effect."""
         if sql in self.known:
