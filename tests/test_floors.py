@@ -21,7 +21,7 @@ FLOORS: Final = (
     {"session", "database"},
     {"admission", "targets"},
     {"proxy"},
-    {"metrics"},
+    {"metrics", "history"},
     {"log", "embedded", "origin", "web"},
     {"recording"},
     {"background"},
