@@ -8,14 +8,19 @@ from datetime import datetime
 from typing import Final
 
 from pinwatch import events
+from pinwatch.pins.sqlcommenter import without_comments
 
 MAX_DIGESTS: Final = 1_000
 
 
 @dataclass(slots=True, eq=False)
 class Digest:
-    """latest is the pin that came last; seconds are of the pins that are over."""
+    """Of pins whose text is the same, but for constants and comments.
 
+    latest is the pin that came last; seconds are of the pins that are over.
+    """
+
+    text: str
     latest: events.SessionPinned
     first_seen: datetime
     count: int = 0
@@ -46,12 +51,12 @@ class Digests:
         self._known: dict[tuple[str, str], Digest] = {}
 
     def pinned(self, event: events.SessionPinned, now: float) -> Digest:
-        key = event.digest, event.rule
+        key = without_comments(event.digest), event.rule
         digest = self._known.get(key)
         if digest is None:
             if len(self._known) >= 2 * self.most:
                 self._forget(now)
-            digest = self._known[key] = Digest(event, event.at)
+            digest = self._known[key] = Digest(key[0], event, event.at)
         digest.pinned(event, now)
         return digest
 
@@ -66,4 +71,4 @@ class Digests:
     def _forget(self, now: float) -> None:
         """Keep those that pinned for longest."""
         kept = self.ranked(now)[: self.most]
-        self._known = {(d.latest.digest, d.latest.rule): d for d in kept}
+        self._known = {(d.text, d.latest.rule): d for d in kept}

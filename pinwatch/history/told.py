@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 from datetime import datetime
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,26 +12,21 @@ from pinwatch.history import digests, pins
 EVENT: Final = tuple(field.name for field in fields(events.SessionPinned))
 
 
+def of_event(event: events.SessionPinned) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in EVENT}
+
+
 class Answer(BaseModel):
     """What is told, in JSON, of something."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
-class Pin(Answer):
-    """A client session that keeps its database connection until it ends."""
-
-    id: int
-    """From 1 at each start of the proxy."""
+class Event(Answer):
+    """A statement after which a session keeps its database connection."""
 
     at: datetime
-    """When it began."""
-
-    until: datetime | None
-    """When the session ended; null as long as it is pinned."""
-
-    pinned_seconds: float
-    """How long the session was pinned, or is so far."""
+    """When it ran."""
 
     client: int
     """The client connection, as the log numbers it."""
@@ -73,11 +68,26 @@ class Pin(Answer):
     advice: str
     """What to do about it."""
 
+
+class Pin(Event):
+    """A client session that keeps its database connection until it ends."""
+
+    id: int
+    """From 1 at each start of the proxy."""
+
+    until: datetime | None
+    """When the session ended; null as long as it is pinned."""
+
+    pinned_seconds: float
+    """How long the session was pinned, or is so far."""
+
     @classmethod
     def of(cls, pin: pins.Pin, now: float) -> Self:
-        event = {name: getattr(pin.event, name) for name in EVENT}
         return cls(
-            id=pin.id, until=pin.until, pinned_seconds=pin.seconds_at(now), **event
+            id=pin.id,
+            until=pin.until,
+            pinned_seconds=pin.seconds_at(now),
+            **of_event(pin.event),
         )
 
 
@@ -85,7 +95,7 @@ class Digest(Answer):
     """Pins with the same digest and rule."""
 
     digest: str
-    """The text with its constants replaced, as RDS Proxy logs it."""
+    """The text with its constants replaced, and without comments."""
 
     sql: str
     """The whole text of the latest of them; its first 2,048 characters."""
@@ -118,7 +128,7 @@ class Digest(Answer):
     def of(cls, digest: digests.Digest, now: float) -> Self:
         latest = digest.latest
         return cls(
-            digest=latest.digest,
+            digest=digest.text,
             sql=latest.sql,
             rule=latest.rule,
             contested=latest.contested,

@@ -110,6 +110,19 @@ def test_digests_are_summed_and_ranked(history: History, clock: Clock) -> None:
     assert ranked[1].pinned_seconds == 11
 
 
+def test_comments_do_not_tell_digests_apart(history: History, clock: Clock) -> None:
+    for client, digest in enumerate(
+        (
+            "set a.b = $1",
+            "set a.b = $1 /*traceparent='00-1-1-01'*/",
+            "/*a:b*/ set a.b = $1 -- here",
+        )
+    ):
+        history(pinned(client, digest=digest))
+    (one,) = history.digests.ranked(clock())
+    assert (one.text, one.count) == ("set a.b = $1", 3)
+
+
 def test_so_many_digests_and_no_more(clock: Clock) -> None:
     """Those that pinned for longest stay."""
     history = History(clock, max_digests=2)
@@ -119,7 +132,7 @@ def test_so_many_digests_and_no_more(clock: Clock) -> None:
         history(pinned(client, connection=2, digest=f"short{client}"))
         history(unpinned(client))
         ranked = history.digests.ranked(clock())
-        assert ranked[0].latest.digest == "lasting"
+        assert ranked[0].text == "lasting"
         assert len(ranked) <= 4
     history(unpinned(1))
 
