@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.error import HTTPError
@@ -18,12 +19,31 @@ from tests.harness import PATIENCE, RunningProxy
 ANY_PORT: Final = Address("127.0.0.1", 0)
 
 
-@contextmanager
-def answering(
-    proxy: RunningProxy, app: ASGIApp, listen: Address = ANY_PORT
-) -> Iterator[str]:
+def answering(proxy: RunningProxy, app: ASGIApp) -> AbstractContextManager[str]:
     """In the loop of the proxy; gives the URL."""
-    loop, site = proxy._loop, serving(app, listen)
+    return _serving(proxy._loop, app, ANY_PORT)
+
+
+@contextmanager
+def alone(app: ASGIApp, listen: Address) -> Iterator[str]:
+    """In a loop of its own, for what needs no proxy; gives the URL."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="site")
+    thread.start()
+    try:
+        with _serving(loop, app, listen) as url:
+            yield url
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(PATIENCE)
+        loop.close()
+
+
+@contextmanager
+def _serving(
+    loop: asyncio.AbstractEventLoop, app: ASGIApp, listen: Address
+) -> Iterator[str]:
+    site = serving(app, listen)
     enter = asyncio.run_coroutine_threadsafe(site.__aenter__(), loop)
     try:
         yield f"http://{enter.result(PATIENCE)}"

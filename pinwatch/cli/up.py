@@ -197,6 +197,7 @@ async def _serve(settings: Settings, target: Target) -> int:
     from pinwatch.metrics.tally import Tally
     from pinwatch.proxy import Proxy
     from pinwatch.web.app import app
+    from pinwatch.web.guard import Guard
     from pinwatch.web.server import serving
     from pinwatch.web.stream import Feed
 
@@ -218,7 +219,8 @@ async def _serve(settings: Settings, target: Target) -> int:
             if http is not None:
                 feed = Feed(history)
                 answers = app(proxy, history, feed, metrics_route(proxy, tally))
-                http = await running.enter_async_context(serving(answers, http))
+                guarded = Guard(answers, http, settings.http_token)
+                http = await running.enter_async_context(serving(guarded, http))
                 running.callback(feed.close)
             _greet(target, proxy.address, http)
             await loop.create_future()
