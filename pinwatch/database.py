@@ -94,6 +94,7 @@ class DatabaseConnection(asyncio.Protocol):
         self.init_query = init_query
         self.counters = owner.counters
         self.asked_at = 0.0  # when it was sent what it has not answered; 0 is nothing
+        self.since = monotonic()  # that it is opening, borrowed or closing
         self.borrows = 0
         self.cancelling = 0  # cancel requests that the server may not have read yet
         self.write_paused = False
@@ -143,6 +144,7 @@ class DatabaseConnection(asyncio.Protocol):
 
     def lent(self, session: Session, parameters: Values) -> bool:
         self.session = session
+        self.since = session.asked_at or monotonic()
         self.borrows += 1
         responses = self.responses
         before = responses.parameters
@@ -293,6 +295,7 @@ class DatabaseConnection(asyncio.Protocol):
         if self.phase in (Phase.CLOSING, Phase.CLOSED):
             return
         self.reason = reason
+        self.since = monotonic()
         self.phase = Phase.CLOSING
         self.owner.closing(self, cancel)
         transport = self.transport

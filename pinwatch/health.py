@@ -67,6 +67,7 @@ class Monitor:
         self._interval = max((ALONE if alone else AMONG_OTHERS) / scale, SOONEST)
         self._failures = 0
         self._again = asyncio.Event()
+        self._looking = asyncio.Lock()
 
     @property
     def available(self) -> bool:
@@ -86,6 +87,10 @@ class Monitor:
         self._again.set()
 
     async def look(self) -> None:
+        async with self._looking:
+            await self._look()
+
+    async def _look(self) -> None:
         before = self.health, self.writable
         try:
             status = await self.connections.look(stay=not self._alone)

@@ -282,7 +282,7 @@ class Proxy:
         for session in list(self.sessions):
             if session.idle_for(now) >= longest:
                 session.close(idle_client_timeout())
-            elif now - session.began_at >= lifetime:
+            elif now - session.connected >= lifetime:
                 session.close(client_lifetime())
 
     # What sessions ask (House).

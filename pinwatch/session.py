@@ -94,9 +94,10 @@ class ClientSession(asyncio.Protocol):
     __slots__ = (
         "address",
         "asked_at",
-        "began_at",
         "cancel_key",
         "client",
+        "connected",
+        "connected_at",
         "connection",
         "encryption",
         "endpoint",
@@ -122,6 +123,7 @@ class ClientSession(asyncio.Protocol):
         statements = ClientStatements(house.registry)
         self.number = number
         self.house = house
+        self.connected_at = house.now()
         self.endpoint = endpoint
         self.pool: Source = NOWHERE
         self.phase = Phase.GREETING
@@ -132,7 +134,7 @@ class ClientSession(asyncio.Protocol):
         self.traffic = house.counters.plain
         self.requests = Requests(statements, house.verdicts, self.pinning, self.traffic)
         self.asked_at = 0.0
-        self.began_at = self.rested_at = monotonic()
+        self.connected = self.rested_at = monotonic()
         self.connection: BorrowedConnection | None = None
         self.waiting = False
         self.greeting: Greeting | None = Greeting(self, house)
@@ -249,7 +251,7 @@ class ClientSession(asyncio.Protocol):
         """The pool has one at last."""
         self._take(connection)
         if self.phase is Phase.READY and self.connection is not None:
-            self.connection.asked_at = monotonic()
+            self.connection.asked_at = self.connection.since = monotonic()
             self.receive(b"")
             self._adjust_reading()
 

@@ -77,13 +77,23 @@ class TargetGroup:
         marked = sorted(self.members, key=lambda member: member.role != "READ_WRITE")
         writable = [one for one in marked if one.monitor.serves_writes]
         self._writer = (writable or marked)[0]
-        error = self._writer.monitor.error
-        if error is not None:
-            address = self._writer.connections.target.address
-            raise TargetError(f"The target {address} cannot be used: {error.text}.")
+        self._raise_for(self._writer)
         self._assign_roles()
         for member in self.members:
             self._tasks.run(member.monitor.run())
+
+    async def reach(self) -> None:
+        """Look at the writer, unless a connection to it is open; raises TargetError."""
+        writer = self._writer
+        if not writer.pool.borrowed and not any(writer.pool.idle.values()):
+            await writer.monitor.look()
+            self._raise_for(writer)
+
+    def _raise_for(self, member: Member) -> None:
+        error = member.monitor.error
+        if error is not None:
+            address = member.connections.target.address
+            raise TargetError(f"The target {address} cannot be used: {error.text}.")
 
     async def stop(self) -> None:
         await self._tasks.end()

@@ -181,6 +181,11 @@ class TargetConnections:
         connection.reason = reason
         connection.abort()
 
+    @property
+    def opening(self) -> list[DatabaseConnection]:
+        """The pool's connections that log in."""
+        return [one for one in self._logins if one not in self._owned]
+
     def interrupt(self, connection: DatabaseConnection) -> None:
         """Ask the server to cancel what connection runs."""
         self._tasks.run(self._cancel(connection))

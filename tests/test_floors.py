@@ -23,7 +23,7 @@ FLOORS: Final = (
     {"endpoints", "health"},
     {"faults", "target_group"},
     {"proxy"},
-    {"metrics"},
+    {"metrics", "history"},
     {"log", "embedded", "origin", "web"},
     {"recording"},
     {"background"},

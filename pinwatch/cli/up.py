@@ -191,12 +191,15 @@ async def _serve(settings: Settings, target: Target) -> int:
     """Until a signal; a second one ends the grace that transactions get."""
     import asyncio
 
+    from pinwatch.history.pins import History
     from pinwatch.log import DEBUG, LEVELS, Log
     from pinwatch.metrics.route import metrics_route
     from pinwatch.metrics.tally import Tally
     from pinwatch.proxy import Proxy
     from pinwatch.web.app import app
+    from pinwatch.web.guard import Guard
     from pinwatch.web.server import serving
+    from pinwatch.web.stream import Feed
 
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
@@ -206,15 +209,19 @@ async def _serve(settings: Settings, target: Target) -> int:
     level = DEBUG if settings.debug_logging else LEVELS[settings.log_level]
     with _stop_signals(signal.SIG_UNBLOCK), suppress(asyncio.CancelledError):
         async with AsyncExitStack() as running:
-            tally = Tally()
-            proxy = Proxy(settings, target, (Log(sys.stderr, level), tally))
+            tally, history = Tally(), History()
+            observers = Log(sys.stderr, level), tally, history
+            proxy = Proxy(settings, target, observers)
             await proxy.start()
             running.push_async_callback(proxy.stop)
             loop.add_signal_handler(signal.SIGHUP, proxy.refresh)
             http = settings.http
             if http is not None:
-                answers = app(proxy, metrics_route(proxy, tally))
-                http = await running.enter_async_context(serving(answers, http))
+                feed = Feed(history)
+                answers = app(proxy, history, feed, metrics_route(proxy, tally))
+                guarded = Guard(answers, http, settings.http_token)
+                http = await running.enter_async_context(serving(guarded, http))
+                running.callback(feed.close)
             _greet(target, proxy.address, http)
             await loop.create_future()
     return STOPPED_AT_ONCE if task.cancelling() > 1 else 0

@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
+    SecretStr,
     WithJsonSchema,
     field_validator,
     model_validator,
@@ -248,7 +249,12 @@ class Settings(BaseModel):
     or insecure_trust."""
 
     http: OptionalAddressSetting = Address("127.0.0.1", 9632)
-    """Where the HTTP side listens."""
+    """Where the HTTP side listens. Addresses that other machines reach need
+    http_token."""
+
+    http_token: Annotated[SecretStr, Field(min_length=1)] | None = None
+    """What who asks the HTTP side has to show: as Bearer, or once in /?token=... which
+    sets a cookie."""
 
     state_folder: Path = Field(default_factory=_state_folder)
     """What is kept between starts: the embedded PostgreSQL's data, certificates.
@@ -355,4 +361,13 @@ class Settings(BaseModel):
             raise ValueError("target and targets are both given, but must not be")
         if self.targets and all(one.role == "READ_ONLY" for one in self.targets):
             raise ValueError("targets must have one whose role is READ_WRITE")
+        return self
+
+    @model_validator(mode="after")
+    def _no_open_window(self) -> Self:
+        if self.http and not self.http.is_loopback and self.http_token is None:
+            raise ValueError(
+                f"http is {self.http}, but must be a loopback address unless "
+                "http_token is set, because it shows SQL to whoever asks"
+            )
         return self
