@@ -8,6 +8,9 @@ import typer
 from pinwatch import __version__
 from pinwatch.cli.check import check
 from pinwatch.cli.explain import explain
+from pinwatch.cli.failover import failover
+from pinwatch.cli.fault import fault
+from pinwatch.cli.reload import reload
 from pinwatch.cli.up import up
 from pinwatch.errors import PinwatchError, SettingError
 
@@ -22,6 +25,9 @@ app = typer.Typer(
 app.command()(up)
 app.command()(explain)
 app.command()(check)
+app.command()(failover)
+app.command()(reload)
+app.add_typer(fault, name="fault")
 
 
 def _version(asked: bool) -> None:

@@ -80,6 +80,13 @@ def up(
             help="Let clients from other machines in without a password.",
         ),
     ] = None,
+    allow_faults: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-faults",
+            help="Let faults on demand be made from other machines.",
+        ),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -123,10 +130,15 @@ def up(
         "max_connections": max_connections,
         "state_folder": state_folder,
         "insecure_trust": insecure_trust,
+        "allow_faults": allow_faults,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    beneath = _from(from_, proxy, given, config)
-    raise typer.Exit(_run(load(beneath | given, config)))
+
+    def read(say: bool = False) -> Settings:
+        beneath = _from(from_, proxy, given, config, say)
+        return load(beneath | given, config)
+
+    raise typer.Exit(_run(read(say=True), read))
 
 
 def _from(
@@ -134,8 +146,9 @@ def _from(
     proxy: str | None,
     given: Mapping[str, object],
     config: Path | None,
+    say: bool,
 ) -> dict[str, Any]:
-    """The infrastructure's settings over which nothing wins; says what was found."""
+    """The infrastructure's settings over which nothing wins; may say what was found."""
     from pinwatch.errors import SettingError
 
     if file is None:
@@ -157,12 +170,13 @@ def _from(
         ) from None
     found = read(text, str(file), proxy)
     left = beneath(found.settings, given, config)
-    _say(("From  ", "bold"), f"{file}, {found.proxy}\n")
-    _tabulate(table(found, left.winners))
+    if say:
+        _say(("From  ", "bold"), f"{file}, {found.proxy}\n")
+        _tabulate(table(found, left.winners))
     return left.settings
 
 
-def _run(settings: Settings) -> int:
+def _run(settings: Settings, read: Callable[[], Settings]) -> int:
     """Until it is stopped; gives the exit status."""
     import asyncio
 
@@ -173,30 +187,35 @@ def _run(settings: Settings) -> int:
         _target(settings) as target,
         asyncio.Runner(loop_factory=_event_loop()) as runner,
     ):
-        return runner.run(_serve(settings, target))
+        return runner.run(_serve(settings, target, read))
 
 
 def _target(settings: Settings) -> AbstractContextManager[Target]:
     from pinwatch.config.target import Target
 
-    if settings.target is not None:
-        return nullcontext(Target.parse(settings.target))
+    first = settings.targets[0].url if settings.targets else settings.target
+    if first is not None:
+        return nullcontext(Target.parse(first))
 
     from pinwatch.embedded import embedded_postgresql
 
     return embedded_postgresql(settings.state_folder, _say)
 
 
-async def _serve(settings: Settings, target: Target) -> int:
+async def _serve(
+    settings: Settings, target: Target, read: Callable[[], Settings]
+) -> int:
     """Until a signal; a second one ends the grace that transactions get."""
     import asyncio
 
+    from pinwatch.cli.reloading import Reloading, level
     from pinwatch.history.pins import History
-    from pinwatch.log import DEBUG, LEVELS, Log
+    from pinwatch.log import Log
     from pinwatch.metrics.route import metrics_route
     from pinwatch.metrics.tally import Tally
     from pinwatch.proxy import Proxy
     from pinwatch.web.app import app
+    from pinwatch.web.control import control_routes
     from pinwatch.web.guard import Guard
     from pinwatch.web.server import serving
     from pinwatch.web.stream import Feed
@@ -206,19 +225,21 @@ async def _serve(settings: Settings, target: Target) -> int:
     assert task is not None
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, task.cancel)
-    level = DEBUG if settings.debug_logging else LEVELS[settings.log_level]
     with _stop_signals(signal.SIG_UNBLOCK), suppress(asyncio.CancelledError):
         async with AsyncExitStack() as running:
             tally, history = Tally(), History()
-            observers = Log(sys.stderr, level), tally, history
-            proxy = Proxy(settings, target, observers)
+            written = Log(sys.stderr, level(settings))
+            proxy = Proxy(settings, target, (written, tally, history))
             await proxy.start()
             running.push_async_callback(proxy.stop)
-            loop.add_signal_handler(signal.SIGHUP, proxy.refresh)
+
+            reload = Reloading(read, proxy, written)
+            loop.add_signal_handler(signal.SIGHUP, reload.on_signal)
             http = settings.http
             if http is not None:
                 feed = Feed(history)
-                answers = app(proxy, history, feed, metrics_route(proxy, tally))
+                more = metrics_route(proxy, tally), *control_routes(proxy, reload)
+                answers = app(proxy, history, feed, *more)
                 guarded = Guard(answers, http, settings.http_token)
                 http = await running.enter_async_context(serving(guarded, http))
                 running.callback(feed.close)

@@ -26,7 +26,13 @@ INFO: Final = {
 SECURITY: Final = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "The http_token."}
 }
-MEANINGS: Final = {400: "A parameter is wrong.", 503: "It cannot be served now."}
+MEANINGS: Final = {
+    400: "What is asked for is wrong.",
+    403: "That is not allowed here.",
+    404: "There is none of that name.",
+    409: "It cannot be done as things are.",
+    503: "It cannot be served now.",
+}
 
 KEYWORDS: Final = ("type", "format", "enum", "minimum")
 """Of a parameter's schema, those that say what it must be."""
@@ -48,17 +54,30 @@ def document(routes: Iterable[BaseRoute]) -> Schema:
     return {
         "openapi": "3.1.1",
         "info": INFO,
-        "paths": {route.path: {"get": _operation(route)} for route in shown},
+        "paths": _paths(shown),
         "components": {"schemas": _schemas(shown), "securitySchemes": SECURITY},
         "security": [{"bearer": []}, {}],
     }
 
 
+def _paths(routes: Iterable[Route]) -> Schema:
+    paths: Schema = {}
+    for route in routes:
+        method = route.method if isinstance(route, Operation) else "GET"
+        paths.setdefault(route.path, {})[method.lower()] = _operation(route)
+    return paths
+
+
 def _schemas(routes: Iterable[Route]) -> Schema:
     answers: dict[type[BaseModel], None] = {Error: None}
     answers |= {route.answer: None for route in routes if isinstance(route, Operation)}
+    bodies = {r.body: None for r in routes if isinstance(r, Operation) and r.body}
     _, schemas = models_json_schema(
-        [(answer, "serialization") for answer in answers], ref_template=REFERENCE
+        [
+            *((answer, "serialization") for answer in answers),
+            *((body, "validation") for body in bodies),
+        ],
+        ref_template=REFERENCE,
     )
     found: Schema = schemas["$defs"]
     return found
@@ -73,6 +92,10 @@ def _operation(route: Route) -> Schema:
     }
     if isinstance(route, Operation):
         operation["parameters"] = _parameters(route)
+        if route.body is not None:
+            operation["requestBody"] = {
+                "content": {JSON: {"schema": _reference(route.body)}}
+            }
         operation["responses"]["200"]["content"] = {route.media_type: _answer(route)}
         for status in route.errors:
             operation["responses"][str(status)] = {
@@ -96,8 +119,12 @@ def _reference(model: type[BaseModel]) -> Schema:
 
 
 def _parameters(route: Operation) -> list[Schema]:
+    in_path = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in route.param_convertors
+    ]
     if route.query is None:
-        return []
+        return in_path
     properties: Schema = route.query.model_json_schema()["properties"]
     return [
         {

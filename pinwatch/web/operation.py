@@ -28,7 +28,7 @@ class Error(Answer):
 
 
 class Operation(Route):
-    """A GET; several says that it answers a list of answer, query what it is asked."""
+    """several says that it answers a list of answer; query and body are of requests."""
 
     def __init__(
         self,
@@ -38,13 +38,17 @@ class Operation(Route):
         *,
         several: bool = False,
         query: type[BaseModel] | None = None,
+        method: str = "GET",
+        body: type[BaseModel] | None = None,
         errors: tuple[int, ...] = (),
         media_type: str = JSON,
     ) -> None:
-        super().__init__(path, endpoint, methods=["GET"])
+        super().__init__(path, endpoint, methods=[method])
         self.answer = answer
         self.several = several
         self.query = query
+        self.method = method
+        self.body = body
         self.errors = errors
         self.media_type = media_type
 

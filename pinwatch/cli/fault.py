@@ -1,0 +1,105 @@
+"""pinwatch fault: what goes wrong in production, made to happen."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from pinwatch.cli.http_side import DEFAULT_URL, Token, Url, ask
+
+fault = typer.Typer(
+    help="Faults on demand: latency, refused borrows, killed connections, a pause.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+
+class Kind(StrEnum):
+    LATENCY = "latency"
+    REFUSE = "refuse"
+    KILL = "kill"
+    PAUSE = "pause"
+
+
+@fault.command()
+def add(
+    kind: Annotated[Kind, typer.Argument(help="What is to go wrong.")],
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What it is removed by.")
+    ] = None,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            help="Of latency, how long before each borrow; of kill, how often.",
+        ),
+    ] = 0,
+    every: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, help="Of refuse: each N-th borrow."),
+    ] = 1,
+    connections: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Of kill: so many, and not all."),
+    ] = None,
+    lasting: Annotated[
+        float | None,
+        typer.Option("--for", metavar="SECONDS", help="When it ends by itself."),
+    ] = None,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Put a fault on.
+
+    [bold]Examples[/bold]
+
+    $ pinwatch fault add latency --seconds 0.5 --for 60
+
+    $ pinwatch fault add refuse --every 10 --name flaky
+
+    $ pinwatch fault add kill --connections 1 --seconds 5
+
+    $ pinwatch fault add pause --for 30
+    """
+    asked = {
+        "kind": kind,
+        "name": name,
+        "seconds": seconds,
+        "every": every,
+        "connections": connections,
+        "lasting": lasting,
+    }
+    print(_line(ask(url, token, "/api/faults", "POST", asked)))
+
+
+@fault.command("list")
+def list_(url: Url = DEFAULT_URL, token: Token = None) -> None:
+    """Name the faults that are on."""
+    on = ask(url, token, "/api/faults")
+    print("\n".join(map(_line, on)) or "No fault is on.")
+
+
+@fault.command()
+def remove(
+    name: Annotated[str, typer.Argument(help="Of the fault.")],
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Remove a fault."""
+    print(_line(ask(url, token, f"/api/faults/{quote(name, safe='')}", "DELETE")))
+
+
+def _line(told: dict[str, Any]) -> str:
+    how = {
+        "latency": f"{told['seconds']:g} s before each borrow",
+        "refuse": f"one borrow of {told['every']}",
+        "kill": f"{told['connections'] or 'all'} database connections"
+        + (f" each {told['seconds']:g} s" if told["seconds"] else ""),
+        "pause": "no borrow is served",
+    }[told["kind"]]
+    left = "" if told["left"] is None else f", {told['left']:.0f} s left"
+    return f"{told['name']}: {how}; happened {told['happened']} times{left}"

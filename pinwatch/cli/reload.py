@@ -1,0 +1,18 @@
+"""pinwatch reload: read the settings of a running pinwatch again."""
+
+from __future__ import annotations
+
+from pinwatch.cli.http_side import DEFAULT_URL, Token, Url, ask
+
+
+def reload(url: Url = DEFAULT_URL, token: Token = None) -> None:
+    """Read the settings of a running pinwatch again, as SIGHUP does.
+
+    [bold]Example[/bold]
+
+    $ pinwatch reload
+    """
+    late = ask(url, token, "/api/reload", "POST")["restart"]
+    print("The settings were read again.")
+    if late:
+        print(f"These need a new start: {', '.join(late)}.")

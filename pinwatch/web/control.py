@@ -1,0 +1,232 @@
+"""What somebody may change over HTTP: the writer, the settings, faults on demand."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import asdict
+from typing import Annotated, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from pinwatch import faults
+from pinwatch.errors import FailoverError, FaultError, PinwatchError
+from pinwatch.history.told import Answer
+from pinwatch.proxy import Proxy
+from pinwatch.target_group import Member
+from pinwatch.web.operation import Operation, told, told_all
+
+Reload = Callable[[], Awaitable[list[str]]]
+"""Reads the settings again; gives those that need a new start."""
+
+NOT_ALLOWED = (
+    "Faults are refused where other machines reach the HTTP side: start with "
+    "--allow-faults, or listen on a loopback address."
+)
+M = TypeVar("M", bound=BaseModel)
+
+
+class Asked(BaseModel):
+    """What a request is to do."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True
+    )
+
+
+class Target(Answer):
+    """A target, and how it is: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_TargetHealth.html"""
+
+    name: str
+    address: str
+    role: str
+    """READ_WRITE of the one that is written to, READ_ONLY of the others."""
+
+    state: str
+    """REGISTERING, AVAILABLE or UNAVAILABLE."""
+
+    reason: str | None
+    """UNREACHABLE, CONNECTION_FAILED, AUTH_FAILURE or PENDING_PROXY_CAPACITY."""
+
+    description: str | None
+    max_connections: int
+    """The cap on database connections to it."""
+
+    @classmethod
+    def of(cls, member: Member) -> Self:
+        health = member.monitor.health
+        return cls(
+            name=member.name,
+            address=str(member.connections.target.address),
+            role=member.role,
+            state=health.state,
+            reason=health.reason,
+            description=health.description,
+            max_connections=member.pool.max_connections,
+        )
+
+
+class FailoverAsked(Asked):
+    """Another target is to be the writer."""
+
+    to: str | None = None
+    """Its name; without one, another that can be written to."""
+
+    outage: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0
+    """Seconds without any writer."""
+
+
+class FailedOver(Answer):
+    """There was a failover."""
+
+    before: str
+    after: str
+
+
+class Reloaded(Answer):
+    """The settings were read again."""
+
+    restart: list[str]
+    """Those that changed, and need a new start."""
+
+
+class FaultAsked(Asked):
+    """A fault is to be put on."""
+
+    kind: faults.Kind
+    """latency before each borrow; refuse some borrows; kill database connections;
+    pause the targets."""
+
+    name: str | None = None
+    """What it is removed by; without one it gets one."""
+
+    seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0
+    """Of latency, how long; of kill, how often, and 0 is once, now."""
+
+    every: Annotated[int, Field(ge=1)] = 1
+    """Of refuse: each borrow, or each second, third and so on."""
+
+    connections: Annotated[int, Field(ge=1)] | None = None
+    """Of kill: how many at a time; without a number, all."""
+
+    lasting: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Seconds until it ends by itself."""
+
+
+class Fault(Answer):
+    """A fault."""
+
+    name: str
+    kind: str
+    seconds: float
+    every: int
+    connections: int | None
+    left: float | None
+    """Seconds until it ends by itself."""
+
+    happened: int
+    """How often it has done something."""
+
+    @classmethod
+    def of(cls, fault: faults.Fault, now: float) -> Self:
+        known = {name: value for name, value in asdict(fault).items() if name in SHOWN}
+        left = None if fault.until is None else max(fault.until - now, 0.0)
+        return cls(left=left, **known)
+
+
+SHOWN = set(Fault.model_fields) - {"left"}
+
+
+def control_routes(proxy: Proxy, reload: Reload) -> list[BaseRoute]:
+    async def targets(request: Request) -> Response:
+        """Every target of the group, and its health."""
+        return told_all(map(Target.of, proxy.group.members))
+
+    async def failover(request: Request) -> Response:
+        """Make another target the writer; clients at work lose their connections."""
+        asked = await _asked(request, FailoverAsked)
+        before = proxy.group.writer.name
+        try:
+            writer = await proxy.group.failover(asked.to, asked.outage)
+        except FailoverError as error:
+            raise HTTPException(409, str(error)) from None
+        return told(FailedOver(before=before, after=writer.name))
+
+    async def reloads(request: Request) -> Response:
+        """Read the settings again; what is wrong with them changes nothing."""
+        try:
+            return told(Reloaded(restart=await reload()))
+        except PinwatchError as error:
+            raise HTTPException(400, str(error)) from None
+
+    return [
+        Operation("/api/targets", targets, Target, several=True),
+        Operation(
+            "/api/failover",
+            failover,
+            FailedOver,
+            method="POST",
+            body=FailoverAsked,
+            errors=(400, 409),
+        ),
+        Operation("/api/reload", reloads, Reloaded, method="POST", errors=(400,)),
+        *_fault_routes(proxy),
+    ]
+
+
+def _fault_routes(proxy: Proxy) -> Iterable[BaseRoute]:
+    def allowed() -> None:
+        http = proxy.settings.http
+        if not (http is None or http.is_loopback or proxy.settings.allow_faults):
+            raise HTTPException(403, NOT_ALLOWED)
+
+    def shown(fault: faults.Fault) -> Fault:
+        return Fault.of(fault, proxy.clock())
+
+    async def faults_on(request: Request) -> Response:
+        """The faults that are on."""
+        return told_all(map(shown, proxy.faults.on.values()))
+
+    async def add_fault(request: Request) -> Response:
+        """Put a fault on."""
+        allowed()
+        asked = await _asked(request, FaultAsked)
+        try:
+            fault = proxy.faults.add(**asked.model_dump())
+        except FaultError as error:
+            raise HTTPException(409, str(error)) from None
+        return told(shown(fault))
+
+    async def remove_fault(request: Request) -> Response:
+        """Remove the fault of that name."""
+        allowed()
+        try:
+            fault = proxy.faults.remove(request.path_params["name"])
+        except FaultError as error:
+            raise HTTPException(404, str(error)) from None
+        return told(shown(fault))
+
+    yield Operation("/api/faults", faults_on, Fault, several=True)
+    yield Operation(
+        "/api/faults",
+        add_fault,
+        Fault,
+        method="POST",
+        body=FaultAsked,
+        errors=(400, 403, 409),
+    )
+    yield Operation(
+        "/api/faults/{name}", remove_fault, Fault, method="DELETE", errors=(403, 404)
+    )
+
+
+async def _asked(request: Request, model: type[M]) -> M:
+    """The request's body; nothing is as good as {}. Raises HTTPException."""
+    try:
+        return model.model_validate_json(await request.body() or b"{}")
+    except ValidationError as error:
+        [first, *_] = error.errors(include_url=False)
+        where = ".".join(map(str, first["loc"]))
+        told = f"{where}: {first['msg']}." if where else f"{first['msg']}."
+        raise HTTPException(400, told) from None

@@ -1,0 +1,136 @@
+"""pinwatch failover, reload and fault, before a running pinwatch."""
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.cli.command import Up, pinwatch, pinwatch_up
+from tests.harness import Postgres, eventually
+from tests.site import ask
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    file = tmp_path / "pinwatch.toml"
+    file.write_text("max_connections = 3\n")
+    return file
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "log"
+
+
+@pytest.fixture
+def up(postgres: Postgres, config: Path, log: Path) -> Iterator[Up]:
+    target = postgres.server.url()
+    with pinwatch_up(log, "--target", target, "--config", str(config)) as up:
+        yield up
+
+
+def site(up: Up) -> str:
+    return up.greeting["HTTP"]
+
+
+def run(up: Up, *arguments: str, status: int = 0) -> str:
+    done = pinwatch(*arguments, "--url", site(up))
+    assert done.returncode == status, done.stderr
+    return done.stdout or done.stderr
+
+
+def connect(up: Up) -> psycopg.Connection[Any]:
+    return psycopg.connect(up.url, autocommit=True)
+
+
+def test_a_failover_of_one_target(up: Up) -> None:
+    with closing(connect(up)) as idle, closing(connect(up)) as busy:
+        idle.execute("SELECT 1")
+        busy.execute("BEGIN")
+        told = run(up, "failover", "--outage", "0.2")
+        assert told == "The writer is default, and was default.\n"
+        with pytest.raises(psycopg.OperationalError):
+            busy.execute("SELECT 1")
+        idle.execute("SELECT 1")
+
+
+def test_a_failover_to_nowhere(up: Up) -> None:
+    told = run(up, "failover", "--to", "b", status=1)
+    assert told == "pinwatch: There is no target b: there are default.\n"
+
+
+def test_targets_are_told(up: Up) -> None:
+    (target,) = ask(f"{site(up)}/api/targets").json
+    assert (target["name"], target["role"]) == ("default", "READ_WRITE")
+    assert (target["state"], target["reason"]) == ("AVAILABLE", None)
+
+
+def test_faults_come_and_go(up: Up) -> None:
+    assert run(up, "fault", "list") == "No fault is on.\n"
+    with closing(connect(up)) as client:
+        told = run(up, "fault", "add", "refuse", "--name", "flaky", "--for", "600")
+        assert told == "flaky: one borrow of 1; happened 0 times, 600 s left\n"
+        with pytest.raises(psycopg.errors.ConnectionException):
+            client.execute("SELECT 1")
+        assert "happened 1 times" in run(up, "fault", "list")
+        run(up, "fault", "remove", "flaky")
+        client.execute("SELECT 1")
+    told = run(up, "fault", "remove", "flaky", status=1)
+    assert told == "pinwatch: There is no fault flaky; on are: none.\n"
+
+
+def test_a_reload_over_http(up: Up, config: Path) -> None:
+    config.write_text("max_connections = 7\nlisten = '127.0.0.1:1'\n")
+    assert run(up, "reload") == "The settings were read again.\n"
+    assert ask(f"{site(up)}/api/pool").json["max_connections"] == 7
+    config.write_text("max_connections = 0\n")
+    told = run(up, "reload", status=1)
+    assert told == (
+        "pinwatch: max_connections is 0, but must be a whole number of at least 1.\n"
+    )
+    assert ask(f"{site(up)}/api/pool").json["max_connections"] == 7
+
+
+def test_a_reload_by_signal(up: Up, config: Path, log: Path) -> None:
+    config.write_text("max_connections = 7\ntime_scale = 2\n")
+    up.process.send_signal(signal.SIGHUP)
+    eventually(lambda: "These need a new start: time_scale." in log.read_text())
+    assert ask(f"{site(up)}/api/pool").json["max_connections"] == 7
+    config.write_text("what = 1\n")
+    up.process.send_signal(signal.SIGHUP)
+    eventually(lambda: "what is not a setting" in log.read_text())
+
+
+def test_what_is_not_asked_right(up: Up) -> None:
+    answer = ask(
+        f"{site(up)}/api/faults", method="POST", body=json.dumps({"kind": "fire"})
+    )
+    assert answer.status == 400
+    assert answer.json["error"].startswith("kind: ")
+
+
+def test_from_other_machines_faults_must_be_allowed(
+    postgres: Postgres, log: Path
+) -> None:
+    arguments = ("--target", postgres.server.url(), "--http", "0.0.0.0:0")
+    for more, status in ((), 1), (("--allow-faults",), 0):
+        with pinwatch_up(log, *arguments, *more, PINWATCH_HTTP_TOKEN="secret") as up:
+            url = site(up).replace("0.0.0.0", "127.0.0.1")
+            add = ("fault", "add", "pause", "--url", url)
+            done = pinwatch(*add, PINWATCH_HTTP_TOKEN="secret")
+            assert done.returncode == status
+            assert ("--allow-faults" in done.stderr) is bool(status)
+
+
+def test_nobody_answers() -> None:
+    done = pinwatch("failover", "--url", "http://127.0.0.1:1")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "pinwatch: No pinwatch answers at http://127.0.0.1:1: [Errno 111] Connection "
+        "refused.\n"
+    )
