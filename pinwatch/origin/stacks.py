@@ -94,7 +94,8 @@ def _work(frames: Iterable[FrameType]) -> Iterator[object]:
 
 
 def _waiting(loop: asyncio.AbstractEventLoop) -> Iterator[Stack]:
-    for task in asyncio.all_tasks(loop):
+    """Of all tasks but the one that runs: its frames are its thread's."""
+    for task in asyncio.all_tasks(loop) - {asyncio.current_task(loop)}:
         frames = tuple(_chain(task.get_coro()))
         if frames:
             yield Stack(frames, task)

@@ -27,6 +27,11 @@ SQL: Final = "SET search_path TO shop"
 BUSY: Final = "SELECT * FROM busy"
 
 
+if not django_settings.configured:
+    django_settings.configure()
+    django.setup()
+
+
 def with_psycopg(proxy: Proxy, sql: str) -> None:
     def checkout() -> None:
         connection.execute(sql.encode())  # pins
@@ -123,9 +128,6 @@ async def with_async_django(proxy: Proxy, sql: str) -> None:
 
 
 def _django(proxy: Proxy) -> Any:
-    if not django_settings.configured:
-        django_settings.configure()
-        django.setup()
     database = {
         "ENGINE": "django.db.backends.postgresql",
         "HOST": proxy.host,
