@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from concurrent import futures
 from dataclasses import dataclass
 from functools import partial
+from time import sleep
 from types import (
     BuiltinMethodType,
     CellType,
@@ -24,6 +25,8 @@ from types import (
 from typing import Any, Final
 
 METHODS: Final = (MethodType, BuiltinMethodType)
+LOOKS: Final = 40
+MOMENT: Final = 0.0005  # seconds
 MOST: Final = 500
 """Objects that are looked at on the way from a future to who awaits it."""
 
@@ -37,14 +40,19 @@ class Stack:
 
 
 def stacks() -> Iterator[Stack]:
-    """All but the calling thread's; a loop's tasks come after its thread."""
-    here = threading.get_ident()
-    for thread, innermost in sys._current_frames().items():
-        if thread != here:
-            frames = tuple(_outermost_first(innermost))
-            yield Stack(frames)
-            for loop in _loops(frames):
-                yield from _waiting(loop)
+    """All but the calling thread's; a loop's tasks come after its thread.
+
+    A task that runs, because it has sent a statement and not yet begun to wait, shows
+    little of itself: it gets a moment to do so.
+    """
+    for _ in range(LOOKS):
+        if not any(map(asyncio.current_task, _all_loops())):
+            break
+        sleep(MOMENT)
+    for frames in _threads():
+        yield Stack(frames)
+        for loop in _loops(frames):
+            yield from _waiting(loop)
 
 
 def above(stack: Stack, among: Iterable[Stack]) -> Stack | None:
@@ -58,6 +66,17 @@ def above(stack: Stack, among: Iterable[Stack]) -> Stack | None:
 
 
 # Threads.
+
+
+def _threads() -> Iterator[tuple[FrameType, ...]]:
+    here = threading.get_ident()
+    for thread, innermost in sys._current_frames().items():
+        if thread != here:
+            yield tuple(_outermost_first(innermost))
+
+
+def _all_loops() -> set[asyncio.AbstractEventLoop]:
+    return {loop for frames in _threads() for loop in _loops(frames)}
 
 
 def _outermost_first(innermost: FrameType | None) -> list[FrameType]:
@@ -94,8 +113,7 @@ def _work(frames: Iterable[FrameType]) -> Iterator[object]:
 
 
 def _waiting(loop: asyncio.AbstractEventLoop) -> Iterator[Stack]:
-    """Of all tasks but the one that runs: its frames are its thread's."""
-    for task in asyncio.all_tasks(loop) - {asyncio.current_task(loop)}:
+    for task in asyncio.all_tasks(loop):
         frames = tuple(_chain(task.get_coro()))
         if frames:
             yield Stack(frames, task)
