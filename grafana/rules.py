@@ -18,7 +18,7 @@ from grafana.alerts import Alert
 from grafana.datasources import PROMETHEUS
 
 GROUP: Final = "pinwatch"
-INTERVAL: Final = "30s"
+INTERVAL: Final = "30s"  # of Grafana; Prometheus has its evaluation_interval
 ORGANISATION: Final = 1  # Grafana's first, and usually only one
 EXPRESSION: Final = DataSourceRef(type_val="__expr__", uid="__expr__")
 VALUE, FIRES = "A", "B"
@@ -27,7 +27,7 @@ SECONDS: Final = 600  # of the past that a query may look at
 
 def of_prometheus(alerts: Iterable[Alert]) -> dict[str, Any]:
     rules = [_prometheus_rule(alert) for alert in alerts]
-    return {"groups": [{"name": GROUP, "interval": INTERVAL, "rules": rules}]}
+    return {"groups": [{"name": GROUP, "rules": rules}]}
 
 
 def of_grafana(alerts: Iterable[Alert]) -> dict[str, Any]:
