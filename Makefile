@@ -20,8 +20,8 @@ test-compiled:
 	$(PYTHON) -m venv $(COMPILED)/venv
 	$(COMPILED)/venv/bin/pip install --quiet --upgrade "pip>=25.1"
 	PINWATCH_COMPILE=1 $(COMPILED)/venv/bin/pip install --quiet ".[embedded]" --group dev
-	cd $(COMPILED) && rm -rf tests bench docs examples
-	cp -R tests bench docs examples pyproject.toml $(COMPILED)
+	cd $(COMPILED) && rm -rf tests bench docs examples grafana docker
+	cp -R tests bench docs examples grafana docker .dockerignore pyproject.toml $(COMPILED)
 	cd $(COMPILED) && venv/bin/python -c "from pinwatch.session import __file__ as f; assert not f.endswith('.py'), f"
 	cd $(COMPILED) && venv/bin/python -m pytest -n auto
 

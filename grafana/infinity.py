@@ -1,0 +1,52 @@
+"""What the Infinity data source is asked: GET of a path, and which fields are columns.
+
+Its query's names are those of its own documentation; the SDK does not have them.
+https://grafana.com/docs/plugins/yesoreyeram-infinity-datasource/latest/query/
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.cog.variants import Dataquery
+
+Type = Literal["timestamp", "string", "number"]
+
+
+@dataclass(frozen=True)
+class JsonQuery(Dataquery):
+    path: str
+    columns: dict[str, Type]
+    parameters: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "refId": "A",
+            "type": "json",
+            "source": "url",
+            "parser": "backend",
+            "format": "table",
+            "url": self.path,
+            "url_options": {
+                "method": "GET",
+                "params": [
+                    {"key": key, "value": value}
+                    for key, value in self.parameters.items()
+                ],
+            },
+            "root_selector": "",
+            "columns": [
+                {"selector": name, "text": name, "type": kind}
+                for name, kind in self.columns.items()
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Asked(Builder[Dataquery]):
+    """As panels take it."""
+
+    query: JsonQuery
+
+    def build(self) -> Dataquery:
+        return self.query

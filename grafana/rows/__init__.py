@@ -1,0 +1,1 @@
+"""The dashboard's rows, each a question: its title and its panels."""

@@ -1,0 +1,101 @@
+"""Who pins: by rule, database and user, over time, and each pin with its advice."""
+
+from typing import Final
+
+from grafana_foundation_sdk.builders import table
+from grafana_foundation_sdk.models.dashboard import (
+    DataTransformerConfig,
+    DynamicConfigValue,
+)
+from grafana_foundation_sdk.models.units import Seconds
+
+from grafana.datasources import API
+from grafana.infinity import Asked, JsonQuery
+from grafana.panels import HEIGHT, AnyPanel, bars, stacked
+from grafana.promql import occurrences, rate
+
+TITLE: Final = "Who pins?"
+EVENTS: Final = 200  # rows of the table
+
+PINS: Final = JsonQuery(
+    "/api/pins",
+    {
+        "at": "timestamp",
+        "rule": "string",
+        "user": "string",
+        "database": "string",
+        "application_name": "string",
+        "digest": "string",
+        "sql": "string",
+        "pinned_seconds": "number",
+        "advice": "string",
+    },
+    {"since": "${__from:date:iso}"},
+)
+WIDTHS: Final = {
+    "at": 170,
+    "rule": 130,
+    "user": 110,
+    "database": 110,
+    "application_name": 140,
+    "pinned_seconds": 120,
+}
+
+
+def panels() -> list[AnyPanel]:
+    return [
+        bars(
+            "Pins by rule",
+            "Sessions that began to be pinned, by the rule that came first.",
+            (occurrences("pins_total", "rule"), "{{rule}}"),
+            width=8,
+        ),
+        bars(
+            "Pins by database",
+            "Sessions that began to be pinned.",
+            (occurrences("pins_total", "database"), "{{database}}"),
+            width=8,
+        ),
+        bars(
+            "Pins by user",
+            "Sessions that began to be pinned.",
+            (occurrences("pins_total", "user"), "{{user}}"),
+            width=8,
+        ),
+        stacked(
+            "Pinned sessions by rule",
+            "How many are pinned at a time, on average: pinned seconds by the second.",
+            (f"{rate('pinned_seconds_total', 'rule')} > 0", "{{rule}}"),
+            width=12,
+        ),
+        bars(
+            "Warnings by rule",
+            "Statements that do not pin, and deserved a word.",
+            (occurrences("pin_warnings_total", "rule"), "{{rule}}"),
+            width=12,
+        ),
+        events(),
+    ]
+
+
+def events() -> table.Panel:
+    panel = (
+        table.Panel()
+        .title("Pin events")
+        .description(
+            "The latest pins since the beginning of the time range, by /api/pins."
+        )
+        .datasource(API)
+        .with_target(Asked(PINS))
+        .with_transformation(
+            DataTransformerConfig("limit", options={"limitField": EVENTS})
+        )
+        .height(HEIGHT + 4)
+        .span(24)
+        .filterable(True)
+    )
+    for name, width in WIDTHS.items():
+        panel.override_by_name(name, [DynamicConfigValue("custom.width", width)])
+    return panel.override_by_name(
+        "pinned_seconds", [DynamicConfigValue("unit", Seconds)]
+    )

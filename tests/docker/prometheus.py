@@ -1,0 +1,87 @@
+"""A Prometheus of Debian's, with the very files that compose mounts."""
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import isfinite
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import psutil
+import yaml
+
+from tests.docker.compose import lay_out, option
+from tests.harness import PATIENCE, eventually
+
+PROGRAM: Final = shutil.which("prometheus")
+INTERVAL: Final = "500ms"  # between scrapes
+
+
+class Prometheus:
+    """One that runs, and what it answers."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def get(self, path: str, **parameters: str) -> Any:
+        url = f"{self.url}/api/v1/{path}?{urlencode(parameters)}"
+        with urlopen(url, timeout=PATIENCE) as answer:
+            return json.load(answer)["data"]
+
+    def has_numbers(self, expression: str) -> bool:
+        """Whether the expression gives any number now."""
+        found = self.get("query", query=expression)["result"]
+        return any(isfinite(float(series["value"][1])) for series in found)
+
+    def values(self, label: str, series: str) -> list[str]:
+        """Of the label, as Grafana's label_values asks for them."""
+        parameters = {"match[]": series, "start": str(time.time() - 3600)}
+        found: list[str] = self.get(f"label/{label}/values", **parameters)
+        return found
+
+
+@contextmanager
+def prometheus(
+    root: Path, target: str, variables: dict[str, str]
+) -> Iterator[Prometheus]:
+    """What compose mounts is laid out below root, where all paths that its files have
+    are relative to theirs. Of prometheus.yaml two values are changed: the address of
+    pinwatch, which is a name in compose's network, and how often it is scraped.
+    """
+    assert PROGRAM is not None
+    lay_out("prometheus", root, variables)
+    file = root / option("prometheus", "config.file")[1:]
+    file.write_text(yaml.safe_dump(here(yaml.safe_load(file.read_text()), target)))
+    command = [
+        PROGRAM,
+        f"--config.file={file}",
+        f"--storage.tsdb.path={root / 'data'}",
+        "--web.listen-address=127.0.0.1:0",
+        "--log.level=warn",
+    ]
+    with subprocess.Popen(command, cwd=root) as process:
+        try:
+            port = eventually(lambda: listening(process))
+            yield Prometheus(f"http://127.0.0.1:{port}")
+        finally:
+            process.terminate()
+
+
+def here(configuration: dict[str, Any], target: str) -> dict[str, Any]:
+    (scraped,) = configuration["scrape_configs"]
+    assert scraped["static_configs"] == [{"targets": ["pinwatch:9632"]}]
+    scraped["static_configs"] = [{"targets": [target]}]
+    configuration["global"] = dict.fromkeys(configuration["global"], INTERVAL)
+    return configuration
+
+
+def listening(process: subprocess.Popen[bytes]) -> int:
+    """The port, or 0 before there is one."""
+    assert process.poll() is None, "Prometheus has ended"
+    connections = psutil.Process(process.pid).net_connections("tcp")
+    return next((c.laddr.port for c in connections if c.status == "LISTEN"), 0)

@@ -1,0 +1,211 @@
+"""A pinwatch under the load of compose, watched by Prometheus with compose's own files.
+
+What Grafana would ask Prometheus is asked here: that every expression gives data proves
+its metrics, their labels, the scrape and the rules at once.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.cli.command import pinwatch_up
+from tests.docker.compose import FOLDER, SERVICES, mounts
+from tests.docker.prometheus import INTERVAL, PROGRAM, Prometheus, prometheus
+from tests.grafana.written import DASHBOARD, expressions, panels
+from tests.harness import PATIENCE, Postgres, eventually
+
+TOKEN: Final = "of this test"
+LOAD: Final = FOLDER / "load" / "load.sh"
+CHOSEN: Final = {
+    "$__rate_interval": "3s",
+    "$__interval": "1s",
+    "$__range": "1m",
+    "$proxy": ".+",
+    "$endpoint": ".+",
+}
+"""What Grafana would put in place of the dashboard's variables."""
+
+WITHOUT_DATA: Final = {
+    "annotation Failovers": "there is one target, which has nowhere to fail over to",
+}
+
+pytestmark = [
+    pytest.mark.skipif(PROGRAM is None, reason="Prometheus is not installed"),
+    pytest.mark.skipif(not shutil.which("pgbench"), reason="pgbench is not installed"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The HTTP side of a pinwatch at work, and the Prometheus that watches it."""
+
+    http: str
+    prometheus: Prometheus
+
+
+@pytest.fixture(scope="module")
+def watched(postgres: Postgres) -> Iterator[Watched]:
+    """As compose has it, with the role that its files name."""
+    with TemporaryDirectory(prefix="pinwatch-") as name, app(postgres) as database:
+        root = Path(name)
+        (config,) = mounts("pinwatch").values()
+        told = ("--config", str(config), "--target", database)
+        with (
+            pinwatch_up(
+                root / "log",
+                *told,
+                "--state-folder",
+                str(root / "state"),
+                PINWATCH_HTTP_TOKEN=TOKEN,
+            ) as up,
+            load(database, up.url.replace("app@", "app:app@")),
+            prometheus(
+                root,
+                up.greeting["HTTP"].removeprefix("http://"),
+                {"PINWATCH_HTTP_TOKEN": TOKEN},
+            ) as watching,
+        ):
+            yield Watched(up.greeting["HTTP"], watching)
+
+
+@contextmanager
+def app(postgres: Postgres) -> Iterator[str]:
+    """The URL of a new database, as its owner."""
+    with closing(postgres.connect()) as connection:
+        connection.execute("CREATE ROLE app LOGIN")
+        connection.execute("CREATE DATABASE app OWNER app")
+        try:
+            yield postgres.endpoint("app").url().replace("postgres@", "app@")
+        finally:
+            connection.execute("DROP DATABASE app WITH (FORCE)")
+            connection.execute("DROP ROLE app")
+
+
+@contextmanager
+def load(database: str, proxy: str) -> Iterator[None]:
+    """That of compose's load service."""
+    script = [part for part in SERVICES["load"]["command"] if "://" not in part]
+    assert script == ["sh", "/load/load.sh"]
+    with subprocess.Popen(
+        ["sh", LOAD, database, proxy], start_new_session=True
+    ) as process:
+        try:
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_every_expression_gives_data(watched: Watched) -> None:
+    """All of panels, variables, alerts and annotations, whoever has them."""
+    missing = {
+        (who, chosen(expression))
+        for who, expression in expressions()
+        if who not in WITHOUT_DATA
+    }
+    assert missing
+
+    def all_give_data() -> bool:
+        for who, expression in sorted(missing):
+            if watched.prometheus.has_numbers(expression):
+                missing.remove((who, expression))
+        return not missing
+
+    try:
+        eventually(all_give_data, seconds=2 * PATIENCE)
+    finally:
+        assert missing == set()
+
+
+def chosen(expression: str) -> str:
+    for variable, value in CHOSEN.items():
+        expression = expression.replace(variable, value)
+    assert "$" not in expression
+    return expression
+
+
+def test_what_gives_no_data_is_asked_for() -> None:
+    assert set(WITHOUT_DATA) <= {who for who, _ in expressions()}
+
+
+def test_variables_have_values(watched: Watched) -> None:
+    for variable in DASHBOARD["templating"]["list"]:
+        (series, label) = re.findall(
+            r"label_values\((.+), (\w+)\)", chosen(variable["query"])
+        )[0]
+        assert label == variable["name"]
+        assert eventually(lambda s=series, n=label: watched.prometheus.values(n, s))  # type: ignore[misc]
+
+
+def test_the_target_is_scraped(watched: Watched) -> None:
+    eventually(lambda: watched.prometheus.has_numbers('up{job="pinwatch"} == 1'))
+    (target,) = watched.prometheus.get("targets")["activeTargets"]
+    assert (target["health"], target["lastError"]) == ("up", "")
+    assert target["scrapeInterval"] == INTERVAL
+
+
+def test_the_rules_are_evaluated(watched: Watched) -> None:
+    def unknown() -> list[str]:
+        groups = watched.prometheus.get("rules")["groups"]
+        rules = [rule for group in groups for rule in group["rules"]]
+        assert rules
+        return [rule["name"] for rule in rules if rule["health"] != "ok"]
+
+    eventually(lambda: not unknown())
+
+
+def test_the_health_check_passes_where_pinwatch_is(watched: Watched) -> None:
+    assert health(watched.http).returncode == 0
+
+
+def test_the_health_check_fails_where_it_is_not() -> None:
+    assert health("127.0.0.1:1").returncode != 0
+
+
+def health(http: str) -> subprocess.CompletedProcess[bytes]:
+    """By the program of the image's HEALTHCHECK."""
+    variables = {"PINWATCH_HTTP": http, "PINWATCH_HTTP_TOKEN": TOKEN}
+    return subprocess.run(
+        [sys.executable, FOLDER / "healthcheck.py"],
+        env=os.environ | variables,
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+
+
+def test_the_table_s_columns_are_what_the_api_answers(watched: Watched) -> None:
+    (table,) = [panel for panel in panels() if panel["type"] == "table"]
+    (query,) = table["targets"]
+    parameters = {one["key"]: one["value"] for one in query["url_options"]["params"]}
+    assert parameters == {"since": "${__from:date:iso}"}
+    asked = urlencode({"since": "2020-01-01T00:00:00.000Z"})
+    request = Request(f"{watched.http}{query['url']}?{asked}")
+    request.add_header("Authorization", f"Bearer {TOKEN}")
+
+    def pins() -> list[dict[str, object]]:
+        with urlopen(request, timeout=PATIENCE) as answer:
+            found: list[dict[str, object]] = json.load(answer)
+            return found
+
+    try:
+        first, *_ = eventually(pins)
+    except HTTPError as error:
+        error.close()
+        if error.code == 404:
+            pytest.skip("this pinwatch has no /api/pins")
+        raise
+    assert {column["selector"] for column in query["columns"]} <= set(first)

@@ -1,0 +1,10 @@
+"""What is committed is what the Python says."""
+
+import pytest
+
+from grafana.__main__ import FILES, FOLDER
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_writing_it_again_changes_nothing(name: str) -> None:
+    assert (FOLDER / name).read_text() == FILES[name](), "run python -m grafana"
