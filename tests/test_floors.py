@@ -22,7 +22,7 @@ FLOORS: Final = (
     {"admission", "targets"},
     {"proxy"},
     {"metrics", "history"},
-    {"log", "embedded", "origin", "web"},
+    {"log", "eventlog", "embedded", "origin", "web"},
     {"recording"},
     {"background"},
     {"fixture", "testcontainers"},
