@@ -85,6 +85,7 @@ class DatabaseConnection(asyncio.Protocol):
         self.idle_since = 0.0
         self.counters = owner.counters
         self.asked_at = 0.0  # when it was sent what it has not answered; 0 is nothing
+        self.since = monotonic()  # that it is opening, borrowed or closing
         self.borrows = 0
         self.cancelling = 0  # cancel requests that the server may not have read yet
         self.write_paused = False
@@ -134,6 +135,7 @@ class DatabaseConnection(asyncio.Protocol):
 
     def lent(self, session: Session, parameters: Values) -> bool:
         self.session = session
+        self.since = session.asked_at or monotonic()
         self.borrows += 1
         responses = self.responses
         before = responses.parameters
@@ -262,6 +264,7 @@ class DatabaseConnection(asyncio.Protocol):
         if self.phase in (Phase.CLOSING, Phase.CLOSED):
             return
         self.reason = reason
+        self.since = monotonic()
         self.phase = Phase.CLOSING
         self.owner.closing(self, cancel)
         transport = self.transport

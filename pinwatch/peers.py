@@ -55,6 +55,9 @@ class BorrowedConnection(Connection, Protocol):
     asked_at: float
     """When it was sent what it has not answered, in seconds; 0 is nothing."""
 
+    since: float
+    """When it came to be what it is, in seconds: opening, borrowed or closing."""
+
     cancelling: int
     """Cancel requests that may still reach what it runs."""
 

@@ -6,6 +6,7 @@ sent.
 """
 
 from datetime import datetime
+from time import monotonic
 from typing import Final, Protocol
 
 from pinwatch import events
@@ -45,11 +46,12 @@ class Pinned(Protocol):
 class Pinning:
     """The pin of one session."""
 
-    __slots__ = ("event", "pinned", "rules", "session", "state")
+    __slots__ = ("event", "pinned", "rules", "session", "since", "state")
 
     def __init__(self, session: Pinned) -> None:
         self.session = session
         self.pinned = False
+        self.since = 0.0  # that it is pinned, on a monotonic clock
         self.event: events.SessionPinned | None = None
         self.rules: dict[str, None] = {}
         self.state = SessionState()
@@ -70,6 +72,7 @@ class Pinning:
             self.rules.update(dict.fromkeys(f.rule for f in verdict.findings))
             if not self.pinned:
                 self.pinned = True
+                self.since = monotonic()
                 self.event = self._tell(verdict, verdict.findings[0], prepared)
                 self._tell_more(verdict, 1, prepared)
             else:

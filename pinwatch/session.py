@@ -90,6 +90,8 @@ class ClientSession(asyncio.Protocol):
         "asked_at",
         "cancel_key",
         "client",
+        "connected",
+        "connected_at",
         "connection",
         "encryption",
         "greeting",
@@ -113,6 +115,8 @@ class ClientSession(asyncio.Protocol):
         statements = ClientStatements(house.registry)
         self.number = number
         self.house = house
+        self.connected_at = house.now()
+        self.connected = monotonic()
         self.pool = house.pool
         self.phase = Phase.GREETING
         self.key: Key = (b"", b"")
@@ -238,7 +242,7 @@ class ClientSession(asyncio.Protocol):
         """The pool has one at last."""
         self._take(connection)
         if self.phase is Phase.READY and self.connection is not None:
-            self.connection.asked_at = monotonic()
+            self.connection.asked_at = self.connection.since = monotonic()
             self.receive(b"")
             self._adjust_reading()
 

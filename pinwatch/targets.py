@@ -86,7 +86,7 @@ class TargetConnections:
         self.number = number
         self.observe = observe
         self.all: set[DatabaseConnection] = set()
-        self._own: DatabaseConnection | None = None  # the proxy's, not the pool's
+        self._own: set[DatabaseConnection] = set()  # the proxy's, not the pool's
         self._loop = asyncio.get_running_loop()
         self._all_closed = asyncio.Event()
         self._encryption = encryption(target)
@@ -102,22 +102,23 @@ class TargetConnections:
         Less what the target reserves for superusers, and at least one. Raises
         TargetError where the target cannot be used.
         """
-        target = self.target
-        key = target.user.encode(), target.database.encode()
-        connection = self._new(key)
-        try:
-            await self._log_in(connection)
-        except ClientError as error:
-            raise TargetError(
-                f"The target {target.address} cannot be used: {error.text}."
-            ) from None
-        self._own = connection
-        self.all.add(connection)
+        connection = await self._connect()
         answer: asyncio.Future[Row] = self._loop.create_future()
         connection.ask(MAX_CONNECTIONS_SQL, answer.set_result)
         most, reserved = (int(value or 0) for value in await answer)
         connection.close("The proxy has its answer.")
         return max(most * percent // 100 - reserved, 1)
+
+    async def reach(self) -> None:
+        """Log in, unless a connection is open; raises TargetError."""
+        if not self.pool.borrowed and not any(self.pool.idle.values()):
+            connection = await self._connect()
+            connection.close("The proxy has reached the target.")
+
+    @property
+    def opening(self) -> list[DatabaseConnection]:
+        """The pool's connections that log in."""
+        return [one for one in self._logins if one not in self._own]
 
     def cancel(self, connection: DatabaseConnection) -> None:
         """Ask the server to cancel what connection runs."""
@@ -169,6 +170,21 @@ class TargetConnections:
             self.pool.unavailable(key, delay)
         else:
             self.pool.refused(key, request_error(error.text, error.sqlstate))
+
+    async def _connect(self) -> DatabaseConnection:
+        """One for the proxy itself; raises TargetError."""
+        target = self.target
+        connection = self._new((target.user.encode(), target.database.encode()))
+        self._own.add(connection)
+        try:
+            await self._log_in(connection)
+        except ClientError as error:
+            self._own.discard(connection)
+            raise TargetError(
+                f"The target {target.address} cannot be used: {error.text}."
+            ) from None
+        self.all.add(connection)
+        return connection
 
     def _new(self, key: Key) -> DatabaseConnection:
         return DatabaseConnection(
@@ -247,7 +263,9 @@ class TargetConnections:
 
     def closed(self, connection: DatabaseConnection, reason: str) -> None:
         self.all.discard(connection)
-        if connection is not self._own:
+        if connection in self._own:
+            self._own.discard(connection)
+        else:
             self.observe(events.DatabaseClosed(connection.number, reason))
         if not self.all:
             self._all_closed.set()

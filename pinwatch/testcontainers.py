@@ -5,9 +5,10 @@ lets every client in as the target's role: it is for tests.
 """
 
 import json
+from secrets import token_urlsafe
 from typing import Any, Final, Protocol
 from urllib.parse import quote
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import HttpWaitStrategy
@@ -64,7 +65,9 @@ class PinwatchContainer(DockerContainer):
         self.with_env("PINWATCH_LISTEN", f"{ANYWHERE}:{PORT}")
         self.with_env("PINWATCH_HTTP", f"{ANYWHERE}:{HTTP_PORT}")
         self.with_env("PINWATCH_INSECURE_TRUST", "true")
-        for name, value in (settings or {}).items():
+        given = {"http_token": token_urlsafe()} | (settings or {})
+        self.http_token = str(given["http_token"])
+        for name, value in given.items():
             variable = name.upper().replace(".", "__")
             self.with_env(f"PINWATCH_{variable}", str(value))
         self.waiting_for(HttpWaitStrategy(HTTP_PORT, "/healthz"))
@@ -80,13 +83,15 @@ class PinwatchContainer(DockerContainer):
         return f"{scheme}://{user}@{where}/{database}"
 
     def get_http_url(self) -> str:
-        """Of the HTTP side, for ``pinwatch check --url``."""
+        """Of the HTTP side, for ``pinwatch check --url``, with http_token."""
         host, port = self.get_container_host_ip(), self.get_exposed_port(HTTP_PORT)
         return f"http://{host}:{port}"
 
     def get_pins(self) -> list[dict[str, Any]]:
         """Every pin since the start, as GET /api/pins tells it."""
-        with urlopen(f"{self.get_http_url()}/api/pins") as answer:
+        headers = {"Authorization": f"Bearer {self.http_token}"}
+        request = Request(f"{self.get_http_url()}/api/pins", headers=headers)
+        with urlopen(request) as answer:
             pins: list[dict[str, Any]] = json.load(answer)
         return pins
 

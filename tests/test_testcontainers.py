@@ -47,8 +47,12 @@ def test_it_is_told_where_the_postgres_container_is() -> None:
         "PINWATCH_LISTEN": "0.0.0.0:6432",
         "PINWATCH_HTTP": "0.0.0.0:9632",
         "PINWATCH_INSECURE_TRUST": "true",
+        "PINWATCH_HTTP_TOKEN": one.http_token,
         "PINWATCH_CONNECTION_POOL__MAX": "5",
     }
+    own = PinwatchContainer(postgres, "db", settings={"http_token": "mine"})
+    assert (own.http_token, own.env["PINWATCH_HTTP_TOKEN"]) == ("mine", "mine")
+    assert one.http_token != PinwatchContainer(postgres, "db").http_token
     assert {str(port) for port in one.ports} == {"6432", "9632"}
     with pytest.raises(ValueError, match="Give the Postgres"):
         PinwatchContainer(postgres)

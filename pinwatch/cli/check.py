@@ -6,7 +6,6 @@ this is the step after the tests.
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from pinwatch.cli.asking import DEFAULT_URL, HttpSide, Token, Url
 from pinwatch.errors import SettingError
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
@@ -23,7 +23,6 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.recording import Pin
 
 PINS: Final = 1
-TIMEOUT: Final = 10.0  # seconds until the HTTP side has to have answered
 ANY_TEST: Final = "*"
 
 
@@ -33,9 +32,8 @@ class Contested(StrEnum):
 
 
 def check(
-    url: Annotated[
-        str, typer.Option(metavar="URL", help="The HTTP side of a running pinwatch.")
-    ] = "http://127.0.0.1:9632",
+    url: Url = DEFAULT_URL,
+    token: Token = None,
     baseline: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Known pins, which do not fail the check."),
@@ -62,7 +60,7 @@ def check(
     from pinwatch.fixture.wording import explained
 
     known = _baseline(baseline, update_baseline)
-    pins = [_pin(told) for told in _fetch(url)]
+    pins = [_pin(told) for told in _fetch(HttpSide(url, token))]
     records = [_record(pin, known, contested) for pin in pins]
     if update_baseline and baseline is not None:
         _update(known, records, baseline)
@@ -87,19 +85,13 @@ def _baseline(file: Path | None, update: bool) -> Baseline:
     return Baseline() if update and not file.exists() else Baseline.read(file)
 
 
-def _fetch(url: str) -> list[dict[str, Any]]:
+def _fetch(side: HttpSide) -> list[dict[str, Any]]:
     """Raises SettingError."""
-    from urllib.request import urlopen
-
-    try:
-        with urlopen(f"{url.rstrip('/')}/api/pins", timeout=TIMEOUT) as answer:
-            pins = json.load(answer)
-    except (OSError, ValueError) as error:
-        raise SettingError(
-            f"--url is {url}, but no pinwatch answers there: {error}."
-        ) from None
+    pins = side.get("/api/pins")
     if not isinstance(pins, list):
-        raise SettingError(f"--url is {url}, but what answers there is no pinwatch.")
+        raise SettingError(
+            f"--url is {side.url}, but what answers there is no pinwatch."
+        )
     return pins
 
 

@@ -11,10 +11,11 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import (
     AbstractContextManager,
     AsyncExitStack,
+    asynccontextmanager,
     contextmanager,
     nullcontext,
     suppress,
@@ -34,6 +35,10 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is quick
 
     from pinwatch.config.model import Address, Settings
     from pinwatch.config.target import Target
+    from pinwatch.eventlog import EventLog
+    from pinwatch.history.pins import History
+    from pinwatch.metrics.tally import Tally
+    from pinwatch.proxy import Proxy
 
 log = logging.getLogger("pinwatch")
 
@@ -80,6 +85,10 @@ def up(
             help="Let clients from other machines in without a password.",
         ),
     ] = None,
+    event_log: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Gets a line of JSON for each pin."),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -113,6 +122,8 @@ def up(
     $ PINWATCH_CANCEL=forward pinwatch up --http off
 
     $ pinwatch up --from template.yaml
+
+    $ pinwatch up --event-log pins.jsonl
     """
     from pinwatch.config.load import load
 
@@ -123,6 +134,7 @@ def up(
         "max_connections": max_connections,
         "state_folder": state_folder,
         "insecure_trust": insecure_trust,
+        "event_log": event_log,
     }
     given = {name: value for name, value in options.items() if value is not None}
     beneath = _from(from_, proxy, given, config)
@@ -170,10 +182,21 @@ def _run(settings: Settings) -> int:
     _allow_open_files(settings.max_client_connections + OTHER_FILES)
     with (
         _stop_signals(signal.SIG_BLOCK),
+        _event_log(settings) as event_log,
         _target(settings) as target,
         asyncio.Runner(loop_factory=_event_loop()) as runner,
     ):
-        return runner.run(_serve(settings, target))
+        return runner.run(_serve(settings, target, event_log))
+
+
+def _event_log(settings: Settings) -> AbstractContextManager[EventLog | None]:
+    from pinwatch.eventlog import EventLog
+
+    if settings.event_log is None:
+        return nullcontext()
+    return EventLog(
+        settings.event_log, settings.event_log_max_bytes, settings.event_log_backups
+    )
 
 
 def _target(settings: Settings) -> AbstractContextManager[Target]:
@@ -187,16 +210,14 @@ def _target(settings: Settings) -> AbstractContextManager[Target]:
     return embedded_postgresql(settings.state_folder, _say)
 
 
-async def _serve(settings: Settings, target: Target) -> int:
+async def _serve(settings: Settings, target: Target, event_log: EventLog | None) -> int:
     """Until a signal; a second one ends the grace that transactions get."""
     import asyncio
 
+    from pinwatch.history.pins import History
     from pinwatch.log import DEBUG, LEVELS, Log
-    from pinwatch.metrics.route import metrics_route
     from pinwatch.metrics.tally import Tally
     from pinwatch.proxy import Proxy
-    from pinwatch.web.app import app
-    from pinwatch.web.server import serving
 
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
@@ -206,18 +227,42 @@ async def _serve(settings: Settings, target: Target) -> int:
     level = DEBUG if settings.debug_logging else LEVELS[settings.log_level]
     with _stop_signals(signal.SIG_UNBLOCK), suppress(asyncio.CancelledError):
         async with AsyncExitStack() as running:
-            tally = Tally()
-            proxy = Proxy(settings, target, (Log(sys.stderr, level), tally))
+            tally, history = Tally(), History()
+            if event_log is not None:
+                history.listeners.append(event_log)
+            observers = Log(sys.stderr, level), tally, history
+            proxy = Proxy(settings, target, observers)
             await proxy.start()
             running.push_async_callback(proxy.stop)
             loop.add_signal_handler(signal.SIGHUP, proxy.refresh)
             http = settings.http
             if http is not None:
-                answers = app(proxy, metrics_route(proxy, tally))
-                http = await running.enter_async_context(serving(answers, http))
+                answering = _answering(proxy, tally, history, http)
+                http = await running.enter_async_context(answering)
             _greet(target, proxy.address, http)
             await loop.create_future()
     return STOPPED_AT_ONCE if task.cancelling() > 1 else 0
+
+
+@asynccontextmanager
+async def _answering(
+    proxy: Proxy, tally: Tally, history: History, listen: Address
+) -> AsyncIterator[Address]:
+    """The HTTP side; gives where it listens."""
+    from pinwatch.metrics.route import metrics_route
+    from pinwatch.web.app import app
+    from pinwatch.web.guard import Guard
+    from pinwatch.web.server import serving
+    from pinwatch.web.stream import Feed
+
+    feed = Feed(history)
+    answers = app(proxy, history, feed, metrics_route(proxy, tally))
+    guarded = Guard(answers, listen, proxy.settings.http_token)
+    async with serving(guarded, listen) as address:
+        try:
+            yield address
+        finally:
+            feed.close()
 
 
 @contextmanager

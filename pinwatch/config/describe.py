@@ -85,6 +85,8 @@ def _allowed(schema: Schema) -> str:
             limits = f" greater than {least}"
         case {"minLength": least, "maxLength": most}:
             limits = f" of {least} to {most} characters"
+        case {"minLength": 1}:
+            limits = " that is not empty"
         case _:
             limits = ""
     return KINDS[schema["type"]] + limits

@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
+    SecretStr,
     WithJsonSchema,
     model_validator,
 )
@@ -155,7 +156,12 @@ class Settings(BaseModel):
     or insecure_trust."""
 
     http: OptionalAddressSetting = Address("127.0.0.1", 9632)
-    """Where the HTTP side listens."""
+    """Where the HTTP side listens. Addresses that other machines reach need
+    http_token."""
+
+    http_token: Annotated[SecretStr, Field(min_length=1)] | None = None
+    """What who asks the HTTP side has to show: as Bearer, or once in /?token=... which
+    sets a cookie."""
 
     state_folder: Path = Field(default_factory=_state_folder)
     """What is kept between starts: the embedded PostgreSQL's data, certificates.
@@ -205,6 +211,15 @@ class Settings(BaseModel):
     debug_logging: bool = False
     """Log the details of statements and connections, as DebugLogging does."""
 
+    event_log: Path | None = None
+    """A file that gets a line of JSON for each pin."""
+
+    event_log_max_bytes: Annotated[int, Field(ge=1)] = 10_000_000
+    """Its size, beyond which it is renamed and begun anew."""
+
+    event_log_backups: Annotated[int, Field(ge=1)] = 5
+    """So many of the renamed are kept."""
+
     profile: ProfileName = "rds-2023-11"
     """The rules of pinning: of RDS Proxy since November 2023; before it, when any Parse
     message pinned; or lenient, where what is contested does not pin."""
@@ -220,5 +235,14 @@ class Settings(BaseModel):
                 f"listen is {self.listen}, but must be a loopback address unless "
                 "there is an [[auth]] entry or insecure_trust is on, because clients "
                 "need no password"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _no_open_window(self) -> Self:
+        if self.http and not self.http.is_loopback and self.http_token is None:
+            raise ValueError(
+                f"http is {self.http}, but must be a loopback address unless "
+                "http_token is set, because it shows SQL to whoever asks"
             )
         return self

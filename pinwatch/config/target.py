@@ -7,7 +7,7 @@ import getpass
 import re
 from dataclasses import dataclass, field
 from typing import Final, Self
-from urllib.parse import unquote
+from urllib.parse import quote, unquote, urlencode
 
 from pinwatch.errors import SettingError
 
@@ -66,6 +66,15 @@ class Target:
         """For people: the Unix socket, or host:port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.socket_path or f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Without the password."""
+        where = {"host": self.host, "port": self.port, "sslmode": self.sslmode}
+        if self.sslrootcert is not None:
+            where["sslrootcert"] = self.sslrootcert
+        user, database = quote(self.user, safe=""), quote(self.database, safe="")
+        return f"postgresql://{user}@/{database}?{urlencode(where, quote_via=quote)}"
 
     @classmethod
     def parse(cls, url: str) -> Self:

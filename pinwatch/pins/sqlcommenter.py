@@ -62,6 +62,13 @@ def comments(sql: str) -> list[Span]:
         return list(_leading(sql))
 
 
+def without_comments(sql: str) -> str:
+    """The text that statements have in common whose tags differ."""
+    for span in reversed(comments(sql)):
+        sql = sql[: span.start] + sql[span.end :]
+    return sql.strip()
+
+
 def _leading(sql: str) -> Iterator[Span]:
     at = 0
     while match := LEADING.match(sql, at):

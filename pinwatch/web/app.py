@@ -1,39 +1,48 @@
 """What the HTTP side answers."""
 
-from collections.abc import Collection
-from typing import Protocol
-
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.responses import Response
+from starlette.routing import BaseRoute
 
-from pinwatch.session import ClientSession
-from pinwatch.web import sessions
+from pinwatch.history.pins import History
+from pinwatch.proxy import Proxy
+from pinwatch.web.docs import docs_route
+from pinwatch.web.effective import config_route
+from pinwatch.web.health import healthz_route, readyz_route
+from pinwatch.web.openapi import Schema, document, document_route
+from pinwatch.web.operation import Error, told
+from pinwatch.web.pins import digests_route, pins_route
+from pinwatch.web.pool import pool_route
+from pinwatch.web.sessions import sessions_route
+from pinwatch.web.stream import Feed, stream_route
 
 
-class Watched(Protocol):
-    """The proxy."""
-
-    @property
-    def sessions(self) -> Collection[ClientSession]: ...
-
-
-def app(proxy: Watched, *more: Route) -> Starlette:
+def app(proxy: Proxy, history: History, feed: Feed, *more: BaseRoute) -> Starlette:
     """Answers for proxy, and by the routes of other rooms."""
 
-    async def healthz(request: Request) -> JSONResponse:
-        """200 as long as the loop that relays statements runs."""
-        return JSONResponse({"status": "ok"})
+    def describe() -> Schema:
+        return document(routes)
 
-    async def api_sessions(request: Request) -> JSONResponse:
-        """Every client session, pinned or not."""
-        return JSONResponse([sessions.described(one) for one in proxy.sessions])
+    routes: list[BaseRoute] = [
+        healthz_route(),
+        readyz_route(proxy),
+        sessions_route(proxy),
+        pins_route(history),
+        stream_route(feed),
+        digests_route(history),
+        pool_route(proxy),
+        config_route(proxy),
+        document_route(describe),
+        docs_route(describe),
+        *more,
+    ]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _refused})
 
-    return Starlette(
-        routes=[
-            Route("/healthz", healthz),
-            Route("/api/sessions", api_sessions),
-            *more,
-        ]
-    )
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    answer = told(Error(error=error.detail), error.status_code)
+    answer.headers.update(error.headers or {})
+    return answer

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from pinwatch.config.model import Address
 from pinwatch.errors import ListenError
@@ -22,13 +22,14 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: Starlette, listen: Address) -> AsyncIterator[Address]:
+async def serving(app: ASGIApp, listen: Address) -> AsyncIterator[Address]:
     """Answers on the address it gives, until exit; raises ListenError."""
     with _listen(listen) as listening:
         server = _Server(
             uvicorn.Config(
                 app,
                 lifespan="off",
+                ws="none",
                 log_config=None,
                 log_level="warning",
                 timeout_graceful_shutdown=GRACE,

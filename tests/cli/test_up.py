@@ -26,6 +26,7 @@ from tests.cli.command import (
     pinwatch_up,
 )
 from tests.harness import Postgres, eventually
+from tests.site import ask as ask_http
 
 
 @pytest.fixture
@@ -266,6 +267,46 @@ def test_other_machines_need_the_insecure_option() -> None:
     ended = pinwatch("up", "--listen", "0.0.0.0:0")
     assert ended.returncode == 2
     assert "must be a loopback address" in ended.stderr
+
+
+def test_other_machines_need_the_http_token() -> None:
+    ended = pinwatch("up", "--http", "0.0.0.0:0", "--insecure-trust")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        "pinwatch: http is 0.0.0.0:0, but must be a loopback address unless http_token "
+        "is set, because it shows SQL to whoever asks.\n"
+    )
+
+
+def test_an_http_token_that_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "pinwatch.toml"
+    file.write_text('http_token = ""')
+    ended = pinwatch("up", "--config", str(file))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "pinwatch: http_token must be text that is not empty.\n"
+
+
+def test_with_the_http_token_other_machines_may_ask(target: str, log: Path) -> None:
+    arguments = "--target", target, "--http", "0.0.0.0:0"
+    with pinwatch_up(log, *arguments, PINWATCH_HTTP_TOKEN="a secret") as up:
+        url = up.greeting["HTTP"].replace("0.0.0.0", "127.0.0.1")
+        assert ask_http(f"{url}/readyz").status == 200
+        assert ask_http(f"{url}/metrics").status == 401
+        assert ask_http(f"{url}/metrics", Authorization="Bearer a secret").status == 200
+        told = ask_http(f"{url}/api/config", Authorization="Bearer a secret")
+        with closing(psycopg.connect(up.url, autocommit=True)) as client:
+            client.execute("LISTEN jobs")
+        checked = pinwatch("check", "--url", url, PINWATCH_HTTP_TOKEN="a secret")
+        refused = pinwatch("check", "--url", url)
+        assert up.stop() == 0
+    assert told.json["http_token"] == "**********"
+    assert "a secret" not in told.text + log.read_text() + "".join(up.lines)
+    assert checked.stdout.endswith("1 pins, of which 1 fail this check.\n")
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        f"pinwatch: --url is {url}, which wants its http_token: give it by --token or "
+        "PINWATCH_HTTP_TOKEN.\n",
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from pinwatch.config.model import Address, ConnectionPool, Settings
 
@@ -112,6 +112,23 @@ def test_other_machines_are_let_in_only_where_that_is_said() -> None:
     with pytest.raises(ValidationError, match="must be a loopback address"):
         Settings(listen=everywhere)
     assert Settings(listen=everywhere, insecure_trust=True).listen == everywhere
+
+
+class TestHttpSide:
+    def test_other_machines_need_the_token(self) -> None:
+        everywhere = Address("0.0.0.0", 9632)
+        with pytest.raises(ValidationError, match="unless http_token is set"):
+            Settings(http=everywhere, insecure_trust=True)
+        assert Settings(http=everywhere, http_token=SecretStr("x")).http == everywhere
+
+    def test_a_loopback_address_and_none_do_not(self) -> None:
+        assert Settings(http=Address("::1", 9632)).http_token is None
+        assert Settings(http=None).http_token is None
+
+    def test_the_token_is_not_shown(self) -> None:
+        settings = Settings(http_token=SecretStr("s3cret"))
+        assert "s3cret" not in repr(settings)
+        assert "s3cret" not in settings.model_dump_json()
 
 
 class TestStateFolder:

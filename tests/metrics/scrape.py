@@ -1,6 +1,5 @@
 """Metrics over HTTP, as a scraper reads them."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,12 +10,11 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.openmetrics import parser
 from starlette.applications import Starlette
 
-from pinwatch.config.model import Address
 from pinwatch.metrics.route import metrics_route
 from pinwatch.metrics.tally import Tally
-from pinwatch.web.server import serving
 from tests.harness import PATIENCE, eventually
 from tests.live.clients import Clients
+from tests.site import answering
 from tests.wireclient import WireClient
 
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0"
@@ -79,13 +77,6 @@ def measured(clients: Clients) -> Iterator[Measured]:
     """With a tally that has seen every client; in the loop of the proxy."""
     proxy, tally = clients.proxy.proxy, Tally()
     proxy.observers += (tally,)
-    site = serving(
-        Starlette(routes=[metrics_route(proxy, tally)]), Address("127.0.0.1", 0)
-    )
-    loop = clients.proxy._loop
-    enter = asyncio.run_coroutine_threadsafe(site.__aenter__(), loop)
-    try:
-        yield Measured(clients, f"http://{enter.result(PATIENCE)}/metrics")
-    finally:
-        leave = site.__aexit__(None, None, None)
-        asyncio.run_coroutine_threadsafe(leave, loop).result(PATIENCE)
+    app = Starlette(routes=[metrics_route(proxy, tally)])
+    with answering(clients.proxy, app) as url:
+        yield Measured(clients, f"{url}/metrics")

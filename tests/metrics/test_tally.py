@@ -1,42 +1,12 @@
 """What the tally makes of events, one by one."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
 from pinwatch import events
 from pinwatch.metrics.tally import MAX_NAMES, OTHER, Tally
-
-AT = datetime(2026, 1, 1, tzinfo=UTC)
-PIN = events.SessionPinned(
-    at=AT,
-    client=1,
-    connection=9,
-    rule="set",
-    contested="",
-    reason="",
-    digest="",
-    sql="",
-    statement="",
-    trigger=(0, 3),
-    user="app",
-    database="shop",
-    application_name="",
-    tags={},
-    transaction_status="I",
-    advice="",
-)
-
-
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.seconds = 1_000.0
-
-    def __call__(self) -> float:
-        return self.seconds
+from tests.pinned import AT, PIN, Clock
 
 
 @pytest.fixture

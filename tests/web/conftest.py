@@ -1,3 +1,123 @@
-"""Real clients, for what is told of them."""
+"""Proxies that are watched over HTTP, with real clients."""
 
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
+
+import pytest
+
+from pinwatch.history.pins import History
+from pinwatch.web.app import app
+from pinwatch.web.stream import Feed
+from tests.harness import PATIENCE, Postgres, Proxies
+from tests.live.clients import Clients
+from tests.live.conftest import Serve
 from tests.live.conftest import serve as serve
+from tests.site import answering, ask
+from tests.wireclient import WireClient
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A proxy with its clients, and its HTTP side."""
+
+    clients: Clients
+    feed: Feed
+    url: str
+
+    def __call__(self, **parameters: str) -> WireClient:
+        """A new client."""
+        return self.clients(**parameters)
+
+    def get(self, path: str, status: int = 200) -> Any:
+        answer = ask(self.url + path)
+        assert answer.status == status, answer.text
+        return answer.json
+
+    def in_the_loop(self, action: Callable[[], None]) -> None:
+        """Done when this returns."""
+
+        async def act() -> None:
+            action()
+
+        loop = self.clients.proxy._loop
+        asyncio.run_coroutine_threadsafe(act(), loop).result(PATIENCE)
+
+
+class Watch(Protocol):
+    def __call__(
+        self, pool: int | None = 1, heartbeat: float = 15, **settings: Any
+    ) -> Watched:
+        """A new proxy with so many database connections."""
+
+
+def watched(clients: Clients, stack: ExitStack, heartbeat: float = 15) -> Watched:
+    history = History()
+    clients.proxy.proxy.observers += (history,)
+    feed = Feed(history, heartbeat)
+    answers = app(clients.proxy.proxy, history, feed)
+    url = stack.enter_context(answering(clients.proxy, answers))
+    found = Watched(clients, feed, url)
+    stack.callback(found.in_the_loop, feed.close)
+    return found
+
+
+@pytest.fixture
+def watch(serve: Serve) -> Iterator[Watch]:
+    with ExitStack() as stack:
+
+        def start(
+            pool: int | None = 1, heartbeat: float = 15, **settings: Any
+        ) -> Watched:
+            return watched(serve(pool, **settings), stack, heartbeat)
+
+        yield start
+
+
+class Place:
+    """Where a target's socket is, or is not."""
+
+    def __init__(self, folder: Path, real: str) -> None:
+        self.folder = folder
+        self.link = folder / "link"
+        self.real = real
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.be_real()
+
+    def be_real(self) -> None:
+        self.be_gone()
+        self.link.symlink_to(self.real)
+
+    def be_gone(self) -> None:
+        self.link.unlink(missing_ok=True)
+
+    def be_silent(self) -> None:
+        """Somebody listens, and never says a word."""
+        silent = self.folder / "silent"
+        silent.mkdir()
+        self.listening.bind(str(silent / ".s.PGSQL.5432"))
+        self.listening.listen()
+        self.be_gone()
+        self.link.symlink_to(silent)
+
+
+@pytest.fixture
+def place(postgres: Postgres) -> Iterator[Place]:
+    with TemporaryDirectory() as folder:
+        place = Place(Path(folder), postgres.server.host)
+        yield place
+        place.listening.close()
+
+
+@pytest.fixture
+def moving(postgres: Postgres, database: str, place: Place) -> Iterator[Watched]:
+    """One whose target is at a place that can change."""
+    server = replace(postgres.server, host=str(place.link))
+    with ExitStack() as stack:
+        proxies = Proxies(replace(postgres, server=server), database, stack)
+        yield watched(Clients(proxies(2), stack), stack)

@@ -33,8 +33,11 @@ def test_a_client_that_does_nothing(clients: Clients, database: str) -> None:
         "user": "postgres",
         "database": database,
         "application_name": "shop",
+        "connected_at": told["connected_at"],
+        "age": told["age"],
         "state": "idle",
         "pinned": False,
+        "pinned_seconds": None,
         "rules": [],
         "pin": None,
         "held": {},
@@ -52,6 +55,8 @@ def test_one_that_is_pinned(clients: Clients) -> None:
     assert told["db_connection"] == told["pin"]["connection"]
     assert told["pin"]["sql"] == "SET LOCAL a.b = 'c'; LISTEN jobs"
     assert "https://" in told["pin"]["contested"]
+    assert 0 < told["pinned_seconds"] < told["age"]
+    assert told["connected_at"] < told["pin"]["at"]
 
 
 @pytest.mark.parametrize(

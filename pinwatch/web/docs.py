@@ -1,0 +1,111 @@
+"""The OpenAPI document for people: one page without script, style or another host."""
+
+from typing import Final
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
+from pinwatch.web.openapi import Describe, Schema
+
+DOCTYPE: Final = "<!DOCTYPE html>\n"
+VIEWPORT: Final = {"name": "viewport", "content": "width=device-width"}
+
+
+def docs_route(describe: Describe) -> Route:
+    async def docs(request: Request) -> HTMLResponse:
+        """The OpenAPI document as a page."""
+        return HTMLResponse(page(describe()))
+
+    return Route("/api/docs", docs, methods=["GET"])
+
+
+def page(document: Schema) -> str:
+    title = f"{document['info']['title']} {document['info']['version']}"
+    html = Element("html", lang="en")
+    head = SubElement(html, "head")
+    SubElement(head, "meta", charset="utf-8")
+    SubElement(head, "meta", VIEWPORT)
+    SubElement(head, "title").text = title
+    body = SubElement(html, "body")
+    SubElement(body, "h1").text = title
+    SubElement(body, "p").text = document["info"]["description"]
+    SubElement(SubElement(body, "p"), "a", href="/openapi.json").text = "OpenAPI"
+    for path, operations in document["paths"].items():
+        _operation(body, path, operations["get"])
+    for name, schema in document["components"]["schemas"].items():
+        _schema(body, name, schema)
+    return DOCTYPE + tostring(html, "unicode", method="html")
+
+
+def _operation(body: Element, path: str, operation: Schema) -> None:
+    SubElement(body, "h2", id=path).text = f"GET {path}"
+    SubElement(body, "p").text = operation["summary"]
+    parameters = operation.get("parameters")
+    if parameters:
+        table = _table(body, "Parameter", "Type", "")
+        for one in parameters:
+            _row(table, one["name"], one["schema"], one["description"])
+    table = _table(body, "Status", "Answer", "")
+    for status, response in operation["responses"].items():
+        for media_type, content in response.get("content", {"": {}}).items():
+            about = f"{response['description']} {media_type}".strip()
+            _row(table, status, content.get("schema", {}), about)
+
+
+def _schema(body: Element, name: str, schema: Schema) -> None:
+    SubElement(body, "h2", id=name).text = name
+    SubElement(body, "p").text = schema.get("description", "")
+    table = _table(body, "Property", "Type", "")
+    for prop, described in schema.get("properties", {}).items():
+        _row(table, prop, described, described.get("description", ""))
+
+
+def _table(body: Element, *headings: str) -> Element:
+    table = SubElement(body, "table")
+    row = SubElement(table, "tr")
+    for heading in headings:
+        SubElement(row, "th", scope="col").text = heading
+    return table
+
+
+def _row(table: Element, name: str, schema: Schema, about: str) -> None:
+    row = SubElement(table, "tr")
+    SubElement(row, "th", scope="row").text = name
+    _kind(SubElement(row, "td"), schema)
+    SubElement(row, "td").text = about
+
+
+def _kind(cell: Element, schema: Schema) -> None:
+    """In words, and a link where it is described elsewhere on the page."""
+    name = _reference(schema)
+    if name is None:
+        cell.text = _words(schema)
+    else:
+        cell.text = "list of " if schema.get("type") == "array" else ""
+        SubElement(cell, "a", href=f"#{name}").text = name
+
+
+def _reference(schema: Schema) -> str | None:
+    """The name of the schema that it is, or is a list of."""
+    for one in (schema, schema.get("items", {}), *schema.get("anyOf", ())):
+        if "$ref" in one:
+            return str(one["$ref"].rpartition("/")[2])
+    return None
+
+
+def _words(schema: Schema) -> str:
+    match schema:
+        case {"enum": [*values]}:
+            return ", ".join(map(str, values))
+        case {"anyOf": [*kinds]}:
+            return " or ".join(map(_words, kinds))
+        case {"type": "array", "items": items}:
+            return f"list of {_words(items)}"
+        case {"type": str(kind), "format": str(form)}:
+            return f"{kind} ({form})"
+        case {"type": str(kind)}:
+            return kind
+        case _:
+            return ""

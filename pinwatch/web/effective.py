@@ -1,0 +1,19 @@
+"""The settings in force, without what is secret in them."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pinwatch.config.model import Settings
+from pinwatch.proxy import Proxy
+from pinwatch.web.operation import Operation, told
+
+
+def config_route(proxy: Proxy) -> Operation:
+    # Its secrets are SecretStr, whose JSON is asterisks; but for the target's password.
+    settings = proxy.settings.model_copy(update={"target": proxy.target.url})
+
+    async def config(request: Request) -> Response:
+        """The settings in force; asterisks are in the place of secrets."""
+        return told(settings)
+
+    return Operation("/api/config", config, Settings)

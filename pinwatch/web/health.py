@@ -1,0 +1,45 @@
+"""Whether the proxy runs, and whether it can serve."""
+
+import asyncio
+from typing import Literal
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pinwatch.errors import TargetError
+from pinwatch.history.told import Answer
+from pinwatch.proxy import Proxy
+from pinwatch.web.operation import Error, Operation, told
+
+
+class Health(Answer):
+    """It is well."""
+
+    status: Literal["ok"] = "ok"
+
+
+def healthz_route() -> Operation:
+    async def healthz(request: Request) -> Response:
+        """200 as long as the loop that relays statements runs."""
+        return told(Health())
+
+    return Operation("/healthz", healthz, Health)
+
+
+def readyz_route(proxy: Proxy) -> Operation:
+    looking: asyncio.Task[None] | None = None
+
+    async def readyz(request: Request) -> Response:
+        """200 if the target can be reached: a database connection is open, or a login
+        succeeds now. Otherwise 503, and why."""
+        nonlocal looking
+        if looking is None or looking.done():  # one login for all that ask meanwhile
+            loop = asyncio.get_running_loop()
+            looking = loop.create_task(proxy.target_connections.reach())
+        try:
+            await asyncio.shield(looking)
+        except TargetError as error:
+            return told(Error(error=str(error)), 503)
+        return told(Health())
+
+    return Operation("/readyz", readyz, Health, errors=(503,))

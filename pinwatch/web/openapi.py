@@ -1,0 +1,116 @@
+"""The OpenAPI document, made from the routes: https://spec.openapis.org/oas/v3.1.1
+
+Owns no route's description: that is its function's docstring, its answer a model.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+
+from pinwatch import __version__
+from pinwatch.web.operation import JSON, Error, Operation
+
+REFERENCE: Final = "#/components/schemas/{model}"
+INFO: Final = {
+    "title": "pinwatch",
+    "version": __version__,
+    "description": "Who pins, and what the pool is doing.",
+    "license": {"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"},
+}
+SECURITY: Final = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The http_token."}
+}
+MEANINGS: Final = {400: "A parameter is wrong.", 503: "It cannot be served now."}
+
+KEYWORDS: Final = ("type", "format", "enum", "minimum")
+"""Of a parameter's schema, those that say what it must be."""
+
+Schema = dict[str, Any]
+Describe = Callable[[], Schema]
+
+
+def document_route(describe: Describe) -> Route:
+    async def openapi(request: Request) -> JSONResponse:
+        """This document, as OpenAPI 3.1 has it."""
+        return JSONResponse(describe())
+
+    return Route("/openapi.json", openapi, methods=["GET"])
+
+
+def document(routes: Iterable[BaseRoute]) -> Schema:
+    shown = [r for r in routes if isinstance(r, Route) and r.include_in_schema]
+    return {
+        "openapi": "3.1.1",
+        "info": INFO,
+        "paths": {route.path: {"get": _operation(route)} for route in shown},
+        "components": {"schemas": _schemas(shown), "securitySchemes": SECURITY},
+        "security": [{"bearer": []}, {}],
+    }
+
+
+def _schemas(routes: Iterable[Route]) -> Schema:
+    answers: dict[type[BaseModel], None] = {Error: None}
+    answers |= {route.answer: None for route in routes if isinstance(route, Operation)}
+    _, schemas = models_json_schema(
+        [(answer, "serialization") for answer in answers], ref_template=REFERENCE
+    )
+    found: Schema = schemas["$defs"]
+    return found
+
+
+def _operation(route: Route) -> Schema:
+    about = " ".join((inspect.getdoc(route.endpoint) or "").split())
+    operation: Schema = {
+        "operationId": route.name,
+        "summary": about,
+        "responses": {"200": {"description": "What was asked for."}},
+    }
+    if isinstance(route, Operation):
+        operation["parameters"] = _parameters(route)
+        operation["responses"]["200"]["content"] = {route.media_type: _answer(route)}
+        for status in route.errors:
+            operation["responses"][str(status)] = {
+                "description": MEANINGS[status],
+                "content": {JSON: {"schema": _reference(Error)}},
+            }
+    return operation
+
+
+def _answer(route: Operation) -> Schema:
+    if route.media_type != JSON:
+        return {"schema": {"type": "string"}}
+    answer = _reference(route.answer)
+    if route.several:
+        answer = {"type": "array", "items": answer}
+    return {"schema": answer}
+
+
+def _reference(model: type[BaseModel]) -> Schema:
+    return {"$ref": REFERENCE.format(model=model.__name__)}
+
+
+def _parameters(route: Operation) -> list[Schema]:
+    if route.query is None:
+        return []
+    properties: Schema = route.query.model_json_schema()["properties"]
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "description": schema.get("description", ""),
+            "schema": _given(schema),
+        }
+        for name, schema in properties.items()
+    ]
+
+
+def _given(schema: Schema) -> Schema:
+    """What it must be where it is given, without "or nothing"."""
+    [given] = [c for c in schema.get("anyOf", [schema]) if c.get("type") != "null"]
+    return {key: given[key] for key in given if key in KEYWORDS}

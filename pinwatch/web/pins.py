@@ -1,0 +1,128 @@
+"""What the history has, over HTTP: pins by what they were, and digests."""
+
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Annotated, Final, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import ErrorDetails
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pinwatch.history import pins, told
+from pinwatch.history.pins import History
+from pinwatch.pins.rules import CODES
+from pinwatch.web.operation import Operation, told_all
+
+
+def _rule(given: str) -> str:
+    if given not in CODES:
+        raise ValueError(f"must be one of {', '.join(CODES)}")
+    return given
+
+
+def _aware(given: datetime) -> datetime:
+    return given if given.tzinfo is not None else given.replace(tzinfo=UTC)
+
+
+Rule = Annotated[
+    str,
+    AfterValidator(_rule),
+    WithJsonSchema({"type": "string", "enum": list(CODES)}),
+]
+
+
+class PinQuery(BaseModel):
+    """Which pins are asked for: those that have all that is given."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True
+    )
+
+    rule: Annotated[
+        str | None,
+        AfterValidator(lambda given: None if given is None else _rule(given)),
+        WithJsonSchema({"type": "string", "enum": list(CODES)}),
+    ] = None
+    """The rule that pinned."""
+
+    user: str | None = None
+    database: str | None = None
+
+    application: str | None = None
+    """The application_name."""
+
+    since: Annotated[datetime, AfterValidator(_aware)] | None = None
+    """Those that began then or later: a time as ISO 8601 has it, in UTC where it names
+    no offset."""
+
+    pinned: bool | None = None
+    """Whether the session still is."""
+
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """So many at most. Without it, all that are remembered."""
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """Raises HTTPException with one sentence."""
+        try:
+            return cls.model_validate(dict(request.query_params))
+        except ValidationError as error:
+            raise HTTPException(400, _sentence(error.errors()[0])) from None
+
+    def covers(self, pin: pins.Pin) -> bool:
+        event = pin.event
+        return (
+            self.rule in (None, event.rule)
+            and self.user in (None, event.user)
+            and self.database in (None, event.database)
+            and self.application in (None, event.application_name)
+            and (self.since is None or self.since <= event.at)
+            and self.pinned in (None, pin.until is None)
+        )
+
+
+KNOWN: Final = ", ".join(PinQuery.model_fields)
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """Names the parameter, its value and what is allowed."""
+    name, given = error["loc"][0], error["input"]
+    match error["type"]:
+        case "extra_forbidden":
+            return f"{name} is not a parameter: must be one of {KNOWN}."
+        case "value_error":
+            allowed = str(error["ctx"]["error"])
+        case _:
+            allowed = error["msg"].replace("Input should", "must")
+    return f"{name} is {given!r}, but {allowed}."
+
+
+def pins_route(history: History) -> Operation:
+    async def api_pins(request: Request) -> Response:
+        """Pins, the newest first: the last 10,000, and all that are not over."""
+        query, now = PinQuery.of(request), history.now()
+        asked = (pin for pin in history.pins() if query.covers(pin))
+        return told_all(told.Pin.of(pin, now) for pin in islice(asked, query.limit))
+
+    return Operation(
+        "/api/pins", api_pins, told.Pin, several=True, query=PinQuery, errors=(400,)
+    )
+
+
+def digests_route(history: History) -> Operation:
+    async def digests(request: Request) -> Response:
+        """Pins by digest and rule; those first that pinned for longest."""
+        now = history.now()
+        ranked = history.digests.ranked(now)
+        return told_all(told.Digest.of(digest, now) for digest in ranked)
+
+    return Operation("/api/digests", digests, told.Digest, several=True)

@@ -1,0 +1,140 @@
+"""The pool as JSON: each database connection, what it does and for whom."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from time import monotonic
+from typing import Literal, Self
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pinwatch.database import DatabaseConnection
+from pinwatch.history.told import Answer
+from pinwatch.pool import Connection as Pooled
+from pinwatch.proxy import Proxy
+from pinwatch.session import ClientSession
+from pinwatch.web.operation import Operation, told
+from pinwatch.wire.messages import IDLE
+
+State = Literal["idle", "borrowed", "in transaction", "pinned", "opening", "closing"]
+
+
+class Connection(Answer):
+    """A database connection."""
+
+    connection: int
+    """As the log numbers it."""
+
+    user: str
+    database: str
+
+    state: State
+    """Borrowed is outside of a transaction; pinned is so inside of one too."""
+
+    client: int | None
+    """The client connection that borrows it."""
+
+    rule: str | None
+    """Which pinned it."""
+
+    seconds: float
+    """How long it has been idle, borrowed, pinned, opening or closing."""
+
+    @classmethod
+    def of(cls, connection: DatabaseConnection, state: State, seconds: float) -> Self:
+        user, database = (name.decode("utf-8", "replace") for name in connection.key)
+        session = connection.session
+        event = None
+        client = None
+        if isinstance(session, ClientSession):
+            event, client = session.pinning.event, session.number
+        return cls(
+            connection=connection.number,
+            user=user,
+            database=database,
+            state=state,
+            client=client,
+            rule=None if event is None else event.rule,
+            seconds=max(seconds, 0.0),
+        )
+
+
+class Pool(Answer):
+    """The database connections of the target, and the clients that share them."""
+
+    max_connections: int
+    """The cap on database connections."""
+
+    open: int
+    """Database connections that are idle or borrowed."""
+
+    idle: int
+    borrowed: int
+    in_transaction: int
+    """Of the borrowed ones, the pinned among them included."""
+
+    pinned: int
+    """Of the borrowed ones."""
+
+    clients: int
+    """Client connections."""
+
+    waiting: int
+    """Clients that wait for a database connection."""
+
+    connections: list[Connection]
+
+    @classmethod
+    def of(cls, proxy: Proxy) -> Self:
+        pool = proxy.pool
+        idle = sum(map(len, pool.idle.values()))
+        connections = sorted(_connections(proxy), key=lambda one: one.connection)
+        return cls(
+            max_connections=pool.max_connections,
+            open=idle + len(pool.borrowed),
+            idle=idle,
+            borrowed=len(pool.borrowed),
+            in_transaction=sum(map(_in_transaction, _typed(pool.borrowed))),
+            pinned=sum(one.state == "pinned" for one in connections),
+            clients=len(proxy.sessions),
+            waiting=len(pool.waiting),
+            connections=connections,
+        )
+
+
+def _connections(proxy: Proxy) -> Iterator[Connection]:
+    pool, now = proxy.pool, monotonic()
+    for one in _typed(chain.from_iterable(pool.idle.values())):
+        yield Connection.of(one, "idle", pool.now() - one.idle_since)
+    for one in _typed(pool.borrowed):
+        yield _borrowed(one, now)
+    for one in proxy.target_connections.opening:
+        yield Connection.of(one, "opening", now - one.since)
+    for one in _typed(pool.closing):
+        yield Connection.of(one, "closing", now - one.since)
+
+
+def _borrowed(connection: DatabaseConnection, now: float) -> Connection:
+    session = connection.session
+    if isinstance(session, ClientSession) and session.pinning.pinned:
+        return Connection.of(connection, "pinned", now - session.pinning.since)
+    state: State = "in transaction" if _in_transaction(connection) else "borrowed"
+    return Connection.of(connection, state, now - connection.since)
+
+
+def _in_transaction(connection: DatabaseConnection) -> bool:
+    return connection.responses.status != IDLE
+
+
+def _typed(connections: Iterable[Pooled]) -> Iterator[DatabaseConnection]:
+    for one in connections:
+        assert isinstance(one, DatabaseConnection)
+        yield one
+
+
+def pool_route(proxy: Proxy) -> Operation:
+    async def pool(request: Request) -> Response:
+        """The pool as it is, and each of its database connections."""
+        return told(Pool.of(proxy))
+
+    return Operation("/api/pool", pool, Pool)

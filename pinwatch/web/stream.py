@@ -1,0 +1,122 @@
+"""Pins as they happen, as server-sent events:
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+
+Owns who reads, and how much is kept for one who is slow: the latest events, and how
+many it missed before them.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from pinwatch.history import pins, told
+from pinwatch.history.pins import History
+from pinwatch.web.operation import Operation
+
+MAX_READERS: Final = 100
+MAX_KEPT: Final = 500  # events for a reader
+HEARTBEAT: Final = 15.0  # seconds without an event, after which a comment is sent
+EVENT_STREAM: Final = "text/event-stream"
+HEADERS: Final = {"Cache-Control": "no-store"}
+COMMENT: Final = ":\n\n"
+
+
+class Reader:
+    """One who reads; events are texts that all readers share."""
+
+    def __init__(self) -> None:
+        self._kept: deque[str] = deque(maxlen=MAX_KEPT)
+        self._missed = 0
+        self._ended = False
+        self._news = asyncio.Event()
+
+    def offer(self, event: str) -> None:
+        self._missed += len(self._kept) == MAX_KEPT
+        self._kept.append(event)
+        self._news.set()
+
+    def end(self) -> None:
+        self._ended = True
+        self._news.set()
+
+    async def read(self, heartbeat: float) -> AsyncIterator[str]:
+        yield COMMENT  # so that it knows that it is connected
+        while not self._ended:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(heartbeat):
+                    await self._news.wait()
+            yield self._next()
+
+    def _next(self) -> str:
+        if self._missed:
+            missed, self._missed = self._missed, 0
+            return event("missed", f'{{"events":{missed}}}')
+        text = self._kept.popleft() if self._kept else COMMENT
+        if not self._kept:
+            self._news.clear()
+        return text
+
+
+class Feed:
+    """All who read; to be closed before the server stops, which waits for them."""
+
+    def __init__(self, history: History, heartbeat: float = HEARTBEAT) -> None:
+        self.history = history
+        self.heartbeat = heartbeat
+        self.readers: set[Reader] = set()
+        history.listeners.append(self._publish)
+
+    def close(self) -> None:
+        for reader in self.readers:
+            reader.end()
+
+    def _publish(self, pin: pins.Pin) -> None:
+        if self.readers:
+            name = "pin" if pin.until is None else "unpin"
+            answer = told.Pin.of(pin, self.history.now())
+            text = event(name, answer.model_dump_json())
+            for reader in self.readers:
+                reader.offer(text)
+
+
+class EventStream(StreamingResponse):
+    media_type = EVENT_STREAM
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self.reader = Reader()
+        super().__init__(self.reader.read(feed.heartbeat), headers=HEADERS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.feed.readers.add(self.reader)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.feed.readers.discard(self.reader)
+
+
+def event(name: str, data: str) -> str:
+    """The data is JSON, which is one line."""
+    return f"event: {name}\ndata: {data}\n\n"
+
+
+def stream_route(feed: Feed) -> Operation:
+    async def stream(request: Request) -> Response:
+        """Server-sent events: pin and unpin, each with a Pin as its data. One who does
+        not keep up gets a missed event, and how many they were, before the latest."""
+        if len(feed.readers) >= MAX_READERS:
+            raise HTTPException(503, f"{MAX_READERS} clients read the stream already.")
+        if request.method == "HEAD":
+            return Response(headers=HEADERS, media_type=EVENT_STREAM)
+        return EventStream(feed)
+
+    return Operation(
+        "/api/pins/stream", stream, told.Pin, errors=(503,), media_type=EVENT_STREAM
+    )

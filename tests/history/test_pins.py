@@ -1,0 +1,145 @@
+"""What the history makes of events, one by one."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from pinwatch import events
+from pinwatch.history import told
+from pinwatch.history.pins import History
+from tests.pinned import AT, PIN, Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def history(clock: Clock) -> History:
+    return History(clock)
+
+
+def pinned(client: int, connection: int = 9, digest: str = "") -> events.SessionPinned:
+    at = AT + timedelta(seconds=client)
+    return replace(PIN, at=at, client=client, connection=connection, digest=digest)
+
+
+def unpinned(client: int) -> events.SessionUnpinned:
+    """By the wall clock, which may be set back, it took no time."""
+    return events.SessionUnpinned(AT, client, 9, 0.0)
+
+
+def clients(history: History, lasting: bool = False) -> list[int]:
+    return [pin.event.client for pin in history.pins(lasting)]
+
+
+def test_a_pin_lasts_until_the_session_ends(history: History, clock: Clock) -> None:
+    history(pinned(1))
+    clock.seconds += 2
+    (pin,) = history.pins()
+    assert (pin.id, pin.until, pin.seconds_at(clock())) == (1, None, 2)
+    clock.seconds += 3
+    history(unpinned(1))
+    clock.seconds += 60
+    (pin,) = history.pins()
+    assert (pin.id, pin.until, pin.seconds_at(clock())) == (1, AT, 5)
+
+
+def test_the_newest_are_first(history: History) -> None:
+    for client in (1, 2, 3):
+        history(pinned(client))
+    history(unpinned(2))
+    assert clients(history) == [3, 2, 1]
+    assert clients(history, lasting=True) == [3, 1]
+
+
+def test_so_many_that_are_over_and_all_that_are_not(clock: Clock) -> None:
+    history = History(clock, max_pins=3)
+    history(pinned(1))
+    for client in range(2, 8):
+        history(pinned(client))
+        history(unpinned(client))
+    assert clients(history) == [7, 6, 5, 1]
+
+
+def test_of_a_session_every_pin_ends_with_it(history: History, clock: Clock) -> None:
+    """Where every finding is told; the database connection is one."""
+    history(pinned(1))
+    clock.seconds += 1
+    history(pinned(1))
+    clock.seconds += 1
+    history(unpinned(1))
+    assert [pin.seconds for pin in history.pins()] == [1, 2]
+    (digest,) = history.digests.ranked(clock())
+    assert (digest.count, digest.peak_connections, digest.seconds) == (2, 1, 2)
+
+
+def test_who_listens_hears_of_both_ends(history: History) -> None:
+    heard: list[tuple[int, bool]] = []
+    history.listeners.append(lambda pin: heard.append((pin.id, pin.until is None)))
+    history(pinned(1))
+    history(pinned(2))
+    history(unpinned(1))
+    history(unpinned(3))  # whom it never knew
+    assert heard == [(1, True), (2, True), (1, False)]
+
+
+def test_digests_are_summed_and_ranked(history: History, clock: Clock) -> None:
+    history(pinned(1, connection=1, digest="a"))
+    history(pinned(2, connection=2, digest="a"))
+    history(pinned(3, connection=3, digest="b"))
+    clock.seconds += 1
+    history(unpinned(1))
+    clock.seconds += 10
+    history(unpinned(3))
+    history(pinned(4, connection=1, digest="a"))
+    history(replace(pinned(5, connection=4, digest="a"), rule="listen"))
+    now = clock()
+    ranked = [told.Digest.of(digest, now) for digest in history.digests.ranked(now)]
+    assert [(one.digest, one.rule) for one in ranked] == [
+        ("a", "set"),
+        ("b", "set"),
+        ("a", "listen"),
+    ]
+    first = ranked[0]
+    assert (first.count, first.peak_connections, first.pinned_seconds) == (3, 2, 12)
+    assert first.first_seen == AT + timedelta(seconds=1)
+    assert first.last_seen == AT + timedelta(seconds=4)
+    assert ranked[1].pinned_seconds == 11
+
+
+def test_comments_do_not_tell_digests_apart(history: History, clock: Clock) -> None:
+    for client, digest in enumerate(
+        (
+            "set a.b = $1",
+            "set a.b = $1 /*traceparent='00-1-1-01'*/",
+            "/*a:b*/ set a.b = $1 -- here",
+        )
+    ):
+        history(pinned(client, digest=digest))
+    (one,) = history.digests.ranked(clock())
+    assert (one.text, one.count) == ("set a.b = $1", 3)
+
+
+def test_so_many_digests_and_no_more(clock: Clock) -> None:
+    """Those that pinned for longest stay."""
+    history = History(clock, max_digests=2)
+    history(pinned(1, connection=1, digest="lasting"))
+    clock.seconds += 1
+    for client in range(2, 12):
+        history(pinned(client, connection=2, digest=f"short{client}"))
+        history(unpinned(client))
+        ranked = history.digests.ranked(clock())
+        assert ranked[0].text == "lasting"
+        assert len(ranked) <= 4
+    history(unpinned(1))
+
+
+def test_every_field_of_the_event_is_told(history: History) -> None:
+    history(PIN)
+    (pin,) = history.pins()
+    answer = told.Pin.of(pin, pin.since).model_dump()
+    assert set(answer) - set(told.EVENT) == {"id", "until", "pinned_seconds"}
+    assert all(answer[name] == getattr(PIN, name) for name in told.EVENT)

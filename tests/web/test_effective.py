@@ -1,0 +1,55 @@
+"""/api/config: what is in force, and nothing that is secret."""
+
+from typing import Any
+
+import pytest
+
+from pinwatch.config.target import Target
+from tests.web.conftest import Watch
+
+
+def test_what_is_in_force(watch: Watch) -> None:
+    told = watch(3, cancel="forward").get("/api/config")
+    assert (told["max_connections"], told["cancel"]) == (3, "forward")
+    assert told["connection_pool"]["connection_borrow_timeout"] == 120
+    assert (told["listen"], told["http"]) == ("127.0.0.1:0", "off")
+
+
+def test_no_secret(watch: Watch) -> None:
+    secrets: dict[str, Any] = {
+        "auth": [{"username": "ann", "password": "first-secret"}],
+        "iam": {
+            "access_keys": [
+                {
+                    "access_key_id": "AKIA",
+                    "secret_access_key": "second-secret",
+                    "session_token": "third-secret",
+                }
+            ]
+        },
+    }
+    told = watch(**secrets).get("/api/config")
+    assert told["auth"][0]["username"] == "ann"
+    assert set(told["auth"][0]["password"]) == {"*"}
+    assert "secret'" not in str(told)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ann:secret@db:6000/shop?sslmode=require",
+        "postgresql://a%40n%2Fn@[::1]/sh%20op?password=secret&sslrootcert=/a%26b",
+        "postgresql:///?host=/var/run/postgresql",
+    ],
+)
+def test_the_target_is_told_without_its_password(url: str) -> None:
+    target = Target.parse(url)
+    again = Target.parse(target.url)
+    assert "secret" not in target.url
+    assert again.password is None
+    assert (again.address, again.user, again.database) == (
+        target.address,
+        target.user,
+        target.database,
+    )
+    assert (again.sslmode, again.sslrootcert) == (target.sslmode, target.sslrootcert)

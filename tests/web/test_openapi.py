@@ -1,0 +1,101 @@
+"""The OpenAPI document is valid, has every route, and is what is answered."""
+
+import re
+from typing import Any
+
+import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import validate
+from starlette.routing import Route
+
+from pinwatch.history.pins import History
+from pinwatch.metrics.route import metrics_route
+from pinwatch.metrics.tally import Tally
+from pinwatch.web.app import app
+from pinwatch.web.operation import JSON
+from pinwatch.web.stream import Feed
+from tests.site import ask
+from tests.web.conftest import Watch, Watched
+
+
+@pytest.fixture
+def watched(watch: Watch) -> Watched:
+    """One that has something of everything to tell."""
+    watched = watch(3)
+    for sql in ("LISTEN jobs", "BEGIN", "SET LOCAL a.b = 'c'"):
+        watched(application_name="shop").query(sql)
+    return watched
+
+
+@pytest.fixture
+def document(watched: Watched) -> Any:
+    return watched.get("/openapi.json")
+
+
+def test_it_is_valid(document: Any) -> None:
+    validate(document)
+    assert document["openapi"].startswith("3.1")
+
+
+def test_every_route_is_in_it(watched: Watched) -> None:
+    history, proxy = History(), watched.clients.proxy.proxy
+    answers = app(proxy, history, Feed(history), metrics_route(proxy, Tally()))
+    routes = [route for route in answers.routes if isinstance(route, Route)]
+    assert len(routes) == len(answers.routes)
+    document = next(r for r in routes if r.path == "/openapi.json")
+    assert document.include_in_schema
+    described = watched.get("/openapi.json")["paths"]
+    assert {route.path for route in routes} - set(described) == {"/metrics"}
+    assert all(one["get"]["summary"].endswith(".") for one in described.values())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/healthz",
+        "/readyz",
+        "/api/sessions",
+        "/api/pins",
+        "/api/digests",
+        "/api/pool",
+        "/api/config",
+    ],
+)
+def test_answers_are_as_it_says(watched: Watched, document: Any, path: str) -> None:
+    operation = document["paths"][path]["get"]
+    answer = operation["responses"]["200"]["content"][JSON]["schema"]
+    schema = answer | {"components": document["components"]}
+    told = watched.get(path)
+    OAS31Validator(schema).validate(told)
+    assert told
+
+
+def test_a_refusal_is_as_it_says(watched: Watched, document: Any) -> None:
+    responses = document["paths"]["/api/pins"]["get"]["responses"]
+    schema = responses["400"]["content"][JSON]["schema"]
+    told = watched.get("/api/pins?limit=0", 400)
+    OAS31Validator(schema | {"components": document["components"]}).validate(told)
+    with pytest.raises(Exception, match="required"):
+        OAS31Validator(schema | {"components": document["components"]}).validate({})
+
+
+def test_what_is_not_there(watched: Watched) -> None:
+    assert watched.get("/api/pin", 404) == {"error": "Not Found"}
+
+
+def test_the_page_has_all_of_it_and_no_other_host(
+    watched: Watched, document: Any
+) -> None:
+    answer = ask(f"{watched.url}/api/docs")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "://" not in answer.text
+    assert "<script" not in answer.text
+    for path in document["paths"]:
+        assert f">GET {path}</h2>" in answer.text
+    for name, schema in document["components"]["schemas"].items():
+        assert f'<h2 id="{name}">' in answer.text
+        assert all(f">{prop}</th>" in answer.text for prop in schema["properties"])
+    ids = re.findall(r'id="([^"]*)"', answer.text)
+    links = set(re.findall(r'href="([^"]*)"', answer.text))
+    assert "#Pin" in links
+    assert links <= {"/openapi.json", *(f"#{name}" for name in ids)}

@@ -1,0 +1,166 @@
+"""/api/pins and /api/digests, of what real clients did."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from pinwatch.web.operation import SLICE
+from tests.harness import eventually
+from tests.web.conftest import Watch, Watched
+
+
+def pins(watched: Watched, **query: object) -> list[Any]:
+    found: list[Any] = watched.get(f"/api/pins?{urlencode(query)}")
+    return found
+
+
+def rules(watched: Watched, **query: object) -> list[str]:
+    return [pin["rule"] for pin in pins(watched, **query)]
+
+
+def over(watched: Watched, so_many: int) -> None:
+    """Wait until so many pins are."""
+    eventually(lambda: len(pins(watched, pinned="false")) == so_many)
+
+
+@pytest.fixture
+def watched(watch: Watch) -> Watched:
+    return watch(3)
+
+
+def test_a_pin_has_all_that_its_event_has(watched: Watched, database: str) -> None:
+    client = watched(application_name="shop")
+    client.query("SELECT 1; LISTEN jobs /*route='home'*/")
+    (pin,) = pins(watched)
+    (session,) = watched.get("/api/sessions")
+    own = {name: pin.pop(name) for name in ("id", "until", "pinned_seconds")}
+    assert pin == session["pin"]
+    assert pin == {
+        "at": pin["at"],
+        "client": session["client_connection"],
+        "connection": session["db_connection"],
+        "rule": "listen",
+        "contested": "",
+        "reason": pin["reason"],
+        "digest": "select $1; listen jobs /*route='home'*/",
+        "sql": "SELECT 1; LISTEN jobs /*route='home'*/",
+        "statement": pin["statement"],
+        "trigger": [10, 16],
+        "user": "postgres",
+        "database": database,
+        "application_name": "shop",
+        "tags": {"route": "home"},
+        "transaction_status": "I",
+        "advice": pin["advice"],
+    }
+    assert datetime.fromisoformat(pin["at"]).tzinfo is not None
+    assert (own["id"], own["until"]) == (1, None)
+    assert own["pinned_seconds"] > 0
+
+
+def test_a_pin_is_over_with_its_session(watched: Watched) -> None:
+    client = watched()
+    client.query("LISTEN jobs")
+    client.leave()
+    over(watched, 1)
+    (pin,) = pins(watched)
+    assert datetime.fromisoformat(pin["until"]) > datetime.fromisoformat(pin["at"])
+    assert pins(watched) == [pin]  # its seconds stand still
+
+
+def test_the_newest_are_first_and_can_be_limited(watched: Watched) -> None:
+    for sql in ("LISTEN jobs", "SET a.b = 1", "DISCARD ALL"):
+        watched().query(sql)
+    assert rules(watched) == ["discard", "set", "listen"]
+    assert rules(watched, limit=2) == ["discard", "set"]
+
+
+def test_filters(watched: Watched, database: str) -> None:
+    first = watched(application_name="first")
+    first.query("LISTEN jobs")
+    watched(application_name="zweite & letzte").query("SET a.b = 1")
+    first.leave()
+    over(watched, 1)
+    assert rules(watched, rule="set") == ["set"]
+    assert rules(watched, rule="load") == []
+    assert rules(watched, user="postgres", database=database) == ["set", "listen"]
+    assert rules(watched, user="ann") == []
+    assert rules(watched, database="postgres") == []
+    assert rules(watched, application="zweite & letzte") == ["set"]
+    assert rules(watched, application="first", rule="set") == []
+    assert rules(watched, pinned="true") == ["set"]
+    assert rules(watched, pinned="false") == ["listen"]
+
+
+def test_since(watched: Watched) -> None:
+    watched().query("LISTEN jobs")
+    watched().query("SET a.b = 1")
+    at = datetime.fromisoformat(pins(watched, rule="set")[0]["at"])
+    later = at + timedelta(microseconds=1)
+    assert rules(watched, since=at.isoformat()) == ["set"]
+    assert rules(watched, since=at.replace(tzinfo=None).isoformat()) == ["set"]
+    assert rules(watched, since=later.isoformat()) == []
+    assert rules(watched, since="2020-01-01") == ["set", "listen"]
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("limit=0", "limit is '0', but must be greater than or equal to 1."),
+        ("limit=many", "limit is 'many', but must be a valid integer, unable to "),
+        ("since=yesterday", "since is 'yesterday', but must be a valid datetime"),
+        ("rule=sets", "rule is 'sets', but must be one of set, reset, set_config, "),
+        ("pinned=perhaps", "pinned is 'perhaps', but must be a valid boolean"),
+        ("role=ann", "role is not a parameter: must be one of rule, user, database, "),
+    ],
+)
+def test_a_wrong_parameter(watch: Watch, query: str, sentence: str) -> None:
+    answer = watch().get(f"/api/pins?{query}", 400)
+    assert answer["error"].startswith(sentence)
+    assert answer["error"].endswith(".")
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_more_than_are_told_at_once(watched: Watched, more: int) -> None:
+    for number in range(SLICE + more):
+        client = watched()
+        client.query(f"LISTEN jobs{number}")
+        client.leave()
+    over(watched, SLICE + more)
+    assert [pin["id"] for pin in pins(watched)] == list(range(SLICE + more, 0, -1))
+
+
+def test_no_pins(watch: Watch) -> None:
+    watched = watch()
+    assert (pins(watched), watched.get("/api/digests")) == ([], [])
+
+
+def test_digests(watched: Watched) -> None:
+    first, second, third = watched(), watched(), watched()
+    first.query("SET a.b = 1")
+    second.query("SET a.b = 2")
+    third.query("LISTEN jobs")
+    for one in (first, third):
+        one.leave()
+    over(watched, 2)
+    digests = {digest["rule"]: digest for digest in watched.get("/api/digests")}
+    both, listen = digests["set"], digests["listen"]
+    assert (both["digest"], both["sql"]) == ("set a.b = $1", "SET a.b = 2")
+    assert (both["count"], both["peak_connections"]) == (2, 2)
+    assert (listen["count"], listen["peak_connections"]) == (1, 1)
+    assert listen["first_seen"] == listen["last_seen"]
+    assert both["first_seen"] < both["last_seen"]
+    assert "SET" in both["advice"]
+    now = {digest["rule"]: digest for digest in watched.get("/api/digests")}
+    assert now["set"]["pinned_seconds"] > both["pinned_seconds"]
+    assert now["listen"]["pinned_seconds"] == listen["pinned_seconds"]
+
+
+def test_those_are_first_that_pinned_for_longest(watched: Watched) -> None:
+    lasting, brief = watched(), watched()
+    lasting.query("LISTEN jobs")
+    brief.query("SET a.b = 1")
+    ranked = [digest["rule"] for digest in watched.get("/api/digests")]
+    assert ranked == ["listen", "set"]
