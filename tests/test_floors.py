@@ -24,7 +24,7 @@ FLOORS: Final = (
     {"faults", "target_group"},
     {"proxy"},
     {"metrics", "history"},
-    {"log", "embedded", "origin", "web"},
+    {"log", "eventlog", "embedded", "origin", "web"},
     {"recording"},
     {"background"},
     {"fixture", "testcontainers"},

@@ -9,15 +9,11 @@ import logging
 import resource
 import shlex
 import signal
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import (
     AbstractContextManager,
-    AsyncExitStack,
-    contextmanager,
     nullcontext,
-    suppress,
 )
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -34,11 +30,10 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is quick
 
     from pinwatch.config.model import Address, Settings
     from pinwatch.config.target import Target
+    from pinwatch.eventlog import EventLog
 
 log = logging.getLogger("pinwatch")
 
-STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-STOPPED_AT_ONCE: Final = 130  # what a shell gives a command that Ctrl-C ended
 OTHER_FILES: Final = 1_000  # beside the clients: database connections, above all
 WIDE: Final = 10_000  # columns, so that no cell is broken
 WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -87,6 +82,10 @@ def up(
             help="Let faults on demand be made from other machines.",
         ),
     ] = None,
+    event_log: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Gets a line of JSON for each pin."),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -120,6 +119,8 @@ def up(
     $ PINWATCH_CANCEL=forward pinwatch up --http off
 
     $ pinwatch up --from template.yaml
+
+    $ pinwatch up --event-log pins.jsonl
     """
     from pinwatch.config.load import load
 
@@ -131,6 +132,7 @@ def up(
         "state_folder": state_folder,
         "insecure_trust": insecure_trust,
         "allow_faults": allow_faults,
+        "event_log": event_log,
     }
     given = {name: value for name, value in options.items() if value is not None}
 
@@ -180,14 +182,27 @@ def _run(settings: Settings, read: Callable[[], Settings]) -> int:
     """Until it is stopped; gives the exit status."""
     import asyncio
 
+    from pinwatch.cli.serve import serve, stop_signals
+
     _set_up_log(settings.log_level)
     _allow_open_files(settings.max_client_connections + OTHER_FILES)
     with (
-        _stop_signals(signal.SIG_BLOCK),
+        stop_signals(signal.SIG_BLOCK),
+        _event_log(settings) as event_log,
         _target(settings) as target,
         asyncio.Runner(loop_factory=_event_loop()) as runner,
     ):
-        return runner.run(_serve(settings, target, read))
+        return runner.run(serve(settings, target, read, event_log, _greet))
+
+
+def _event_log(settings: Settings) -> AbstractContextManager[EventLog | None]:
+    from pinwatch.eventlog import EventLog
+
+    if settings.event_log is None:
+        return nullcontext()
+    return EventLog(
+        settings.event_log, settings.event_log_max_bytes, settings.event_log_backups
+    )
 
 
 def _target(settings: Settings) -> AbstractContextManager[Target]:
@@ -200,62 +215,6 @@ def _target(settings: Settings) -> AbstractContextManager[Target]:
     from pinwatch.embedded import embedded_postgresql
 
     return embedded_postgresql(settings.state_folder, _say)
-
-
-async def _serve(
-    settings: Settings, target: Target, read: Callable[[], Settings]
-) -> int:
-    """Until a signal; a second one ends the grace that transactions get."""
-    import asyncio
-
-    from pinwatch.cli.reloading import Reloading, level
-    from pinwatch.history.pins import History
-    from pinwatch.log import Log
-    from pinwatch.metrics.route import metrics_route
-    from pinwatch.metrics.tally import Tally
-    from pinwatch.proxy import Proxy
-    from pinwatch.web.app import app
-    from pinwatch.web.control import control_routes
-    from pinwatch.web.guard import Guard
-    from pinwatch.web.server import serving
-    from pinwatch.web.stream import Feed
-
-    loop = asyncio.get_running_loop()
-    task = asyncio.current_task()
-    assert task is not None
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, task.cancel)
-    with _stop_signals(signal.SIG_UNBLOCK), suppress(asyncio.CancelledError):
-        async with AsyncExitStack() as running:
-            tally, history = Tally(), History()
-            written = Log(sys.stderr, level(settings))
-            proxy = Proxy(settings, target, (written, tally, history))
-            await proxy.start()
-            running.push_async_callback(proxy.stop)
-
-            reload = Reloading(read, proxy, written)
-            loop.add_signal_handler(signal.SIGHUP, reload.on_signal)
-            http = settings.http
-            if http is not None:
-                feed = Feed(history)
-                more = metrics_route(proxy, tally), *control_routes(proxy, reload)
-                answers = app(proxy, history, feed, *more)
-                guarded = Guard(answers, http, settings.http_token)
-                http = await running.enter_async_context(serving(guarded, http))
-                running.callback(feed.close)
-            _greet(target, proxy.address, http)
-            await loop.create_future()
-    return STOPPED_AT_ONCE if task.cancelling() > 1 else 0
-
-
-@contextmanager
-def _stop_signals(how: int) -> Iterator[None]:
-    """Held back, or let through: none may leave a database half started or stopped."""
-    before = signal.pthread_sigmask(how, STOP_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -289,16 +248,21 @@ def _allow_open_files(needed: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
-def _greet(target: Target, listening: Address, http: Address | None) -> None:
+def _greet(target: Target, proxy: Proxy, http: Address | None) -> None:
+    from pinwatch.config.model import DEFAULT
+
     server, psql = target.address, "psql"
     if target.any_role:
         from pinwatch.embedded import psql_program
 
         server, psql = "embedded PostgreSQL", psql_program()
-    url = client_url(target, listening)
+    url = client_url(target, proxy.address)
     _say((f"pinwatch {__version__}", "bold"), f" before {server}\n")
     _say(("Connect  ", "bold"), url)
     _say(("psql     ", "bold"), shlex.join((psql, url)))
+    for name, endpoint in proxy.endpoints.items():
+        if name != DEFAULT:
+            _say((f"{name:<8} ", "bold"), client_url(target, endpoint.address))
     if http is not None:
         _say(("HTTP     ", "bold"), f"http://{http}")
     _say(("Stop     ", "bold"), "Ctrl-C\n")

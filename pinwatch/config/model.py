@@ -310,6 +310,15 @@ class Settings(BaseModel):
     debug_logging: bool = False
     """Log the details of statements and connections, as DebugLogging does."""
 
+    event_log: Path | None = None
+    """A file that gets a line of JSON for each pin."""
+
+    event_log_max_bytes: Annotated[int, Field(ge=1)] = 10_000_000
+    """Its size, beyond which it is renamed and begun anew."""
+
+    event_log_backups: Annotated[int, Field(ge=1)] = 5
+    """So many of the renamed are kept."""
+
     profile: ProfileName = "rds-2023-11"
     """The rules of pinning: of RDS Proxy since November 2023; before it, when any Parse
     message pinned; or lenient, where what is contested does not pin."""

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dockerfile_parse import DockerfileParser
 
 from pinwatch.config.load import load
 from pinwatch.config.target import Target
 from tests.docker.compose import (
     COMPOSE,
     FILE,
+    FOLDER,
     ROOT,
     SERVICES,
     contents,
@@ -54,12 +56,14 @@ def test_every_service_that_is_waited_for_has_a_health_check() -> None:
 
 
 def test_pinwatch_is_told_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By its file, and by its variables."""
+    """By its file, and by its variables and the image's."""
     service = SERVICES["pinwatch"]
-    for name, value in service["environment"].items():
-        monkeypatch.setenv(name, interpolated(value, {}))
-    monkeypatch.setenv("PINWATCH_LISTEN", "0.0.0.0:6432")
+    of_image = DockerfileParser(str(FOLDER / "Dockerfile")).envs
+    for name, value in (of_image | service["environment"]).items():
+        if name.startswith("PINWATCH_"):
+            monkeypatch.setenv(name, interpolated(value, {}))
     settings = load({}, mounts("pinwatch")[Path(service["command"][-1])])
+    assert not settings.listen.is_loopback
     assert settings.target is not None
     assert Target.parse(settings.target).host in SERVICES
     assert settings.auth

@@ -1,0 +1,105 @@
+"""Pins in a file, one line of JSON each, which is rotated.
+
+Owns the queue between the loop, which never waits, and the thread that writes: where
+that does not keep up, pins are left out, which gaps in their ids tell.
+"""
+
+import logging
+import sys
+from contextlib import suppress
+from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
+from pathlib import Path
+from queue import Full, Queue
+from types import TracebackType
+from typing import Any, Final, Self
+
+from pinwatch.errors import SettingError
+from pinwatch.history import pins, told
+
+log = logging.getLogger("pinwatch")
+
+MAX_WAITING: Final = 10_000  # pins that are not written yet
+NOT_YET: Final = {"until", "pinned_seconds"}  # when the pin begins
+
+
+class EventLog:
+    """Listens to the history while its ``with`` lasts; then all is written.
+
+    Raises SettingError where the file cannot be.
+    """
+
+    def __init__(
+        self, file: Path, max_bytes: int, backups: int, max_waiting: int = MAX_WAITING
+    ) -> None:
+        try:
+            self._file = _File(
+                file.expanduser(),
+                maxBytes=max_bytes,
+                backupCount=backups,
+                encoding="utf-8",
+            )
+        except OSError as error:
+            raise SettingError(
+                f"event_log is {file}, but must be a file that can be written to: "
+                f"{error.strerror}."
+            ) from None
+        self._file.setFormatter(_Json())
+        queue: Queue[Any] = Queue(max_waiting)
+        self._queue = _Queue(queue)
+        self._writer = _Writer(queue, self._file)
+
+    def __enter__(self) -> Self:
+        self._writer.start()
+        return self
+
+    def __call__(self, pin: pins.Pin) -> None:
+        if pin.until is None:
+            self._queue.handle(logging.makeLogRecord({"msg": pin}))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._writer.stop()
+        with suppress(OSError):  # which was told when it was written
+            self._file.close()
+        if self._queue.left_out:
+            log.warning("The event log lacks %d pins.", self._queue.left_out)
+
+
+class _Queue(QueueHandler):
+    left_out = 0
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        """JSON is made of it by the thread that writes."""
+        return record
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        try:
+            self.queue.put_nowait(record)
+        except Full:
+            if not self.left_out:
+                log.warning("The event log does not keep up: pins are left out.")
+            self.left_out += 1
+
+
+class _Writer(QueueListener):
+    queue: Queue[Any]
+
+    def enqueue_sentinel(self) -> None:
+        """After all that waits, beside which there may be no room yet."""
+        self.queue.put(None)
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        pin = record.msg
+        assert isinstance(pin, pins.Pin)
+        return told.Pin.of(pin, pin.since).model_dump_json(exclude=NOT_YET)
+
+
+class _File(RotatingFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        log.warning("The event log could not be written: %s.", sys.exc_info()[1])
