@@ -8,6 +8,7 @@ import typer
 from pinwatch import __version__
 from pinwatch.cli.check import check
 from pinwatch.cli.explain import explain
+from pinwatch.cli.top import top
 from pinwatch.cli.up import up
 from pinwatch.errors import PinwatchError, SettingError
 
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.command()(up)
 app.command()(explain)
 app.command()(check)
+app.command()(top)
 
 
 def _version(asked: bool) -> None:
