@@ -175,7 +175,7 @@ def test_where_no_pinwatch_is(url: str, reason: str) -> None:
     )
 
 
-@pytest.mark.parametrize("answer", [b"{}", b"[1]", b"null", b'"x"'])
+@pytest.mark.parametrize("answer", [b"{}", b"null"])
 def test_where_something_else_is(answer: bytes) -> None:
     class Other(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
