@@ -1,11 +1,8 @@
 """pinwatch top, of a pinwatch that a person started, in a terminal and without one."""
 
-import fcntl
 import os
 import signal
-import struct
 import subprocess
-import termios
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -106,7 +103,6 @@ def test_frames(up: Up, clients: Clients, database: str) -> None:
 def terminal(*arguments: str, lines: int = 40) -> Iterator[tuple[Any, Any]]:
     """The command in one; its process, and what it has written so far."""
     ours, theirs = os.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, 120, 0, 0))
     written = bytearray()
 
     def read() -> None:
@@ -116,7 +112,9 @@ def terminal(*arguments: str, lines: int = 40) -> Iterator[tuple[Any, Any]]:
 
     with subprocess.Popen(
         [*PINWATCH, "top", *arguments],
-        env=environment(PINWATCH_HTTP_TOKEN=TOKEN, TERM="xterm"),
+        env=environment(
+            PINWATCH_HTTP_TOKEN=TOKEN, TERM="xterm", COLUMNS="120", LINES=str(lines)
+        ),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
