@@ -11,6 +11,7 @@ from pinwatch.cli.explain import explain
 from pinwatch.cli.failover import failover
 from pinwatch.cli.fault import fault
 from pinwatch.cli.reload import reload
+from pinwatch.cli.top import top
 from pinwatch.cli.up import up
 from pinwatch.errors import PinwatchError, SettingError
 
@@ -28,6 +29,7 @@ app.command()(check)
 app.command()(failover)
 app.command()(reload)
 app.add_typer(fault, name="fault")
+app.command()(top)
 
 
 def _version(asked: bool) -> None:

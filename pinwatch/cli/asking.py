@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from pinwatch.errors import SettingError
+from pinwatch.errors import PinwatchError, SettingError
+
+if TYPE_CHECKING:
+    from urllib.error import HTTPError
 
 DEFAULT_URL: Final = "http://localhost:9632"
 TIMEOUT: Final = 10.0  # seconds until the HTTP side has to have answered
@@ -32,15 +35,26 @@ class HttpSide:
 
     def get(self, path: str) -> Any:
         """What it answers; raises SettingError."""
+        return self.ask("GET", path)
+
+    def ask(self, method: str, path: str, body: Any = None, patience: float = 0) -> Any:
+        """What it answers, at most patience seconds later than usual.
+
+        Raises SettingError where it does not answer, and PinwatchError with what it
+        says where it refuses.
+        """
         from urllib.error import HTTPError
         from urllib.request import Request, urlopen
 
         try:
-            request = Request(f"{self.url.rstrip('/')}{path}")
+            request = Request(f"{self.url.rstrip('/')}{path}", method=method)
+            if body is not None:
+                request.data = json.dumps(body).encode()
+                request.add_header("Content-Type", "application/json")
             if self.token is not None:
                 token = self.token.encode().decode("latin-1")  # as curl sends it
                 request.add_header("Authorization", f"Bearer {token}")
-            with urlopen(request, timeout=TIMEOUT) as answer:
+            with urlopen(request, timeout=TIMEOUT + patience) as answer:
                 return json.load(answer)
         except HTTPError as error:
             if error.code == UNAUTHORIZED:
@@ -48,7 +62,7 @@ class HttpSide:
                     f"--url is {self.url}, which wants its http_token: give it by "
                     "--token or PINWATCH_HTTP_TOKEN."
                 ) from None
-            raise self._silent(error) from None
+            raise _refusal(error) or self._silent(error) from None
         except (OSError, ValueError) as error:
             raise self._silent(error) from None
 
@@ -56,3 +70,11 @@ class HttpSide:
         return SettingError(
             f"--url is {self.url}, but no pinwatch answers there: {error}."
         )
+
+
+def _refusal(error: HTTPError) -> PinwatchError | None:
+    """What pinwatch itself said; None where somebody else answered."""
+    try:
+        return PinwatchError(str(json.load(error)["error"]))
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pinwatch.cli.http_side import DEFAULT_URL, Token, Url, ask
+from pinwatch.cli.asking import DEFAULT_URL, HttpSide, Token, Url
 
 
 def failover(
@@ -32,5 +32,5 @@ def failover(
     $ pinwatch failover --to replica
     """
     asked = {"to": to, "outage": outage}
-    told = ask(url, token, "/api/failover", "POST", asked, patience=outage)
+    told = HttpSide(url, token).ask("POST", "/api/failover", asked, patience=outage)
     print(f"The writer is {told['after']}, and was {told['before']}.")

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import typer
 
-from pinwatch.cli.http_side import DEFAULT_URL, Token, Url, ask
+from pinwatch.cli.asking import DEFAULT_URL, HttpSide, Token, Url
 
 fault = typer.Typer(
     help="Faults on demand: latency, refused borrows, killed connections, a pause.",
@@ -73,13 +73,13 @@ def add(
         "connections": connections,
         "lasting": lasting,
     }
-    print(_line(ask(url, token, "/api/faults", "POST", asked)))
+    print(_line(HttpSide(url, token).ask("POST", "/api/faults", asked)))
 
 
 @fault.command("list")
 def list_(url: Url = DEFAULT_URL, token: Token = None) -> None:
     """Name the faults that are on."""
-    on = ask(url, token, "/api/faults")
+    on = HttpSide(url, token).get("/api/faults")
     print("\n".join(map(_line, on)) or "No fault is on.")
 
 
@@ -90,7 +90,8 @@ def remove(
     token: Token = None,
 ) -> None:
     """Remove a fault."""
-    print(_line(ask(url, token, f"/api/faults/{quote(name, safe='')}", "DELETE")))
+    path = f"/api/faults/{quote(name, safe='')}"
+    print(_line(HttpSide(url, token).ask("DELETE", path)))
 
 
 def _line(told: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pinwatch.cli.http_side import DEFAULT_URL, Token, Url, ask
+from pinwatch.cli.asking import DEFAULT_URL, HttpSide, Token, Url
 
 
 def reload(url: Url = DEFAULT_URL, token: Token = None) -> None:
@@ -12,7 +12,7 @@ def reload(url: Url = DEFAULT_URL, token: Token = None) -> None:
 
     $ pinwatch reload
     """
-    late = ask(url, token, "/api/reload", "POST")["restart"]
+    late = HttpSide(url, token).ask("POST", "/api/reload")["restart"]
     print("The settings were read again.")
     if late:
         print(f"These need a new start: {', '.join(late)}.")

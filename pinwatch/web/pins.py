@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Annotated, Final, Self
+from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
@@ -40,18 +40,43 @@ Rule = Annotated[
 ]
 
 
-class PinQuery(BaseModel):
-    """Which pins are asked for: those that have all that is given."""
+class Query(BaseModel):
+    """What is asked for."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True
     )
 
-    rule: Annotated[
-        str | None,
-        AfterValidator(lambda given: None if given is None else _rule(given)),
-        WithJsonSchema({"type": "string", "enum": list(CODES)}),
-    ] = None
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """So many at most. Without it, all that are remembered."""
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """Raises HTTPException with one sentence."""
+        try:
+            return cls.model_validate(dict(request.query_params))
+        except ValidationError as error:
+            raise HTTPException(400, cls._sentence(error.errors()[0])) from None
+
+    @classmethod
+    def _sentence(cls, error: ErrorDetails) -> str:
+        """Names the parameter, its value and what is allowed."""
+        name, given = error["loc"][0], error["input"]
+        match error["type"]:
+            case "extra_forbidden":
+                known = ", ".join(cls.model_fields)
+                return f"{name} is not a parameter: there is {known}."
+            case "value_error":
+                allowed = str(error["ctx"]["error"])
+            case _:
+                allowed = error["msg"].replace("Input should", "must")
+        return f"{name} is {given!r}, but {allowed}."
+
+
+class PinQuery(Query):
+    """Which pins are asked for: those that have all that is given."""
+
+    rule: Rule | None = None
     """The rule that pinned."""
 
     user: str | None = None
@@ -67,17 +92,6 @@ class PinQuery(BaseModel):
     pinned: bool | None = None
     """Whether the session still is."""
 
-    limit: Annotated[int, Field(ge=1)] | None = None
-    """So many at most. Without it, all that are remembered."""
-
-    @classmethod
-    def of(cls, request: Request) -> Self:
-        """Raises HTTPException with one sentence."""
-        try:
-            return cls.model_validate(dict(request.query_params))
-        except ValidationError as error:
-            raise HTTPException(400, _sentence(error.errors()[0])) from None
-
     def covers(self, pin: pins.Pin) -> bool:
         event = pin.event
         return (
@@ -88,22 +102,6 @@ class PinQuery(BaseModel):
             and (self.since is None or self.since <= event.at)
             and self.pinned in (None, pin.until is None)
         )
-
-
-KNOWN: Final = ", ".join(PinQuery.model_fields)
-
-
-def _sentence(error: ErrorDetails) -> str:
-    """Names the parameter, its value and what is allowed."""
-    name, given = error["loc"][0], error["input"]
-    match error["type"]:
-        case "extra_forbidden":
-            return f"{name} is not a parameter: must be one of {KNOWN}."
-        case "value_error":
-            allowed = str(error["ctx"]["error"])
-        case _:
-            allowed = error["msg"].replace("Input should", "must")
-    return f"{name} is {given!r}, but {allowed}."
 
 
 def pins_route(history: History) -> Operation:
@@ -121,8 +119,15 @@ def pins_route(history: History) -> Operation:
 def digests_route(history: History) -> Operation:
     async def digests(request: Request) -> Response:
         """Pins by digest and rule; those first that pinned for longest."""
-        now = history.now()
-        ranked = history.digests.ranked(now)
+        query, now = Query.of(request), history.now()
+        ranked = history.digests.ranked(now)[: query.limit]
         return told_all(told.Digest.of(digest, now) for digest in ranked)
 
-    return Operation("/api/digests", digests, told.Digest, several=True)
+    return Operation(
+        "/api/digests",
+        digests,
+        told.Digest,
+        several=True,
+        query=Query,
+        errors=(400,),
+    )

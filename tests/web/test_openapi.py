@@ -1,6 +1,7 @@
 """The OpenAPI document is valid, has every route, and is what is answered."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from pinwatch.web.operation import JSON
 from pinwatch.web.stream import Feed
 from tests.site import ask
 from tests.web.conftest import Watch, Watched
+
+PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
 
 
 @pytest.fixture
@@ -47,6 +50,7 @@ def test_every_route_is_in_it(watched: Watched) -> None:
     described = watched.get("/openapi.json")["paths"]
     assert {route.path for route in routes} - set(described) == {"/metrics"}
     assert all(one["get"]["summary"].endswith(".") for one in described.values())
+    assert all(f"`{route.path}`" in PAGE for route in routes)
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_since(watched: Watched) -> None:
         ("since=yesterday", "since is 'yesterday', but must be a valid datetime"),
         ("rule=sets", "rule is 'sets', but must be one of set, reset, set_config, "),
         ("pinned=perhaps", "pinned is 'perhaps', but must be a valid boolean"),
-        ("role=ann", "role is not a parameter: must be one of rule, user, database, "),
+        ("role=ann", "role is not a parameter: there is limit, rule, user, database, "),
     ],
 )
 def test_a_wrong_parameter(watch: Watch, query: str, sentence: str) -> None:
@@ -164,3 +164,8 @@ def test_those_are_first_that_pinned_for_longest(watched: Watched) -> None:
     brief.query("SET a.b = 1")
     ranked = [digest["rule"] for digest in watched.get("/api/digests")]
     assert ranked == ["listen", "set"]
+    (first,) = watched.get("/api/digests?limit=1")
+    assert first["rule"] == "listen"
+    assert watched.get("/api/digests?rule=set", 400) == {
+        "error": "rule is not a parameter: there is limit."
+    }

@@ -1,0 +1,117 @@
+"""What pinwatch top shows, made of what the HTTP side answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from rich.console import Group
+from rich.table import Column, Table
+from rich.text import Text
+
+from pinwatch.marking import printable
+
+Told = dict[str, Any]
+
+CELLS: Final = {
+    "pinned": ("█", "red"),
+    "in transaction": ("▓", "yellow"),
+    "borrowed": ("▒", "green"),
+    "idle": ("░", "blue"),
+    "opening": ("+", "dim"),
+    "closing": ("-", "dim"),
+}
+FREE: Final = "·"
+UNITS: Final = ((3_600, "h"), (60, "min"), (1, "s"))
+OWN_LINES: Final = 11  # of a frame, beside the rows of its tables
+
+
+class Answers(NamedTuple):
+    pool: Told
+    pins: list[Told]
+    digests: list[Told]
+
+
+def frame(answers: Answers, url: str, width: int, height: int | None = None) -> Group:
+    """For so many columns and lines; raises KeyError or TypeError at what is none."""
+    pool = answers.pool
+    pins = sorted(answers.pins, key=lambda pin: -pin["pinned_seconds"])
+    rows = None if height is None else max(height - OWN_LINES, 2) // 2
+    return Group(
+        Text.assemble(("pinwatch ", "bold"), url),
+        _counts(pool),
+        bar(pool, width),
+        Text(),
+        Text(f"Pinned: {len(pins)}", "bold"),
+        _pinned(pins[:rows]),
+        Text(),
+        Text("Digests by pinned time", "bold"),
+        _digests(answers.digests[:rows]),
+    )
+
+
+def bar(pool: Told, width: int) -> Text:
+    """A cell for each connection that there may be; where they do not fit, for more."""
+    most = max(pool["max_connections"], len(pool["connections"]))
+    scale = min(1.0, width / most)
+    states = Counter(connection["state"] for connection in pool["connections"])
+    text = Text(no_wrap=True)
+    for state, (cell, style) in CELLS.items():
+        if states[state]:
+            text.append(cell * max(1, round(states[state] * scale)), style)
+    text.append(FREE * (round(most * scale) - len(text)), "dim")
+    text.truncate(width)
+    return text
+
+
+def _counts(pool: Told) -> Text:
+    states = Counter(connection["state"] for connection in pool["connections"])
+    shown = [
+        Text(f"{cell} {state} {states[state]}", style)
+        for state, (cell, style) in CELLS.items()
+        if states[state]
+    ]
+    opened = f"{pool['open']} of {pool['max_connections']} database connections"
+    clients = f"{pool['clients']} clients, {pool['waiting']} waiting"
+    return Text("   ").join([Text(clients), Text(opened), *shown])
+
+
+def _pinned(pins: Iterable[Told]) -> Table:
+    table = _table(["for", "rule", "user", "database", "application"], "SQL")
+    for pin in pins:
+        table.add_row(
+            duration(pin["pinned_seconds"]),
+            *map(_line, (pin["rule"], pin["user"], pin["database"])),
+            *map(_line, (pin["application_name"], pin["sql"])),
+        )
+    return table
+
+
+def _digests(digests: Iterable[Told]) -> Table:
+    table = _table(["pinned", "sessions", "at a time", "rule"], "digest")
+    for digest in digests:
+        table.add_row(
+            duration(digest["pinned_seconds"]),
+            *map(str, (digest["count"], digest["peak_connections"])),
+            *map(_line, (digest["rule"], digest["digest"])),
+        )
+    return table
+
+
+def _table(names: Sequence[str], last: str) -> Table:
+    """The last column gets the room that the others leave."""
+    columns = [Column(name, no_wrap=True, max_width=20) for name in names]
+    rest = Column(last, no_wrap=True, ratio=1, overflow="ellipsis")
+    return Table(*columns, rest, box=None, expand=True, pad_edge=False)
+
+
+def _line(text: str) -> Text:
+    return Text(printable(" ".join(text.split())))
+
+
+def duration(seconds: float) -> str:
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    size, unit = next((size, unit) for size, unit in UNITS if seconds >= size)
+    return f"{seconds / size:.0f} {unit}"

@@ -1,0 +1,216 @@
+"""pinwatch top, of a pinwatch that a person started, in a terminal and without one."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import psycopg
+import pytest
+
+from pinwatch.cli.frame import bar, duration
+from tests.cli.command import PINWATCH, Up, environment, pinwatch, pinwatch_up
+from tests.harness import PATIENCE, Postgres, eventually
+
+TOKEN = "a secret"
+
+
+@pytest.fixture
+def up(postgres: Postgres, database: str, tmp_path: Path) -> Iterator[Up]:
+    arguments = "--target", postgres.endpoint(database).url(), "--max-connections", "8"
+    with pinwatch_up(
+        tmp_path / "log", *arguments, PINWATCH_HTTP_TOKEN=TOKEN
+    ) as running:
+        yield running
+
+
+class Clients:
+    def __init__(self, up: Up, stack: ExitStack) -> None:
+        self.up = up
+        self.stack = stack
+
+    def __call__(self, sql: str, application_name: str = "shop") -> None:
+        """A new one, that ran this and stays."""
+        client = psycopg.connect(
+            self.up.url, autocommit=True, application_name=application_name
+        )
+        self.stack.enter_context(closing(client)).execute(sql.encode())
+
+
+@pytest.fixture
+def clients(up: Up) -> Iterator[Clients]:
+    with ExitStack() as stack:
+        yield Clients(up, stack)
+
+
+def once(up: Up, columns: int = 150) -> list[str]:
+    """The lines of a frame."""
+    shown = pinwatch(
+        *("top", "--once", "--url", up.greeting["HTTP"], "--token", TOKEN),
+        COLUMNS=str(columns),
+    )
+    assert (shown.returncode, shown.stderr) == (0, "")
+    return [line.rstrip() for line in shown.stdout.splitlines()]
+
+
+def rows(lines: list[str], title: str) -> list[list[str]]:
+    """Of the table below this title, the cells, which have two spaces between them."""
+    below = lines[lines.index(title) + 2 :]
+    table = below[: below.index("")] if "" in below else below
+    return [[cell.strip() for cell in row.split("  ") if cell] for row in table]
+
+
+def test_frames(up: Up, clients: Clients, database: str) -> None:
+    lines = once(up)
+    assert lines[2] == "········"
+    assert rows(lines, "Pinned: 0") == rows(lines, "Digests by pinned time") == []
+    clients("LISTEN\n  jobs")
+    clients("SET a.b = 1", application_name="cron")
+    clients("BEGIN")
+    clients("SELECT 1")
+    lines = once(up)
+    assert lines[0] == f"pinwatch {up.greeting['HTTP']}"
+    assert lines[1] == (
+        "4 clients, 0 waiting   4 of 8 database connections   "
+        "█ pinned 2   ▓ in transaction 1   ░ idle 1"
+    )
+    assert lines[2] == "██▓░····"
+    pinned = rows(lines, "Pinned: 2")
+    assert [row[1:] for row in pinned] == [
+        ["listen", "postgres", database, "shop", "LISTEN jobs"],
+        ["set", "postgres", database, "cron", "SET a.b = 1"],
+    ]
+    digests = rows(lines, "Digests by pinned time")
+    assert [row[1:] for row in digests] == [
+        ["1", "1", "listen", "listen jobs"],
+        ["1", "1", "set", "set a.b = $1"],
+    ]
+    clients(f"SET a.b = '\x1b[2J\x07[red]{'x' * 200}'")
+    lines = once(up, columns=100)
+    assert max(map(len, lines)) == 100
+    cut = rows(lines, "Pinned: 3")[-1][-1]
+    assert cut.startswith("SET a.b = ' [2J [red]xxx")
+    assert cut.endswith("…")
+    assert not {"\x1b", "\x07"} & set("".join(lines))
+
+
+@contextmanager
+def terminal(*arguments: str, lines: int = 40) -> Iterator[tuple[Any, Any]]:
+    """The command in one; its process, and what it has written so far."""
+    ours, theirs = os.openpty()
+    written = bytearray()
+
+    def read() -> None:
+        with suppress(OSError):  # when the other end is closed
+            while data := os.read(ours, 65_536):
+                written.extend(data)
+
+    with subprocess.Popen(
+        [*PINWATCH, "top", *arguments],
+        env=environment(
+            PINWATCH_HTTP_TOKEN=TOKEN, TERM="xterm", COLUMNS="120", LINES=str(lines)
+        ),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        reader = Thread(target=read)
+        reader.start()
+        try:
+            yield process, written
+        finally:
+            process.kill()
+            reader.join(PATIENCE)
+            os.close(ours)
+
+
+def test_in_a_terminal_it_goes_on(up: Up, clients: Clients) -> None:
+    """As many rows as it has lines for."""
+    with terminal("--url", up.greeting["HTTP"], lines=15) as (process, written):
+        eventually(lambda: b"Pinned: 0" in written)
+        for number in range(5):
+            clients(f"LISTEN jobs{number}")
+        eventually(lambda: b"Pinned: 5" in written)
+        eventually(lambda: b"LISTEN jobs1" in written)
+        assert b"LISTEN jobs2" not in written
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 0
+    assert b"\x1b[?1049h" in written  # a screen of its own, and back
+    eventually(lambda: written.rstrip().endswith(b"\x1b[?1049l"))
+
+
+def test_a_pinwatch_that_goes_away(up: Up) -> None:
+    url = up.greeting["HTTP"]
+    without_token = pinwatch("top", "--url", url)
+    assert without_token.returncode == 2
+    assert "wants its http_token" in without_token.stderr
+    with terminal("--url", url) as (process, written):
+        eventually(lambda: b"Pinned: 0" in written)
+        assert up.stop() == 0
+        assert process.wait(PATIENCE) == 2
+    eventually(lambda: b"but no pinwatch answers there" in written)
+    assert b"Traceback" not in written
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://127.0.0.1:1", "<urlopen error [Errno 111] Connection refused>"),
+        ("127.0.0.1:1", "<urlopen error unknown url type: 127.0.0.1>"),
+    ],
+)
+def test_where_no_pinwatch_is(url: str, reason: str) -> None:
+    ended = pinwatch("top", "--url", url)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        f"pinwatch: --url is {url}, but no pinwatch answers there: {reason}.\n"
+    )
+
+
+@pytest.mark.parametrize("answer", [b"{}", b"null"])
+def test_where_something_else_is(answer: bytes) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *arguments: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        ended = pinwatch("top", "--url", f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+    assert ended.returncode == 2
+    assert ended.stderr.endswith("but what answers there is no pinwatch.\n")
+
+
+@pytest.mark.parametrize(
+    ("most", "states", "drawn"),
+    [
+        (4, ["idle", "pinned"], "█░··"),
+        (20, ["idle"] * 10 + ["pinned"] * 10, "█████░░░░░"),
+        (1_000, ["pinned"], "█·········"),
+        (10, ["opening", "closing", "borrowed"], "▒+-·······"),
+        (1, ["closing", "borrowed", "borrowed"], "▒▒-"),
+    ],
+)
+def test_the_bar(most: int, states: list[str], drawn: str) -> None:
+    connections = [{"state": state} for state in states]
+    pool = {"max_connections": most, "connections": connections}
+    assert bar(pool, 10).plain == drawn
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.04, "0.0 s"), (9.9, "9.9 s"), (59, "59 s"), (60, "1 min"), (7_200, "2 h")],
+)
+def test_durations(seconds: float, told: str) -> None:
+    assert duration(seconds) == told
