@@ -43,6 +43,12 @@ WORDS: Final = _shortest(
 MARKS: Final = (b"val", b"are", b"exec", b"advis", b"temp", b"set_c", b"u&")
 """Few and short: each word has one of them in it, and most texts have none."""
 
+MANIPULATING: Final = frozenset((b"select", b"insert", b"update", b"delete"))
+"""How most statements begin: alone, such a one has no other statement in it."""
+
+VALUES: Final = tuple(word for word in WORDS if b"val" in word)
+"""Functions of sequences; the mark alone is in each VALUES."""
+
 BEGINNING: Final = re.compile(rb"\s*(?:%s)" % b"|".join(w.encode() for w in LEADING))
 LATER_BEGINNING: Final = re.compile(rb"[;/]%s" % BEGINNING.pattern)
 """A statement begins with the text, after a semicolon, or after a comment: one of C's
@@ -52,10 +58,22 @@ kind ends with a slash, and a text with one of SQL's kind is not looked at close
 def may_matter(sql: bytes) -> bool:
     """False only for a text that has no finding, no warning and no effect."""
     lowered = sql.lower()
+    if lowered[:6] in MANIPULATING and lowered.find(b";", 0, -1) < 0:
+        return _manipulation_may_matter(lowered)
     for mark in MARKS:
         if mark in lowered:
             return _has_word(lowered) or _begins(lowered)
     return _begins(lowered)
+
+
+def _manipulation_may_matter(lowered: bytes) -> bool:
+    """Of one statement that reads or writes rows: it can call, or make a table."""
+    if b"(" in lowered:
+        if b"advis" in lowered or b"set_c" in lowered:
+            return True
+        if b"val" in lowered and any(word in lowered for word in VALUES):
+            return True
+    return b"temp" in lowered or b"u&" in lowered
 
 
 def _has_word(lowered: bytes) -> bool:
