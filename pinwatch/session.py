@@ -325,6 +325,11 @@ class ClientSession(asyncio.Protocol):
         return now - (self.asked_at or self.rested_at)
 
     @property
+    def application_name(self) -> str:
+        name = self.client.told.values.get(b"application_name", b"")
+        return name.decode("utf-8", "replace")
+
+    @property
     def busy(self) -> bool:
         """In a request or a transaction."""
         connection = self.connection

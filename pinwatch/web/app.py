@@ -13,6 +13,7 @@ from pinwatch.web.effective import config_route
 from pinwatch.web.health import healthz_route, readyz_route
 from pinwatch.web.openapi import Schema, document, document_route
 from pinwatch.web.operation import Error, told
+from pinwatch.web.page import page_routes
 from pinwatch.web.pins import digests_route, pins_route
 from pinwatch.web.pool import pool_route
 from pinwatch.web.sessions import sessions_route
@@ -36,6 +37,7 @@ def app(proxy: Proxy, history: History, feed: Feed, *more: BaseRoute) -> Starlet
         config_route(proxy),
         document_route(describe),
         docs_route(describe),
+        *page_routes(),
         *more,
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: _refused})

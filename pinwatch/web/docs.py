@@ -33,14 +33,15 @@ def page(document: Schema) -> str:
     SubElement(body, "p").text = document["info"]["description"]
     SubElement(SubElement(body, "p"), "a", href="/openapi.json").text = "OpenAPI"
     for path, operations in document["paths"].items():
-        _operation(body, path, operations["get"])
+        for method, operation in operations.items():
+            _operation(body, f"{method.upper()} {path}", operation)
     for name, schema in document["components"]["schemas"].items():
         _schema(body, name, schema)
     return DOCTYPE + tostring(html, "unicode", method="html")
 
 
-def _operation(body: Element, path: str, operation: Schema) -> None:
-    SubElement(body, "h2", id=path).text = f"GET {path}"
+def _operation(body: Element, title: str, operation: Schema) -> None:
+    SubElement(body, "h2", id=operation["operationId"]).text = title
     SubElement(body, "p").text = operation["summary"]
     parameters = operation.get("parameters")
     if parameters:

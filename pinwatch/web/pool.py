@@ -34,6 +34,9 @@ class Connection(Answer):
     client: int | None
     """The client connection that borrows it."""
 
+    application_name: str | None
+    """What that client calls itself, if it does."""
+
     rule: str | None
     """Which pinned it."""
 
@@ -45,15 +48,17 @@ class Connection(Answer):
         user, database = (name.decode("utf-8", "replace") for name in connection.key)
         session = connection.session
         event = None
-        client = None
+        client = name = None
         if isinstance(session, ClientSession):
             event, client = session.pinning.event, session.number
+            name = session.application_name or None
         return cls(
             connection=connection.number,
             user=user,
             database=database,
             state=state,
             client=client,
+            application_name=name,
             rule=None if event is None else event.rule,
             seconds=max(seconds, 0.0),
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from openapi_spec_validator import validate
 
 from tests.cli.command import Up, pinwatch, pinwatch_up
 from tests.harness import Postgres, eventually
@@ -104,6 +105,13 @@ def test_a_reload_by_signal(up: Up, config: Path, log: Path) -> None:
     config.write_text("what = 1\n")
     up.process.send_signal(signal.SIGHUP)
     eventually(lambda: "what is not a setting" in log.read_text())
+
+
+def test_all_of_it_is_documented(up: Up) -> None:
+    validate(ask(f"{site(up)}/openapi.json").json)
+    page = ask(f"{site(up)}/api/docs").text
+    for operation in "POST /api/failover", "DELETE /api/faults/{name}":
+        assert operation in page
 
 
 def test_what_is_not_asked_right(up: Up) -> None:

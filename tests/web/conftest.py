@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import pytest
+from starlette.types import ASGIApp
 
 from pinwatch.history.pins import History
 from pinwatch.web.app import app
@@ -56,11 +57,16 @@ class Watch(Protocol):
         """A new proxy with so many database connections."""
 
 
-def watched(clients: Clients, stack: ExitStack, heartbeat: float = 15) -> Watched:
+def watched(
+    clients: Clients,
+    stack: ExitStack,
+    heartbeat: float = 15,
+    guard: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+) -> Watched:
     history = History()
     clients.proxy.proxy.observers += (history,)
     feed = Feed(history, heartbeat)
-    answers = app(clients.proxy.proxy, history, feed)
+    answers = guard(app(clients.proxy.proxy, history, feed))
     url = stack.enter_context(answering(clients.proxy, answers))
     found = Watched(clients, feed, url)
     stack.callback(found.in_the_loop, feed.close)

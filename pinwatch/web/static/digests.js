@@ -1,0 +1,30 @@
+// Statements by the time for which they kept database connections.
+
+import { clock, duration, element } from "./words.js";
+
+const SHOWN = 50;
+const rows = document.getElementById("digest-rows");
+
+export function drawDigests(digests) {
+  rows.replaceChildren(...digests.slice(0, SHOWN).map(row));
+}
+
+function row(one) {
+  const made = element("tr");
+  const statement = element("td");
+  statement.append(element("code", one.digest || one.sql));
+  made.append(
+    statement,
+    element("td", one.contested ? `${one.rule}, contested` : one.rule),
+    number(one.count),
+    number(duration(one.pinned_seconds)),
+    number(one.peak_connections),
+    element("td", clock(one.last_seen)),
+  );
+  made.title = one.advice;
+  return made;
+}
+
+function number(value) {
+  return element("td", value, { className: "number" });
+}

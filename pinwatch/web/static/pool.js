@@ -1,0 +1,35 @@
+// The pool as it is: the counts, and a cell for each database connection.
+
+import { duration, element } from "./words.js";
+
+const counts = document.getElementById("counts");
+const cells = document.getElementById("cells");
+
+export function drawPool(pool) {
+  counts.replaceChildren(
+    count("clients", pool.clients),
+    count("connections", pool.open),
+    count("cap", pool.max_connections),
+    count("in transaction", pool.in_transaction),
+    count("pinned", pool.pinned, pool.pinned > 0),
+    count("waiting", pool.waiting, pool.waiting > 0),
+  );
+  cells.replaceChildren(...pool.connections.map(cell));
+}
+
+function count(name, number, alarm = false) {
+  const pair = element("div");
+  pair.append(element("dt", name), element("dd", number, { className: alarm ? "alarm" : "" }));
+  return pair;
+}
+
+function cell(one) {
+  const who = one.client === null ? "" : one.application_name || one.user;
+  const made = element("li", who || "·");
+  made.dataset.state = one.state;
+  const by = who && ` by ${who}`;
+  const rule = one.rule ? `, ${one.rule}` : "";
+  made.title = `${one.state}${by}${rule}, ${duration(one.seconds)}, ${one.user} in ${one.database}`;
+  made.setAttribute("aria-label", made.title);
+  return made;
+}

@@ -1,0 +1,154 @@
+"""The live page in Debian's Chromium."""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.page.conftest import Open
+from tests.web.conftest import Watched
+
+AT_ONCE = 1_000  # milliseconds
+HERE = Path(__file__).parent
+SCREENSHOT = HERE.parents[1] / "docs" / "page.png"
+PHONE = {"width": 360, "height": 740}
+LONGEST = 500  # milliseconds that the page may not answer
+
+
+def test_a_pin_appears_within_a_second(seen: Watched, open_page: Open) -> None:
+    page = open_page()
+    expect(page.get_by_text("No session has pinned yet")).to_be_visible()
+    pin = page.locator("#list li")
+    with seen(application_name="orders") as client:
+        client.query("SELECT 1; SET search_path TO shop")
+        pin.wait_for(timeout=AT_ONCE)
+        expect(pin.locator(".rule")).to_have_text("set")
+        expect(pin.locator(".who")).to_contain_text("orders")
+        expect(pin.locator("mark")).to_have_text("SET")
+        expect(pin.locator(".when")).to_contain_text("pinned for")
+        expect(page.locator("#cells li[data-state=pinned]")).to_have_text("orders")
+    expect(pin.locator(".when")).to_contain_text("was pinned for")
+    expect(page.locator("#digest-rows code")).to_contain_text("set search_path to $2")
+
+
+def test_filters(seen: Watched, open_page: Open) -> None:
+    page = open_page()
+    for name, sql in ("orders", "SET work_mem = 1"), ("mails", "LISTEN jobs"):
+        seen(application_name=name).query(sql)
+    pins = page.locator("#list li")
+    expect(pins).to_have_count(2)
+    page.get_by_label("Rule").select_option("listen")
+    expect(pins).to_have_count(1)
+    expect(pins.locator(".who")).to_contain_text("mails")
+    page.get_by_label("Application").fill("ord")
+    expect(pins).to_have_count(0)
+    expect(page.get_by_text("No pin is like that.")).to_be_visible()
+    page.get_by_role("button", name="Clear").click()
+    expect(pins).to_have_count(2)
+
+
+def test_the_fix_is_copied(seen: Watched, open_page: Open) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    seen().query("LISTEN jobs")
+    advice = page.locator(".advice p").text_content()
+    page.get_by_role("button", name="Copy the fix").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == advice
+
+
+def test_sql_is_text(seen: Watched, open_page: Open) -> None:
+    page = open_page()
+    evil = "<script>window.bad=1</script><img src=x onerror='window.bad=1'>&amp;"
+    literal = evil.replace("'", "''")
+    seen(application_name="<b>bold</b>").query(f"SET search_path TO '{literal}'")
+    shown = page.locator(".sql code")
+    expect(shown).to_have_text(f"SET search_path TO '{literal}'")
+    expect(page.locator(".who")).to_contain_text("<b>bold</b>")
+    assert page.evaluate("window.bad") is None
+    assert page.locator("main img, main script, main b").count() == 0
+
+
+def test_a_thousand_pins(seen: Watched, open_page: Open) -> None:
+    page = open_page()
+    page.evaluate(
+        """() => {
+            window.tasks = [];
+            const note = (list) => window.tasks.push(...list.getEntries());
+            new PerformanceObserver(note).observe({ type: "longtask" });
+        }"""
+    )
+    for number in range(1_000):
+        with seen(application_name=f"job {number}") as client:
+            client.query("LISTEN jobs")
+    more = page.get_by_role("button", name="Show more of 1000")
+    more.wait_for()
+    page.get_by_label("Application").fill("job 99")
+    expect(page.locator("#list li")).to_have_count(11)
+    longest = page.evaluate("Math.max(0, ...window.tasks.map((one) => one.duration))")
+    assert longest < LONGEST
+
+
+def test_it_comes_back_by_itself(seen: Watched, open_page: Open) -> None:
+    """Pins from before the page was opened are there, too."""
+    seen().query("LISTEN jobs")
+    page = open_page()
+    expect(page.locator("#list li")).to_have_count(1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [PHONE, {"width": 1280, "height": 800}])
+def test_for_everybody(
+    seen: Watched, open_page: Open, scheme: str, viewport: dict[str, int]
+) -> None:
+    page = open_page(viewport=viewport, color_scheme=scheme, bypass_csp=True)
+    seen().query("SET LOCAL work_mem = '64MB'")
+    page.locator("#list li").wait_for()
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= viewport["width"]
+    page.add_script_tag(path=HERE / "axe" / "axe.min.js")
+    found: dict[str, Any] = page.evaluate("axe.run()")
+    assert [(one["id"], one["nodes"]) for one in found["violations"]] == []
+
+
+def test_by_keyboard(seen: Watched, open_page: Open) -> None:
+    page = open_page()
+    seen().query("LISTEN jobs")
+    page.locator("#list li").wait_for()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the pins")).to_be_focused()
+    page.keyboard.press("Enter")
+    reached = []
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.textContent"))
+    assert "Copy the fix" in reached
+
+
+def test_a_screenshot(seen: Watched, open_page: Open, tmp_path: Path) -> None:
+    page = open_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    with ExitStack() as stack:
+        busy = [stack.enter_context(seen(application_name="orders")) for _ in range(6)]
+        for client in busy:
+            client.query("SELECT 1")
+        for client in busy[:3]:
+            client.query("BEGIN")
+        for sql in ("SET search_path TO shop", "SELECT nextval('a')", "LISTEN jobs"):
+            stack.enter_context(seen(application_name="mails")).query(sql)
+        seen(application_name="reports").query(
+            "BEGIN; SET LOCAL work_mem = '64MB'; SELECT count(*) FROM pg_class"
+        )
+        expect(page.locator("#list li")).to_have_count(4)
+        expect(page.locator("#digest-rows tr")).to_have_count(4)
+        _keep(page, tmp_path)
+
+
+def _keep(page: Page, elsewhere: Path) -> None:
+    """In docs where that is asked for, so that an ordinary run changes no file."""
+    wanted = os.environ.get("PINWATCH_SCREENSHOTS")
+    file = SCREENSHOT if wanted else elsewhere / "page.png"
+    page.screenshot(path=file, full_page=True)
+    assert file.stat().st_size > 10_000
