@@ -71,9 +71,12 @@ class Feed:
         self.history = history
         self.heartbeat = heartbeat
         self.readers: set[Reader] = set()
+        self.closed = False
         history.listeners.append(self._publish)
 
     def close(self) -> None:
+        """End all, and whoever comes yet."""
+        self.closed = True
         for reader in self.readers:
             reader.end()
 
@@ -92,6 +95,8 @@ class EventStream(StreamingResponse):
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
         self.reader = Reader()
+        if feed.closed:
+            self.reader.end()
         super().__init__(self.reader.read(feed.heartbeat), headers=HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -121,6 +121,8 @@ def test_it_ends_well(watch: Watch) -> None:
     with reading(watched.url) as reader:
         watched.in_the_loop(watched.feed.close)
         assert reader.response.read() in (b"", COMMENT.encode())
+    with reading(watched.url) as too_late:
+        assert too_late.response.read() == b""
 
 
 def test_so_many_readers_and_no_more(watch: Watch) -> None:
