@@ -239,7 +239,11 @@ class TargetConnections:
         key = target.user.encode(), target.database.encode()
         connection = self._own = self._new(key)
         self._owned.add(connection)
-        await self._log_in(connection)
+        try:
+            await self._log_in(connection)
+        except ClientError:
+            self._owned.discard(connection)
+            raise
         return connection
 
     async def _initialise(self, connection: DatabaseConnection) -> None:

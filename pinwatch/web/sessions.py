@@ -79,9 +79,7 @@ class Session(Answer):
             encrypted=session.encryption is not None,
             user=user,
             database=database,
-            application_name=_text(
-                session.client.told.values.get(b"application_name", b"")
-            ),
+            application_name=session.application_name,
             connected_at=session.connected_at,
             age=now - session.connected,
             state=state(session),
