@@ -120,7 +120,13 @@ def _reference(model: type[BaseModel]) -> Schema:
 
 def _parameters(route: Operation) -> list[Schema]:
     in_path = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": "Of which one.",
+            "schema": {"type": "string"},
+        }
         for name in route.param_convertors
     ]
     if route.query is None:

@@ -22,8 +22,9 @@ class Open(Protocol):
         """The live page in a new context of the browser."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """For one module: while it is there, no other loop can run in this thread."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on the PATH: apt-get install chromium")
     with sync_playwright() as playwright:
