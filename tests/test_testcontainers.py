@@ -1,7 +1,5 @@
 """The container: what it is told, and, where Docker is, that it serves."""
 
-import shutil
-import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +12,7 @@ from testcontainers.core.image import DockerImage
 from testcontainers.core.network import Network
 
 from pinwatch.testcontainers import PinwatchContainer
+from tests.containers import NO_ENGINE, engine_answers
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
@@ -26,12 +25,8 @@ def without_docker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def engine() -> None:
-    docker = shutil.which("docker")
-    if (
-        docker is None
-        or subprocess.run([docker, "info"], capture_output=True).returncode
-    ):
-        pytest.skip("no Docker engine answers")
+    if not engine_answers():
+        pytest.skip(NO_ENGINE)
     if not DOCKERFILE.exists():
         pytest.skip("there is no docker/Dockerfile to build the image from")
 

@@ -104,6 +104,14 @@ METRICS: Final = (
         lambda r: {(): len(r.pool.waiting)},
     ),
     Metric(
+        "pinwatch_failovers_total",
+        "counter",
+        (),
+        "Times that another target became the writer, or the only one came back.",
+        "failovers",
+        lambda r: {(): r.tally.failovers},
+    ),
+    Metric(
         "pinwatch_multiplexing_ratio",
         "gauge",
         (),

@@ -38,6 +38,7 @@ class Tally:
         self.connections_set_up = 0
         self.connections_failed = 0
         self.target_serves = True  # when it was last tried
+        self.failovers = 0
         self.pins: Counter[tuple[str, str, str]] = Counter()  # rule, database, user
         self.warnings: Counter[str] = Counter({w.code: 0 for w in WARNED})
         self._arriving: set[int] = set()  # clients that are not logged in yet
@@ -72,6 +73,8 @@ class Tally:
             case events.DatabaseConnecting(encrypted=encrypted):
                 self.connections_requested += 1
                 self.connections_requested_with_tls += encrypted
+            case events.FailedOver():
+                self.failovers += 1
             case events.DatabaseConnected():
                 self.connections_set_up += 1
                 self.target_serves = True

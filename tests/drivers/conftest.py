@@ -1,15 +1,15 @@
-"""The two ways to the database: each driver's cases hold on both.
+"""The ways to the database: each driver's cases hold on all.
 
 What a driver does directly is what it has to do through the proxy.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 
+from tests.containers import NO_ENGINE, engine_answers, postgres_containers
 from tests.drivers import node
 from tests.drivers.route import Route
 from tests.harness import Postgres, Proxies
@@ -29,20 +29,36 @@ def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=["direct", "proxy"])
-def route(
-    request: pytest.FixtureRequest,
-    postgres: Postgres,
-    database: str,
-    direct: psycopg.Connection[Any],
-    proxy: Proxies,
-) -> Iterator[Route]:
+@pytest.fixture(scope="session")
+def containers() -> Iterator[Callable[[int], Postgres]]:
+    if not engine_answers():
+        pytest.skip(NO_ENGINE)
+    with postgres_containers() as started:
+        yield started
+
+
+@pytest.fixture(
+    params=[
+        "direct",
+        "proxy",
+        pytest.param(13, marks=pytest.mark.docker, id="PostgreSQL 13"),
+        pytest.param(17, marks=pytest.mark.docker, id="PostgreSQL 17"),
+    ]
+)
+def route(request: pytest.FixtureRequest) -> Iterator[Route]:
     """To a database with two accounts of 100 each."""
-    direct.execute(TABLE)
-    direct.execute(ROWS)
-    if request.param == "direct":
-        yield Route(postgres.endpoint(database), direct, None)
-        return
-    endpoint = proxy(pool=2).endpoint()
-    with rivals(endpoint) as pair:
+    if isinstance(request.param, int):
+        server = request.getfixturevalue("containers")(request.param)
+    else:
+        server = request.getfixturevalue("postgres")
+    with ExitStack() as stack:
+        database = stack.enter_context(server.new_database())
+        direct = stack.enter_context(closing(server.connect(database)))
+        direct.execute(TABLE)
+        direct.execute(ROWS)
+        if request.param == "direct":
+            yield Route(server.endpoint(database), direct, None)
+            return
+        endpoint = Proxies(server, database, stack)(pool=2).endpoint()
+        pair = stack.enter_context(rivals(endpoint))
         yield Route(endpoint, direct, pair)

@@ -101,6 +101,11 @@ def test_whether_the_target_serves(tally: Tally) -> None:
     assert (tally.connections_failed, tally.connections_set_up) == (3, 1)
 
 
+def test_failovers(tally: Tally) -> None:
+    tally(events.FailedOver("a", "b", 1.0))
+    assert tally.failovers == 1
+
+
 def test_what_it_does_not_count(tally: Tally) -> None:
     before = vars(Tally(tally.now))
     tally(events.PinAhead(1, 9, "set", ""))
