@@ -107,15 +107,11 @@ class Faults:
             there = ", ".join(self.on) or "none"
             raise FaultError(f"There is no fault {name}; on are: {there}.")
         self._next_kill.pop(name, None)
-        if fault.kind == "pause" and not self.paused:
+        if fault.kind == "pause":
             for pool in self.house.pools:
                 pool.resume()
         self.put()
         return fault
-
-    @property
-    def paused(self) -> bool:
-        return any(fault.kind == "pause" for fault in self.on.values())
 
     def put(self) -> None:
         """Stand between endpoints and lenders, or do not."""

@@ -95,7 +95,7 @@ class Pool:
         self.now = now
         self.soon = soon
         self.max_idle = max_connections
-        self.paused = False
+        self.paused = 0  # by how many
         self.counters = counters
         self.idle: dict[Key, list[Connection]] = {}
         self.borrowed: set[Connection] = set()
@@ -153,11 +153,11 @@ class Pool:
         self.match()
 
     def pause(self) -> None:
-        """Lend nothing until ``resume``."""
-        self.paused = True
+        """Lend nothing until ``resume``, which is due as often."""
+        self.paused += 1
 
     def resume(self) -> None:
-        self.paused = False
+        self.paused -= 1
         self.try_again()
 
     def try_again(self) -> None:

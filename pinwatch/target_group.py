@@ -58,6 +58,7 @@ class TargetGroup:
         self._moved = moved
         self._now = now
         self._scale = scale
+        self._started = False
         self._failing_over = False
         self._down_since = 0.0  # of the writer; 0 is not
         self._tasks = Tasks()
@@ -79,6 +80,7 @@ class TargetGroup:
         self._writer = (writable or marked)[0]
         self._raise_for(self._writer)
         self._assign_roles()
+        self._started = True
         for member in self.members:
             self._tasks.run(member.monitor.run())
 
@@ -181,7 +183,7 @@ class TargetGroup:
 
     def _changed(self) -> None:
         """A target's health is another."""
-        if self._failing_over or not hasattr(self, "_writer"):
+        if self._failing_over or not self._started:
             return
         monitor = self._writer.monitor
         if monitor.down or (monitor.available and not monitor.writable):

@@ -266,8 +266,8 @@ class TargetConnections:
             del self._logins[connection]
 
     def _refused(self, key: Key, error: ClientError) -> None:
-        self.lost()
         if error.sqlstate in PASSING_STATES:
+            self.lost()
             delay = min(self._retries.get(key, RETRY_FIRST / 2) * 2, RETRY_LAST)
             self._retries[key] = delay
             scaled = jittered(delay) * self.settings.time_scale

@@ -120,3 +120,14 @@ def _served(proxy: RunningProxy) -> bool:
     with suppress(psycopg.OperationalError), closing(connect(proxy)) as client:
         client.execute("SELECT 1")
     return True
+
+
+def test_two_pauses(proxy: Proxies) -> None:
+    """Nobody is served before both are over."""
+    running = proxy()
+    with closing(connect(running)) as client:
+        client.execute("SELECT 1")
+        put_on(running, "pause", name="long", lasting=0.4)
+        put_on(running, "pause", lasting=0.1)
+        client.execute("SELECT 1")
+        assert not running.proxy.faults.on
