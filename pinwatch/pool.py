@@ -165,6 +165,15 @@ class Pool:
         self.retry_at.clear()
         self.match()
 
+    def spare(self) -> Connection | None:
+        """An idle one, for the proxy itself; it is given back like any other."""
+        for idle in self.idle.values():
+            if idle:
+                connection = idle.pop()
+                self.borrowed.add(connection)
+                return connection
+        return None
+
     def give_back(self, connection: Connection) -> None:
         """The borrower is done; who waited longest goes on in this very call."""
         if (self.waiting and not self.paused) or self._serving:

@@ -40,10 +40,10 @@ PASSING_STATES: Final = ("53300", "57P03", "08001", "08006", "57P01", "57P02")
 """SQLSTATEs of a refusal that may pass: too many connections, starting up, down."""
 
 STATUS_SQL: Final = b"""
-SELECT pg_is_in_recovery(),
-       current_setting('max_connections'),
-       current_setting('superuser_reserved_connections')::int
-       + coalesce(current_setting('reserved_connections', true)::int, 0)
+SELECT pg_catalog.pg_is_in_recovery(),
+       pg_catalog.current_setting('max_connections'),
+       pg_catalog.current_setting('superuser_reserved_connections'),
+       pg_catalog.current_setting('reserved_connections', true)
 """
 
 
@@ -71,6 +71,16 @@ class Status(NamedTuple):
     writable: bool
     max_connections: int
     reserved: int
+
+
+def settle(future: asyncio.Future[Any] | None, outcome: object) -> None:
+    """End it, unless nobody waits for it any more; a ClientError is raised there."""
+    if future is None or future.done():
+        return
+    if isinstance(outcome, ClientError):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
 
 
 def jittered(seconds: float) -> float:
@@ -109,7 +119,7 @@ class TargetConnections:
         self.all: set[DatabaseConnection] = set()
         self._own: DatabaseConnection | None = None  # which answers the proxy
         self._owned: set[DatabaseConnection] = set()  # that and those it was
-        self._answer: asyncio.Future[Row] | None = None  # for the proxy
+        self._questions: dict[DatabaseConnection, asyncio.Future[Row]] = {}
         self._loop = asyncio.get_running_loop()
         self._all_closed = asyncio.Event()
         self._encryption = encryption(target)
@@ -129,25 +139,48 @@ class TargetConnections:
         )
 
     async def look(self, stay: bool) -> Status:
-        """Ask the target how it is, on a connection of the proxy's own.
+        """Ask the target how it is; raises ClientError where it cannot be used.
 
-        stay keeps that connection for the next time. Raises ClientError where the
-        target cannot be used.
+        With stay on a connection of the proxy's own, which is kept for the next time.
+        Without, an idle one of the pool answers, so that no more are open than the cap
+        allows; where all are borrowed, what was answered last holds.
         """
-        connection = await self._itself()
-        self._answer = self._loop.create_future()
-        connection.ask(STATUS_SQL, self._answer.set_result)
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                recovering, most, reserved = await self._answer
-        except TimeoutError:
-            connection.abort()
-            raise unreachable(NO_ANSWER) from None
-        if not stay:
-            connection.close("The proxy has its answer.")
-        self.status = Status(recovering == b"f", int(most or 0), int(reserved or 0))
+        spare = None if stay else self._spare()
+        if spare is not None:
+            row = await self._ask(spare)
+            self.pool.give_back(spare)
+        elif self.pool.borrowed and not stay:
+            return self.status
+        else:
+            connection = await self._itself()
+            row = await self._ask(connection)
+            if not stay:
+                connection.close("The proxy has its answer.")
+        recovering, most, *reserved = row
+        self.status = Status(
+            recovering == b"f", int(most or 0), sum(int(one or 0) for one in reserved)
+        )
         self.limit()
         return self.status
+
+    def _spare(self) -> DatabaseConnection | None:
+        spare = self.pool.spare()
+        assert spare is None or isinstance(spare, DatabaseConnection)
+        return spare
+
+    async def _ask(self, connection: DatabaseConnection) -> Row:
+        """Raises ClientError."""
+        question = self._questions[connection] = self._loop.create_future()
+        connection.ask(STATUS_SQL, lambda row: settle(question, row))
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                row: Row = await question
+                return row
+        except TimeoutError:
+            self.kill(connection, NO_ANSWER)
+            raise unreachable(NO_ANSWER) from None
+        finally:
+            del self._questions[connection]
 
     def apply(self, settings: Settings) -> None:
         """What is new in settings holds from now on."""
@@ -251,12 +284,7 @@ class TargetConnections:
         if not connection.init_query:
             return
         done = self._logins[connection] = self._loop.create_future()
-
-        def answered(error: ClientError | None) -> None:
-            if not done.done():
-                done.set_exception(error) if error else done.set_result(None)
-
-        connection.initialise(answered)
+        connection.initialise(lambda error: settle(done, error))
         try:
             await done
         except ClientError:
@@ -333,12 +361,10 @@ class TargetConnections:
     # What connections report (Owner).
 
     def opened(self, connection: DatabaseConnection) -> None:
-        self._logins[connection].set_result(None)
+        settle(self._logins.get(connection), None)
 
     def failed(self, connection: DatabaseConnection, error: ClientError) -> None:
-        login = self._logins.get(connection)
-        if login is not None and not login.done():
-            login.set_exception(error)
+        settle(self._logins.get(connection), error)
 
     def reset_done(self, connection: DatabaseConnection) -> None:
         self.observe(events.DatabaseReset(connection.number))
@@ -354,13 +380,10 @@ class TargetConnections:
     def closed(self, connection: DatabaseConnection, reason: str) -> None:
         self.all.discard(connection)
         ended_here = self._leaving.pop(connection, None) is not None
-        login = self._logins.get(connection)
-        if login is not None and not login.done():
-            login.set_exception(connection_failure(reason))
+        for waiting in self._logins, self._questions:
+            settle(waiting.get(connection), connection_failure(reason))
         if connection in self._owned:
             self._owned.discard(connection)
-            if self._answer is not None and not self._answer.done():
-                self._answer.set_exception(connection_failure(reason))
         else:
             self.observe(events.DatabaseClosed(connection.number, reason))
         if not self.all:

@@ -264,6 +264,22 @@ def test_the_cap_follows_the_target() -> None:
         eventually(lambda: running.proxy.pool.max_connections == before - 30)
 
 
+def test_looks_at_the_target_take_no_connection_beyond_the_cap(
+    proxy: Proxies, direct: psycopg.Connection[Any]
+) -> None:
+    running = proxy(1, time_scale=600)
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    before = value(direct, others)
+    with connected(running) as busy:
+        clock = running.proxy.clock
+        for statement in "BEGIN", "COMMIT":
+            busy.execute(statement)
+            began, most = clock(), 0
+            while clock() < began + 300:
+                most = max(most, value(direct, others))
+            assert most == before + 1
+
+
 def _begun(connection: psycopg.Connection[Any]) -> bool:
     try:
         connection.execute("BEGIN")
