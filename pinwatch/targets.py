@@ -147,8 +147,10 @@ class TargetConnections:
         """
         spare = None if stay else self._spare()
         if spare is not None:
+            unused_since = spare.idle_since
             row = await self._ask(spare)
             self.pool.give_back(spare)
+            spare.idle_since = unused_since
         elif self.pool.borrowed and not stay:
             return self.status
         else:
