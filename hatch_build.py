@@ -71,7 +71,10 @@ def _compile(scratch: Path, target: Path) -> None:
 
     generated = str(scratch / "generated")
     extensions = mypycify(
-        list(COMPILED), group_name="pinwatch", target_dir=generated, debug_level="0"
+        ["--follow-imports=silent", *COMPILED],  # what else is wrong is mypy's to say
+        group_name="pinwatch",
+        target_dir=generated,
+        debug_level="0",
     )
     distribution = Distribution({"name": "pinwatch", "ext_modules": extensions})
     command = distribution.get_command_obj("build_ext")
