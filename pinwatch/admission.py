@@ -11,10 +11,10 @@ import logging
 from pinwatch.auth.client import Conversation, TokenCheck, login
 from pinwatch.auth.credentials import Credentials
 from pinwatch.auth.iam import no_verifier, verifier
+from pinwatch.auth.refusals import no_credentials
 from pinwatch.auth.secrets import Secret, SecretsManager
 from pinwatch.config.model import Settings
 from pinwatch.config.target import Target
-from pinwatch.errors import no_credentials
 from pinwatch.tls import LOCAL_NAMES, ServerTls, generated, server
 
 log = logging.getLogger("pinwatch")

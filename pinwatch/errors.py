@@ -117,14 +117,6 @@ def authentication_timeout() -> ClientError:
     return ClientError("canceling authentication due to timeout", "57014")
 
 
-def no_credentials(role: str) -> ClientError:
-    text = (
-        f"This RDS proxy has no credentials for the role {role}. "
-        "Check the credentials for this role and try again."
-    )
-    return ClientError(text, "28P01")
-
-
 def missing_user() -> ClientError:
     text = (
         "A user name is missing from the connection startup packet. "

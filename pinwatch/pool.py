@@ -105,6 +105,7 @@ class Pool:
         self.retry_at: dict[Key, float] = {}
         self.swap = False  # lend each borrower another connection than the last
         self._last: dict[Borrower, Connection] = {}  # while swap
+        self._full = False  # for the waiter who comes first, there is no room
         self._returned: list[Connection] = []  # while _serving, still borrowed
         self._serving = False
 
@@ -137,7 +138,8 @@ class Pool:
         self.waiting[borrower] = Wait(now, now + patience)
         if not patience:
             self.soon(self.sweep)
-        self.match()
+        if not self._full:
+            self.match()
         return None
 
     def adopt(self, other: "Pool") -> None:
@@ -189,6 +191,7 @@ class Pool:
         if borrower in self.waiting:
             first = next(iter(self.waiting)) is borrower
             del self.waiting[borrower]
+            self._full = False
             if first:
                 self.match()
 
@@ -263,6 +266,7 @@ class Pool:
         Each waiter gets an idle connection, or is covered by one that is opening, or
         has one opened for it; the first for whom there is no room ends the round.
         """
+        self._full = False
         if self.paused:
             return
         covered: Counter[Key] = Counter()
@@ -284,6 +288,7 @@ class Pool:
                 self.opening[key] += 1
                 self.open_connection(key)
             else:
+                self._full = True
                 self._make_room()
                 break
 

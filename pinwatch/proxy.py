@@ -15,6 +15,7 @@ from typing import Final
 from pinwatch import events
 from pinwatch.admission import Admission
 from pinwatch.auth.client import Conversation
+from pinwatch.auth.refusals import no_credentials
 from pinwatch.config.model import DEFAULT, Address, EndpointEntry, Settings, TargetRole
 from pinwatch.config.target import Target
 from pinwatch.counters import Counters
@@ -27,7 +28,6 @@ from pinwatch.errors import (
     authentication_timeout,
     client_lifetime,
     idle_client_timeout,
-    no_credentials,
     too_many_clients,
 )
 from pinwatch.faults import Faults

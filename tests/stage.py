@@ -11,9 +11,10 @@ from pinwatch import events
 from pinwatch.auth.client import Conversation, login
 from pinwatch.auth.credentials import Credentials
 from pinwatch.auth.iam import no_verifier
+from pinwatch.auth.refusals import no_credentials
 from pinwatch.counters import Counters
 from pinwatch.database import DatabaseConnection
-from pinwatch.errors import ClientError, no_credentials
+from pinwatch.errors import ClientError
 from pinwatch.greeting import Guest
 from pinwatch.parameters import Values
 from pinwatch.pins.cache import VerdictCache

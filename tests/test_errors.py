@@ -6,6 +6,7 @@ import re
 import pytest
 
 from pinwatch import errors
+from pinwatch.auth.refusals import no_credentials
 from pinwatch.errors import ClientError, PinwatchError
 
 TABLE = [
@@ -42,11 +43,30 @@ TABLE = [
         "canceling authentication due to timeout",
     ),
     (
-        errors.no_credentials("ada"),
+        no_credentials("ada"),
         "FATAL",
         "28P01",
         "This RDS proxy has no credentials for the role ada. "
         "Check the credentials for this role and try again.",
+    ),
+    (errors.unreachable("Connection refused"), "FATAL", "08001", "Connection refused"),
+    (
+        errors.no_reader(),
+        "ERROR",
+        "08000",
+        "Request returned an error: The target group has no reader.",
+    ),
+    (
+        errors.idle_client_timeout(),
+        "FATAL",
+        "57P05",
+        "terminating connection due to idle-session timeout",
+    ),
+    (
+        errors.client_lifetime(),
+        "FATAL",
+        "57P05",
+        "terminating connection: it was open for 24 hours",
     ),
     (
         errors.missing_user(),

@@ -37,6 +37,11 @@ class AuthenticationFailed(ClientError):
         self.log = refusal.log.format(role, tls="on" if tls else "off", reason=reason)
 
 
+def no_credentials(role: str) -> ClientError:
+    """The same without a word in the log, where no secret was looked for."""
+    return ClientError(NO_CREDENTIALS.text.format(role), NO_CREDENTIALS.sqlstate)
+
+
 _PASSWORD: Final = (
     "Proxy authentication with PostgreSQL native password authentication failed for "
     'user "{}" with TLS {tls}. Reason: '
