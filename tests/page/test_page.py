@@ -104,7 +104,8 @@ def test_it_comes_back_by_itself(seen: Watched, open_page: Open) -> None:
 def test_for_everybody(
     seen: Watched, open_page: Open, scheme: str, viewport: dict[str, int]
 ) -> None:
-    page = open_page(viewport=viewport, color_scheme=scheme, bypass_csp=True)
+    still = {"reduced_motion": "reduce", "bypass_csp": True}
+    page = open_page(viewport=viewport, color_scheme=scheme, **still)
     seen().query("SET LOCAL work_mem = '64MB'")
     page.locator("#list li").wait_for()
     wide = page.evaluate("document.documentElement.scrollWidth")
