@@ -123,7 +123,8 @@ class TargetConnections:
         self._loop = asyncio.get_running_loop()
         self._all_closed = asyncio.Event()
         self._encryption = encryption(target)
-        self._tasks = Tasks()
+        self._openings = Tasks()
+        self._cancels = Tasks()
         self._retries: dict[Key, float] = {}  # seconds before the next try
         self._leaving: dict[DatabaseConnection, float] = {}
         self._logins: dict[DatabaseConnection, asyncio.Future[None]] = {}
@@ -223,7 +224,7 @@ class TargetConnections:
 
     def interrupt(self, connection: DatabaseConnection) -> None:
         """Ask the server to cancel what connection runs."""
-        self._tasks.run(self._cancel(connection))
+        self._cancels.run(self._cancel(connection))
 
     def sweep(self) -> None:
         """What time alone brings."""
@@ -234,6 +235,7 @@ class TargetConnections:
 
     async def stop(self) -> None:
         """Close all; the server gets a few seconds to let go of them."""
+        await self._openings.end()
         self._all_closed.clear()
         for connection in list(self.all):
             connection.close("The proxy was stopped.")
@@ -243,12 +245,12 @@ class TargetConnections:
                     await self._all_closed.wait()
         for connection in list(self.all):
             connection.abort()
-        await self._tasks.end()
+        await self._cancels.end()
 
     # Opening.
 
     def _open(self, key: Key) -> None:
-        self._tasks.run(self._open_for_pool(key))
+        self._openings.run(self._open_for_pool(key))
 
     async def _open_for_pool(self, key: Key) -> None:
         connection = self._new(key)
@@ -331,7 +333,7 @@ class TargetConnections:
             raise unreachable(reason(error)) from None
         finally:
             del self._logins[connection]
-            if connection.phase is not Phase.READY:
+            if connection not in self.all:
                 connection.abort()
 
     async def _dial(self, protocol: asyncio.Protocol) -> None:
@@ -380,13 +382,14 @@ class TargetConnections:
             self.interrupt(connection)
 
     def closed(self, connection: DatabaseConnection, reason: str) -> None:
+        served = connection in self.all
         self.all.discard(connection)
         ended_here = self._leaving.pop(connection, None) is not None
         for waiting in self._logins, self._questions:
             settle(waiting.get(connection), connection_failure(reason))
         if connection in self._owned:
             self._owned.discard(connection)
-        else:
+        elif served:
             self.observe(events.DatabaseClosed(connection.number, reason))
         if not self.all:
             self._all_closed.set()

@@ -1,5 +1,6 @@
 """Who vanishes, who is killed, who waits too long, and what it costs the others."""
 
+import asyncio
 import socket
 from typing import Any
 
@@ -7,7 +8,8 @@ import psycopg
 import pytest
 
 from pinwatch import events
-from tests.harness import eventually
+from pinwatch.database import DatabaseConnection
+from tests.harness import Proxies, eventually
 from tests.live.clients import Clients
 from tests.live.conftest import Serve
 from tests.wireclient import SYNC, WireClient, bind, execute, parse, query
@@ -177,6 +179,38 @@ def test_without_any_wait(serve: Serve) -> None:
     holder, waiter = clients(), clients()
     holder.query("BEGIN")
     assert waiter.query("SELECT 1").errors[0][:2] == ("ERROR", "08000")
+
+
+# Database connections that come too late.
+
+
+def test_a_database_connection_that_nobody_waits_for_any_more(
+    proxy: Proxies, direct: psycopg.Connection[Any]
+) -> None:
+    """The server lets it in when it is given up."""
+    running = proxy(1)
+    connections = running.proxy.group.writer.connections
+    let_in: list[DatabaseConnection] = []
+
+    async def give_up() -> None:
+        opened = connections.opened
+        look = asyncio.ensure_future(connections.look(stay=True))
+
+        def too_late(connection: DatabaseConnection) -> None:
+            opened(connection)
+            let_in.append(connection)
+            look.cancel()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(connections, "opened", too_late)
+            with pytest.raises(asyncio.CancelledError):
+                await look
+
+    running.run(give_up())
+    [connection] = let_in
+    assert connection.backend_key is not None
+    process, _ = connection.backend_key
+    eventually(lambda: gone(direct, process))
 
 
 # Stopping.
