@@ -4,6 +4,7 @@ Occurrences that are rarer than statements are events, and counted by who observ
 """
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
@@ -62,8 +63,8 @@ class Traffic:
         self.sent = 0
 
 
-class Counters:
-    """Of one proxy, from its start on."""
+class EndpointCounters:
+    """Of the clients of one endpoint."""
 
     __slots__ = (
         "borrow_latency",
@@ -71,29 +72,33 @@ class Counters:
         "borrows_at_once",
         "borrows_refused",
         "borrows_waited",
-        "committed",
         "database_latency",
         "encrypted",
         "plain",
         "query_latency",
-        "received",
-        "reparsed",
-        "rolled_back",
-        "sent",
     )
 
     def __init__(self) -> None:
         self.plain = Traffic()
         self.encrypted = Traffic()
-        self.received = 0  # bytes from the database
-        self.sent = 0  # bytes to the database
         self.borrows_at_once = 0
         self.borrows_waited = 0
         self.borrow_timeouts = 0
         self.borrows_refused = 0
+        self.borrow_latency = Histogram()
+        self.query_latency = Histogram()  # from the request's arrival, waits included
+        # From its way to the database, by the name of the target.
+        self.database_latency: defaultdict[str, Histogram] = defaultdict(Histogram)
+
+
+class TargetCounters:
+    """Of the database connections to one target."""
+
+    __slots__ = ("committed", "received", "reparsed", "rolled_back", "sent")
+
+    def __init__(self) -> None:
+        self.received = 0  # bytes from the database
+        self.sent = 0  # bytes to the database
         self.committed = 0
         self.rolled_back = 0
         self.reparsed = 0  # statements prepared once more, on another connection
-        self.borrow_latency = Histogram()
-        self.query_latency = Histogram()  # from the request's arrival, waits included
-        self.database_latency = Histogram()  # from its way to the database

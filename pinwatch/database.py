@@ -14,7 +14,7 @@ from enum import Enum
 from time import monotonic
 from typing import Protocol, cast
 
-from pinwatch.counters import Counters
+from pinwatch.counters import TargetCounters
 from pinwatch.encryption import EncryptedStream
 from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
 from pinwatch.introduction import Encryption, Introduction, Welcome
@@ -41,7 +41,10 @@ class Phase(Enum):
 class Owner(Protocol):
     """Who opened the connection and keeps it while nobody borrows it."""
 
-    counters: Counters
+    name: str
+    """Of the target."""
+
+    counters: TargetCounters
 
     def opened(self, connection: DatabaseConnection) -> None: ...
 
@@ -93,6 +96,7 @@ class DatabaseConnection(asyncio.Protocol):
         self.opened_at = 0.0
         self.init_query = init_query
         self.counters = owner.counters
+        self.target = owner.name
         self.asked_at = 0.0  # when it was sent what it has not answered; 0 is nothing
         self.since = monotonic()  # that it is opening, borrowed or closing
         self.borrows = 0
@@ -268,14 +272,14 @@ class DatabaseConnection(asyncio.Protocol):
             self.write(responses.clear())
 
     def _note_latency(self) -> None:
-        now = monotonic()
-        self.counters.database_latency.observe(now - self.asked_at)
-        self.asked_at = 0.0
-        session = self.session
+        now, session = monotonic(), self.session
         if session is not None:
-            self.counters.query_latency.observe(now - session.asked_at)
+            counters = session.counters
+            counters.database_latency[self.target].observe(now - self.asked_at)
+            counters.query_latency.observe(now - session.asked_at)
             session.asked_at = 0.0
             session.rested_at = now
+        self.asked_at = 0.0
 
     def cancel(self) -> None:
         """Ask the server to stop what it runs."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pinwatch.config.model import Address, TargetRole
+from pinwatch.counters import EndpointCounters
 from pinwatch.errors import ListenError
 from pinwatch.parameters import Values
 from pinwatch.pool import Key, Lender
@@ -23,8 +24,11 @@ MAX_GREETINGS: Final = 10_000
 class Endpoint:
     """One of a proxy; lender serves its clients until it is replaced."""
 
-    def __init__(self, name: str, role: TargetRole, lender: Lender) -> None:
+    def __init__(
+        self, name: str, role: TargetRole, lender: Lender, counters: EndpointCounters
+    ) -> None:
         self.name = name
+        self.counters = counters
         self.role = role
         self.lender = lender
         self._greetings: OrderedDict[tuple[Key, Values], Values] = OrderedDict()

@@ -15,6 +15,7 @@ class ClientConnected:
 
     client: int
     address: str
+    endpoint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class DatabaseConnecting:
 
     connection: int
     encrypted: bool
+    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class DatabaseRefused:
     connection: int
     text: str
     sqlstate: str
+    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class DatabaseConnected:
     connection: int
     local: str
     remote: str
+    target: str
 
 
 @dataclass(frozen=True, slots=True)

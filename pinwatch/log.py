@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Final, TextIO
 
 from pinwatch import events
+from pinwatch.config.model import DEFAULT
 
 DEBUG: Final = 10
 INFO: Final = 20
@@ -53,23 +54,34 @@ class Log:
         self,
         stream: TextIO,
         level: int = INFO,
-        endpoint: str = "default",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.stream = stream
         self.level = level
-        self.endpoint = endpoint
         self.now = now
+        self._endpoints: dict[int, str] = {}  # of clients that are here
 
     def __call__(self, event: events.Event) -> None:
+        if isinstance(event, events.ClientConnected):
+            self._endpoints[event.client] = event.endpoint
         self._write(event, *describe(event))
         if isinstance(event, events.SessionPinned):
             self._write(event, INFO, explanation(event))
+        elif isinstance(event, events.ClientClosed):
+            self._endpoints.pop(event.client, None)
 
     def _write(self, event: events.Event, level: int, message: str) -> None:
         if level >= self.level:
-            self.stream.write(self.line(level, _tag(event, self.endpoint), message))
+            self.stream.write(self.line(level, self._tag(event), message))
             self.stream.flush()
+
+    def _tag(self, event: events.Event) -> str:
+        if isinstance(event, events.FailedOver):
+            return f"[proxyEndpoint={DEFAULT}]"
+        if isinstance(event, OF_THE_DATABASE):
+            return f"[dbConnection={event.connection}]"
+        endpoint = self._endpoints.get(event.client, DEFAULT)
+        return f"[proxyEndpoint={endpoint}] [clientConnection={event.client}]"
 
     def line(self, level: int, tag: str, message: str) -> str:
         at = self.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -82,14 +94,6 @@ def _escaped(control: re.Match[str]) -> str:
 
 def _on(encrypted: bool) -> str:
     return "on" if encrypted else "off"
-
-
-def _tag(event: events.Event, endpoint: str) -> str:
-    if isinstance(event, events.FailedOver):
-        return f"[proxyEndpoint={endpoint}]"
-    if isinstance(event, OF_THE_DATABASE):
-        return f"[dbConnection={event.connection}]"
-    return f"[proxyEndpoint={endpoint}] [clientConnection={event.client}]"
 
 
 def explanation(pin: events.SessionPinned) -> str:

@@ -6,7 +6,7 @@ Both are sockets on one floor; neither imports the other.
 from collections.abc import Callable
 from typing import Protocol
 
-from pinwatch.counters import Traffic
+from pinwatch.counters import EndpointCounters, TargetCounters, Traffic
 from pinwatch.errors import ClientError
 from pinwatch.parameters import Values
 from pinwatch.pool import Connection
@@ -20,6 +20,7 @@ class Session(Protocol):
 
     client: Client
     requests: Requests
+    counters: EndpointCounters
     traffic: Traffic
 
     asked_at: float
@@ -51,6 +52,7 @@ class BorrowedConnection(Connection, Protocol):
     """The connection, as the session that borrows it sees it."""
 
     number: int
+    counters: TargetCounters
     replies: Replies
     responses: Responses
     write_paused: bool

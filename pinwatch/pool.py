@@ -13,7 +13,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
-from pinwatch.counters import Counters
+from pinwatch.counters import EndpointCounters
 from pinwatch.errors import ClientError, borrow_timeout
 
 UNUSED_AFTER: Final = 300.0  # seconds without use, from which max_idle holds
@@ -38,6 +38,7 @@ class Borrower(Protocol):
     """What the pool knows of a client session."""
 
     key: Key
+    counters: EndpointCounters
 
     pool: "Source"
     """Where it waits, or whose connection it has."""
@@ -86,7 +87,6 @@ class Pool:
         borrow_timeout: float,
         open_connection: Callable[[Key], None],
         now: Callable[[], float],
-        counters: Counters,
         soon: Callable[[Callable[[], None]], object],
     ) -> None:
         self.max_connections = max_connections
@@ -96,7 +96,6 @@ class Pool:
         self.soon = soon
         self.max_idle = max_connections
         self.paused = 0  # by how many
-        self.counters = counters
         self.idle: dict[Key, list[Connection]] = {}
         self.borrowed: set[Connection] = set()
         self.closing: set[Connection] = set()
@@ -105,7 +104,7 @@ class Pool:
         self.retry_at: dict[Key, float] = {}
         self.swap = False  # lend each borrower another connection than the last
         self._last: dict[Borrower, Connection] = {}  # while swap
-        self._full = False  # for the waiter who comes first, there is no room
+        self._full = False  # since the last match, for one of those who wait
         self._returned: list[Connection] = []  # while _serving, still borrowed
         self._serving = False
 
@@ -129,16 +128,17 @@ class Pool:
             if idle and (not self.swap or self._other(borrower, idle)):
                 connection = idle.pop()
                 self.borrowed.add(connection)
-                self.counters.borrows_at_once += 1
+                borrower.counters.borrows_at_once += 1
                 if self.swap:
                     self._last[borrower] = connection
                 return connection
         patience = max(patience, self.borrow_timeout)
         now = self.now()
+        behind = bool(self.waiting) and self._full
         self.waiting[borrower] = Wait(now, now + patience)
         if not patience:
             self.soon(self.sweep)
-        if not self._full:
+        if not behind:
             self.match()
         return None
 
@@ -219,7 +219,7 @@ class Pool:
         for borrower in self.waiting:
             if borrower.key == key:
                 del self.waiting[borrower]
-                self.counters.borrows_refused += 1
+                borrower.counters.borrows_refused += 1
                 borrower.refuse(error)
                 break
         self.match()
@@ -239,7 +239,7 @@ class Pool:
                 continue
             due = True
             del self.waiting[borrower]
-            self.counters.borrow_timeouts += 1
+            borrower.counters.borrow_timeouts += 1
             borrower.refuse(borrow_timeout())
         for key in [key for key, at in self.retry_at.items() if at <= now]:
             due = True
@@ -319,8 +319,8 @@ class Pool:
     def _lend(self, borrower: Borrower, connection: Connection) -> None:
         """To one who waited."""
         wait = self.waiting.pop(borrower)
-        self.counters.borrows_waited += 1
-        self.counters.borrow_latency.observe(self.now() - wait.began)
+        borrower.counters.borrows_waited += 1
+        borrower.counters.borrow_latency.observe(self.now() - wait.began)
         if self.swap:
             self._last[borrower] = connection
         borrower.lend(connection)

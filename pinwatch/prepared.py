@@ -13,7 +13,7 @@ to wait: ``Unsettled`` is raised.
 from collections.abc import Iterable
 from typing import Final
 
-from pinwatch.counters import Counters
+from pinwatch.counters import TargetCounters
 from pinwatch.pins.verdict import Verdict
 from pinwatch.replies import Change, Replies
 from pinwatch.statements import Registry, Statement
@@ -31,7 +31,7 @@ class ServerStatements:
 
     __slots__ = ("counters", "held", "limit", "unnamed", "unnamed_segment")
 
-    def __init__(self, limit: int, counters: Counters) -> None:
+    def __init__(self, limit: int, counters: TargetCounters) -> None:
         self.limit = limit
         self.counters = counters
         self.held: dict[Statement, None] = {}

@@ -7,7 +7,7 @@ does not pass through here.
 import asyncio
 import logging
 import secrets
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Final
@@ -18,7 +18,7 @@ from pinwatch.auth.client import Conversation
 from pinwatch.auth.refusals import no_credentials
 from pinwatch.config.model import DEFAULT, Address, EndpointEntry, Settings, TargetRole
 from pinwatch.config.target import Target
-from pinwatch.counters import Counters
+from pinwatch.counters import EndpointCounters
 from pinwatch.database import DatabaseConnection
 from pinwatch.endpoints import Endpoint
 from pinwatch.errors import (
@@ -80,7 +80,9 @@ class Proxy:
         self.require_tls = settings.require_tls
         self.every_pin = False
         self.admission = Admission(settings, target)
-        self.counters = Counters()
+        self.counters: defaultdict[str, EndpointCounters] = defaultdict(
+            EndpointCounters
+        )
         self.verdicts = VerdictCache(PROFILES[settings.profile])
         self.registry = Registry(f"pinwatch_{secrets.token_hex(4)}_".encode())
         self.sessions: set[ClientSession] = set()
@@ -106,7 +108,7 @@ class Proxy:
         targets = self._targets()
         for name, role, target in targets:
             alone = len(targets) == 1
-            self.group.add(name, role, self._connections(target), alone)
+            self.group.add(role, self._connections(name, target), alone)
         await self.group.start()
         try:
             await self._listen(settings)
@@ -125,15 +127,15 @@ class Proxy:
             return [(DEFAULT, "READ_WRITE", self.target)]
         return [(one.name, one.role, Target.parse(one.url)) for one in several]
 
-    def _connections(self, target: Target) -> TargetConnections:
+    def _connections(self, name: str, target: Target) -> TargetConnections:
         return TargetConnections(
+            name,
             target,
             self.settings,
             self.registry,
             lambda user: self.admission.password(target, user),
             self._number,
             self.observe,
-            self.counters,
             self.clock,
         )
 
@@ -146,7 +148,8 @@ class Proxy:
 
     async def _open_endpoint(self, entry: EndpointEntry) -> Endpoint:
         """Raises ListenError. One that moves may listen where it listens now."""
-        endpoint = Endpoint(entry.name, entry.target_role, self.pool)
+        name = entry.name
+        endpoint = Endpoint(name, entry.target_role, self.pool, self.counters[name])
         await endpoint.listen(entry.listen, self._accept)
         return endpoint
 

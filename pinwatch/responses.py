@@ -9,7 +9,7 @@ sockets.
 from collections.abc import Callable
 from typing import Final
 
-from pinwatch.counters import Counters
+from pinwatch.counters import TargetCounters
 from pinwatch.errors import FATAL, ClientError, ProtocolViolation
 from pinwatch.parameters import ACCEPTED, NEUTRAL, Values
 from pinwatch.prepared import ClientStatements, ServerStatements
@@ -98,7 +98,11 @@ class Responses:
     )
 
     def __init__(
-        self, registry: Registry, max_statements: int, told: Values, counters: Counters
+        self,
+        registry: Registry,
+        max_statements: int,
+        told: Values,
+        counters: TargetCounters,
     ) -> None:
         self.registry = registry
         self.counters = counters

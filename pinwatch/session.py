@@ -15,7 +15,7 @@ from typing import Final, Protocol, cast
 
 from pinwatch import errors, events
 from pinwatch.auth.client import Conversation
-from pinwatch.counters import Counters
+from pinwatch.counters import EndpointCounters
 from pinwatch.encryption import EncryptedStream
 from pinwatch.errors import (
     ClientError,
@@ -55,6 +55,9 @@ class Phase(Enum):
 class Endpoint(Protocol):
     """Where the client connected."""
 
+    name: str
+    counters: EndpointCounters
+
     lender: Lender
     """It may be another one at the next borrow."""
 
@@ -69,7 +72,6 @@ class House(Door, Protocol):
 
     registry: Registry
     verdicts: VerdictCache
-    counters: Counters
     every_pin: bool
 
     def now(self) -> datetime:
@@ -99,6 +101,7 @@ class ClientSession(asyncio.Protocol):
         "connected",
         "connected_at",
         "connection",
+        "counters",
         "encryption",
         "endpoint",
         "greeting",
@@ -131,7 +134,8 @@ class ClientSession(asyncio.Protocol):
         self.parameters = NEUTRAL
         self.client = Client(statements)
         self.pinning = Pinning(self)
-        self.traffic = house.counters.plain
+        self.counters = endpoint.counters
+        self.traffic = self.counters.plain
         self.requests = Requests(statements, house.verdicts, self.pinning, self.traffic)
         self.asked_at = 0.0
         self.connected = self.rested_at = monotonic()
@@ -152,7 +156,9 @@ class ClientSession(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.write = self.transport.write
         self.address = _address(transport.get_extra_info("peername"))
-        self.house.observe(events.ClientConnected(self.number, self.address))
+        self.house.observe(
+            events.ClientConnected(self.number, self.address, self.endpoint.name)
+        )
 
     def data_received(self, data: bytes) -> None:
         if self.encryption is None:
@@ -235,7 +241,7 @@ class ClientSession(asyncio.Protocol):
         data = requests.forward(data, connection.responses)
         if data:
             connection.write(data)
-            self.house.counters.sent += len(data)
+            connection.counters.sent += len(data)
             if not connection.replies.due:
                 connection.check()
             elif not connection.asked_at:
@@ -463,7 +469,7 @@ class ClientSession(asyncio.Protocol):
         assert self.transport is not None
         write = self.transport.write
         self.encryption = stream
-        self.traffic = self.requests.traffic = self.house.counters.encrypted
+        self.traffic = self.requests.traffic = self.counters.encrypted
         self.write = lambda data: write(stream.encrypt(data))
 
     def decrypt(self, data: bytes) -> None:

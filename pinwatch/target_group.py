@@ -23,10 +23,13 @@ FAILED_OVER: Final = "The target is not the writer any more: there was a failove
 class Member:
     """A target of the group; role is READ_WRITE of the writer alone."""
 
-    name: str
     role: TargetRole
     connections: TargetConnections
     monitor: Monitor
+
+    @property
+    def name(self) -> str:
+        return self.connections.name
 
     @property
     def pool(self) -> Pool:
@@ -66,11 +69,11 @@ class TargetGroup:
     # Starting and stopping.
 
     def add(
-        self, name: str, role: TargetRole, connections: TargetConnections, alone: bool
+        self, role: TargetRole, connections: TargetConnections, alone: bool
     ) -> None:
         monitor = Monitor(connections, self._changed, alone, self._scale)
         connections.lost = self._look_again
-        self.members.append(Member(name, role, connections, monitor))
+        self.members.append(Member(role, connections, monitor))
 
     async def start(self) -> None:
         """Look at all of them, and choose the writer; raises TargetError."""
@@ -133,6 +136,7 @@ class TargetGroup:
         return least.pool.borrow(borrower, patience)
 
     def _refuse(self, borrower: Borrower) -> None:
+        borrower.counters.borrows_refused += 1
         borrower.refuse(no_reader())
 
     # Failover.

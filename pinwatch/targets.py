@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from pinwatch import events
 from pinwatch.config.model import Settings
 from pinwatch.config.target import Target
-from pinwatch.counters import Counters
+from pinwatch.counters import TargetCounters
 from pinwatch.database import CancelConnection, DatabaseConnection, Phase
 from pinwatch.errors import (
     ClientError,
@@ -97,19 +97,20 @@ class TargetConnections:
 
     def __init__(
         self,
+        name: str,
         target: Target,
         settings: Settings,
         registry: Registry,
         password: Callable[[str], str | None],
         number: Callable[[], int],
         observe: events.Observe,
-        counters: Counters,
         now: Callable[[], float],
         lost: Callable[[], None] = lambda: None,
     ) -> None:
+        self.name = name
         self.target = target
         self.settings = settings
-        self.counters = counters
+        self.counters = TargetCounters()
         self.registry = registry
         self.password = password
         self.number = number
@@ -135,7 +136,6 @@ class TargetConnections:
             pool.connection_borrow_timeout,
             self._open,
             now,
-            counters,
             self._loop.call_soon,
         )
 
@@ -190,7 +190,6 @@ class TargetConnections:
         self.settings = settings
         self.pool.borrow_timeout = settings.connection_pool.connection_borrow_timeout
         self.limit()
-        self.pool.match()
 
     def limit(self) -> None:
         """The caps, by the settings and the target's own limit; at least one.
@@ -203,6 +202,7 @@ class TargetConnections:
         allowed = max(most * percent // 100 - self.status.reserved, 1)
         self.pool.max_connections = self.settings.max_connections or allowed
         self.pool.max_idle = int(self.pool.max_connections * idle_share)
+        self.pool.match()
 
     def drop(self, reason: str) -> None:
         """End every connection now; whoever borrows one loses it."""
@@ -255,17 +255,21 @@ class TargetConnections:
     async def _open_for_pool(self, key: Key) -> None:
         connection = self._new(key)
         number, encrypted = connection.number, self._encryption is not None
-        self.observe(events.DatabaseConnecting(number, encrypted))
+        self.observe(events.DatabaseConnecting(number, encrypted, self.name))
         try:
             await self._log_in(connection)
             await self._initialise(connection)
         except ClientError as error:
-            self.observe(events.DatabaseRefused(number, error.text, error.sqlstate))
+            self.observe(
+                events.DatabaseRefused(number, error.text, error.sqlstate, self.name)
+            )
             self._refused(key, error)
         else:
             self._retries.pop(key, None)
             connection.opened_at = self.now()
-            self.observe(events.DatabaseConnected(number, *connection.ends()))
+            self.observe(
+                events.DatabaseConnected(number, *connection.ends(), self.name)
+            )
             self.pool.opened(connection)
 
     async def _itself(self) -> DatabaseConnection:

@@ -12,7 +12,7 @@ from pinwatch.auth.client import Conversation, login
 from pinwatch.auth.credentials import Credentials
 from pinwatch.auth.iam import no_verifier
 from pinwatch.auth.refusals import no_credentials
-from pinwatch.counters import Counters
+from pinwatch.counters import EndpointCounters, TargetCounters
 from pinwatch.database import DatabaseConnection
 from pinwatch.errors import ClientError
 from pinwatch.greeting import Guest
@@ -123,8 +123,27 @@ class Client:
         self.session.connection_lost(None)
 
 
+class Door:
+    """An endpoint without a socket."""
+
+    name = "default"
+
+    def __init__(self, lender: Lender) -> None:
+        self.lender = lender
+        self.counters = EndpointCounters()
+        self.greetings: dict[tuple[Key, Values], Values] = {}
+
+    def greeting(self, key: Key, parameters: Values) -> Values | None:
+        return self.greetings.get((key, parameters))
+
+    def keep_greeting(self, key: Key, parameters: Values, told: Values) -> None:
+        self.greetings[key, parameters] = told
+
+
 class Stage:
     """A proxy without sockets; connections open when a test lets them."""
+
+    name = "default"
 
     def __init__(
         self, max_connections: int = 1, max_statements: int = 100, timeout: float = 120
@@ -135,10 +154,9 @@ class Stage:
         self.cancelled: list[DatabaseConnection] = []
         self.failures: list[ClientError] = []
         self.ended_sessions: list[ClientSession] = []
-        self.greetings: dict[tuple[Key, Values], Values] = {}
         self.registry = Registry(b"pinwatch_test_")
         self.verdicts = VerdictCache()
-        self.counters = Counters()
+        self.counters = TargetCounters()
         self.credentials = Credentials()
         self.tls: ServerTls | None = None
         self.require_tls = False
@@ -150,23 +168,22 @@ class Stage:
             timeout,
             self._open,
             lambda: self.time,
-            self.counters,
             self.soon.append,
         )
-        self.lender: Lender = self.pool
+        self.door = Door(self.pool)
         self.on_open: Callable[[Server], None] = Server.greet
         self._number = 0
 
     def client(self, user: bytes = b"app", **settings: bytes) -> Client:
         """One that is logged in, to the database of its name."""
-        client = Client(ClientSession(self._next_number(), self, self))
+        client = Client(ClientSession(self._next_number(), self, self.door))
         named = {name.encode(): value for name, value in settings.items()}
         client.send(messages.startup({b"user": user, **named}))
         return client
 
     def stranger(self) -> Client:
         """One that is connected and has sent nothing."""
-        return Client(ClientSession(self._next_number(), self, self))
+        return Client(ClientSession(self._next_number(), self, self.door))
 
     def _next_number(self) -> int:
         self._number += 1
@@ -221,12 +238,6 @@ class Stage:
         if user == "stranger":
             raise no_credentials(user)
         return login(self.credentials.cached(user), no_verifier)
-
-    def greeting(self, key: Key, parameters: Values) -> Values | None:
-        return self.greetings.get((key, parameters))
-
-    def keep_greeting(self, key: Key, parameters: Values, told: Values) -> None:
-        self.greetings[key, parameters] = told
 
     def backend_key(self, session: ClientSession) -> tuple[int, bytes] | None:
         return None

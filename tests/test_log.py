@@ -42,16 +42,16 @@ LINES: list[tuple[events.Event, str]] = [
         f"[DEBUG] {CLIENT} The client logged in, with TLS on.",
     ),
     (
-        events.DatabaseConnecting(2, encrypted=False),
+        events.DatabaseConnecting(2, encrypted=False, target="a"),
         "[DEBUG] [dbConnection=2] A database connection is being opened, with TLS off.",
     ),
     (
-        events.DatabaseRefused(2, "Connection refused", "08006"),
+        events.DatabaseRefused(2, "Connection refused", "08006", "a"),
         "[WARN] [dbConnection=2] A database connection could not be opened. "
         "SQLSTATE 08006: Connection refused",
     ),
     (
-        events.ClientConnected(1, "127.0.0.1:9"),
+        events.ClientConnected(1, "127.0.0.1:9", "default"),
         f"[INFO] {CLIENT} A new client connected from 127.0.0.1:9.",
     ),
     (
@@ -97,7 +97,7 @@ LINES: list[tuple[events.Event, str]] = [
         f"[INFO] {CLIENT} Timed-out waiting.",
     ),
     (
-        events.DatabaseConnected(2, "10.0.0.1:1", "10.0.0.2:5432"),
+        events.DatabaseConnected(2, "10.0.0.1:1", "10.0.0.2:5432", "a"),
         f"[INFO] {DATABASE} A TCP connection was established from the proxy at "
         "10.0.0.1:1 to the database at 10.0.0.2:5432.",
     ),
@@ -152,8 +152,21 @@ def test_every_event_has_a_line() -> None:
 
 def test_the_endpoint_has_its_name() -> None:
     stream = StringIO()
-    Log(stream, endpoint="reader")(events.ClientConnected(1, "local"))
-    assert "[proxyEndpoint=reader] [clientConnection=1]" in stream.getvalue()
+    log = Log(stream)
+    for event in (
+        events.ClientConnected(1, "local", "reader"),
+        events.ClientConnected(2, "local", "default"),
+        events.ClientRefused(1, "No.", "28000"),
+        events.ClientClosed(1, requested=False),
+        events.ClientClosed(2, requested=True),
+    ):
+        log(event)
+    reader = "[proxyEndpoint=reader] [clientConnection=1]"
+    default = "[proxyEndpoint=default] [clientConnection=2]"
+    tags = [reader, default, reader, reader, default]
+    lines = stream.getvalue().splitlines()
+    for line, tag in zip(lines, tags, strict=True):
+        assert tag in line
 
 
 @pytest.mark.parametrize("level", LEVELS.values(), ids=LEVELS)
@@ -219,7 +232,7 @@ def test_every_line_is_flushed() -> None:
 def test_its_own_clock_is_in_utc() -> None:
     before = datetime.now(UTC)
     stream = StringIO()
-    Log(stream)(events.ClientConnected(1, "local"))
+    Log(stream)(events.ClientConnected(1, "local", "default"))
     stamp = stream.getvalue().split()[0]
     assert stamp.endswith("Z")
     told = datetime.fromisoformat(stamp)

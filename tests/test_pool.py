@@ -14,7 +14,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from pinwatch.counters import Counters
+from pinwatch.counters import EndpointCounters
 from pinwatch.errors import ClientError, request_error
 from pinwatch.pool import NOWHERE, Connection, Key, Pool, Source
 
@@ -45,6 +45,7 @@ class Session:
 
     def __init__(self, key: Key) -> None:
         self.key = key
+        self.counters = EndpointCounters()
         self.pool: Source = NOWHERE
         self.connection: Connection | None = None
         self.errors: list[str] = []
@@ -70,7 +71,6 @@ class Room:
             timeout,
             self.asked.append,
             lambda: self.time,
-            Counters(),
             self.soon.append,
         )
 
@@ -229,6 +229,21 @@ def test_the_longest_idle_connection_makes_room_for_another_pair() -> None:
     room.pool.closed(old)
     assert room.opened(CAT) is session.connection
     assert young.reasons == []
+
+
+def test_room_is_made_for_who_comes_when_nobody_waits_any_more() -> None:
+    room = Room()
+    room.borrow(ADA)
+    lost = room.opened(ADA)
+    first, second = room.borrow(CAT), room.borrow(CAT)
+    lost.close("")
+    room.pool.closed(lost)
+    wire = room.opened(CAT)
+    for session in first, second:
+        assert session.connection is wire
+        room.pool.give_back(wire)
+    room.borrow(ADA)
+    assert room.pool.closing == {wire}
 
 
 def test_one_connection_at_a_time_makes_room() -> None:
@@ -502,7 +517,6 @@ class Schedules(RuleBasedStateMachine):
             10,
             self.asked_to_open,
             lambda: self.time,
-            Counters(),
             self.soon.append,
         )
         self.pool.swap = self.swap
@@ -588,6 +602,22 @@ class Schedules(RuleBasedStateMachine):
         assert all(wait.deadline > self.time for wait in self.pool.waiting.values())
         assert all(at > self.time for at in self.pool.retry_at.values())
 
+    @rule()
+    def more_room(self) -> None:
+        """As the target's own limit may be raised."""
+        self.pool.max_connections += 1
+        self.pool.match()
+
+    @precondition(lambda self: not self.pool.paused)
+    @rule()
+    def pause(self) -> None:
+        self.pool.pause()
+
+    @precondition(lambda self: self.pool.paused)
+    @rule()
+    def resume(self) -> None:
+        self.pool.resume()
+
     @invariant()
     def the_cap_holds(self) -> None:
         counted = self.opening.total() + len(self.open)
@@ -616,6 +646,8 @@ class Schedules(RuleBasedStateMachine):
     @invariant()
     def nobody_waits_for_nothing(self) -> None:
         pool = self.pool
+        if pool.paused:
+            return
         covered: Counter[Key] = Counter()
         for session in self.queue:
             key = session.key
@@ -640,7 +672,7 @@ class SwappingSchedules(Schedules):
         assert connection is not None
         holder.leave()
         self.pool.give_back(connection)
-        room = len(self.pool) < self.pool.max_connections
+        room = len(self.pool) < self.pool.max_connections and not self.pool.paused
         holder.ask()
         if room and holder.key not in self.pool.retry_at:
             assert holder.connection is not connection

@@ -261,6 +261,9 @@ class Settings(BaseModel):
     Without this setting it is pinwatch in $XDG_STATE_HOME, else in ~/.local/state, or
     in /var/lib for root."""
 
+    db_proxy_name: Name = "pinwatch"
+    """What the proxy is called in metrics."""
+
     endpoints: tuple[EndpointEntry, ...] = ()
     """More places where clients connect."""
 

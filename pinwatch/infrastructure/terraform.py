@@ -26,7 +26,6 @@ INDEX: Final = re.compile(r"\[(?:\"(?:[^\"\\]|\\.)*\"|\d+)\]")
 NAMES: Final[dict[str, str]] = {
     "connection_pool_config": "connection_pool",
     "db_proxy_endpoint_name": "name",
-    "name": "db_proxy_name",
     "username": "user_name",  # UserName of the API, and no password goes with it
 }
 """Where a setting's name is not the attribute's."""
@@ -152,9 +151,10 @@ class Stack:
 
     def _read(self, address: str, prefix: Place) -> Iterator[Property]:
         is_proxy = self._resources[address]["type"] == PROXY
+        names = NAMES | {"name": "db_proxy_name"} if is_proxy else NAMES
         for attribute in self._attributes(address):
             if is_proxy or attribute.name != "db_proxy_name":
-                setting = (*prefix, NAMES.get(attribute.name, attribute.name))
+                setting = (*prefix, names.get(attribute.name, attribute.name))
                 yield from self._values(address, setting, attribute)
 
     def _values(

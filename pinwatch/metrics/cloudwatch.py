@@ -1,7 +1,7 @@
 """Amazon CloudWatch's metrics of RDS Proxy, by their own names in snake case.
 
-Owns their dimensions: there is one endpoint before one target, and a proxy has no name
-until it is given one. The list is that of
+Owns their dimensions: what is of clients has their endpoint, what is of database
+connections has their target and its role. The list is that of
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy.monitoring.html
 """
 
@@ -10,15 +10,9 @@ from collections.abc import Callable
 from typing import Final
 
 from pinwatch.counters import Histogram
-from pinwatch.metrics.family import Kind, Metric
-from pinwatch.metrics.reading import Reading
+from pinwatch.metrics.family import Kind, Metric, Series
+from pinwatch.metrics.reading import EndpointReading, Reading, TargetReading
 
-DIMENSIONS: Final = {
-    "proxy": "pinwatch",
-    "endpoint": "default",
-    "target": "default",
-    "target_role": "READ_WRITE",
-}
 ENDPOINT: Final = ("proxy", "endpoint")
 TARGET: Final = ("proxy", "target", "target_role")
 ROLE: Final = ("proxy", "target_role")
@@ -42,18 +36,57 @@ def metric(
     labels: tuple[str, ...],
     meaning: str,
     unit: str,
-    value: Callable[[Reading], float | Histogram],
+    read: Callable[[Reading], Series],
 ) -> Metric:
-    values = tuple(DIMENSIONS[label] for label in labels)
-    return Metric(
-        f"pinwatch_{snake(cloudwatch)}{SUFFIXES[kind]}",
-        kind,
-        labels,
-        meaning,
-        unit,
-        lambda reading: {values: value(reading)},
-        cloudwatch,
-    )
+    name = f"pinwatch_{snake(cloudwatch)}{SUFFIXES[kind]}"
+    return Metric(name, kind, labels, meaning, unit, read, cloudwatch)
+
+
+def of_endpoints(
+    cloudwatch: str,
+    kind: Kind,
+    meaning: str,
+    unit: str,
+    value: Callable[[EndpointReading], float | Histogram],
+) -> Metric:
+    def read(reading: Reading) -> Series:
+        return {(reading.proxy, one.name): value(one) for one in reading.endpoints}
+
+    return metric(cloudwatch, kind, ENDPOINT, meaning, unit, read)
+
+
+def of_targets(
+    cloudwatch: str,
+    kind: Kind,
+    meaning: str,
+    unit: str,
+    value: Callable[[TargetReading], float],
+) -> Metric:
+    def read(reading: Reading) -> Series:
+        return {
+            (reading.proxy, one.name, one.role): value(one) for one in reading.targets
+        }
+
+    return metric(cloudwatch, kind, TARGET, meaning, unit, read)
+
+
+def availability(reading: Reading) -> Series:
+    """Of a role: one target in it is enough."""
+    serving: dict[tuple[str, ...], float] = {}
+    for one in reading.targets:
+        role = reading.proxy, one.role
+        serving[role] = max(serving.get(role, 0), 100 * one.serves)
+    return serving
+
+
+def database_latency(reading: Reading) -> Series:
+    """Of those endpoints and targets that had to do with each other."""
+    return {
+        (reading.proxy, endpoint.name, target.name, target.role): latency
+        for endpoint in reading.endpoints
+        for target in reading.targets
+        if (latency := endpoint.counters.database_latency.get(target.name)) is not None
+    }
 
 
 METRICS: Final = (
@@ -61,158 +94,140 @@ METRICS: Final = (
         "AvailabilityPercentage",
         "gauge",
         ROLE,
-        "100 while the target serves, 0 from an attempt to connect that showed that "
-        "it does not to one that showed that it does.",
+        "100 while a target in this role serves, 0 from an attempt to connect that "
+        "showed that none does to one that showed that one does.",
         "percent",
-        lambda r: 100 * r.tally.target_serves,
+        availability,
     ),
-    metric(
+    of_endpoints(
         "ClientConnections",
         "gauge",
-        ENDPOINT,
         "Client connections, those that log in included.",
         "connections",
-        lambda r: r.clients,
+        lambda e: e.clients,
     ),
-    metric(
+    of_endpoints(
         "ClientConnectionsClosed",
         "counter",
-        ENDPOINT,
         "Client connections that ended.",
         "connections",
-        lambda r: r.tally.clients_closed,
+        lambda e: e.tally.closed,
     ),
-    metric(
+    of_endpoints(
         "ClientConnectionsNoTLS",
         "gauge",
-        ENDPOINT,
         "Client connections without TLS.",
         "connections",
-        lambda r: r.clients - r.clients_with_tls,
+        lambda e: e.clients - e.clients_with_tls,
     ),
-    metric(
+    of_endpoints(
         "ClientConnectionsReceived",
         "counter",
-        ENDPOINT,
         "Client connections that were accepted, those that only carry a cancel request "
         "included.",
         "connections",
-        lambda r: r.tally.clients_received,
+        lambda e: e.tally.received,
     ),
-    metric(
+    of_endpoints(
         "ClientConnectionsSetupFailedAuth",
         "counter",
-        ENDPOINT,
         "Client connections that failed by authentication (SQLSTATE class 28) or TLS.",
         "connections",
-        lambda r: r.tally.clients_failed,
+        lambda e: e.tally.failed,
     ),
-    metric(
+    of_endpoints(
         "ClientConnectionsSetupSucceeded",
         "counter",
-        ENDPOINT,
         "Clients that logged in.",
         "connections",
-        lambda r: r.tally.clients_set_up,
+        lambda e: e.tally.set_up,
     ),
-    metric(
+    of_endpoints(
         "ClientConnectionsTLS",
         "gauge",
-        ENDPOINT,
         "Client connections with TLS.",
         "connections",
-        lambda r: r.clients_with_tls,
+        lambda e: e.clients_with_tls,
     ),
-    metric(
+    of_targets(
         "DatabaseConnectionRequests",
         "counter",
-        TARGET,
         "Database connections that the pool began to open.",
         "connections",
-        lambda r: r.tally.connections_requested,
+        lambda t: t.tally.requested,
     ),
-    metric(
+    of_targets(
         "DatabaseConnectionRequestsWithTLS",
         "counter",
-        TARGET,
         "Of them, those that asked the target for TLS.",
         "connections",
-        lambda r: r.tally.connections_requested_with_tls,
+        lambda t: t.tally.requested_with_tls,
     ),
-    metric(
+    of_targets(
         "DatabaseConnections",
         "gauge",
-        TARGET,
         "Database connections of the pool, idle or borrowed; none that is being opened "
         "or closed.",
         "connections",
-        lambda r: r.connections,
+        lambda t: t.connections,
     ),
-    metric(
+    of_endpoints(
         "DatabaseConnectionsBorrowLatency",
         "histogram",
-        ENDPOINT,
         "How long clients waited for the database connection that they got, which is 0 "
         "where one was idle.",
         "seconds",
-        lambda r: r.borrow_latency,
+        lambda e: e.borrow_latency,
     ),
-    metric(
+    of_targets(
         "DatabaseConnectionsCurrentlyBorrowed",
         "gauge",
-        TARGET,
         "Database connections that are borrowed.",
         "connections",
-        lambda r: len(r.pool.borrowed),
+        lambda t: len(t.pool.borrowed),
     ),
-    metric(
+    of_targets(
         "DatabaseConnectionsCurrentlyInTransaction",
         "gauge",
-        TARGET,
         "Database connections in a transaction, by the last ReadyForQuery.",
         "connections",
-        lambda r: r.in_transaction,
+        lambda t: t.in_transaction,
     ),
-    metric(
+    of_targets(
         "DatabaseConnectionsCurrentlySessionPinned",
         "gauge",
-        TARGET,
         "Database connections that a pinned session keeps.",
         "connections",
-        lambda r: r.pinned,
+        lambda t: t.pinned,
     ),
-    metric(
+    of_targets(
         "DatabaseConnectionsSetupFailed",
         "counter",
-        TARGET,
         "Database connections that could not be opened.",
         "connections",
-        lambda r: r.tally.connections_failed,
+        lambda t: t.tally.failed,
     ),
-    metric(
+    of_targets(
         "DatabaseConnectionsSetupSucceeded",
         "counter",
-        TARGET,
         "Database connections that were opened.",
         "connections",
-        lambda r: r.tally.connections_set_up,
+        lambda t: t.tally.set_up,
     ),
-    metric(
+    of_targets(
         "DatabaseConnectionsWithTLS",
         "gauge",
-        TARGET,
         "Database connections with TLS.",
         "connections",
-        lambda r: r.connections_with_tls,
+        lambda t: t.connections_with_tls,
     ),
-    metric(
+    of_targets(
         "MaxDatabaseConnectionsAllowed",
         "gauge",
-        TARGET,
         "The cap on database connections; as a percentage, less what the target "
         "reserves.",
         "connections",
-        lambda r: r.pool.max_connections,
+        lambda t: t.pool.max_connections,
     ),
     metric(
         "QueryDatabaseResponseLatency",
@@ -221,40 +236,36 @@ METRICS: Final = (
         "From when requests went to the database until all of them were answered, the "
         "extended protocol's included.",
         "seconds",
-        lambda r: r.counters.database_latency,
+        database_latency,
     ),
-    metric(
+    of_endpoints(
         "QueryRequests",
         "counter",
-        ENDPOINT,
         "Query messages, one for several statements in one text; as on RDS Proxy, "
         "nothing of the extended protocol.",
         "requests",
-        lambda r: r.queries,
+        lambda e: e.queries,
     ),
-    metric(
+    of_endpoints(
         "QueryRequestsNoTLS",
         "counter",
-        ENDPOINT,
         "Of them, those of clients without TLS.",
         "requests",
-        lambda r: r.counters.plain.queries,
+        lambda e: e.counters.plain.queries,
     ),
-    metric(
+    of_endpoints(
         "QueryRequestsTLS",
         "counter",
-        ENDPOINT,
         "Of them, those of clients with TLS.",
         "requests",
-        lambda r: r.counters.encrypted.queries,
+        lambda e: e.counters.encrypted.queries,
     ),
-    metric(
+    of_endpoints(
         "QueryResponseLatency",
         "histogram",
-        ENDPOINT,
         "From when requests arrived until all of them were answered, the wait for a "
         "database connection included.",
         "seconds",
-        lambda r: r.counters.query_latency,
+        lambda e: e.counters.query_latency,
     ),
 )

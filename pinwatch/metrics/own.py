@@ -20,31 +20,30 @@ BUILD: Final = {
 
 
 def transactions(reading: Reading) -> dict[tuple[str, ...], float]:
-    counters = reading.counters
+    every = [target.counters for target in reading.targets]
     return {
-        ("committed",): counters.committed,
-        ("rolled_back",): counters.rolled_back,
+        ("committed",): sum(counters.committed for counters in every),
+        ("rolled_back",): sum(counters.rolled_back for counters in every),
     }
 
 
 def borrows(reading: Reading) -> dict[tuple[str, ...], float]:
-    counters = reading.counters
+    every = [endpoint.counters for endpoint in reading.endpoints]
     return {
-        ("at_once",): counters.borrows_at_once,
-        ("waited",): counters.borrows_waited,
-        ("timed_out",): counters.borrow_timeouts,
-        ("refused",): counters.borrows_refused,
+        ("at_once",): sum(counters.borrows_at_once for counters in every),
+        ("waited",): sum(counters.borrows_waited for counters in every),
+        ("timed_out",): sum(counters.borrow_timeouts for counters in every),
+        ("refused",): sum(counters.borrows_refused for counters in every),
     }
 
 
 def passed(reading: Reading) -> dict[tuple[str, ...], float]:
-    counters = reading.counters
-    plain, encrypted = counters.plain, counters.encrypted
+    endpoints, targets = reading.endpoints, reading.targets
     return {
-        ("client", "received"): plain.received + encrypted.received,
-        ("client", "sent"): plain.sent + encrypted.sent,
-        ("database", "received"): counters.received,
-        ("database", "sent"): counters.sent,
+        ("client", "received"): sum(one.received for one in endpoints),
+        ("client", "sent"): sum(one.sent for one in endpoints),
+        ("database", "received"): sum(one.counters.received for one in targets),
+        ("database", "sent"): sum(one.counters.sent for one in targets),
     }
 
 
@@ -101,7 +100,7 @@ METRICS: Final = (
         (),
         "Clients that wait for a database connection.",
         "clients",
-        lambda r: {(): len(r.pool.waiting)},
+        lambda r: {(): sum(len(one.pool.waiting) for one in r.targets)},
     ),
     Metric(
         "pinwatch_failovers_total",
@@ -125,7 +124,7 @@ METRICS: Final = (
         (),
         "Query and Execute messages: what QueryRequests leaves out is here.",
         "statements",
-        lambda r: {(): r.counters.plain.statements + r.counters.encrypted.statements},
+        lambda r: {(): sum(one.statements for one in r.endpoints)},
     ),
     Metric(
         "pinwatch_prepared_statements_reparsed_total",
@@ -133,7 +132,7 @@ METRICS: Final = (
         (),
         "Statements that were prepared once more, on another database connection.",
         "statements",
-        lambda r: {(): r.counters.reparsed},
+        lambda r: {(): sum(one.counters.reparsed for one in r.targets)},
     ),
     Metric(
         "pinwatch_bytes_total",

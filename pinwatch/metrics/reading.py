@@ -4,47 +4,103 @@ Owns the one walk over sessions and database connections, which a scrape pays fo
 statement. Does not know names of metrics.
 """
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 from typing import Protocol
 
-from pinwatch.counters import Counters, Histogram
+from pinwatch.config.model import Settings
+from pinwatch.counters import EndpointCounters, Histogram
 from pinwatch.database import DatabaseConnection
-from pinwatch.metrics.tally import Tally
+from pinwatch.metrics.tally import Clients, Tally
 from pinwatch.pins.cache import OVERHEAD, VerdictCache
-from pinwatch.pool import Pool
 from pinwatch.session import ClientSession
+from pinwatch.target_group import Member
 from pinwatch.wire.messages import IDLE
+
+
+class Group(Protocol):
+    """The targets."""
+
+    @property
+    def members(self) -> Sequence[Member]: ...
 
 
 class Measured(Protocol):
     """The proxy."""
 
+    settings: Settings
+    verdicts: VerdictCache
+
     @property
     def sessions(self) -> Collection[ClientSession]: ...
 
     @property
-    def counters(self) -> Counters: ...
+    def counters(self) -> Mapping[str, EndpointCounters]:
+        """By endpoint, those that are no more included."""
 
     @property
-    def pool(self) -> Pool: ...
-
-    @property
-    def verdicts(self) -> VerdictCache: ...
+    def group(self) -> Group: ...
 
 
-class Reading:
-    """Taken in the loop of the proxy, between two statements."""
+class EndpointReading:
+    """Of one endpoint and its clients."""
 
-    def __init__(self, proxy: Measured, tally: Tally) -> None:
+    def __init__(
+        self,
+        name: str,
+        counters: EndpointCounters,
+        tally: Clients,
+        clients: int,
+        clients_with_tls: int,
+    ) -> None:
+        self.name = name
+        self.counters = counters
         self.tally = tally
-        self.counters = proxy.counters
-        self.pool = proxy.pool
-        self.verdicts = proxy.verdicts
-        parses = self.counters.plain.parses + self.counters.encrypted.parses
-        self.verdict_hits = self.queries + parses - self.verdicts.misses
-        self.clients = len(proxy.sessions)
-        self.clients_with_tls = sum(s.encryption is not None for s in proxy.sessions)
+        self.clients = clients
+        self.clients_with_tls = clients_with_tls
+
+    @property
+    def queries(self) -> int:
+        return self.counters.plain.queries + self.counters.encrypted.queries
+
+    @property
+    def parses(self) -> int:
+        return self.counters.plain.parses + self.counters.encrypted.parses
+
+    @property
+    def statements(self) -> int:
+        return self.counters.plain.statements + self.counters.encrypted.statements
+
+    @property
+    def received(self) -> int:
+        return self.counters.plain.received + self.counters.encrypted.received
+
+    @property
+    def sent(self) -> int:
+        return self.counters.plain.sent + self.counters.encrypted.sent
+
+    @property
+    def borrow_latency(self) -> Histogram:
+        """Of all that were lent a connection: those at once took no time."""
+        waited = self.counters.borrow_latency
+        latency = Histogram(waited.bounds)
+        latency.counts = list(waited.counts)
+        latency.counts[0] += self.counters.borrows_at_once
+        latency.sum = waited.sum
+        return latency
+
+
+class TargetReading:
+    """Of one target and the pool before it."""
+
+    def __init__(self, member: Member, tally: Tally) -> None:
+        self.name = member.name
+        self.role = member.role
+        self.serves = not member.monitor.down
+        self.pool = member.pool
+        self.counters = member.connections.counters
+        self.tally = tally.connections[member.name]
         self.connections = 0
         self.connections_with_tls = 0
         self.in_transaction = 0
@@ -58,23 +114,35 @@ class Reading:
             if isinstance(session, ClientSession):
                 self.pinned += session.pinning.pinned
 
-    @property
-    def queries(self) -> int:
-        return self.counters.plain.queries + self.counters.encrypted.queries
 
-    @property
-    def borrow_latency(self) -> Histogram:
-        """Of all that were lent a connection: those at once took no time."""
-        waited = self.counters.borrow_latency
-        latency = Histogram(waited.bounds)
-        latency.counts = list(waited.counts)
-        latency.counts[0] += self.counters.borrows_at_once
-        latency.sum = waited.sum
-        return latency
+class Reading:
+    """Taken in the loop of the proxy, between two statements."""
+
+    def __init__(self, proxy: Measured, tally: Tally) -> None:
+        self.proxy = proxy.settings.db_proxy_name
+        self.tally = tally
+        self.verdicts = proxy.verdicts
+        clients = Counter(session.endpoint.name for session in proxy.sessions)
+        with_tls = Counter(
+            session.endpoint.name
+            for session in proxy.sessions
+            if session.encryption is not None
+        )
+        self.endpoints = [
+            EndpointReading(
+                name, counters, tally.clients[name], clients[name], with_tls[name]
+            )
+            for name, counters in proxy.counters.items()
+        ]
+        self.targets = [TargetReading(member, tally) for member in proxy.group.members]
+        judged = sum(one.queries + one.parses for one in self.endpoints)
+        self.verdict_hits = judged - self.verdicts.misses
 
     @property
     def multiplexing_ratio(self) -> float:
-        return self.clients / self.connections if self.connections else float("nan")
+        clients = sum(one.clients for one in self.endpoints)
+        connections = sum(one.connections for one in self.targets)
+        return clients / connections if connections else float("nan")
 
     @property
     def verdict_texts(self) -> int:

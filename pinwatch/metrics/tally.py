@@ -4,8 +4,9 @@ Owns the counts that events alone tell, and how many series a count by names may
 Does not know quantities, nor how a count is told.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import monotonic
 from typing import Final
 
@@ -19,9 +20,26 @@ OTHER: Final = "other"  # both names of a pin by any further pair
 TLS_FAILED: Final = ("TLS", "SSL")
 """In the text of what a client broke on its way in, where that was the encryption."""
 
-DOWN: Final = ("08001", "08006", "57P01", "57P02", "57P03")
-"""SQLSTATEs of a target that is not there, or does not serve; after any other refusal
-it does."""
+
+@dataclass(slots=True)
+class Clients:
+    """Client connections of one endpoint."""
+
+    received: int = 0
+    closed: int = 0
+    set_up: int = 0
+    failed: int = 0
+    """By authentication or TLS."""
+
+
+@dataclass(slots=True)
+class Connections:
+    """Database connections to one target."""
+
+    requested: int = 0
+    requested_with_tls: int = 0
+    set_up: int = 0
+    failed: int = 0
 
 
 class Tally:
@@ -29,18 +47,12 @@ class Tally:
 
     def __init__(self, now: Callable[[], float] = monotonic) -> None:
         self.now = now
-        self.clients_received = 0
-        self.clients_closed = 0
-        self.clients_set_up = 0
-        self.clients_failed = 0  # by authentication or TLS
-        self.connections_requested = 0
-        self.connections_requested_with_tls = 0
-        self.connections_set_up = 0
-        self.connections_failed = 0
-        self.target_serves = True  # when it was last tried
+        self.clients: defaultdict[str, Clients] = defaultdict(Clients)
+        self.connections: defaultdict[str, Connections] = defaultdict(Connections)
         self.failovers = 0
         self.pins: Counter[tuple[str, str, str]] = Counter()  # rule, database, user
         self.warnings: Counter[str] = Counter({w.code: 0 for w in WARNED})
+        self._endpoints: dict[int, Clients] = {}  # of clients that are here
         self._arriving: set[int] = set()  # clients that are not logged in yet
         self._names: set[tuple[str, str]] = set()
         self._seconds = dict.fromkeys(CODES, 0.0)  # of pins that are over
@@ -48,16 +60,17 @@ class Tally:
 
     def __call__(self, event: events.Event) -> None:
         match event:
-            case events.ClientConnected(client):
-                self.clients_received += 1
+            case events.ClientConnected(client, endpoint=endpoint):
+                self._endpoints[client] = self.clients[endpoint]
+                self._endpoints[client].received += 1
                 self._arriving.add(client)
             case events.ClientWelcomed(client):
-                self.clients_set_up += 1
+                self._endpoints[client].set_up += 1
                 self._arriving.discard(client)
             case events.ClientRefused():
                 self._refused(event)
             case events.ClientClosed(client):
-                self.clients_closed += 1
+                self._endpoints.pop(client).closed += 1
                 self._arriving.discard(client)
             case events.SessionPinned():
                 self._pin(event)
@@ -70,17 +83,15 @@ class Tally:
 
     def _of_the_target(self, event: events.Event) -> None:
         match event:
-            case events.DatabaseConnecting(encrypted=encrypted):
-                self.connections_requested += 1
-                self.connections_requested_with_tls += encrypted
+            case events.DatabaseConnecting(_, encrypted, target):
+                self.connections[target].requested += 1
+                self.connections[target].requested_with_tls += encrypted
+            case events.DatabaseConnected(target=target):
+                self.connections[target].set_up += 1
+            case events.DatabaseRefused(target=target):
+                self.connections[target].failed += 1
             case events.FailedOver():
                 self.failovers += 1
-            case events.DatabaseConnected():
-                self.connections_set_up += 1
-                self.target_serves = True
-            case events.DatabaseRefused(sqlstate=sqlstate):
-                self.connections_failed += 1
-                self.target_serves = sqlstate not in DOWN
 
     def pinned_seconds(self) -> dict[str, float]:
         """By rule, of all pins; those that are not over, so far."""
@@ -95,7 +106,7 @@ class Tally:
         unproven = event.sqlstate.startswith("28")
         violation = event.sqlstate == "08P01"
         if unproven or (violation and any(word in event.text for word in TLS_FAILED)):
-            self.clients_failed += 1
+            self._endpoints[event.client].failed += 1
 
     def _pin(self, event: events.SessionPinned) -> None:
         names = event.database[:MAX_NAME], event.user[:MAX_NAME]

@@ -1,4 +1,4 @@
-"""The pool as JSON: each database connection, what it does and for whom."""
+"""The pools as JSON: each database connection, what it does and for whom."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -13,6 +13,7 @@ from pinwatch.history.told import Answer
 from pinwatch.pool import Connection as Pooled
 from pinwatch.proxy import Proxy
 from pinwatch.session import ClientSession
+from pinwatch.target_group import Member
 from pinwatch.web.operation import Operation, told
 from pinwatch.wire.messages import IDLE
 
@@ -24,6 +25,9 @@ class Connection(Answer):
 
     connection: int
     """As the log numbers it."""
+
+    target: str
+    """To which."""
 
     user: str
     database: str
@@ -54,6 +58,7 @@ class Connection(Answer):
             name = session.application_name or None
         return cls(
             connection=connection.number,
+            target=connection.target,
             user=user,
             database=database,
             state=state,
@@ -65,7 +70,7 @@ class Connection(Answer):
 
 
 class Pool(Answer):
-    """The database connections of the target, and the clients that share them."""
+    """The database connections to all targets, and the clients that share them."""
 
     max_connections: int
     """The cap on database connections."""
@@ -91,29 +96,30 @@ class Pool(Answer):
 
     @classmethod
     def of(cls, proxy: Proxy) -> Self:
-        pool = proxy.pool
-        idle = sum(map(len, pool.idle.values()))
-        connections = sorted(_connections(proxy), key=lambda one: one.connection)
+        borrowed = list(_typed(chain.from_iterable(p.borrowed for p in proxy.pools)))
+        idle = sum(len(one) for pool in proxy.pools for one in pool.idle.values())
+        every = chain.from_iterable(map(_connections, proxy.group.members))
+        connections = sorted(every, key=lambda one: one.connection)
         return cls(
-            max_connections=pool.max_connections,
-            open=idle + len(pool.borrowed),
+            max_connections=sum(pool.max_connections for pool in proxy.pools),
+            open=idle + len(borrowed),
             idle=idle,
-            borrowed=len(pool.borrowed),
-            in_transaction=sum(map(_in_transaction, _typed(pool.borrowed))),
+            borrowed=len(borrowed),
+            in_transaction=sum(map(_in_transaction, borrowed)),
             pinned=sum(one.state == "pinned" for one in connections),
             clients=len(proxy.sessions),
-            waiting=len(pool.waiting),
+            waiting=sum(len(pool.waiting) for pool in proxy.pools),
             connections=connections,
         )
 
 
-def _connections(proxy: Proxy) -> Iterator[Connection]:
-    pool, now = proxy.pool, monotonic()
+def _connections(member: Member) -> Iterator[Connection]:
+    pool, now = member.pool, monotonic()
     for one in _typed(chain.from_iterable(pool.idle.values())):
         yield Connection.of(one, "idle", pool.now() - one.idle_since)
     for one in _typed(pool.borrowed):
         yield _borrowed(one, now)
-    for one in proxy.group.writer.connections.opening:
+    for one in member.connections.opening:
         yield Connection.of(one, "opening", now - one.since)
     for one in _typed(pool.closing):
         yield Connection.of(one, "closing", now - one.since)

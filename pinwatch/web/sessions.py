@@ -43,6 +43,9 @@ class Session(Answer):
     db_connection: int | None
     """The database connection that it borrows."""
 
+    endpoint: str
+    """Where it connected."""
+
     address: str
     encrypted: bool
     user: str
@@ -75,6 +78,7 @@ class Session(Answer):
         return cls(
             client_connection=session.number,
             db_connection=None if connection is None else connection.number,
+            endpoint=session.endpoint.name,
             address=session.address,
             encrypted=session.encryption is not None,
             user=user,

@@ -39,7 +39,11 @@ def proxy(address: str = "aws_db_proxy.this", **values: Any) -> Json:
 
 
 def group(name: str | None = "orders", **pool: Any) -> Json:
-    values = {"connection_pool_config": [pool], "db_proxy_name": name}
+    values = {
+        "connection_pool_config": [pool],
+        "db_proxy_name": name,
+        "name": "default",
+    }
     return resource("aws_db_proxy_default_target_group.this", values)
 
 
@@ -131,8 +135,9 @@ class TestState:
             "connection_borrow_timeout": 30,
         }
         assert orders.unresolved == []
+        assert settings["db_proxy_name"] == "orders"
         rows = values(orders.meaningless)
-        assert rows["aws_db_proxy.this.name"] == "orders"
+        assert rows["aws_db_proxy_default_target_group.this.name"] == "default"
         assert rows["aws_db_proxy.this.auth[0].auth_scheme"] == "SECRETS"
         assert "aws_db_proxy.this.timeouts" not in rows
 
@@ -147,7 +152,11 @@ class TestState:
         modules = [{"child_modules": [{"resources": [inner]}]}]
         orders = found(state(child_modules=modules))
         assert orders.proxy == 'module.a["x"].module.m.aws_db_proxy.this[0]'
-        assert orders.settings == {"engine_family": "POSTGRESQL", "require_tls": True}
+        assert orders.settings == {
+            "db_proxy_name": "orders",
+            "engine_family": "POSTGRESQL",
+            "require_tls": True,
+        }
 
     def test_a_data_source_is_no_proxy(self) -> None:
         looked_up = proxy("data.aws_db_proxy.this") | {"mode": "data"}
@@ -184,7 +193,7 @@ class TestPlan:
                 written={"aws_db_proxy.this": {}},
             )
         )
-        assert orders.settings.keys() <= {"engine_family"}
+        assert orders.settings.keys() <= {"db_proxy_name", "engine_family"}
         assert orders.unresolved == []
         shown = values(orders.meaningless)
         assert shown.keys() <= {

@@ -67,19 +67,6 @@ def test_from_opened_to_given_back(measure: Measure) -> None:
     assert now("database_connections_currently_in_transaction") == 0
 
 
-def test_the_labels_are_the_proxy_and_its_target(measure: Measure) -> None:
-    (sample,) = [
-        sample
-        for sample in measure().scrape().samples
-        if sample.name == "pinwatch_database_connections"
-    ]
-    assert sample.labels == {
-        "proxy": "pinwatch",
-        "target": "default",
-        "target_role": "READ_WRITE",
-    }
-
-
 def test_a_refusal_is_no_failure_of_the_target(measure: Measure) -> None:
     proxy = measure()
     client = proxy.clients.stranger()

@@ -1,21 +1,22 @@
 """The collector, without a loop."""
 
-from pinwatch.counters import Counters
+from types import SimpleNamespace
+
+from pinwatch.config.model import DEFAULT, Settings
+from pinwatch.counters import EndpointCounters
 from pinwatch.metrics.exporter import Exporter
 from pinwatch.metrics.tally import Tally
 from pinwatch.pins.cache import VerdictCache
-from pinwatch.pool import Pool
 
 
 class Empty:
-    """A proxy that has no client."""
+    """A proxy that has no client, and no target."""
 
     def __init__(self) -> None:
+        self.settings = Settings()
         self.sessions = ()
-        self.counters = Counters()
-        self.pool = Pool(
-            1, 1.0, lambda key: None, lambda: 0.0, self.counters, lambda work: None
-        )
+        self.counters = {DEFAULT: EndpointCounters()}
+        self.group = SimpleNamespace(members=())
         self.verdicts = VerdictCache()
 
 
@@ -30,7 +31,7 @@ def test_hits_do_not_go_back() -> None:
     exporter = Exporter(proxy, Tally())
     hits = []
     for queries, misses in ((0, 0), (0, 1), (1, 1), (6, 1), (6, 2), (7, 2)):
-        proxy.counters.plain.queries = queries
+        proxy.counters[DEFAULT].plain.queries = queries
         proxy.verdicts.misses = misses
         hits += read(exporter, "pinwatch_verdict_cache_hits")
     assert hits == [0, 0, 0, 5, 5, 5]

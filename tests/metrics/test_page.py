@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Final
 
 from pinwatch.metrics import cloudwatch, own
-from pinwatch.metrics.cloudwatch import DIMENSIONS
 from pinwatch.metrics.family import Metric
 from tests.metrics.conftest import Measure
 from tests.metrics.scrape import families, fetch
@@ -84,13 +83,6 @@ def test_what_is_scraped(measure: Measure) -> None:
         )
     }
     assert scraped == told
-
-
-def test_the_values_of_cloudwatch_s_dimensions() -> None:
-    section = " ".join(PAGE.partition("\n## CloudWatch's\n")[2].split())
-    for label, value in DIMENSIONS.items():
-        assert f"`{label}`" in section
-        assert f"`{value}`" in section
 
 
 def test_names_that_it_speaks_of() -> None:

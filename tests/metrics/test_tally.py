@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pinwatch import events
-from pinwatch.metrics.tally import MAX_NAMES, OTHER, Tally
+from pinwatch.metrics.tally import MAX_NAMES, OTHER, Clients, Connections, Tally
 from tests.pinned import AT, PIN, Clock
 
 
@@ -74,31 +74,46 @@ def test_names_are_as_long_as_postgresql_s(tally: Tally) -> None:
 def test_why_a_login_failed(
     tally: Tally, sqlstate: str, text: str, failed: int
 ) -> None:
-    tally(events.ClientConnected(1, ""))
+    tally(events.ClientConnected(1, "", "default"))
     tally(events.ClientRefused(1, text, sqlstate))
     tally(events.ClientClosed(1, False))
-    assert (tally.clients_failed, tally.clients_closed) == (failed, 1)
+    assert tally.clients == {
+        "default": Clients(received=1, failed=failed, closed=1),
+    }
 
 
 def test_who_is_logged_in_fails_no_login(tally: Tally) -> None:
-    tally(events.ClientConnected(1, ""))
+    tally(events.ClientConnected(1, "", "default"))
     tally(events.ClientWelcomed(1, False))
     tally(events.ClientRefused(1, "", "28000"))
-    assert (tally.clients_set_up, tally.clients_failed) == (1, 0)
+    assert tally.clients == {"default": Clients(received=1, set_up=1)}
 
 
-def test_whether_the_target_serves(tally: Tally) -> None:
-    found = []
+def test_clients_count_where_they_connected(tally: Tally) -> None:
+    tally(events.ClientConnected(1, "", "default"))
+    tally(events.ClientConnected(2, "", "reports"))
+    tally(events.ClientWelcomed(2, False))
+    tally(events.ClientRefused(1, "", "28000"))
+    tally(events.ClientClosed(1, False))
+    tally(events.ClientClosed(2, True))
+    assert tally.clients == {
+        "default": Clients(received=1, failed=1, closed=1),
+        "reports": Clients(received=1, set_up=1, closed=1),
+    }
+
+
+def test_connections_count_at_their_target(tally: Tally) -> None:
     for event in (
-        events.DatabaseRefused(1, "Connection refused", "08006"),
-        events.DatabaseRefused(2, "sorry, too many clients already", "53300"),
-        events.DatabaseRefused(3, "the database system is starting up", "57P03"),
-        events.DatabaseConnected(4, "", ""),
+        events.DatabaseConnecting(1, True, "a"),
+        events.DatabaseConnecting(2, False, "b"),
+        events.DatabaseRefused(1, "Connection refused", "08006", "a"),
+        events.DatabaseConnected(2, "", "", "b"),
     ):
         tally(event)
-        found.append(tally.target_serves)
-    assert found == [False, True, False, True]
-    assert (tally.connections_failed, tally.connections_set_up) == (3, 1)
+    assert tally.connections == {
+        "a": Connections(requested=1, requested_with_tls=1, failed=1),
+        "b": Connections(requested=1, set_up=1),
+    }
 
 
 def test_failovers(tally: Tally) -> None:

@@ -2,12 +2,21 @@
 
 import os
 import signal
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
+from tests.failover.conftest import Before
+from tests.failover.conftest import before as before
+from tests.failover.conftest import pair as pair
+from tests.failover.conftest import started_pair as started_pair
+from tests.failover.test_endpoints import READS, connected
 from tests.harness import eventually
+from tests.live.clients import Clients
+from tests.pair import Pair
 from tests.web.conftest import Place, Watch, Watched
+from tests.web.conftest import watched as watch_over
 from tests.wireclient import WireClient, parse, query, startup
 
 
@@ -57,6 +66,7 @@ def test_what_connections_do(watched: Watched, database: str) -> None:
     sessions = {one["db_connection"]: one for one in watched.get("/api/sessions")}
     for one in pool["connections"]:
         assert (one["user"], one["database"]) == ("postgres", database)
+        assert one["target"] == "default"
         assert one["seconds"] >= 0
         if one["state"] == "idle":
             assert (one["client"], one["rule"]) == (None, None)
@@ -64,6 +74,24 @@ def test_what_connections_do(watched: Watched, database: str) -> None:
             session = sessions[one["connection"]]
             assert one["client"] == session["client_connection"]
             assert one["rule"] == ("listen" if session["pinned"] else None)
+
+
+def test_every_target_s(before: Before, pair: Pair) -> None:
+    with ExitStack() as stack:
+        proxy = before(endpoints=[READS], max_connections=3)
+        watched = watch_over(Clients(proxy, stack), stack)
+        reader = stack.enter_context(connected(proxy, "reads"))
+        writer = stack.enter_context(connected(proxy, "default"))
+        reader.execute("BEGIN")
+        writer.execute("BEGIN")
+        pool = watched.get("/api/pool")
+        assert (pool["max_connections"], pool["borrowed"]) == (6, 2)
+        assert pool["in_transaction"] == 2
+        targets = {one["client"]: one["target"] for one in pool["connections"]}
+        assert {
+            session["endpoint"]: targets[session["client_connection"]]
+            for session in watched.get("/api/sessions")
+        } == {"reads": pair.replica.name, "default": pair.primary.name}
 
 
 def test_seconds_go_on_while_the_state_stays(watched: Watched) -> None:

@@ -28,6 +28,7 @@ def test_a_client_that_does_nothing(clients: Clients, database: str) -> None:
     assert told == {
         "client_connection": told["client_connection"],
         "db_connection": None,
+        "endpoint": "default",
         "address": f"{host}:{port}",
         "encrypted": False,
         "user": "postgres",

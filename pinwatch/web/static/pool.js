@@ -14,7 +14,8 @@ export function drawPool(pool) {
     count("pinned", pool.pinned, pool.pinned > 0),
     count("waiting", pool.waiting, pool.waiting > 0),
   );
-  cells.replaceChildren(...pool.connections.map(cell));
+  const several = new Set(pool.connections.map((one) => one.target)).size > 1;
+  cells.replaceChildren(...pool.connections.map((one) => cell(one, several)));
 }
 
 function count(name, number, alarm = false) {
@@ -23,13 +24,14 @@ function count(name, number, alarm = false) {
   return pair;
 }
 
-function cell(one) {
+function cell(one, several) {
   const who = one.client === null ? "" : one.application_name || one.user;
   const made = element("li", who || "·");
   made.dataset.state = one.state;
   const by = who && ` by ${who}`;
   const rule = one.rule ? `, ${one.rule}` : "";
-  made.title = `${one.state}${by}${rule}, ${duration(one.seconds)}, ${one.user} in ${one.database}`;
+  const at = several ? ` at ${one.target}` : "";
+  made.title = `${one.state}${by}${rule}, ${duration(one.seconds)}, ${one.user} in ${one.database}${at}`;
   made.setAttribute("aria-label", made.title);
   return made;
 }
