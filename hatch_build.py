@@ -11,7 +11,9 @@ from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 COMPILED: Final = (
+    "pinwatch/counters.py",
     "pinwatch/database.py",
+    "pinwatch/peers.py",
     "pinwatch/pinning.py",
     "pinwatch/pins/cache.py",
     "pinwatch/pins/scan.py",

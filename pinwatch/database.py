@@ -19,7 +19,7 @@ from pinwatch.encryption import EncryptedStream
 from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
 from pinwatch.introduction import Encryption, Introduction, Welcome
 from pinwatch.parameters import NEUTRAL, Values, switch
-from pinwatch.peers import Session
+from pinwatch.peers import BorrowedConnection, Session
 from pinwatch.pool import Key
 from pinwatch.responses import Responses, Row
 from pinwatch.statements import Registry
@@ -65,7 +65,7 @@ class Owner(Protocol):
     def closed(self, connection: DatabaseConnection, reason: str) -> None: ...
 
 
-class DatabaseConnection(asyncio.Protocol):
+class DatabaseConnection(BorrowedConnection, asyncio.Protocol):
     """A connection to the target as one user in one database."""
 
     def __init__(

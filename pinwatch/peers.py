@@ -3,20 +3,30 @@
 Both are sockets on one floor; neither imports the other.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Protocol
 
 from pinwatch.counters import EndpointCounters, TargetCounters, Traffic
 from pinwatch.errors import ClientError
 from pinwatch.parameters import Values
-from pinwatch.pool import Connection
+from pinwatch.pool import Key
 from pinwatch.replies import Replies
 from pinwatch.requests import Requests
 from pinwatch.responses import Client, Responses
 
 
-class Session(Protocol):
+class Session(ABC):
     """The borrower, as the connection that serves it sees it."""
+
+    __slots__ = (
+        "asked_at",
+        "client",
+        "counters",
+        "requests",
+        "rested_at",
+        "traffic",
+        "write",
+    )
 
     client: Client
     requests: Requests
@@ -32,25 +42,33 @@ class Session(Protocol):
     write: Callable[[bytes], None]
     """Send bytes to the client."""
 
+    @abstractmethod
     def settled(self) -> None:
         """All that was due is answered, outside a transaction, and written."""
 
+    @abstractmethod
     def answered(self) -> None:
         """What the requests wait for may have been answered."""
 
+    @abstractmethod
     def connection_full(self) -> None:
         """The server does not keep up, or does again."""
 
+    @abstractmethod
     def prepared(self, error: ClientError | None) -> None:
         """The client's settings are in force; or the error that prevents it."""
 
+    @abstractmethod
     def connection_closed(self, told: bool) -> None:
         """The connection is gone; told says that the client has read a FATAL error."""
 
 
-class BorrowedConnection(Connection, Protocol):
+class BorrowedConnection(ABC):
     """The connection, as the session that borrows it sees it."""
 
+    key: Key
+    idle_since: float
+    opened_at: float
     number: int
     counters: TargetCounters
     replies: Replies
@@ -70,23 +88,35 @@ class BorrowedConnection(Connection, Protocol):
     """Send bytes to the server."""
 
     @property
+    @abstractmethod
     def idle_outside_transaction(self) -> bool: ...
 
+    @abstractmethod
     def lent(self, session: Session, parameters: Values) -> bool:
         """Serve session, with its parameters; False while they are being set."""
 
+    @abstractmethod
     def released(self) -> None:
         """The session is done with it."""
 
+    @abstractmethod
     def pause_reading(self) -> None: ...
 
+    @abstractmethod
     def resume_reading(self) -> None: ...
 
+    @abstractmethod
     def check(self) -> None:
         """Tell the session if nothing of what it asked for is left to be answered."""
 
+    @abstractmethod
+    def close(self, reason: str) -> None:
+        """End it when nobody uses it."""
+
+    @abstractmethod
     def abandon(self, reason: str) -> None:
         """End it in the middle of a request or a transaction."""
 
+    @abstractmethod
     def reset(self) -> None:
         """Discard what a session left, then give it back to the pool."""

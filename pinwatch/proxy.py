@@ -8,6 +8,7 @@ import asyncio
 import logging
 import secrets
 from collections import OrderedDict, defaultdict
+from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Final
@@ -60,6 +61,11 @@ FIXED: Final = (
 CLIENT_LIFETIME: Final = 24 * 3600.0
 
 
+def scaled(clock: Callable[[], float], scale: float) -> Callable[[], float]:
+    """It, so many times as fast."""
+    return clock if scale == 1 else lambda: clock() * scale
+
+
 class Proxy:
     """A proxy; ``start`` it on a running loop.
 
@@ -67,6 +73,8 @@ class Proxy:
     """
 
     group: TargetGroup
+    clock: Callable[[], float]
+    """Seconds of a monotonic clock, which time_scale makes faster."""
 
     def __init__(
         self,
@@ -101,6 +109,7 @@ class Proxy:
         """
         settings = self.settings
         self._loop = asyncio.get_running_loop()
+        self.clock = scaled(self._loop.time, settings.time_scale)
         await self.admission.start()
         self.group = TargetGroup(
             self.observe, self.faults.put, self.clock, settings.time_scale
@@ -169,10 +178,6 @@ class Proxy:
     @property
     def pools(self) -> list[Pool]:
         return [member.pool for member in self.group.members]
-
-    def clock(self) -> float:
-        """Seconds of a monotonic clock, which time_scale makes faster."""
-        return self._loop.time() * self.settings.time_scale
 
     @property
     def tls(self) -> ServerTls | None:

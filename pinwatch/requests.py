@@ -35,6 +35,7 @@ from pinwatch.wire.messages import (
     TERMINATE,
     error_response,
     ready_for_query,
+    unpack_header,
 )
 
 MAX_STATEMENT: Final = 16_384  # bytes of a statement's text; a longer one is not kept
@@ -110,10 +111,11 @@ class Requests:
     def begins(self) -> bool:
         """Whether the input begins with a whole message that wants a connection."""
         data = self.input
-        if self.dropping or self.failed_batch or len(data) < 5:
+        end = len(data)
+        if self.dropping or self.failed_batch or end < 5:
             return False
-        size = int.from_bytes(data[1:5], "big")
-        return data[0] in BEGINNING and 4 <= size < len(data)
+        kind, size = unpack_header(data, 0)
+        return kind in BEGINNING and 4 <= size < end
 
     def opening(self) -> bytes:
         """What to answer at once; the input then begins with what needs a connection.
@@ -173,8 +175,7 @@ class Requests:
         start = 0  # of what goes on as it is
         changed: list[bytes] = []
         while end - at > 4:
-            kind = data[at]
-            size = int.from_bytes(data[at + 1 : at + 5], "big")
+            kind, size = unpack_header(data, at)
             if not 4 <= size <= MAX_MESSAGE:
                 header(data, at)
             following = at + size + 1
@@ -354,7 +355,7 @@ class Requests:
 
 def header(data: bytes, at: int) -> tuple[int, int]:
     """Kind and length of the message at at; raises ProtocolViolation."""
-    kind, size = HEADER.unpack_from(data, at)
+    kind, size = unpack_header(data, at)
     if kind not in KINDS:
         raise bad_kind(kind)
     if not 4 <= size <= MAX_MESSAGE:

@@ -33,6 +33,7 @@ from pinwatch.wire.messages import (
     SYNC_MESSAGE,
     error_fields,
     query,
+    unpack_header,
 )
 
 WHOLE: Final = 65_536  # bytes; of a longer message only so much is looked at
@@ -187,14 +188,14 @@ class Responses:
         start = 0  # of what goes on as it is
         changed: list[bytes] = []
         while end - at > 4:
-            size = int.from_bytes(data[at + 1 : at + 5], "big")
+            kind, size = unpack_header(data, at)
             if not 4 <= size <= MAX_MESSAGE:
                 raise ProtocolViolation(f"invalid message length {size}")
             following = at + size + 1
-            if self.heeded[data[at]]:
+            if self.heeded[kind]:
                 if following > end and (self.swallowing or end - at < WHOLE):
                     break
-                instead = self._heed(data[at], data[at + 5 : following], client)
+                instead = self._heed(kind, data[at + 5 : following], client)
                 if instead is not None:
                     changed += data[start:at], instead
                     start = following

@@ -25,7 +25,7 @@ from pinwatch.errors import (
 )
 from pinwatch.greeting import Door, Greeting
 from pinwatch.parameters import NEUTRAL, Values
-from pinwatch.peers import BorrowedConnection
+from pinwatch.peers import BorrowedConnection, Session
 from pinwatch.pinning import Pinning
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pool import NOWHERE, Connection, Key, Lender, Source
@@ -90,18 +90,15 @@ class House(Door, Protocol):
     def ended(self, session: "ClientSession") -> None: ...
 
 
-class ClientSession(asyncio.Protocol):
+class ClientSession(Session, asyncio.Protocol):
     """A client connection and its session."""
 
     __slots__ = (
         "address",
-        "asked_at",
         "cancel_key",
-        "client",
         "connected",
         "connected_at",
         "connection",
-        "counters",
         "encryption",
         "endpoint",
         "greeting",
@@ -113,12 +110,8 @@ class ClientSession(asyncio.Protocol):
         "pinning",
         "pool",
         "reading_paused",
-        "requests",
-        "rested_at",
-        "traffic",
         "transport",
         "waiting",
-        "write",
         "write_paused",
     )
 

@@ -71,8 +71,8 @@ def stage() -> tuple[Client, Server]:
 @pytest.mark.parametrize(
     ("sent", "answer", "bound"),
     [
-        (SIMPLE, ANSWER, 64),
-        (EXTENDED, PARSED + BOUND + ANSWER, 102),
+        (SIMPLE, ANSWER, 63),
+        (EXTENDED, PARSED + BOUND + ANSWER, 101),
         (PREPARED, BOUND + ANSWER, 90),
     ],
     ids=["simple", "extended", "prepared"],
@@ -91,7 +91,7 @@ def test_a_transaction(
 
 
 def test_rows_that_only_pass(stage: tuple[Client, Server]) -> None:
-    """One call a row: the length's bytes, read as a number."""
+    """One call a row: its header, read as numbers."""
     client, server = stage
     rows = row(b"12345", b"a row as they come") * MANY
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from pinwatch.counters import Histogram
+from pinwatch.counters import Buckets
 from pinwatch.metrics.family import Kind, Metric, Series
 from pinwatch.metrics.reading import EndpointReading, Reading, TargetReading
 
@@ -47,7 +47,7 @@ def of_endpoints(
     kind: Kind,
     meaning: str,
     unit: str,
-    value: Callable[[EndpointReading], float | Histogram],
+    value: Callable[[EndpointReading], float | Buckets],
 ) -> Metric:
     def read(reading: Reading) -> Series:
         return {(reading.proxy, one.name): value(one) for one in reading.endpoints}
@@ -82,7 +82,7 @@ def availability(reading: Reading) -> Series:
 def database_latency(reading: Reading) -> Series:
     """Of those endpoints and targets that had to do with each other."""
     return {
-        (reading.proxy, endpoint.name, target.name, target.role): latency
+        (reading.proxy, endpoint.name, target.name, target.role): latency.buckets()
         for endpoint in reading.endpoints
         for target in reading.targets
         if (latency := endpoint.counters.database_latency.get(target.name)) is not None
@@ -266,6 +266,6 @@ METRICS: Final = (
         "From when requests arrived until all of them were answered, the wait for a "
         "database connection included.",
         "seconds",
-        lambda e: e.counters.query_latency,
+        lambda e: e.counters.query_latency.buckets(),
     ),
 )

@@ -16,14 +16,14 @@ from prometheus_client.core import (
 from prometheus_client.core import Metric as Family
 from prometheus_client.utils import floatToGoString
 
-from pinwatch.counters import Histogram
+from pinwatch.counters import Buckets
 from pinwatch.metrics.reading import Reading
 
 UNITS: Final = ("bytes", "ratio", "seconds")
 """OpenMetrics' own, in which names end."""
 
 Kind = Literal["counter", "gauge", "histogram"]
-Series = Mapping[tuple[str, ...], float | Histogram]
+Series = Mapping[tuple[str, ...], float | Buckets]
 """A value for each set of label values."""
 
 
@@ -47,10 +47,10 @@ class Metric:
         family = self._empty()
         for labels, value in self.read(reading).items():
             if isinstance(family, HistogramMetricFamily):
-                assert isinstance(value, Histogram)
+                assert isinstance(value, Buckets)
                 family.add_metric(labels, buckets(value), value.sum)
             else:
-                assert not isinstance(value, Histogram)
+                assert not isinstance(value, Buckets)
                 family.add_metric(labels, value)
         return family
 
@@ -66,7 +66,7 @@ class Metric:
                 return HistogramMetricFamily(name, about, labels=self.labels, unit=unit)
 
 
-def buckets(histogram: Histogram) -> list[tuple[str, float]]:
+def buckets(histogram: Buckets) -> list[tuple[str, float]]:
     """Of at most each bound, as Prometheus counts."""
     bounds = map(floatToGoString, (*histogram.bounds, float("inf")))
     return list(zip(bounds, accumulate(histogram.counts), strict=True))

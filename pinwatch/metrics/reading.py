@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Protocol
 
 from pinwatch.config.model import Settings
-from pinwatch.counters import EndpointCounters, Histogram
+from pinwatch.counters import Buckets, EndpointCounters
 from pinwatch.database import DatabaseConnection
 from pinwatch.metrics.tally import Clients, Tally
 from pinwatch.pins.cache import OVERHEAD, VerdictCache
@@ -81,13 +81,10 @@ class EndpointReading:
         return self.counters.plain.sent + self.counters.encrypted.sent
 
     @property
-    def borrow_latency(self) -> Histogram:
+    def borrow_latency(self) -> Buckets:
         """Of all that were lent a connection: those at once took no time."""
-        waited = self.counters.borrow_latency
-        latency = Histogram(waited.bounds)
-        latency.counts = list(waited.counts)
+        latency = self.counters.borrow_latency.buckets()
         latency.counts[0] += self.counters.borrows_at_once
-        latency.sum = waited.sum
         return latency
 
 

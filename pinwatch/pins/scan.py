@@ -54,36 +54,39 @@ LATER_BEGINNING: Final = re.compile(rb"[;/]%s" % BEGINNING.pattern)
 """A statement begins with the text, after a semicolon, or after a comment: one of C's
 kind ends with a slash, and a text with one of SQL's kind is not looked at closely."""
 
+# A number is looked for fast, and bytes are found faster than they are "in".
+SEMICOLON, BRACKET, AMPERSAND, SLASH = b";(&/"
+
 
 def may_matter(sql: bytes) -> bool:
     """False only for a text that has no finding, no warning and no effect."""
     lowered = sql.lower()
-    if lowered[:6] in MANIPULATING and lowered.find(b";", 0, -1) < 0:
+    if lowered[:6] in MANIPULATING and SEMICOLON not in lowered[6:-1]:
         return _manipulation_may_matter(lowered)
     for mark in MARKS:
-        if mark in lowered:
-            return _has_word(lowered) or _begins(lowered)
+        if lowered.find(mark) >= 0:
+            return _has(WORDS, lowered) or _begins(lowered)
     return _begins(lowered)
 
 
 def _manipulation_may_matter(lowered: bytes) -> bool:
     """Of one statement that reads or writes rows: it can call, or make a table."""
-    if b"(" in lowered:
-        if b"advis" in lowered or b"set_c" in lowered:
+    if BRACKET in lowered:
+        if lowered.find(b"advis") >= 0 or lowered.find(b"set_c") >= 0:
             return True
-        if b"val" in lowered and any(word in lowered for word in VALUES):
+        if lowered.find(b"val") >= 0 and _has(VALUES, lowered):
             return True
-    return b"temp" in lowered or b"u&" in lowered
+    return lowered.find(b"temp") >= 0 or (AMPERSAND in lowered and b"u&" in lowered)
 
 
-def _has_word(lowered: bytes) -> bool:
-    return any(word in lowered for word in WORDS)
+def _has(words: tuple[bytes, ...], lowered: bytes) -> bool:
+    return any(lowered.find(word) >= 0 for word in words)
 
 
 def _begins(lowered: bytes) -> bool:
     """Whether one of its statements may begin with a word that leads."""
-    if BEGINNING.match(lowered) or b"--" in lowered:
+    if BEGINNING.match(lowered) or lowered.find(b"--") >= 0:
         return True
-    if lowered.find(b";", 0, -1) < 0 and b"/" not in lowered:
+    if SEMICOLON not in lowered[:-1] and SLASH not in lowered:
         return False
     return LATER_BEGINNING.search(lowered) is not None
