@@ -136,7 +136,7 @@ class Requests:
                 break
             at += size + 1
         self.dropping = max(at - end, 0)
-        self.input = data[at:]
+        self.input = data[at:] if at < end else b""
         return answers
 
     def needs_connection(self) -> bool:
@@ -236,7 +236,7 @@ class Requests:
             if replies.counting:
                 self.judge.ran(oversize(data[at + 5 : min(len(data), following - 1)]))
         else:
-            sql = data[at + 5 : following - 1]
+            sql = data[at + 5 : following - 1] if following - at > 5 else b""
             known = self.verdicts.known
             verdict = known[sql] if sql in known else self.verdicts.look(sql)
             if verdict is not None and replies.counting:

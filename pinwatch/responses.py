@@ -196,7 +196,7 @@ class Responses:
                 if following > end and (self.swallowing or end - at < WHOLE):
                     break
                 instead = self._heed(kind, data[at + 5 : following], client)
-                if instead is not None:
+                if instead is not None and following <= end:
                     changed += data[start:at], instead
                     start = following
             at = following

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from pinwatch.replies import FENCE, INJECTED, Change, Replies
+from pinwatch.counters import TargetCounters
+from pinwatch.prepared import Removed, ServerStatements
+from pinwatch.replies import FENCE, INJECTED, Replies
+from pinwatch.statements import Statement
 from pinwatch.wire import messages
 from pinwatch.wire.messages import message
 from tests import model
@@ -118,51 +121,56 @@ def test_when_nothing_is_due(script: str, settled: str) -> None:
     assert found == settled
 
 
-class Noted(Change):
-    """A change that tells when it is taken back."""
-
-    def __init__(self, name: str, undone: list[str], swallow: bool = False) -> None:
-        super().__init__(swallow)
-        self.name = name
-        self.undone = undone
-
-    def undo(self) -> None:
-        self.undone.append(self.name)
+@pytest.fixture
+def server() -> ServerStatements:
+    return ServerStatements(10, TargetCounters())
 
 
-def test_a_change_stays_when_it_is_answered() -> None:
-    replies, undone = Replies(), list[str]()
-    change = Noted("a", undone)
+def removed(server: ServerStatements, name: bytes) -> Removed:
+    """A change that, taken back, puts a statement of this name at the end of held."""
+    return Removed(server, Statement(name, b""))
+
+
+def put_back(server: ServerStatements) -> list[bytes]:
+    return [statement.name for statement in server.held]
+
+
+def test_a_change_stays_when_it_is_answered(server: ServerStatements) -> None:
+    replies, change = Replies(), removed(server, b"a")
     replies.batch()
     replies.change(change)
     replies.sync()
     assert replies.completed() is change
     assert replies.ready()
-    assert undone == []
+    assert put_back(server) == []
     assert replies.changes == 0
 
 
-def test_changes_that_an_error_skips_are_undone_last_first() -> None:
-    replies, undone = Replies(), list[str]()
-    for name in "abc":
+def test_changes_that_an_error_skips_are_undone_last_first(
+    server: ServerStatements,
+) -> None:
+    replies = Replies()
+    for name in b"a", b"b", b"c":
         replies.batch()
-        replies.change(Noted(name, undone))
+        replies.change(removed(server, name))
     replies.sync()
     replies.batch()
-    replies.change(Noted("next batch", undone))
+    replies.change(removed(server, b"next batch"))
     replies.completed()
     replies.failed()
-    assert undone == ["c", "b"]
+    assert put_back(server) == [b"c", b"b"]
     assert replies.changes == 1
 
 
-def test_changes_that_are_never_answered_are_undone_by_ready_for_query() -> None:
-    replies, undone = Replies(), list[str]()
+def test_changes_that_are_never_answered_are_undone_by_ready_for_query(
+    server: ServerStatements,
+) -> None:
+    replies = Replies()
     replies.batch()
-    replies.change(Noted("a", undone))
+    replies.change(removed(server, b"a"))
     replies.sync()
     replies.ready()
-    assert undone == ["a"]
+    assert put_back(server) == [b"a"]
     assert replies.settled()
 
 

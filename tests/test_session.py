@@ -370,6 +370,32 @@ def test_failed_reset_costs_the_connection() -> None:
     assert server.read() == messages.TERMINATE_MESSAGE
 
 
+def test_long_error_that_mentions_a_shared_statement_passes_as_it_came() -> None:
+    stage = Stage()
+    client = stage.client()
+    (server,) = stage.servers
+    client.send(parse(b"s", b"SELECT 1\0\0\0") + SYNC_MESSAGE)
+    server.send(PARSED, READY)
+    client.read()
+    (shared,) = server.connection.statements.held
+    client.send(query(b"SELECT fail()"))
+    text = b"SERROR\0VERROR\0CP0001\0M" + shared.name + b"x" * 100_000 + b"\0\0"
+    error = message(messages.ERROR_RESPONSE, text)
+    server.send(error[:70_000])
+    server.send(error[70_000:], READY)
+    assert client.read() == error + READY
+
+
+def test_query_without_a_text_goes_on_as_it_came() -> None:
+    stage = Stage()
+    client = stage.client()
+    (server,) = stage.servers
+    server.read()
+    empty = message(messages.QUERY, b"")
+    client.send(empty)
+    assert server.read() == empty
+
+
 def test_unnamed_statement_of_another_client_is_never_used() -> None:
     stage = Stage()
     one, two = stage.client(), stage.client()

@@ -61,7 +61,7 @@ SEMICOLON, BRACKET, AMPERSAND, SLASH = b";(&/"
 def may_matter(sql: bytes) -> bool:
     """False only for a text that has no finding, no warning and no effect."""
     lowered = sql.lower()
-    if lowered[:6] in MANIPULATING and SEMICOLON not in lowered[6:-1]:
+    if lowered[:6] in MANIPULATING and SEMICOLON not in lowered[:-1]:
         return _manipulation_may_matter(lowered)
     for mark in MARKS:
         if lowered.find(mark) >= 0:
