@@ -15,6 +15,7 @@ test: venv
 
 # The same tests on the compiled build, in an environment and a folder of its own, where
 # the uncompiled sources are out of reach.
+# For example `make test-compiled ARGS=tests/live`.
 test-compiled:
 	mkdir -p $(COMPILED)
 	$(PYTHON) -m venv $(COMPILED)/venv
@@ -23,7 +24,7 @@ test-compiled:
 	cd $(COMPILED) && rm -rf tests bench docs examples grafana docker
 	cp -R tests bench docs examples grafana docker .dockerignore pyproject.toml $(COMPILED)
 	cd $(COMPILED) && venv/bin/python -c "from pinwatch.session import __file__ as f; assert not f.endswith('.py'), f"
-	cd $(COMPILED) && venv/bin/python -m pytest -n auto
+	cd $(COMPILED) && venv/bin/python -m pytest -n auto $(ARGS)
 
 # For example `make bench ARGS="--quick --compare"`; as root it installs PgBouncer.
 bench: venv

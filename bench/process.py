@@ -122,11 +122,12 @@ def tail(log: Path, lines: int = 3) -> str:
 
 
 def family(pid: int) -> list[int]:
-    """pid and the ids of all its descendants."""
+    """pid and the ids of all its descendants; a thread may end meanwhile."""
     found = [pid]
     for parent in found:
         for children in Path(f"/proc/{parent}/task").glob("*/children"):
-            found.extend(map(int, children.read_text().split()))
+            with suppress(OSError):
+                found.extend(map(int, children.read_text().split()))
     return found
 
 
