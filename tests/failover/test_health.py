@@ -5,10 +5,17 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from pinwatch.errors import TargetError
-from pinwatch.health import AVAILABLE, REGISTERING, Monitor, TargetHealth
+from pinwatch.config.model import DEFAULT
+from pinwatch.errors import ClientError, TargetError
+from pinwatch.health import (
+    AVAILABLE,
+    REGISTERING,
+    Monitor,
+    TargetHealth,
+    unavailable,
+)
 from tests.failover.conftest import Before
-from tests.harness import RunningProxy, eventually
+from tests.harness import Proxies, RunningProxy, eventually
 from tests.pair import Pair
 
 
@@ -22,6 +29,26 @@ def test_both_are_available(before: Before, pair: Pair) -> None:
     assert monitor(proxy, pair.replica.name).health is AVAILABLE
     assert not monitor(proxy, pair.replica.name).serves_writes
     assert TargetHealth("REGISTERING") == REGISTERING
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "text", "down"),
+    [
+        ("08001", "Connection refused", True),
+        ("08006", "Connection refused", True),
+        ("57P03", "the database system is starting up", True),
+        ("53300", "sorry, too many clients already", False),
+        ("28P01", "password authentication failed", False),
+    ],
+)
+def test_whether_the_target_serves(
+    proxy: Proxies, sqlstate: str, text: str, down: bool
+) -> None:
+    """What the metric of availability tells; a refusal of one login is no outage."""
+    running = proxy(1)
+    one = monitor(running, DEFAULT)
+    one.health = unavailable(ClientError(text, sqlstate))
+    assert (one.available, one.down) == (False, down)
 
 
 def test_unreachable(before: Before, pair: Pair) -> None:
