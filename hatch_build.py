@@ -11,6 +11,7 @@ from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 COMPILED: Final = (
+    "pinwatch/clock.py",
     "pinwatch/counters.py",
     "pinwatch/database.py",
     "pinwatch/peers.py",
@@ -23,6 +24,9 @@ COMPILED: Final = (
     "pinwatch/requests.py",
     "pinwatch/responses.py",
     "pinwatch/session.py",
+    "pinwatch/sockets/poller.py",
+    "pinwatch/sockets/stream.py",
+    "pinwatch/sockets/transport.py",
     "pinwatch/wire/messages.py",
 )
 """What every chunk passes through. `parameters` and `statements` stay as they are:

@@ -22,6 +22,7 @@ from pinwatch.database import DatabaseConnection, Phase
 from pinwatch.errors import PinwatchError
 from pinwatch.pool import Pool
 from pinwatch.recording import Pin, Recorder
+from pinwatch.sockets.loop import Loop
 from pinwatch.web import sessions
 
 DEFAULTS: Final = {"listen": "127.0.0.1:0", "http": None, "shutdown_grace": 0}
@@ -211,7 +212,7 @@ class _Thread:
                 self.ask(lambda: None)
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=_event_loop()) as runner:
+        with asyncio.Runner(loop_factory=Loop) as runner:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
@@ -265,14 +266,6 @@ def _folder() -> Iterator[Path]:
 
 def _unreported(_sentence: str) -> None:
     pass
-
-
-def _event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 def _quoted(value: str) -> str:

@@ -7,13 +7,12 @@ it. Does not know what clients send.
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Callable
 from enum import Enum
-from time import monotonic
-from typing import Protocol, cast
+from typing import Final, Protocol
 
+from pinwatch.clock import Clock
 from pinwatch.counters import TargetCounters
 from pinwatch.encryption import EncryptedStream
 from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
@@ -22,6 +21,7 @@ from pinwatch.parameters import NEUTRAL, Values, switch
 from pinwatch.peers import BorrowedConnection, Session
 from pinwatch.pool import Key
 from pinwatch.responses import Responses, Row
+from pinwatch.sockets.transport import Receiver, Transport
 from pinwatch.statements import Registry
 from pinwatch.wire.messages import (
     IDLE,
@@ -38,6 +38,9 @@ class Phase(Enum):
     CLOSED = "closed"
 
 
+CLOSING: Final = Phase.CLOSING
+
+
 class Owner(Protocol):
     """Who opened the connection and keeps it while nobody borrows it."""
 
@@ -45,6 +48,7 @@ class Owner(Protocol):
     """Of the target."""
 
     counters: TargetCounters
+    clock: Clock
 
     def opened(self, connection: DatabaseConnection) -> None: ...
 
@@ -65,8 +69,24 @@ class Owner(Protocol):
     def closed(self, connection: DatabaseConnection, reason: str) -> None: ...
 
 
-class DatabaseConnection(BorrowedConnection, asyncio.Protocol):
+class DatabaseConnection(BorrowedConnection, Receiver):
     """A connection to the target as one user in one database."""
+
+    __slots__ = (
+        "backend_key",
+        "borrows",
+        "clock",
+        "encryption",
+        "init_query",
+        "introduction",
+        "owner",
+        "phase",
+        "reason",
+        "session",
+        "statements",
+        "target",
+        "transport",
+    )
 
     def __init__(
         self,
@@ -82,6 +102,7 @@ class DatabaseConnection(BorrowedConnection, asyncio.Protocol):
         self.number = number
         self.key = key
         self.owner = owner
+        self.clock = owner.clock
         self.introduction: Introduction | None = Introduction(
             self, key, password, encryption
         )
@@ -98,29 +119,30 @@ class DatabaseConnection(BorrowedConnection, asyncio.Protocol):
         self.counters = owner.counters
         self.target = owner.name
         self.asked_at = 0.0  # when it was sent what it has not answered; 0 is nothing
-        self.since = monotonic()  # that it is opening, borrowed or closing
+        self.since = self.clock.now  # that it is opening, borrowed or closing
         self.borrows = 0
         self.cancelling = 0  # cancel requests that the server may not have read yet
         self.write_paused = False
         self.reason = "The TCP channel was closed by either the database or the proxy."
-        self.write: Callable[[bytes], None] = _unconnected
-        self.transport: asyncio.Transport | None = None
+        self.transport: Transport | None = None
 
     # Opening.
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        self.write = self.transport.write
+    def connection_made(self, transport: Transport) -> None:
+        self.transport = transport
         self.phase = Phase.AUTHENTICATION
         assert self.introduction is not None
         self.introduction.begin()
 
     def encrypt(self, stream: EncryptedStream) -> None:
         assert self.transport is not None
-        write = self.transport.write
         self.encryption = stream
-        self.write = lambda data: write(stream.encrypt(data))
-        write(stream.start())
+        self.transport.write(stream.start())
+
+    def write(self, data: bytes) -> None:
+        transport, encryption = self.transport, self.encryption
+        assert transport is not None
+        transport.write(data if encryption is None else encryption.encrypt(data))
 
     def let_in(self, welcome: Welcome) -> None:
         self.introduction = None
@@ -148,7 +170,7 @@ class DatabaseConnection(BorrowedConnection, asyncio.Protocol):
 
     def lent(self, session: Session, parameters: Values) -> bool:
         self.session = session
-        self.since = session.asked_at or monotonic()
+        self.since = session.asked_at or self.clock.now
         self.borrows += 1
         responses = self.responses
         before = responses.parameters
@@ -211,7 +233,7 @@ class DatabaseConnection(BorrowedConnection, asyncio.Protocol):
                 data = self._decrypt(self.encryption, data)
             if self.introduction is not None:
                 self._introduce(self.introduction, data)
-            elif data and self.phase is not Phase.CLOSING:
+            elif data and self.phase is not CLOSING:
                 self._receive(data)
         except ProtocolViolation as violation:
             self.reason = f"The database sent what is not the protocol: {violation}."
@@ -272,7 +294,7 @@ class DatabaseConnection(BorrowedConnection, asyncio.Protocol):
             self.write(responses.clear())
 
     def _note_latency(self) -> None:
-        now, session = monotonic(), self.session
+        now, session = self.clock.now, self.session
         if session is not None:
             counters = session.counters
             counters.database_latency[self.target].observe(now - self.asked_at)
@@ -299,24 +321,21 @@ class DatabaseConnection(BorrowedConnection, asyncio.Protocol):
         if self.phase in (Phase.CLOSING, Phase.CLOSED):
             return
         self.reason = reason
-        self.since = monotonic()
+        self.since = self.clock.now
         self.phase = Phase.CLOSING
         self.owner.closing(self, cancel)
         transport = self.transport
         assert transport is not None
         transport.resume_reading()
         self.write(TERMINATE_MESSAGE)
-        if transport.can_write_eof():
-            transport.write_eof()
-        else:
-            transport.close()
+        transport.write_eof()
 
     def abort(self) -> None:
         """End it without a word, now."""
         if self.transport is not None:
             self.transport.abort()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, error: Exception | None) -> None:
         before, self.phase = self.phase, Phase.CLOSED
         session, self.session = self.session, None
         fatal = self.responses.fatal
@@ -332,9 +351,9 @@ class DatabaseConnection(BorrowedConnection, asyncio.Protocol):
     def ends(self) -> tuple[str, str]:
         """Its addresses: the proxy's end, the database's end."""
         assert self.transport is not None
-        ends = (self.transport.get_extra_info(n) for n in ("sockname", "peername"))
         local, remote = (
-            f"{end[0]}:{end[1]}" if isinstance(end, tuple) else str(end) for end in ends
+            f"{end[0]}:{end[1]}" if isinstance(end, tuple) else str(end)
+            for end in self.transport.ends()
         )
         return local, remote
 
@@ -357,28 +376,3 @@ class DatabaseConnection(BorrowedConnection, asyncio.Protocol):
     def resume_reading(self) -> None:
         if self.transport is not None and not self.transport.is_closing():
             self.transport.resume_reading()
-
-
-class CancelConnection(asyncio.Protocol):
-    """A connection that only carries a CancelRequest; done when the server ends it."""
-
-    def __init__(self, request: bytes) -> None:
-        self.request = request
-        self.transport: asyncio.Transport | None = None
-        self.done = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        self.transport.write(self.request)
-
-    def abort(self) -> None:
-        if self.transport is not None:
-            self.transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.done.done():
-            self.done.set_result(None)
-
-
-def _unconnected(_data: bytes) -> None:
-    raise RuntimeError("a database connection wrote before it was connected")

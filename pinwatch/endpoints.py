@@ -4,24 +4,25 @@ Owns the listening socket, and what clients are greeted with there. Which target
 is the target group's to say.
 """
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
+from pinwatch import session
 from pinwatch.config.model import Address, TargetRole
 from pinwatch.counters import EndpointCounters
 from pinwatch.errors import ListenError
 from pinwatch.parameters import Values
 from pinwatch.pool import Key, Lender
 from pinwatch.session import ClientSession
+from pinwatch.sockets.connect import Listener, listen
+from pinwatch.sockets.loop import running
 from pinwatch.targets import reason
 
-BACKLOG: Final = 4_096
 MAX_GREETINGS: Final = 10_000
 
 
-class Endpoint:
+class Endpoint(session.Endpoint):
     """One of a proxy; lender serves its clients until it is replaced."""
 
     def __init__(
@@ -32,15 +33,15 @@ class Endpoint:
         self.role = role
         self.lender = lender
         self._greetings: OrderedDict[tuple[Key, Values], Values] = OrderedDict()
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
 
     async def listen(
         self, address: Address, accept: Callable[["Endpoint"], ClientSession]
     ) -> None:
         """Raises ListenError."""
         try:
-            self._server = await asyncio.get_running_loop().create_server(
-                lambda: accept(self), address.host, address.port, backlog=BACKLOG
+            self._listener = await listen(
+                running(), address.host, address.port, lambda: accept(self)
             )
         except OSError as error:
             raise ListenError(f"Cannot listen on {address}: {reason(error)}.") from None
@@ -48,18 +49,13 @@ class Endpoint:
     @property
     def address(self) -> Address:
         """Where clients connect, with the port that port 0 became."""
-        assert self._server is not None
-        host, port, *_ = self._server.sockets[0].getsockname()
-        return Address(host, port)
+        assert self._listener is not None
+        return Address(*self._listener.address)
 
     def close(self) -> None:
         """No new clients."""
-        if self._server is not None:
-            self._server.close()
-
-    async def closed(self) -> None:
-        if self._server is not None:
-            await self._server.wait_closed()
+        if self._listener is not None:
+            self._listener.close()
 
     def greeting(self, key: Key, parameters: Values) -> Values | None:
         return self._greetings.get((key, parameters))

@@ -55,7 +55,7 @@ class House(Protocol):
     @property
     def pools(self) -> Collection[Pool]: ...
 
-    def clock(self) -> float: ...
+    def time(self) -> float: ...
 
     def lender(self, endpoint: Endpoint) -> Lender:
         """Who serves endpoint where there is no fault."""
@@ -85,13 +85,13 @@ class Faults:
             raise FaultError(f"There is a fault {name} already.")
         if kind == "latency" and not seconds:
             raise FaultError("latency needs seconds greater than 0.")
-        until = None if lasting is None else self.house.clock() + lasting
+        until = None if lasting is None else self.house.time() + lasting
         fault = Fault(name, kind, seconds, every, connections, until)
         if kind == "kill":
             self._kill(fault)
             if not seconds:
                 return fault
-            self._next_kill[name] = self.house.clock() + seconds
+            self._next_kill[name] = self.house.time() + seconds
         if kind == "pause":
             fault.happened = 1
             for pool in self.house.pools:
@@ -122,7 +122,7 @@ class Faults:
 
     def sweep(self) -> None:
         """What time alone brings."""
-        now = self.house.clock()
+        now = self.house.time()
         for fault in list(self.on.values()):
             if fault.until is not None and fault.until <= now:
                 self.remove(fault.name)
@@ -142,7 +142,7 @@ class Faults:
             fault.happened += 1
 
 
-class Unreliable:
+class Unreliable(Lender):
     """A lender that has faults."""
 
     def __init__(self, faults: Faults, lender: Lender) -> None:
@@ -187,9 +187,6 @@ class Unreliable:
         connection = self.lender.borrow(borrower, patience)
         if connection is not None:
             borrower.lend(connection)
-
-    def give_back(self, connection: Connection) -> None:
-        raise RuntimeError("a connection was given back to who lends none")
 
     def take_back(self, borrower: Borrower) -> None:
         delayed = self._delayed.pop(borrower, None)

@@ -65,8 +65,8 @@ class Guest(Protocol):
 
     number: int
 
-    write: Callable[[bytes], None]
-    """Send bytes to the client."""
+    def write(self, data: bytes) -> None:
+        """Send bytes to the client."""
 
     def prove(self, conversation: Conversation) -> None:
         """Take the client through conversation."""

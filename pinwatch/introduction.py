@@ -4,7 +4,7 @@ Owns the order of these steps. Does not know sockets, nor what the connection is
 """
 
 import ssl
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -51,7 +51,7 @@ class Welcome:
 class Visitor(Protocol):
     """The database connection, as its introduction sees it."""
 
-    write: Callable[[bytes], None]
+    def write(self, data: bytes) -> None: ...
 
     def encrypt(self, stream: EncryptedStream) -> None:
         """From the next byte on, both ways."""

@@ -3,34 +3,30 @@
 Both are sockets on one floor; neither imports the other.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
+from abc import abstractmethod
 
-from pinwatch.counters import EndpointCounters, TargetCounters, Traffic
+from pinwatch.counters import TargetCounters, Traffic
 from pinwatch.errors import ClientError
 from pinwatch.parameters import Values
-from pinwatch.pool import Key
+from pinwatch.pool import Borrower, Connection
 from pinwatch.replies import Replies
 from pinwatch.requests import Requests
 from pinwatch.responses import Client, Responses
 
 
-class Session(ABC):
+class Session(Borrower):
     """The borrower, as the connection that serves it sees it."""
 
     __slots__ = (
         "asked_at",
         "client",
-        "counters",
         "requests",
         "rested_at",
         "traffic",
-        "write",
     )
 
     client: Client
     requests: Requests
-    counters: EndpointCounters
     traffic: Traffic
 
     asked_at: float
@@ -39,8 +35,9 @@ class Session(ABC):
     rested_at: float
     """When the last of it was answered, in seconds."""
 
-    write: Callable[[bytes], None]
-    """Send bytes to the client."""
+    @abstractmethod
+    def write(self, data: bytes) -> None:
+        """Send bytes to the client."""
 
     @abstractmethod
     def settled(self) -> None:
@@ -63,12 +60,20 @@ class Session(ABC):
         """The connection is gone; told says that the client has read a FATAL error."""
 
 
-class BorrowedConnection(ABC):
+class BorrowedConnection(Connection):
     """The connection, as the session that borrows it sees it."""
 
-    key: Key
-    idle_since: float
-    opened_at: float
+    __slots__ = (
+        "asked_at",
+        "cancelling",
+        "counters",
+        "number",
+        "replies",
+        "responses",
+        "since",
+        "write_paused",
+    )
+
     number: int
     counters: TargetCounters
     replies: Replies
@@ -84,8 +89,9 @@ class BorrowedConnection(ABC):
     cancelling: int
     """Cancel requests that may still reach what it runs."""
 
-    write: Callable[[bytes], None]
-    """Send bytes to the server."""
+    @abstractmethod
+    def write(self, data: bytes) -> None:
+        """Send bytes to the server."""
 
     @property
     @abstractmethod
@@ -108,10 +114,6 @@ class BorrowedConnection(ABC):
     @abstractmethod
     def check(self) -> None:
         """Tell the session if nothing of what it asked for is left to be answered."""
-
-    @abstractmethod
-    def close(self, reason: str) -> None:
-        """End it when nobody uses it."""
 
     @abstractmethod
     def abandon(self, reason: str) -> None:

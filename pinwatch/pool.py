@@ -9,10 +9,14 @@ Waiters are served in the order in which they came; connections are lent last in
 first out.
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
+from mypy_extensions import mypyc_attr
+
+from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters
 from pinwatch.errors import ClientError, borrow_timeout
 
@@ -23,28 +27,37 @@ Key = tuple[bytes, bytes]
 """User and database."""
 
 
-class Connection(Protocol):
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Connection(ABC):
     """What the pool knows of a database connection."""
+
+    __slots__ = ("idle_since", "key", "opened_at")
 
     key: Key
     idle_since: float
     opened_at: float
 
+    @abstractmethod
     def close(self, reason: str) -> None:
         """End it; ``Pool.closed`` follows when the server has let go."""
 
 
-class Borrower(Protocol):
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Borrower(ABC):
     """What the pool knows of a client session."""
+
+    __slots__ = ("counters", "key", "pool")
 
     key: Key
     counters: EndpointCounters
 
-    pool: "Source"
+    pool: "Lender"
     """Where it waits, or whose connection it has."""
 
+    @abstractmethod
     def lend(self, connection: Connection) -> None: ...
 
+    @abstractmethod
     def refuse(self, error: ClientError) -> None: ...
 
 
@@ -55,28 +68,29 @@ class Wait(NamedTuple):
     deadline: float
 
 
-class Source(Protocol):
-    """What a borrower does with what it was lent, or waits for."""
-
-    def give_back(self, connection: Connection) -> None:
-        """It is done with it."""
-
-    def take_back(self, borrower: Borrower) -> None:
-        """It waits no longer."""
-
-
-class Lender(Protocol):
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Lender(ABC):
     """A pool, or one that chooses among pools."""
 
+    __slots__ = ()
+
+    @abstractmethod
     def borrow(self, borrower: Borrower, patience: float = 0) -> Connection | None:
         """See ``Pool.borrow``."""
 
+    def give_back(self, connection: Connection) -> None:
+        """The borrower is done with it."""
+        raise RuntimeError("a connection was given back to who lends none")
 
-class Pool:
+    def take_back(self, borrower: Borrower) -> None:  # noqa: B027 - most lend nothing
+        """The borrower waits no longer, nor comes again."""
+
+
+class Pool(Lender):
     """At most max_connections connections, lent one borrower at a time.
 
     open_connection starts to open one and is answered by ``opened`` or ``refused``.
-    now gives seconds on a monotonic clock; borrow_timeout is in seconds, and soon runs
+    borrow_timeout is in seconds, of which scale pass in one of the clock's; soon runs
     what must not run at once. Of the connections that are unused for a while at most
     max_idle stay open. While paused, nothing is lent and nothing opened.
     """
@@ -86,13 +100,15 @@ class Pool:
         max_connections: int,
         borrow_timeout: float,
         open_connection: Callable[[Key], None],
-        now: Callable[[], float],
+        clock: Clock,
         soon: Callable[[Callable[[], None]], object],
+        scale: float = 1.0,
     ) -> None:
         self.max_connections = max_connections
         self.borrow_timeout = borrow_timeout
         self.open_connection = open_connection
-        self.now = now
+        self.clock = clock
+        self.scale = scale
         self.soon = soon
         self.max_idle = max_connections
         self.paused = 0  # by how many
@@ -107,6 +123,10 @@ class Pool:
         self._full = False  # since the last match, for one of those who wait
         self._returned: list[Connection] = []  # while _serving, still borrowed
         self._serving = False
+
+    def now(self) -> float:
+        """In seconds, scaled."""
+        return self.clock.now * self.scale
 
     def __len__(self) -> int:
         """Connections that count towards the cap."""
@@ -373,14 +393,11 @@ class Pool:
             del self.opening[key]
 
 
-class _Nowhere:
+class _Nowhere(Lender):
     """Of a borrower that has asked for nothing yet."""
 
-    def give_back(self, connection: Connection) -> None:
-        raise RuntimeError("a connection was given back that nobody lent")
-
-    def take_back(self, borrower: Borrower) -> None:
-        pass
+    def borrow(self, borrower: Borrower, patience: float = 0) -> Connection | None:
+        return None
 
 
 NOWHERE: Final = _Nowhere()

@@ -17,6 +17,7 @@ from pinwatch import events
 from pinwatch.admission import Admission
 from pinwatch.auth.client import Conversation
 from pinwatch.auth.refusals import no_credentials
+from pinwatch.clock import Clock
 from pinwatch.config.model import DEFAULT, Address, EndpointEntry, Settings, TargetRole
 from pinwatch.config.target import Target
 from pinwatch.counters import EndpointCounters
@@ -37,6 +38,7 @@ from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.profiles import PROFILES
 from pinwatch.pool import Lender, Pool
 from pinwatch.session import ClientSession
+from pinwatch.sockets.loop import running
 from pinwatch.statements import Registry
 from pinwatch.target_group import TargetGroup
 from pinwatch.targets import TargetConnections, Tasks
@@ -67,13 +69,14 @@ def scaled(clock: Callable[[], float], scale: float) -> Callable[[], float]:
 
 
 class Proxy:
-    """A proxy; ``start`` it on a running loop.
+    """A proxy; ``start`` it on a running ``sockets.loop.Loop``.
 
     target is the only one, or, where settings have several, the first.
     """
 
     group: TargetGroup
-    clock: Callable[[], float]
+    clock: Clock
+    time: Callable[[], float]
     """Seconds of a monotonic clock, which time_scale makes faster."""
 
     def __init__(
@@ -108,11 +111,12 @@ class Proxy:
         Raises SettingError, TargetError and ListenError.
         """
         settings = self.settings
-        self._loop = asyncio.get_running_loop()
-        self.clock = scaled(self._loop.time, settings.time_scale)
+        self._loop = running()
+        self.clock = self._loop.clock
+        self.time = scaled(self._loop.time, settings.time_scale)
         await self.admission.start()
         self.group = TargetGroup(
-            self.observe, self.faults.put, self.clock, settings.time_scale
+            self.observe, self.faults.put, self.time, settings.time_scale
         )
         targets = self._targets()
         for name, role, target in targets:
@@ -127,7 +131,7 @@ class Proxy:
             raise
         self.admission.listening(self.address.port)
         self._timer = self._loop.call_later(SWEEP, self._sweep)
-        self._round_at = self.clock()
+        self._round_at = self.time()
 
     def _targets(self) -> list[tuple[str, TargetRole, Target]]:
         """Names, roles and where they are; raises SettingError."""
@@ -145,7 +149,7 @@ class Proxy:
             lambda user: self.admission.password(target, user),
             self._number,
             self.observe,
-            self.clock,
+            self.time,
         )
 
     async def _listen(self, settings: Settings) -> None:
@@ -186,14 +190,12 @@ class Proxy:
     async def stop(self) -> None:
         """No new clients; transactions get shutdown_grace seconds; then all end."""
         self._stop_listening()
-        deadline = self.clock() + self.settings.shutdown_grace
-        while self._end_sessions(self.clock() >= deadline):  # noqa: ASYNC110
+        deadline = self.time() + self.settings.shutdown_grace
+        while self._end_sessions(self.time() >= deadline):  # noqa: ASYNC110
             await asyncio.sleep(SWEEP)
         await self.group.stop()
         self._timer.cancel()
         await self._tasks.end()
-        for endpoint in self.endpoints.values():
-            await endpoint.closed()
 
     async def reload(self, settings: Settings) -> list[str]:
         """Work by settings from now on, without losing a client.
@@ -259,7 +261,7 @@ class Proxy:
     def _accept(self, endpoint: Endpoint) -> ClientSession:
         session = ClientSession(self._number(), self, endpoint)
         self.sessions.add(session)
-        self.starting[session] = self.clock() + self.settings.authentication_timeout
+        self.starting[session] = self.time() + self.settings.authentication_timeout
         return session
 
     def _number(self) -> int:
@@ -267,7 +269,7 @@ class Proxy:
         return secrets.randbits(32)
 
     def _sweep(self) -> None:
-        now = self.clock()
+        now = self.time()
         self._timer = self._loop.call_later(SWEEP, self._sweep)
         self.group.sweep()
         self.faults.sweep()

@@ -5,16 +5,17 @@ database connection and when it gives it back, its end. What it sends is read by
 ``requests``. Does not know how connections are opened, nor what the server answers.
 """
 
-import asyncio
 import ssl
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from datetime import datetime
 from enum import Enum
-from time import monotonic
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
+
+from mypy_extensions import mypyc_attr
 
 from pinwatch import errors, events
 from pinwatch.auth.client import Conversation
+from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters
 from pinwatch.encryption import EncryptedStream
 from pinwatch.errors import (
@@ -28,10 +29,11 @@ from pinwatch.parameters import NEUTRAL, Values
 from pinwatch.peers import BorrowedConnection, Session
 from pinwatch.pinning import Pinning
 from pinwatch.pins.cache import VerdictCache
-from pinwatch.pool import NOWHERE, Connection, Key, Lender, Source
+from pinwatch.pool import NOWHERE, Connection, Key, Lender
 from pinwatch.prepared import ClientStatements
 from pinwatch.requests import Requests
 from pinwatch.responses import Client
+from pinwatch.sockets.transport import Receiver, Transport
 from pinwatch.statements import Registry
 from pinwatch.wire import messages
 from pinwatch.wire.messages import IDLE
@@ -52,8 +54,17 @@ class Phase(Enum):
     CLOSED = "closed"
 
 
-class Endpoint(Protocol):
+GREETING: Final = Phase.GREETING
+LOGIN: Final = Phase.LOGIN
+READY: Final = Phase.READY
+CLOSED: Final = Phase.CLOSED
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Endpoint(ABC):
     """Where the client connected."""
+
+    __slots__ = ("counters", "lender", "name")
 
     name: str
     counters: EndpointCounters
@@ -61,9 +72,11 @@ class Endpoint(Protocol):
     lender: Lender
     """It may be another one at the next borrow."""
 
+    @abstractmethod
     def greeting(self, key: Key, parameters: Values) -> Values | None:
         """What a client with these parameters is told, if it was found out before."""
 
+    @abstractmethod
     def keep_greeting(self, key: Key, parameters: Values, told: Values) -> None: ...
 
 
@@ -73,6 +86,7 @@ class House(Door, Protocol):
     registry: Registry
     verdicts: VerdictCache
     every_pin: bool
+    clock: Clock
 
     def now(self) -> datetime:
         """In UTC."""
@@ -90,12 +104,13 @@ class House(Door, Protocol):
     def ended(self, session: "ClientSession") -> None: ...
 
 
-class ClientSession(Session, asyncio.Protocol):
+class ClientSession(Session, Receiver):
     """A client connection and its session."""
 
     __slots__ = (
         "address",
         "cancel_key",
+        "clock",
         "connected",
         "connected_at",
         "connection",
@@ -103,12 +118,10 @@ class ClientSession(Session, asyncio.Protocol):
         "endpoint",
         "greeting",
         "house",
-        "key",
         "number",
         "parameters",
         "phase",
         "pinning",
-        "pool",
         "reading_paused",
         "transport",
         "waiting",
@@ -119,10 +132,11 @@ class ClientSession(Session, asyncio.Protocol):
         statements = ClientStatements(house.registry)
         self.number = number
         self.house = house
+        self.clock = house.clock
         self.connected_at = house.now()
         self.endpoint = endpoint
-        self.pool: Source = NOWHERE
-        self.phase = Phase.GREETING
+        self.pool: Lender = NOWHERE
+        self.phase: Phase = GREETING
         self.key: Key = (b"", b"")
         self.parameters = NEUTRAL
         self.client = Client(statements)
@@ -131,7 +145,7 @@ class ClientSession(Session, asyncio.Protocol):
         self.traffic = self.counters.plain
         self.requests = Requests(statements, house.verdicts, self.pinning, self.traffic)
         self.asked_at = 0.0
-        self.connected = self.rested_at = monotonic()
+        self.connected = self.rested_at = self.clock.now
         self.connection: BorrowedConnection | None = None
         self.waiting = False
         self.greeting: Greeting | None = Greeting(self, house)
@@ -140,15 +154,13 @@ class ClientSession(Session, asyncio.Protocol):
         self.write_paused = False
         self.address = ""
         self.cancel_key: tuple[int, bytes] | None = None
-        self.write: Callable[[bytes], None] = _unconnected
-        self.transport: asyncio.Transport | None = None
+        self.transport: Transport | None = None
 
     # From the client.
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        self.write = self.transport.write
-        self.address = _address(transport.get_extra_info("peername"))
+    def connection_made(self, transport: Transport) -> None:
+        self.transport = transport
+        self.address = _address(transport.ends()[1])
         self.house.observe(
             events.ClientConnected(self.number, self.address, self.endpoint.name)
         )
@@ -156,17 +168,22 @@ class ClientSession(Session, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.encryption is None:
             self.receive(data)
-        elif self.phase is not Phase.CLOSED:
+        elif self.phase is not CLOSED:
             self._decrypt(self.encryption, data)
+
+    def write(self, data: bytes) -> None:
+        transport, encryption = self.transport, self.encryption
+        assert transport is not None
+        transport.write(data if encryption is None else encryption.encrypt(data))
 
     def receive(self, data: bytes) -> None:
         """What came from the client, in clear; it is told what is wrong with it."""
         try:
-            if self.phase is Phase.READY:
+            if self.phase is READY:
                 self._receive(data)
-            elif self.phase is Phase.GREETING:
+            elif self.phase is GREETING:
                 self._greet(data)
-            elif self.phase is Phase.LOGIN:
+            elif self.phase is LOGIN:
                 self.requests.input += data
                 self._adjust_reading()
         except ProtocolViolation as violation:
@@ -180,7 +197,7 @@ class ClientSession(Session, asyncio.Protocol):
 
     def prove(self, conversation: Conversation) -> None:
         """The way in which this client is to prove who it is is known at last."""
-        if self.phase is not Phase.GREETING or self.greeting is None:
+        if self.phase is not GREETING or self.greeting is None:
             return
         try:
             self.greeting.prove(conversation)
@@ -193,7 +210,7 @@ class ClientSession(Session, asyncio.Protocol):
         connection = self.connection
         self.traffic.received += len(data)
         if not self.asked_at:
-            self.asked_at = monotonic()
+            self.asked_at = self.clock.now
         if connection is None:
             requests.input += data
             if self.waiting or not self._opens() or not self._borrowed():
@@ -249,8 +266,8 @@ class ClientSession(Session, asyncio.Protocol):
     def lend(self, connection: Connection) -> None:
         """The pool has one at last."""
         self._take(connection)
-        if self.phase is Phase.READY and self.connection is not None:
-            self.connection.asked_at = self.connection.since = monotonic()
+        if self.phase is READY and self.connection is not None:
+            self.connection.asked_at = self.connection.since = self.clock.now
             self.receive(b"")
             self._adjust_reading()
 
@@ -268,7 +285,7 @@ class ClientSession(Session, asyncio.Protocol):
         assert connection is not None
         if error is not None:
             self.close(ClientError(error.text, error.sqlstate))
-        elif self.phase is Phase.LOGIN:
+        elif self.phase is LOGIN:
             told = connection.responses.told
             self.endpoint.keep_greeting(self.key, self.parameters, told)
             self._give_back()
@@ -317,7 +334,7 @@ class ClientSession(Session, asyncio.Protocol):
         now is of the monotonic clock.
         """
         connection = self.connection
-        if self.phase is not Phase.READY or self.waiting:
+        if self.phase is not READY or self.waiting:
             return 0
         if connection is not None and connection.replies.due:
             return 0
@@ -342,7 +359,7 @@ class ClientSession(Session, asyncio.Protocol):
         """No connection could be had for the request that waits."""
         self.waiting = False
         self.house.observe(events.BorrowFailed(self.number, error.text))
-        if self.phase is Phase.LOGIN:
+        if self.phase is LOGIN:
             self.close(self.house.login_refused(self, error))
         else:
             self.write(self.requests.fail(error))
@@ -350,7 +367,7 @@ class ClientSession(Session, asyncio.Protocol):
 
     def close(self, error: ClientError) -> None:
         """Tell the client why, and end."""
-        if self.phase is Phase.CLOSED:
+        if self.phase is CLOSED:
             return
         self.write(messages.error_response(errors.FATAL, error.sqlstate, error.text))
         self.house.observe(
@@ -371,9 +388,9 @@ class ClientSession(Session, asyncio.Protocol):
             connection.reset()
 
     def _end(self, requested: bool = False) -> None:
-        if self.phase is Phase.CLOSED:
+        if self.phase is CLOSED:
             return
-        self.phase = Phase.CLOSED
+        self.phase = CLOSED
         self.waiting = False
         self.pool.take_back(self)
         assert self.transport is not None
@@ -388,11 +405,10 @@ class ClientSession(Session, asyncio.Protocol):
         if self.greeting is not None and self.greeting.begun:
             self.close(protocol_violation("incomplete startup packet"))
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, error: Exception | None) -> None:
         self._leave(requested=False)
         # What would keep itself alive in a circle, until garbage is collected.
         self.greeting = self.encryption = None
-        self.write = _nowhere
 
     # Backpressure.
 
@@ -426,7 +442,7 @@ class ClientSession(Session, asyncio.Protocol):
     # Startup.
 
     def let_in(self, rest: bytes) -> None:
-        self.phase = Phase.LOGIN
+        self.phase = LOGIN
         assert self.greeting is not None
         self.key, self.parameters = self.greeting.key, self.greeting.parameters
         self.greeting = None
@@ -445,7 +461,7 @@ class ClientSession(Session, asyncio.Protocol):
             greeting.append(messages.backend_key_data(*key))
         greeting.append(messages.ready_for_query(IDLE))
         self.write(b"".join(greeting))
-        self.phase = Phase.READY
+        self.phase = READY
         self.house.observe(
             events.ClientWelcomed(self.number, self.encryption is not None)
         )
@@ -459,11 +475,8 @@ class ClientSession(Session, asyncio.Protocol):
     # Encryption.
 
     def encrypt(self, stream: EncryptedStream) -> None:
-        assert self.transport is not None
-        write = self.transport.write
         self.encryption = stream
         self.traffic = self.requests.traffic = self.counters.encrypted
-        self.write = lambda data: write(stream.encrypt(data))
 
     def decrypt(self, data: bytes) -> None:
         assert self.encryption is not None
@@ -476,23 +489,15 @@ class ClientSession(Session, asyncio.Protocol):
             plain, answer = stream.receive(data)
         except ssl.SSLError as error:
             transport.write(stream.alert())
-            self.write = transport.write
+            self.encryption = None
             self.close(protocol_violation(f"TLS failed: {error.reason}"))
             return
         if answer:
             transport.write(answer)
         if plain:
             self.receive(plain)
-        if stream.ended and self.phase is not Phase.CLOSED:
+        if stream.ended and self.phase is not CLOSED:
             self._leave(requested=False)
-
-
-def _unconnected(_data: bytes) -> None:
-    raise RuntimeError("a client session wrote before it was connected")
-
-
-def _nowhere(_data: bytes) -> None:
-    """Where what nobody will read any more is written."""
 
 
 def _address(peer: object) -> str:

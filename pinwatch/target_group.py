@@ -13,7 +13,7 @@ from pinwatch import events
 from pinwatch.config.model import Settings, TargetRole
 from pinwatch.errors import FailoverError, TargetError, no_reader
 from pinwatch.health import Monitor
-from pinwatch.pool import Borrower, Connection, Pool
+from pinwatch.pool import Borrower, Connection, Lender, Pool
 from pinwatch.targets import TargetConnections, Tasks
 
 FAILED_OVER: Final = "The target is not the writer any more: there was a failover."
@@ -42,7 +42,7 @@ class Member:
         return busy / self.connections.status.max_connections
 
 
-class TargetGroup:
+class TargetGroup(Lender):
     """Its members, of which one is the writer.
 
     now is the proxy's clock, scale how many of its seconds pass in one.

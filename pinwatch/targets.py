@@ -15,7 +15,7 @@ from pinwatch import events
 from pinwatch.config.model import Settings
 from pinwatch.config.target import Target
 from pinwatch.counters import TargetCounters
-from pinwatch.database import CancelConnection, DatabaseConnection, Phase
+from pinwatch.database import DatabaseConnection, Phase
 from pinwatch.errors import (
     ClientError,
     connection_failure,
@@ -25,6 +25,9 @@ from pinwatch.errors import (
 from pinwatch.introduction import Encryption
 from pinwatch.pool import Key, Pool
 from pinwatch.responses import Row
+from pinwatch.sockets.connect import connect, connect_unix
+from pinwatch.sockets.loop import running
+from pinwatch.sockets.transport import Listening, Receiver, Transport
 from pinwatch.statements import Registry
 from pinwatch.tls import client
 from pinwatch.wire.messages import cancel_request
@@ -88,6 +91,26 @@ def jittered(seconds: float) -> float:
     return seconds * random.uniform(0.5, 1)
 
 
+class CancelConnection(Listening):
+    """A connection that only carries a CancelRequest; done when the server ends it."""
+
+    def __init__(self, request: bytes, done: asyncio.Future[None]) -> None:
+        self.request = request
+        self.done = done
+        self.transport: Transport | None = None
+
+    def connection_made(self, transport: Transport) -> None:
+        self.transport = transport
+        transport.write(self.request)
+
+    def abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        settle(self.done, None)
+
+
 class TargetConnections:
     """The connections to one target.
 
@@ -121,7 +144,8 @@ class TargetConnections:
         self._own: DatabaseConnection | None = None  # which answers the proxy
         self._owned: set[DatabaseConnection] = set()  # that and those it was
         self._questions: dict[DatabaseConnection, asyncio.Future[Row]] = {}
-        self._loop = asyncio.get_running_loop()
+        self._loop = running()
+        self.clock = self._loop.clock
         self._all_closed = asyncio.Event()
         self._encryption = encryption(target)
         self._openings = Tasks()
@@ -135,8 +159,9 @@ class TargetConnections:
             1,
             pool.connection_borrow_timeout,
             self._open,
-            now,
+            self.clock,
             self._loop.call_soon,
+            settings.time_scale,
         )
 
     async def look(self, stay: bool) -> Status:
@@ -340,20 +365,20 @@ class TargetConnections:
             if connection not in self.all:
                 connection.abort()
 
-    async def _dial(self, protocol: asyncio.Protocol) -> None:
+    async def _dial(self, receiver: Receiver) -> None:
         target, path = self.target, self.target.socket_path
         if path is not None:
-            await self._loop.create_unix_connection(lambda: protocol, path)
+            await connect_unix(self._loop, receiver, path)
         else:
-            await self._loop.create_connection(
-                lambda: protocol, target.host, target.port
-            )
+            await connect(self._loop, receiver, target.host, target.port)
 
     async def _cancel(self, connection: DatabaseConnection) -> None:
         """Returns when the server has read the request."""
         if connection.backend_key is None:
             return
-        request = CancelConnection(cancel_request(*connection.backend_key))
+        request = CancelConnection(
+            cancel_request(*connection.backend_key), self._loop.create_future()
+        )
         connection.cancelling += 1
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):

@@ -21,13 +21,13 @@ from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 import psycopg
-import uvloop
 from psycopg.conninfo import make_conninfo
 
 from pinwatch import events
 from pinwatch.config.model import Settings
 from pinwatch.config.target import Target
 from pinwatch.proxy import Proxy
+from pinwatch.sockets.loop import Loop
 from tests.auth.servers import embedded, postgresql
 
 PATIENCE: Final = 20.0  # seconds until something that has to happen is given up
@@ -221,7 +221,7 @@ class RunningProxy:
         return [event for event in list(self.events) if isinstance(event, kind)]
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=Loop) as runner:
             runner.run(self._serve())
 
     async def _serve(self) -> None:

@@ -12,6 +12,7 @@ from pinwatch.auth.client import Conversation, login
 from pinwatch.auth.credentials import Credentials
 from pinwatch.auth.iam import no_verifier
 from pinwatch.auth.refusals import no_credentials
+from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters, TargetCounters
 from pinwatch.database import DatabaseConnection
 from pinwatch.errors import ClientError
@@ -19,7 +20,8 @@ from pinwatch.greeting import Guest
 from pinwatch.parameters import Values
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pool import Key, Lender, Pool
-from pinwatch.session import ClientSession
+from pinwatch.session import ClientSession, Endpoint
+from pinwatch.sockets.transport import Transport
 from pinwatch.statements import Registry
 from pinwatch.tls import ServerTls
 from pinwatch.wire import messages
@@ -31,7 +33,7 @@ READY = messages.ready_for_query(messages.IDLE)
 IN_TRANSACTION = messages.ready_for_query(messages.IN_TRANSACTION)
 
 
-class Wire:
+class Wire(Transport):
     """A transport that keeps what is written to it."""
 
     def __init__(self) -> None:
@@ -51,13 +53,11 @@ class Wire:
     def close(self) -> None:
         self.closed = True
 
-    abort = close
+    def abort(self) -> None:
+        self.close()
 
     def is_closing(self) -> bool:
         return self.closed
-
-    def can_write_eof(self) -> bool:
-        return True
 
     def write_eof(self) -> None:
         pass
@@ -68,8 +68,8 @@ class Wire:
     def resume_reading(self) -> None:
         self.reading = True
 
-    def get_extra_info(self, name: str) -> tuple[str, int]:
-        return ("127.0.0.1", 1234 if name == "peername" else 5678)
+    def ends(self) -> tuple[object, object]:
+        return ("127.0.0.1", 5678), ("127.0.0.1", 1234)
 
 
 class Server:
@@ -78,7 +78,7 @@ class Server:
     def __init__(self, connection: DatabaseConnection) -> None:
         self.connection = connection
         self.wire = Wire()
-        connection.connection_made(self.wire)  # type: ignore[arg-type]
+        connection.connection_made(self.wire)
 
     def greet(self, parameters: dict[bytes, bytes] | None = None) -> None:
         """Let the proxy in."""
@@ -110,7 +110,7 @@ class Client:
     def __init__(self, session: ClientSession) -> None:
         self.session = session
         self.wire = Wire()
-        session.connection_made(self.wire)  # type: ignore[arg-type]
+        session.connection_made(self.wire)
 
     def send(self, *sent: bytes) -> None:
         self.session.data_received(b"".join(sent))
@@ -123,12 +123,11 @@ class Client:
         self.session.connection_lost(None)
 
 
-class Door:
+class Door(Endpoint):
     """An endpoint without a socket."""
 
-    name = "default"
-
     def __init__(self, lender: Lender) -> None:
+        self.name = "default"
         self.lender = lender
         self.counters = EndpointCounters()
         self.greetings: dict[tuple[Key, Values], Values] = {}
@@ -148,7 +147,8 @@ class Stage:
     def __init__(
         self, max_connections: int = 1, max_statements: int = 100, timeout: float = 120
     ) -> None:
-        self.time = 0.0
+        self.clock = Clock()
+        self.clock.now = 0.0
         self.events: list[events.Event] = []
         self.servers: list[Server] = []
         self.cancelled: list[DatabaseConnection] = []
@@ -167,12 +167,21 @@ class Stage:
             max_connections,
             timeout,
             self._open,
-            lambda: self.time,
+            self.clock,
             self.soon.append,
         )
         self.door = Door(self.pool)
         self.on_open: Callable[[Server], None] = Server.greet
         self._number = 0
+
+    @property
+    def time(self) -> float:
+        """In seconds; for tests to move."""
+        return self.clock.now
+
+    @time.setter
+    def time(self, now: float) -> None:
+        self.clock.now = now
 
     def client(self, user: bytes = b"app", **settings: bytes) -> Client:
         """One that is logged in, to the database of its name."""

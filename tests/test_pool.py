@@ -14,9 +14,10 @@ from hypothesis.stateful import (
     rule,
 )
 
+from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters
 from pinwatch.errors import ClientError, request_error
-from pinwatch.pool import NOWHERE, Connection, Key, Pool, Source
+from pinwatch.pool import NOWHERE, Borrower, Connection, Key, Lender, Pool
 
 ADA: Key = (b"ada", b"shop")
 BOB: Key = (b"bob", b"shop")
@@ -25,7 +26,7 @@ KEYS = (ADA, BOB, CAT)
 NO = request_error("no", "3D000")
 
 
-class Wire:
+class Wire(Connection):
     """A connection, as the pool knows it."""
 
     def __init__(self, pool: Pool, key: Key) -> None:
@@ -40,13 +41,13 @@ class Wire:
         self.pool.retire(self)
 
 
-class Session:
+class Session(Borrower):
     """A borrower."""
 
     def __init__(self, key: Key) -> None:
         self.key = key
         self.counters = EndpointCounters()
-        self.pool: Source = NOWHERE
+        self.pool: Lender = NOWHERE
         self.connection: Connection | None = None
         self.errors: list[str] = []
 
@@ -63,14 +64,15 @@ class Room:
     """A pool whose openings a test ends, and whose time it moves."""
 
     def __init__(self, size: int = 1, timeout: float = 120) -> None:
-        self.time = 0.0
+        self.clock = Clock()
+        self.clock.now = 0.0
         self.asked: list[Key] = []
         self.soon: list[Callable[[], None]] = []
         self.pool = Pool(
             size,
             timeout,
             self.asked.append,
-            lambda: self.time,
+            self.clock,
             self.soon.append,
         )
 
@@ -217,9 +219,9 @@ def test_a_connection_whose_borrower_left_stays_for_the_next() -> None:
 def test_the_longest_idle_connection_makes_room_for_another_pair() -> None:
     room = Room(size=2)
     young = room.idle(BOB)
-    room.time = 1
+    room.clock.now = 1
     old = room.idle(ADA)
-    room.time = 2
+    room.clock.now = 2
     assert room.borrow(BOB).connection is young
     room.pool.give_back(young)
     session = room.borrow(CAT)
@@ -304,12 +306,12 @@ def test_a_refusal_that_nobody_waits_for_is_lost() -> None:
 def test_a_wait_ends_with_the_borrow_timeout() -> None:
     room = Room(timeout=120)
     first = room.borrow()
-    room.time = 60
+    room.clock.now = 60
     second = room.borrow()
-    room.time = 119.9
+    room.clock.now = 119.9
     room.pool.sweep()
     assert first.errors == second.errors == []
-    room.time = 120
+    room.clock.now = 120
     room.pool.sweep()
     assert first.errors == ["Timed-out waiting to acquire database connection."]
     assert second.errors == []
@@ -332,10 +334,10 @@ def test_an_opening_that_failed_is_tried_again_when_it_is_time() -> None:
     room.pool.unavailable(ADA, 5)
     assert len(room.pool) == 0
     room.borrow()
-    room.time = 4.9
+    room.clock.now = 4.9
     room.pool.sweep()
     assert room.asked == []
-    room.time = 5
+    room.clock.now = 5
     room.pool.sweep()
     assert room.asked == [ADA]
     assert session.errors == []
@@ -381,13 +383,13 @@ def test_an_idle_connection_does_not_wait_for_another_to_close(why: str) -> None
     wire = room.opened(BOB)
     assert first.connection is wire
     blocked = room.borrow(ADA)
-    room.time = 1
+    room.clock.now = 1
     waiter = room.borrow(BOB)
     room.pool.give_back(wire)
     if why == "left":
         room.pool.take_back(blocked)
     else:
-        room.time = 120
+        room.clock.now = 120
         room.pool.sweep()
     assert waiter.connection is wire
 
@@ -503,7 +505,8 @@ class Schedules(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.time = 0.0
+        self.clock = Clock()
+        self.clock.now = 0.0
         self.opening: Counter[Key] = Counter()
         self.open: list[Wire] = []  # not closed
         self.queue: list[Random] = []  # who waits, as they came
@@ -516,7 +519,7 @@ class Schedules(RuleBasedStateMachine):
             size,
             10,
             self.asked_to_open,
-            lambda: self.time,
+            self.clock,
             self.soon.append,
         )
         self.pool.swap = self.swap
@@ -597,10 +600,12 @@ class Schedules(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 4.0, 9.0]))
     def sweep(self, seconds: float) -> None:
-        self.time += seconds
+        self.clock.now += seconds
         self.pool.sweep()
-        assert all(wait.deadline > self.time for wait in self.pool.waiting.values())
-        assert all(at > self.time for at in self.pool.retry_at.values())
+        assert all(
+            wait.deadline > self.clock.now for wait in self.pool.waiting.values()
+        )
+        assert all(at > self.clock.now for at in self.pool.retry_at.values())
 
     @rule()
     def more_room(self) -> None:

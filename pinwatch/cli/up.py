@@ -24,8 +24,6 @@ import typer
 from pinwatch import __version__
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
-    import asyncio
-
     from rich.table import Table
 
     from pinwatch.config.model import Address, Settings
@@ -184,6 +182,7 @@ def _run(settings: Settings, read: Callable[[], Settings]) -> int:
     import asyncio
 
     from pinwatch.cli.serve import serve, stop_signals
+    from pinwatch.sockets.loop import Loop
 
     _set_up_log(settings.log_level)
     _allow_open_files(settings.max_client_connections + OTHER_FILES)
@@ -191,7 +190,7 @@ def _run(settings: Settings, read: Callable[[], Settings]) -> int:
         stop_signals(signal.SIG_BLOCK),
         _event_log(settings) as event_log,
         _target(settings) as target,
-        asyncio.Runner(loop_factory=_event_loop()) as runner,
+        asyncio.Runner(loop_factory=Loop) as runner,
     ):
         return runner.run(serve(settings, target, read, event_log, _greet))
 
@@ -216,15 +215,6 @@ def _target(settings: Settings) -> AbstractContextManager[Target]:
     from pinwatch.embedded import embedded_postgresql
 
     return embedded_postgresql(settings.state_folder, _say)
-
-
-def _event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        log.warning("uvloop is not installed: asyncio's own, slower loop serves.")
-        return None
-    return uvloop.new_event_loop
 
 
 def _set_up_log(level: str) -> None:

@@ -186,15 +186,6 @@ def refuses(url: str) -> bool:
     return False
 
 
-def test_without_uvloop_it_says_so_and_works(target: str, log: Path) -> None:
-    no_uvloop = "import sys; sys.modules['uvloop'] = None; import pinwatch.__main__"
-    command = (sys.executable, "-c", no_uvloop)
-    with pinwatch_up(log, "--target", target, command=command) as up:
-        assert ask(up.url) == "pong"
-        assert up.stop() == 0
-    assert "uvloop is not installed" in log.read_text()
-
-
 @pytest.fixture
 def taken() -> Iterator[str]:
     """An address that somebody listens on."""

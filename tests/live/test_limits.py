@@ -69,14 +69,14 @@ class TestMaxIdleConnectionsPercent:
     ) -> None:
         running = proxy(4, connection_pool=pool, time_scale=MINUTES_IN_A_MOMENT)
         fill(running, 4)
-        clock, began = running.proxy.clock, running.proxy.clock()
+        clock, began = running.proxy.time, running.proxy.time()
         eventually(lambda: clock() > began + 2 * 300)
         eventually(lambda: len(running.proxy.pool) == left)
 
     def test_sooner_they_stay(self, proxy: Proxies) -> None:
         running = proxy(4, connection_pool={"max_idle_connections_percent": 0})
         fill(running, 4)
-        clock, began = running.proxy.clock, running.proxy.clock()
+        clock, began = running.proxy.time, running.proxy.time()
         eventually(lambda: clock() > began + 0.3)
         assert len(running.proxy.pool) == 4
 
@@ -90,7 +90,7 @@ class TestMaxIdleConnectionsPercent:
         with connected(running) as pinned:
             pinned.execute("SET work_mem TO '1MB'")
             before = backend(pinned)
-            clock, began = running.proxy.clock, running.proxy.clock()
+            clock, began = running.proxy.time, running.proxy.time()
             eventually(lambda: clock() > began + 2 * 300)
             assert backend(pinned) == before
 
@@ -271,7 +271,7 @@ def test_looks_at_the_target_take_no_connection_beyond_the_cap(
     others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
     before = value(direct, others)
     with connected(running) as busy:
-        clock = running.proxy.clock
+        clock = running.proxy.time
         for statement in "BEGIN", "COMMIT":
             busy.execute(statement)
             began, most = clock(), 0

@@ -1,0 +1,212 @@
+"""Where the loop waits: asyncio's selector, which serves streams by itself.
+
+Owns who waits for what, and the rounds. What asyncio registers goes back to asyncio as
+from any selector; a stream is told at once, in as many rounds as come before asyncio
+has something to do.
+"""
+
+import select
+import selectors
+from collections.abc import Mapping
+from contextlib import suppress
+from time import monotonic
+from typing import Any, Final, Protocol
+
+from mypy_extensions import trait
+
+from pinwatch.clock import Clock
+
+READABLE: Final = 1  # as EPOLLIN
+WRITABLE: Final = 4  # as EPOLLOUT
+ENDING: Final = 0x2000  # as EPOLLRDHUP: the peer sends nothing after what is here
+EDGE: Final = 1 << 31  # as EPOLLET: told once, until it is asked for again
+
+MOST: Final = 256  # events taken in one round
+
+
+@trait
+class Watched:
+    """What has a descriptor and is told when that is ready."""
+
+    __slots__ = ()
+
+    def ready(self, mask: int) -> None:
+        """mask is of READABLE, WRITABLE, ENDING, and others for a failure."""
+
+
+class Poll(Protocol):
+    """As much of ``select.epoll`` as is used."""
+
+    def register(self, fd: int, mask: int, /) -> None: ...
+
+    def modify(self, fd: int, mask: int, /) -> None: ...
+
+    def unregister(self, fd: int, /) -> None: ...
+
+    def poll(self, timeout: float, most: int, /) -> list[tuple[int, int]]:
+        """timeout is in seconds; -1 is for ever."""
+
+    def close(self) -> None: ...
+
+
+class Poller:
+    """asyncio's BaseSelector, and the rounds in which streams are served."""
+
+    __slots__ = ("_keys", "_poll", "_watched", "clock", "interrupted")
+
+    def __init__(self, clock: Clock, poll: Poll) -> None:
+        self.clock = clock
+        self.interrupted = False  # asyncio has something to do
+        self._poll = poll
+        self._watched: dict[int, Watched] = {}
+        self._keys: dict[int, selectors.SelectorKey] = {}
+
+    # Of streams.
+
+    def watch(self, fd: int, who: Watched, mask: int) -> None:
+        """Tell who from now on; also what is so already."""
+        if fd in self._watched:
+            self._poll.modify(fd, mask | ENDING | EDGE)
+        else:
+            self._poll.register(fd, mask | ENDING | EDGE)
+            self._watched[fd] = who
+
+    def forget(self, fd: int) -> None:
+        """Tell nobody any more."""
+        if self._watched.pop(fd, None) is not None:
+            self._poll.unregister(fd)
+
+    # Of asyncio.
+
+    def select(self, timeout: float | None = None) -> list[tuple[Any, int]]:
+        """Serve streams until asyncio has something to do; its events that are ready.
+
+        timeout is in seconds; None is for ever.
+        """
+        self.interrupted = False
+        clock, poll = self.clock, self._poll.poll
+        watched = self._watched
+        deadline = -1.0 if timeout is None else monotonic() + max(timeout, 0.0)
+        left = -1.0 if timeout is None else max(timeout, 0.0)
+        while True:
+            found = poll(left, MOST)
+            clock.read()
+            ready: list[tuple[Any, int]] = []
+            for fd, mask in found:
+                who = watched.get(fd)
+                if who is not None:
+                    who.ready(mask)
+                elif fd in self._keys:
+                    self._add(ready, fd, mask)
+            if ready or self.interrupted or not found:
+                return ready
+            if timeout is not None:
+                left = deadline - clock.now
+                if left <= 0:
+                    return ready
+
+    def _add(self, ready: list[tuple[Any, int]], fd: int, mask: int) -> None:
+        """As asyncio's own selectors do: what fails is ready for both."""
+        key = self._keys[fd]
+        events = 0
+        if mask & ~READABLE:
+            events |= selectors.EVENT_WRITE
+        if mask & ~WRITABLE:
+            events |= selectors.EVENT_READ
+        if events & key.events:
+            ready.append((key, events & key.events))
+
+    def register(
+        self, fileobj: Any, events: int, data: object = None
+    ) -> selectors.SelectorKey:
+        fd = descriptor(fileobj)
+        if fd in self._keys:
+            raise KeyError(f"{fileobj!r} (FD {fd}) is already registered")
+        key = selectors.SelectorKey(fileobj, fd, events, data)
+        self._poll.register(fd, _mask(events))
+        self._keys[fd] = key
+        return key
+
+    def modify(
+        self, fileobj: Any, events: int, data: object = None
+    ) -> selectors.SelectorKey:
+        key = self.get_key(fileobj)
+        if events != key.events:
+            self._poll.modify(key.fd, _mask(events))
+        changed = selectors.SelectorKey(key.fileobj, key.fd, events, data)
+        self._keys[key.fd] = changed
+        return changed
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        key = self.get_key(fileobj)
+        del self._keys[key.fd]
+        with suppress(OSError):  # of one that was closed before
+            self._poll.unregister(key.fd)
+        return key
+
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
+        """Raises KeyError."""
+        return self._keys[descriptor(fileobj)]
+
+    def get_map(self) -> Mapping[int, selectors.SelectorKey]:
+        return self._keys
+
+    def close(self) -> None:
+        self._poll.close()
+        self._keys.clear()
+        self._watched.clear()
+
+
+class Selector:
+    """``Poll`` where there is no epoll, by the best that the platform has."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._known: set[int] = set()
+
+    def register(self, fd: int, mask: int, /) -> None:
+        self._known.add(fd)
+        self.modify(fd, mask)
+
+    def modify(self, fd: int, mask: int, /) -> None:
+        events = (selectors.EVENT_READ if mask & READABLE else 0) | (
+            selectors.EVENT_WRITE if mask & WRITABLE else 0
+        )
+        waits = fd in self._selector.get_map()
+        if events and waits:
+            self._selector.modify(fd, events)
+        elif events:
+            self._selector.register(fd, events)
+        elif waits:
+            self._selector.unregister(fd)
+
+    def unregister(self, fd: int, /) -> None:
+        self._known.remove(fd)
+        if fd in self._selector.get_map():
+            self._selector.unregister(fd)
+
+    def poll(self, timeout: float, _most: int, /) -> list[tuple[int, int]]:
+        ready = self._selector.select(None if timeout < 0 else timeout)
+        return [(key.fd, _mask(events)) for key, events in ready]
+
+    def close(self) -> None:
+        self._selector.close()
+
+
+def system_poll() -> Poll:
+    """The best that the platform has."""
+    return select.epoll() if hasattr(select, "epoll") else Selector()
+
+
+def descriptor(fileobj: Any) -> int:
+    """Raises ValueError."""
+    fd = fileobj if isinstance(fileobj, int) else int(fileobj.fileno())
+    if fd < 0:
+        raise ValueError(f"Invalid file descriptor: {fd}")
+    return fd
+
+
+def _mask(events: int) -> int:
+    return (READABLE if events & selectors.EVENT_READ else 0) | (
+        WRITABLE if events & selectors.EVENT_WRITE else 0
+    )

@@ -1,0 +1,242 @@
+"""One connected socket: read when there is something, written at once if it takes it.
+
+Owns the socket, what it did not take yet, and when to say so. Does not know what the
+bytes mean, nor who waits beside it.
+"""
+
+import os
+from collections import deque
+from contextlib import suppress
+from itertools import islice
+from socket import AF_UNIX, IPPROTO_TCP, SHUT_WR, TCP_NODELAY, socket
+from typing import Any, Final
+
+from pinwatch.sockets.poller import READABLE, WRITABLE, Poller, Watched
+from pinwatch.sockets.transport import Listening, Receiver, Transport
+
+USUAL: Final = 16_384  # bytes read at a time
+LARGE: Final = 262_144  # where there was more than that
+READS: Final = 8  # of one stream, before others have their turn
+
+HIGH: Final = 65_536  # bytes not taken, from which the receiver is to pause
+LOW: Final = 16_384  # and down to which it may go on
+BUFFERS: Final = 64  # written at a time
+
+NOBODY: Final = Listening()  # hears what nobody else does any more
+
+read: Final = os.read
+write: Final = os.write
+
+
+class Stream(Transport, Watched):
+    """A transport on a loop of this package; ``open`` begins it."""
+
+    __slots__ = (
+        "_backlog",
+        "_closing",
+        "_eof",
+        "_fd",
+        "_full",
+        "_loop",
+        "_paused",
+        "_poller",
+        "_receiver",
+        "_size",
+        "_socket",
+        "_unsent",
+    )
+
+    def __init__(
+        self, loop: Any, poller: Poller, connected: socket, receiver: Receiver
+    ) -> None:
+        connected.setblocking(False)
+        if connected.family != AF_UNIX:
+            connected.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+        self._loop = loop
+        self._poller = poller
+        self._socket = connected
+        self._fd: int = connected.fileno()
+        self._receiver = receiver
+        self._size = USUAL
+        self._backlog: deque[bytes] | None = None  # what the socket did not take yet
+        self._unsent = 0  # bytes of it
+        self._full = False  # the receiver was told to pause
+        self._paused = False
+        self._eof = False
+        self._closing = False
+
+    def open(self) -> None:
+        """Begin; what the peer has sent already comes in the next round."""
+        self._receiver.connection_made(self)
+        if not self._closing:
+            self._watch()
+
+    def ready(self, mask: int) -> None:
+        try:
+            if mask & WRITABLE and self._unsent:
+                self._flush()
+            if mask & ~WRITABLE:
+                self._read(ending=bool(mask & ~(READABLE | WRITABLE)))
+        except Exception as error:
+            self._loop.call_exception_handler(
+                {"message": "A receiver failed.", "exception": error, "transport": self}
+            )
+            self._end(error)
+
+    def ends(self) -> tuple[object, object]:
+        """None for the peer that is gone already."""
+        try:
+            peer = self._socket.getpeername()
+        except OSError:
+            peer = None
+        return self._socket.getsockname(), peer
+
+    # Reading.
+
+    def _read(self, ending: bool) -> None:
+        """What is here; and to the end, where it is told that it is near."""
+        for _ in range(READS):
+            if self._paused or self._closing:
+                return
+            size = self._size
+            try:
+                data = read(self._fd, size)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                self._end(error)
+                return
+            if not data:
+                self._receiver.eof_received()
+                self.close()
+                return
+            full = len(data) == size
+            self._size = LARGE if full else USUAL
+            self._receiver.data_received(data)
+            if not (full or ending):
+                return
+        if not self._closing:
+            self._watch()
+
+    def pause_reading(self) -> None:
+        if not self._paused and not self._closing:
+            self._paused = True
+            self._watch()
+
+    def resume_reading(self) -> None:
+        if self._paused and not self._closing:
+            self._paused = False
+            self._watch()
+
+    # Writing.
+
+    def write(self, data: bytes) -> None:
+        if self._closing or self._eof:
+            return
+        if not self._unsent:
+            try:
+                sent: int = write(self._fd, data)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError as error:
+                self._end(error)
+                return
+            if sent == len(data):
+                return
+            data = data[sent:]
+        if self._backlog is None:
+            self._backlog = deque()
+        self._backlog.append(data)
+        before, self._unsent = self._unsent, self._unsent + len(data)
+        if not before:
+            self._watch()
+        if self._unsent > HIGH and not self._full:
+            self._full = True
+            self._receiver.pause_writing()
+
+    def _flush(self) -> None:
+        """Write what was kept, as much as the socket takes."""
+        backlog = self._backlog
+        assert backlog is not None
+        try:
+            sent = os.writev(self._fd, list(islice(backlog, BUFFERS)))
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError as error:
+            self._end(error)
+            return
+        self._unsent -= sent
+        while sent:
+            first = backlog.popleft()
+            if sent < len(first):
+                backlog.appendleft(first[sent:])
+            sent -= min(sent, len(first))
+        if self._unsent:
+            self._watch()
+        else:
+            self._all_sent()
+        if self._full and self._unsent <= LOW:
+            self._full = False
+            self._receiver.resume_writing()
+
+    def _all_sent(self) -> None:
+        self._backlog = None
+        if self._eof:
+            self._shut_down()
+        if self._closing:
+            self._leave(None)
+        else:
+            self._watch()
+
+    def write_eof(self) -> None:
+        if self._closing or self._eof:
+            return
+        self._eof = True
+        if not self._unsent:
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        with suppress(OSError):  # the peer is gone, as reading will tell
+            self._socket.shutdown(SHUT_WR)
+
+    # The end.
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def close(self) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        if self._unsent:
+            self._watch()
+        else:
+            self._leave(None)
+
+    def abort(self) -> None:
+        self._end(None)
+
+    def _end(self, error: Exception | None) -> None:
+        """Now, whatever is not written yet; error is why."""
+        if self._closing and not self._unsent:
+            return
+        self._closing = True
+        self._unsent = 0
+        self._backlog = None
+        self._leave(error)
+
+    def _leave(self, error: Exception | None) -> None:
+        self._poller.forget(self._fd)
+        self._loop.call_soon(self._lost, error)
+
+    def _lost(self, error: Exception | None) -> None:
+        try:
+            self._receiver.connection_lost(error)
+        finally:
+            self._socket.close()
+            self._receiver = NOBODY
+
+    def _watch(self) -> None:
+        reads = not (self._paused or self._closing)
+        mask = (READABLE if reads else 0) | (WRITABLE if self._unsent else 0)
+        self._poller.watch(self._fd, self, mask)
