@@ -9,7 +9,7 @@ Waiters are served in the order in which they came; connections are lent last in
 first out.
 """
 
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -28,7 +28,7 @@ Key = tuple[bytes, bytes]
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Connection(ABC):
+class Connection(metaclass=ABCMeta):
     """What the pool knows of a database connection."""
 
     __slots__ = ("idle_since", "key", "opened_at")
@@ -43,7 +43,7 @@ class Connection(ABC):
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Borrower(ABC):
+class Borrower(metaclass=ABCMeta):
     """What the pool knows of a client session."""
 
     __slots__ = ("counters", "key", "pool")
@@ -69,7 +69,7 @@ class Wait(NamedTuple):
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Lender(ABC):
+class Lender(metaclass=ABCMeta):
     """A pool, or one that chooses among pools."""
 
     __slots__ = ()

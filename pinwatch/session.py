@@ -6,7 +6,7 @@ database connection and when it gives it back, its end. What it sends is read by
 """
 
 import ssl
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from datetime import datetime
 from enum import Enum
 from typing import Final, Protocol
@@ -61,7 +61,7 @@ CLOSED: Final = Phase.CLOSED
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Endpoint(ABC):
+class Endpoint(metaclass=ABCMeta):
     """Where the client connected."""
 
     __slots__ = ("counters", "lender", "name")

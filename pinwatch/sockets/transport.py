@@ -4,13 +4,13 @@ The methods are those of asyncio's Transport and Protocol, as many as are used h
 They are classes of our own so that the compiled build calls them directly.
 """
 
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 
 from mypy_extensions import mypyc_attr, trait
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Transport(ABC):
+class Transport(metaclass=ABCMeta):
     """Where bytes go; a write is never refused, and the receiver hears to pause."""
 
     __slots__ = ()
@@ -44,6 +44,7 @@ class Transport(ABC):
         """The addresses of this end and of the peer's, as ``socket`` has them."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 @trait
 class Receiver:
     """Who hears what happens on one transport; in the order in which it happens."""
