@@ -3,8 +3,6 @@
 Occurrences that are rarer than statements are events, and counted by who observes them.
 """
 
-from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Sequence
 from math import inf
 from typing import Final, NamedTuple
@@ -31,8 +29,6 @@ LATENCIES: Final[Sequence[float]] = (
 )
 """Upper bounds in seconds: from a statement beside the server to a borrow timeout."""
 
-FRESH: Final = 500  # observations that are sorted in together
-
 
 class Buckets(NamedTuple):
     """Of a histogram, at one moment.
@@ -48,37 +44,26 @@ class Buckets(NamedTuple):
 
 
 class Histogram:
-    """How often something took how long, in seconds.
+    """How often something took how long, in seconds."""
 
-    What is observed is sorted into buckets many at a time, which costs a statement less
-    than to look for its own.
-    """
-
-    __slots__ = ("_bounds", "_counts", "_fresh", "_sum")
+    __slots__ = ("_bounds", "_counts", "_sum")
 
     def __init__(self, bounds: Sequence[float] = LATENCIES) -> None:
-        self._bounds = bounds
-        self._counts = [0] * (len(bounds) + 1)
+        self._bounds = [*bounds, inf]
+        self._counts = [0] * len(self._bounds)
         self._sum = 0.0
-        self._fresh: list[float] = []  # not in the buckets yet
 
     def observe(self, seconds: float) -> None:
-        self._fresh.append(seconds)
-        if len(self._fresh) == FRESH:
-            self._sort_in()
+        self._sum += seconds
+        bucket = 0
+        for bound in self._bounds:  # most end in one of the first
+            if seconds <= bound:
+                break
+            bucket += 1
+        self._counts[bucket] += 1
 
     def buckets(self) -> Buckets:
-        self._sort_in()
-        return Buckets(self._bounds, list(self._counts), self._sum)
-
-    def _sort_in(self) -> None:
-        fresh, self._fresh = sorted(self._fresh), []
-        self._sum += sum(fresh)
-        before = 0
-        for bucket, bound in enumerate((*self._bounds, inf)):
-            until = bisect_right(fresh, bound, before)
-            self._counts[bucket] += until - before
-            before = until
+        return Buckets(tuple(self._bounds[:-1]), list(self._counts), self._sum)
 
 
 class Traffic:
@@ -119,7 +104,14 @@ class EndpointCounters:
         self.borrow_latency = Histogram()
         self.query_latency = Histogram()  # from the request's arrival, waits included
         # From its way to the database, by the name of the target.
-        self.database_latency: defaultdict[str, Histogram] = defaultdict(Histogram)
+        self.database_latency: dict[str, Histogram] = {}
+
+    def of_database(self, target: str) -> Histogram:
+        """The latencies of this target."""
+        latencies = self.database_latency.get(target)
+        if latencies is None:
+            latencies = self.database_latency[target] = Histogram()
+        return latencies
 
 
 class TargetCounters:

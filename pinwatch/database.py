@@ -297,7 +297,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         now, session = self.clock.now, self.session
         if session is not None:
             counters = session.counters
-            counters.database_latency[self.target].observe(now - self.asked_at)
+            counters.of_database(self.target).observe(now - self.asked_at)
             counters.query_latency.observe(now - session.asked_at)
             session.asked_at = 0.0
             session.rested_at = now

@@ -14,7 +14,7 @@ from pinwatch.counters import EndpointCounters
 from pinwatch.errors import ListenError
 from pinwatch.parameters import Values
 from pinwatch.pool import Key, Lender
-from pinwatch.session import ClientSession
+from pinwatch.session import ClientSession, Greeted
 from pinwatch.sockets.connect import Listener, listen
 from pinwatch.sockets.loop import running
 from pinwatch.targets import reason
@@ -32,7 +32,7 @@ class Endpoint(session.Endpoint):
         self.counters = counters
         self.role = role
         self.lender = lender
-        self._greetings: OrderedDict[tuple[Key, Values], Values] = OrderedDict()
+        self._greetings: OrderedDict[tuple[Key, Values], Greeted] = OrderedDict()
         self._listener: Listener | None = None
 
     async def listen(
@@ -57,10 +57,10 @@ class Endpoint(session.Endpoint):
         if self._listener is not None:
             self._listener.close()
 
-    def greeting(self, key: Key, parameters: Values) -> Values | None:
+    def greeting(self, key: Key, parameters: Values) -> Greeted | None:
         return self._greetings.get((key, parameters))
 
     def keep_greeting(self, key: Key, parameters: Values, told: Values) -> None:
-        self._greetings[key, parameters] = told
+        self._greetings[key, parameters] = Greeted(key, told)
         if len(self._greetings) > MAX_GREETINGS:
             self._greetings.popitem(last=False)

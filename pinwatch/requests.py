@@ -10,6 +10,9 @@ statement up to 16 KB, or the names in its first bytes.
 
 from typing import Final, Protocol
 
+from librt.strings import read_i32_be
+from mypy_extensions import i64
+
 from pinwatch.counters import Traffic
 from pinwatch.errors import ClientError, ProtocolViolation
 from pinwatch.pins.cache import VerdictCache
@@ -48,8 +51,8 @@ REFERRING: Final = frozenset((PARSE, BIND, DESCRIBE, CLOSE))
 OUTSIDE: Final = frozenset((COPY_DATA, COPY_DONE, COPY_FAIL, FLUSH))
 """What the server ignores while it serves no request."""
 
-BEGINNING: Final = KINDS - OUTSIDE - {TERMINATE}
-"""What the server answers, or what begins that which it answers."""
+BEGINNING: Final = bytes(kind in KINDS - OUTSIDE - {TERMINATE} for kind in range(256))
+"""1 for what the server answers, or what begins that which it answers."""
 
 Renamed = tuple[bytes, bytes]
 """What goes before a message, and the name that it gets."""
@@ -114,8 +117,8 @@ class Requests:
         end = len(data)
         if self.dropping or self.failed_batch or end < 5:
             return False
-        kind, size = unpack_header(data, 0)
-        return kind in BEGINNING and 4 <= size < end
+        size = read_i32_be(data, 1)
+        return 4 <= size < end and BEGINNING[data[0]] == 1
 
     def opening(self) -> bytes:
         """What to answer at once; the input then begins with what needs a connection.
@@ -170,15 +173,16 @@ class Requests:
         if self.input:
             data = self.input + data
             self.input = b""
-        end = len(data)
-        at = self.passing
-        start = 0  # of what goes on as it is
+        end: i64 = len(data)
+        at: i64 = self.passing
+        start: i64 = 0  # of what goes on as it is
         changed: list[bytes] = []
         while end - at > 4:
-            kind, size = unpack_header(data, at)
+            kind = data[at]
+            size: int = read_i32_be(data, at + 1)
             if not 4 <= size <= MAX_MESSAGE:
                 header(data, at)
-            following = at + size + 1
+            following: i64 = at + size + 1
             if kind == QUERY:
                 if following > end and (size <= MAX_QUERY or end - at < SHOWN):
                     break
@@ -237,8 +241,7 @@ class Requests:
                 self.judge.ran(oversize(data[at + 5 : min(len(data), following - 1)]))
         else:
             sql = data[at + 5 : following - 1] if following - at > 5 else b""
-            known = self.verdicts.known
-            verdict = known[sql] if sql in known else self.verdicts.look(sql)
+            verdict = self.verdicts.look(sql)
             if verdict is not None and replies.counting:
                 before = self._run(verdict, responses)
         statements, server = self.statements, responses.statements
@@ -323,8 +326,7 @@ class Requests:
             raise Incomplete
         self.traffic.parses += 1
         sql, definition = data[text_at:text_end], data[text_at:following]
-        known = self.verdicts.known
-        verdict = known[sql] if sql in known else self.verdicts.look(sql)
+        verdict = self.verdicts.look(sql)
         if name:
             change = self.statements.parse(name, definition, verdict, server, replies)
         else:

@@ -9,6 +9,9 @@ sockets.
 from collections.abc import Callable
 from typing import Final
 
+from librt.strings import read_i32_be
+from mypy_extensions import i64
+
 from pinwatch.counters import TargetCounters
 from pinwatch.errors import FATAL, ClientError, ProtocolViolation
 from pinwatch.parameters import ACCEPTED, NEUTRAL, Values
@@ -33,7 +36,6 @@ from pinwatch.wire.messages import (
     SYNC_MESSAGE,
     error_fields,
     query,
-    unpack_header,
 )
 
 WHOLE: Final = 65_536  # bytes; of a longer message only so much is looked at
@@ -53,6 +55,10 @@ HEEDED: Final = bytes(
 """1 for each kind of message that changes what is known, or counted."""
 ALL_HEEDED: Final = b"\1" * 256
 
+UNSIGNED: Final = 0xFFFFFFFF
+
+TELLING: Final = bytes(kind in b"ACDR" for kind in range(256))
+"""1 for the first letter of each tag that is looked at."""
 SCHEMA_TAGS: Final = (b"CREATE ", b"ALTER ", b"DROP ")
 FORGETTING_TAGS: Final = (b"DEALLOCATE ALL\0", b"DISCARD ALL\0")
 ROLLBACK_TAG: Final = b"ROLLBACK\0"
@@ -183,19 +189,22 @@ class Responses:
         if self.partial:
             data = self.partial + data
             self.partial = b""
-        end = len(data)
-        at = self.passing
-        start = 0  # of what goes on as it is
+        heeded = self.heeded
+        end: i64 = len(data)
+        at: i64 = self.passing
+        start: i64 = 0  # of what goes on as it is
         changed: list[bytes] = []
         while end - at > 4:
-            kind, size = unpack_header(data, at)
+            kind = data[at]
+            size: int = read_i32_be(data, at + 1)
             if not 4 <= size <= MAX_MESSAGE:
-                raise ProtocolViolation(f"invalid message length {size}")
-            following = at + size + 1
-            if self.heeded[kind]:
+                raise ProtocolViolation(f"invalid message length {size & UNSIGNED}")
+            following: i64 = at + size + 1
+            if heeded[kind]:
                 if following > end and (self.swallowing or end - at < WHOLE):
                     break
-                instead = self._heed(kind, data[at + 5 : following], client)
+                instead = self._heed(kind, data, at + 5, following, client)
+                heeded = self.heeded
                 if instead is not None and following <= end:
                     changed += data[start:at], instead
                     start = following
@@ -211,29 +220,33 @@ class Responses:
         return b"".join((*changed, data)) if changed else data
 
     def _heed(  # noqa: C901 - a branch for each kind of message
-        self, kind: int, body: bytes, client: Client | None
+        self, kind: int, data: bytes, at: i64, following: i64, client: Client | None
     ) -> bytes | None:
-        """Act on a message; what goes on in its place, None for itself."""
+        """Act on the message with this body; what goes on in its place, or None."""
         if kind == PARAMETER_STATUS:
-            return self._parameter_status(body, client)
+            return self._parameter_status(data[at:following], client)
         if self.swallowing:
-            return self._swallow(kind, body)
+            return self._swallow(kind, data[at:following])
         if kind == READY_FOR_QUERY:
-            self._ready(body[0])
+            self._ready(data[at])
             if not self.fence_name:
                 self.replies.ready()
         elif kind == COMMAND_COMPLETE:
-            if body[0] in b"ACDR":
-                self._command_completed(body, client)
+            if TELLING[data[at]]:
+                self._command_completed(data[at:following], client)
         elif kind == PARSE_COMPLETE or kind == CLOSE_COMPLETE:
             entry = self.replies.completed()
             if isinstance(entry, Change) and entry.swallow:
                 return b""
         elif kind == ERROR_RESPONSE:
-            return self._failed(body, client)
+            return self._failed(data[at:following], client)
         elif kind == COPY_IN_RESPONSE:
             self.replies.copy_in()
-        elif kind == ROW_DESCRIPTION and self.fence_name and self.fence_name in body:
+        elif (
+            kind == ROW_DESCRIPTION
+            and self.fence_name
+            and self.fence_name in data[at:following]
+        ):
             self.fence_name = b""
             self.swallowing = True
             return b""

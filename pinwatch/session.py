@@ -9,7 +9,7 @@ import ssl
 from abc import ABCMeta, abstractmethod
 from datetime import datetime
 from enum import Enum
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from mypy_extensions import mypyc_attr
 
@@ -60,6 +60,16 @@ READY: Final = Phase.READY
 CLOSED: Final = Phase.CLOSED
 
 
+class Greeted(NamedTuple):
+    """What clients with the same key and parameters are told.
+
+    They all have this very key, which is found faster than one that is only equal.
+    """
+
+    key: Key
+    told: Values
+
+
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Endpoint(metaclass=ABCMeta):
     """Where the client connected."""
@@ -73,8 +83,8 @@ class Endpoint(metaclass=ABCMeta):
     """It may be another one at the next borrow."""
 
     @abstractmethod
-    def greeting(self, key: Key, parameters: Values) -> Values | None:
-        """What a client with these parameters is told, if it was found out before."""
+    def greeting(self, key: Key, parameters: Values) -> Greeted | None:
+        """Of a client with these parameters, if it was found out before."""
 
     @abstractmethod
     def keep_greeting(self, key: Key, parameters: Values, told: Values) -> None: ...
@@ -447,9 +457,10 @@ class ClientSession(Session, Receiver):
         self.key, self.parameters = self.greeting.key, self.greeting.parameters
         self.greeting = None
         self.requests.input = rest
-        told = self.endpoint.greeting(self.key, self.parameters)
-        if told is not None:
-            self._welcome(told)
+        greeted = self.endpoint.greeting(self.key, self.parameters)
+        if greeted is not None:
+            self.key = greeted.key
+            self._welcome(greeted.told)
         else:
             self._borrowed(LOGIN_PATIENCE)
 

@@ -20,7 +20,7 @@ from pinwatch.greeting import Guest
 from pinwatch.parameters import Values
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pool import Key, Lender, Pool
-from pinwatch.session import ClientSession, Endpoint
+from pinwatch.session import ClientSession, Endpoint, Greeted
 from pinwatch.sockets.transport import Transport
 from pinwatch.statements import Registry
 from pinwatch.tls import ServerTls
@@ -130,13 +130,13 @@ class Door(Endpoint):
         self.name = "default"
         self.lender = lender
         self.counters = EndpointCounters()
-        self.greetings: dict[tuple[Key, Values], Values] = {}
+        self.greetings: dict[tuple[Key, Values], Greeted] = {}
 
-    def greeting(self, key: Key, parameters: Values) -> Values | None:
+    def greeting(self, key: Key, parameters: Values) -> Greeted | None:
         return self.greetings.get((key, parameters))
 
     def keep_greeting(self, key: Key, parameters: Values, told: Values) -> None:
-        self.greetings[key, parameters] = told
+        self.greetings[key, parameters] = Greeted(key, told)
 
 
 class Stage:

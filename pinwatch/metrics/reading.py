@@ -13,7 +13,7 @@ from pinwatch.config.model import Settings
 from pinwatch.counters import Buckets, EndpointCounters
 from pinwatch.database import DatabaseConnection
 from pinwatch.metrics.tally import Clients, Tally
-from pinwatch.pins.cache import OVERHEAD, VerdictCache
+from pinwatch.pins.cache import VerdictCache
 from pinwatch.session import ClientSession
 from pinwatch.target_group import Member
 from pinwatch.wire.messages import IDLE
@@ -143,9 +143,8 @@ class Reading:
 
     @property
     def verdict_texts(self) -> int:
-        return len(self.verdicts.known) + len(self.verdicts.older)
+        return len(self.verdicts)
 
     @property
     def verdict_bytes(self) -> int:
-        texts = sum(map(len, chain(self.verdicts.known, self.verdicts.older)))
-        return texts + OVERHEAD * self.verdict_texts
+        return self.verdicts.size

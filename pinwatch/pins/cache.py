@@ -1,4 +1,7 @@
-"""Verdicts by text, remembered: a text seen before costs one look into a dictionary.
+"""Verdicts by text, remembered: a text seen before costs a look into a dictionary.
+
+A text in which no word matters has no other verdict when its numbers are others, since
+no word that matters has a digit in it: such texts are remembered with 0 for each digit.
 
 Bounded in texts and in bytes. What was not asked for lately goes first, by generations:
 when the younger one is half of what may be kept, the older one is forgotten and the
@@ -15,9 +18,27 @@ MAX_TEXTS: Final = 8_192
 MAX_BYTES: Final = 8 * 1024 * 1024
 OVERHEAD: Final = 128  # bytes of an entry beside its text
 
+ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
+
+
+class Generation:
+    """Verdicts by text, and texts that are harmless whatever their digits are."""
+
+    __slots__ = ("harmless", "known", "size")
+
+    def __init__(self) -> None:
+        self.known: dict[bytes, Verdict | None] = {}
+        self.harmless: dict[bytes, None] = {}
+        self.size = 0  # bytes of all texts, with what they are kept in
+
+    def __len__(self) -> int:
+        return len(self.known) + len(self.harmless)
+
 
 class VerdictCache:
-    """known may be looked into directly; what is not there is found by ``look``."""
+    """What is not there is found by parsing, unless a look at its bytes is enough."""
+
+    __slots__ = ("_old", "_young", "max_bytes", "max_texts", "misses", "profile")
 
     def __init__(
         self,
@@ -28,38 +49,62 @@ class VerdictCache:
         self.profile = profile
         self.max_texts = max_texts
         self.max_bytes = max_bytes
-        self.known: dict[bytes, Verdict | None] = {}
-        self.older: dict[bytes, Verdict | None] = {}
-        self.size = 0  # bytes of known
         self.misses = 0
+        self._young = Generation()
+        self._old = Generation()
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self._young.size + self._old.size
 
     def follow(self, profile: Profile) -> None:
         """Judge by profile from now on."""
         if profile is not self.profile:
             self.profile = profile
-            self.known.clear()
-            self.older.clear()
-            self.size = 0
+            self._young, self._old = Generation(), Generation()
 
     def look(self, sql: bytes) -> Verdict | None:
         """None where there is nothing to say: no finding, warning or effect."""
-        if sql in self.known:
-            return self.known[sql]
-        if sql in self.older:
-            found = self.older.pop(sql)
+        alike = sql.translate(ALIKE)
+        young = self._young
+        if alike in young.harmless:
+            return None
+        if sql in young.known:
+            return young.known[sql]
+        return self._look_further(sql, alike)
+
+    def _look_further(self, sql: bytes, alike: bytes) -> Verdict | None:
+        old = self._old
+        found: Verdict | None = None
+        if alike in old.harmless:
+            del old.harmless[alike]
+            old.size -= len(alike) + OVERHEAD
+            self._room(alike).harmless[alike] = None
+        elif sql in old.known:
+            found = old.known.pop(sql)
+            old.size -= len(sql) + OVERHEAD
+            self._room(sql).known[sql] = found
         else:
             self.misses += 1
-            found = self._judge(sql) if may_matter(sql) else None
-        self._keep(sql, found)
+            if may_matter(alike):
+                found = self._judge(sql)
+                self._room(sql).known[sql] = found
+            else:
+                self._room(alike).harmless[alike] = None
         return found
 
-    def _keep(self, sql: bytes, found: Verdict | None) -> None:
-        size = len(sql) + OVERHEAD
-        full = len(self.known) >= self.max_texts // 2
-        if full or self.size + size > self.max_bytes // 2:
-            self.older, self.known, self.size = self.known, {}, 0
-        self.known[sql] = found
-        self.size += size
+    def _room(self, text: bytes) -> Generation:
+        """The young generation, with room for one text more."""
+        size = len(text) + OVERHEAD
+        full = len(self._young) >= self.max_texts // 2
+        if full or self._young.size + size > self.max_bytes // 2:
+            self._old, self._young = self._young, Generation()
+        self._young.size += size
+        return self._young
 
     def _judge(self, sql: bytes) -> Verdict | None:
         found = verdict(sql, self.profile)

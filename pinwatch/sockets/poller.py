@@ -58,22 +58,26 @@ class Poller:
         self.clock = clock
         self.interrupted = False  # asyncio has something to do
         self._poll = poll
-        self._watched: dict[int, Watched] = {}
+        self._watched: list[Watched | None] = []  # by their descriptors
         self._keys: dict[int, selectors.SelectorKey] = {}
 
     # Of streams.
 
     def watch(self, fd: int, who: Watched, mask: int) -> None:
         """Tell who from now on; also what is so already."""
-        if fd in self._watched:
-            self._poll.modify(fd, mask | ENDING | EDGE)
-        else:
+        watched = self._watched
+        while len(watched) <= fd:
+            watched.append(None)
+        if watched[fd] is None:
             self._poll.register(fd, mask | ENDING | EDGE)
-            self._watched[fd] = who
+            watched[fd] = who
+        else:
+            self._poll.modify(fd, mask | ENDING | EDGE)
 
     def forget(self, fd: int) -> None:
         """Tell nobody any more."""
-        if self._watched.pop(fd, None) is not None:
+        if fd < len(self._watched) and self._watched[fd] is not None:
+            self._watched[fd] = None
             self._poll.unregister(fd)
 
     # Of asyncio.
@@ -85,7 +89,7 @@ class Poller:
         """
         self.interrupted = False
         clock, poll = self.clock, self._poll.poll
-        watched = self._watched
+        watched, keys = self._watched, self._keys
         deadline = -1.0 if timeout is None else monotonic() + max(timeout, 0.0)
         left = -1.0 if timeout is None else max(timeout, 0.0)
         while True:
@@ -93,10 +97,10 @@ class Poller:
             clock.read()
             ready: list[tuple[Any, int]] = []
             for fd, mask in found:
-                who = watched.get(fd)
+                who = watched[fd] if fd < len(watched) else None
                 if who is not None:
                     who.ready(mask)
-                elif fd in self._keys:
+                elif fd in keys:
                     self._add(ready, fd, mask)
             if ready or self.interrupted or not found:
                 return ready

@@ -14,8 +14,9 @@ from typing import Any, Final
 from pinwatch.sockets.poller import READABLE, WRITABLE, Poller, Watched
 from pinwatch.sockets.transport import Listening, Receiver, Transport
 
-USUAL: Final = 16_384  # bytes read at a time
-LARGE: Final = 262_144  # where there was more than that
+SMALL: Final = 479  # bytes read at a time: with what they are kept in, 512
+USUAL: Final = 16_384  # where there was more than that
+LARGE: Final = 262_144  # and where there was more than that, too
 READS: Final = 8  # of one stream, before others have their turn
 
 HIGH: Final = 65_536  # bytes not taken, from which the receiver is to pause
@@ -57,7 +58,7 @@ class Stream(Transport, Watched):
         self._socket = connected
         self._fd: int = connected.fileno()
         self._receiver = receiver
-        self._size = USUAL
+        self._size = SMALL
         self._backlog: deque[bytes] | None = None  # what the socket did not take yet
         self._unsent = 0  # bytes of it
         self._full = False  # the receiver was told to pause
@@ -111,7 +112,10 @@ class Stream(Transport, Watched):
                 self.close()
                 return
             full = len(data) == size
-            self._size = LARGE if full else USUAL
+            if full:
+                self._size = USUAL if size == SMALL else LARGE
+            elif len(data) < SMALL:
+                self._size = SMALL
             self._receiver.data_received(data)
             if not (full or ending):
                 return

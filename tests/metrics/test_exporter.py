@@ -40,7 +40,6 @@ def test_hits_do_not_go_back() -> None:
 def test_texts_of_both_generations_are_remembered() -> None:
     proxy = Empty()
     proxy.verdicts = VerdictCache(max_texts=4)
-    for sql in (b"SELECT 1", b"SELECT 2", b"SELECT 3"):
+    for sql in (b"SELECT a", b"SELECT b", b"SELECT c"):
         proxy.verdicts.look(sql)
-    assert (len(proxy.verdicts.known), len(proxy.verdicts.older)) == (1, 2)
     assert read(Exporter(proxy, Tally()), "pinwatch_verdict_cache_texts") == [3]

@@ -1,11 +1,11 @@
-"""Histograms, which sort into buckets what they are told many at a time."""
+"""Histograms: each of what they are told is in one bucket."""
 
 from bisect import bisect_left
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pinwatch.counters import FRESH, LATENCIES, Histogram
+from pinwatch.counters import Histogram
 
 BOUNDS = (0.5, 1.0, 2.0)
 SECONDS = st.sampled_from((0.0, 0.25, 0.5, 0.75, 1.0, 2.0, 2.5))
@@ -21,14 +21,6 @@ def test_each_is_in_its_bucket(rounds: list[list[float]]) -> None:
             counts[bisect_left(BOUNDS, one)] += 1
             total += one
         assert histogram.buckets() == (BOUNDS, counts, total)
-
-
-def test_it_does_not_wait_to_be_read() -> None:
-    histogram = Histogram()
-    for _ in range(3 * FRESH + 1):
-        histogram.observe(LATENCIES[3])
-    assert len(histogram._fresh) == 1
-    assert histogram.buckets().counts[3] == 3 * FRESH + 1
 
 
 def test_what_was_read_stays_as_it_was() -> None:

@@ -1,6 +1,9 @@
 """Verdicts that are remembered."""
 
-from pinwatch.pins.cache import OVERHEAD, VerdictCache
+import pytest
+
+from pinwatch.pins.cache import ALIKE, OVERHEAD, VerdictCache
+from pinwatch.pins.scan import LEADING, MARKS, WORDS
 
 
 def test_a_text_is_judged_once() -> None:
@@ -14,28 +17,80 @@ def test_a_text_is_judged_once() -> None:
 
 def test_nothing_to_say_is_remembered_too() -> None:
     cache = VerdictCache()
-    assert cache.look(b"SELECT 1") is None
-    assert cache.known == {b"SELECT 1": None}
+    for _ in range(2):
+        assert cache.look(b"SELECT a") is None
+    assert cache.misses == 1
+    assert len(cache) == 1
+
+
+def test_of_a_harmless_text_other_numbers_are_as_harmless() -> None:
+    cache = VerdictCache()
+    for number in range(10, 100):
+        assert cache.look(b"SELECT %d" % number) is None
+    assert cache.misses == 1
+
+
+def test_of_any_other_text_each_number_has_its_own_verdict() -> None:
+    cache = VerdictCache()
+    texts = [b"SET a.b = %d" % number for number in range(10)]
+    found = [cache.look(text) for text in texts]
+    assert [one and one.text.encode() for one in found] == texts
+    assert cache.misses == 10
+
+
+@pytest.mark.parametrize(
+    "sql", [b"SELECT f('%d', 'nextval')", b"SELECT a%d, temp FROM t"]
+)
+def test_what_was_parsed_and_says_nothing_is_of_its_own_numbers_alone(
+    sql: bytes,
+) -> None:
+    cache = VerdictCache()
+    assert cache.look(sql % 0) is None
+    assert cache.look(sql % 1) is None
+    assert cache.misses == 2
+
+
+def test_no_word_that_matters_has_a_digit() -> None:
+    words = [*WORDS, *MARKS, *(word.encode() for word in LEADING)]
+    assert [word for word in words if word.translate(ALIKE) != word] == []
+    assert not any(b"0" in word for word in words)
+
+
+def texts(count: int) -> list[bytes]:
+    """Harmless, equally long, and different by more than digits."""
+    return [b"SELECT a" + chr(ord("a") + n).encode() for n in range(count)]
 
 
 def test_texts_are_bounded() -> None:
     cache = VerdictCache(max_texts=4)
-    for number in range(100):
-        cache.look(b"SELECT %d" % number)
-        assert len(cache.known) + len(cache.older) <= 4
-    assert cache.misses == 100
+    for text in texts(26):
+        cache.look(text)
+        assert len(cache) <= 4
+    assert cache.misses == 26
 
 
 def test_bytes_are_bounded() -> None:
-    cache = VerdictCache(max_bytes=4 * (OVERHEAD + 9))
-    for number in range(10, 100):
-        cache.look(b"SELECT %d" % number)
-        assert len(cache.known) + len(cache.older) <= 4
+    most = 4 * (OVERHEAD + 9)
+    cache = VerdictCache(max_bytes=most)
+    for text in texts(26):
+        cache.look(text)
+        assert 0 < cache.size <= most
+        assert len(cache) <= 4
 
 
 def test_what_is_in_use_stays() -> None:
     cache = VerdictCache(max_texts=4)
-    for number in range(100):
+    for text in texts(26):
         cache.look(b"SET a.b = 1")
-        cache.look(b"SELECT %d" % number)
-    assert cache.misses == 101
+        cache.look(b"SELECT b")
+        cache.look(text)
+    assert cache.misses == 28
+
+
+def test_its_size_is_that_of_what_is_kept() -> None:
+    cache = VerdictCache(max_texts=6)
+    for text in texts(26):
+        cache.look(b"SET a.b = 1")
+        cache.look(text)
+        kept = len(b"SET a.b = 1") + (len(cache) - 1) * len(text)
+        assert cache.size == kept + len(cache) * OVERHEAD
