@@ -14,6 +14,8 @@ COMPILED: Final = (
     "pinwatch/clock.py",
     "pinwatch/counters.py",
     "pinwatch/database.py",
+    "pinwatch/due.py",
+    "pinwatch/lending.py",
     "pinwatch/peers.py",
     "pinwatch/pinning.py",
     "pinwatch/pins/cache.py",

@@ -3,6 +3,7 @@
 Occurrences that are rarer than statements are events, and counted by who observes them.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from math import inf
 from typing import Final, NamedTuple
@@ -55,12 +56,9 @@ class Histogram:
 
     def observe(self, seconds: float) -> None:
         self._sum += seconds
-        bucket = 0
-        for bound in self._bounds:  # most end in one of the first
-            if seconds <= bound:
-                break
-            bucket += 1
-        self._counts[bucket] += 1
+        bucket = bisect_left(self._bounds, seconds)
+        counts = self._counts
+        counts[bucket] = counts[bucket] + 1
 
     def buckets(self) -> Buckets:
         return Buckets(tuple(self._bounds[:-1]), list(self._counts), self._sum)

@@ -17,9 +17,9 @@ from pinwatch.counters import TargetCounters
 from pinwatch.encryption import EncryptedStream
 from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
 from pinwatch.introduction import Encryption, Introduction, Welcome
+from pinwatch.lending import Key
 from pinwatch.parameters import NEUTRAL, Values, switch
 from pinwatch.peers import BorrowedConnection, Session
-from pinwatch.pool import Key
 from pinwatch.responses import Responses, Row
 from pinwatch.sockets.transport import Receiver, Transport
 from pinwatch.statements import Registry
@@ -114,6 +114,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.statements = self.responses.statements
         self.backend_key: tuple[int, bytes] | None = None
         self.idle_since = 0.0
+        self.shelf = None
         self.opened_at = 0.0
         self.init_query = init_query
         self.counters = owner.counters

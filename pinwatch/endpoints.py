@@ -12,8 +12,8 @@ from pinwatch import session
 from pinwatch.config.model import Address, TargetRole
 from pinwatch.counters import EndpointCounters
 from pinwatch.errors import ListenError
+from pinwatch.lending import Key, Lender
 from pinwatch.parameters import Values
-from pinwatch.pool import Key, Lender
 from pinwatch.session import ClientSession, Greeted
 from pinwatch.sockets.connect import Listener, listen
 from pinwatch.sockets.loop import running

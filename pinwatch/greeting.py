@@ -14,8 +14,8 @@ from pinwatch.auth.client import Conversation
 from pinwatch.auth.refusals import AuthenticationFailed
 from pinwatch.encryption import EncryptedStream
 from pinwatch.errors import ProtocolViolation
+from pinwatch.lending import Key
 from pinwatch.parameters import Values, read_startup
-from pinwatch.pool import Key
 from pinwatch.tls import ALPN, ServerTls
 from pinwatch.wire import messages
 from pinwatch.wire.messages import HEADER, PASSWORD

@@ -11,8 +11,8 @@ from typing import Final, Protocol
 from pinwatch.auth.database import LoginRefused, login
 from pinwatch.encryption import EncryptedStream
 from pinwatch.errors import ClientError, ProtocolViolation
+from pinwatch.lending import Key
 from pinwatch.parameters import NEUTRAL, Values
-from pinwatch.pool import Key
 from pinwatch.responses import client_error
 from pinwatch.tls import channel_binding
 from pinwatch.wire import messages

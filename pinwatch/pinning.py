@@ -10,11 +10,11 @@ from time import monotonic
 from typing import Final, Protocol
 
 from pinwatch import events
+from pinwatch.lending import Key
 from pinwatch.peers import BorrowedConnection
 from pinwatch.pins.advice import advice
 from pinwatch.pins.sqlcommenter import tags
 from pinwatch.pins.verdict import Finding, Verdict
-from pinwatch.pool import Key
 from pinwatch.responses import Client
 from pinwatch.state import SessionState
 

@@ -9,81 +9,16 @@ Waiters are served in the order in which they came; connections are lent last in
 first out.
 """
 
-from abc import ABCMeta, abstractmethod
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable
-from typing import Final, NamedTuple
-
-from mypy_extensions import mypyc_attr
+from typing import Final
 
 from pinwatch.clock import Clock
-from pinwatch.counters import EndpointCounters
 from pinwatch.errors import ClientError, borrow_timeout
+from pinwatch.lending import Borrower, Connection, Key, Lender, Queue
 
 UNUSED_AFTER: Final = 300.0  # seconds without use, from which max_idle holds
 MAX_AGE: Final = 24 * 3600.0  # seconds; an older connection is closed when idle
-
-Key = tuple[bytes, bytes]
-"""User and database."""
-
-
-@mypyc_attr(allow_interpreted_subclasses=True)
-class Connection(metaclass=ABCMeta):
-    """What the pool knows of a database connection."""
-
-    __slots__ = ("idle_since", "key", "opened_at")
-
-    key: Key
-    idle_since: float
-    opened_at: float
-
-    @abstractmethod
-    def close(self, reason: str) -> None:
-        """End it; ``Pool.closed`` follows when the server has let go."""
-
-
-@mypyc_attr(allow_interpreted_subclasses=True)
-class Borrower(metaclass=ABCMeta):
-    """What the pool knows of a client session."""
-
-    __slots__ = ("counters", "key", "pool")
-
-    key: Key
-    counters: EndpointCounters
-
-    pool: "Lender"
-    """Where it waits, or whose connection it has."""
-
-    @abstractmethod
-    def lend(self, connection: Connection) -> None: ...
-
-    @abstractmethod
-    def refuse(self, error: ClientError) -> None: ...
-
-
-class Wait(NamedTuple):
-    """When it began, and when it is in vain, in seconds."""
-
-    began: float
-    deadline: float
-
-
-@mypyc_attr(allow_interpreted_subclasses=True)
-class Lender(metaclass=ABCMeta):
-    """A pool, or one that chooses among pools."""
-
-    __slots__ = ()
-
-    @abstractmethod
-    def borrow(self, borrower: Borrower, patience: float = 0) -> Connection | None:
-        """See ``Pool.borrow``."""
-
-    def give_back(self, connection: Connection) -> None:
-        """The borrower is done with it."""
-        raise RuntimeError("a connection was given back to who lends none")
-
-    def take_back(self, borrower: Borrower) -> None:  # noqa: B027 - most lend nothing
-        """The borrower waits no longer, nor comes again."""
 
 
 class Pool(Lender):
@@ -112,11 +47,11 @@ class Pool(Lender):
         self.soon = soon
         self.max_idle = max_connections
         self.paused = 0  # by how many
-        self.idle: dict[Key, list[Connection]] = {}
+        self.idle: dict[Key, list[Connection]] = {}  # none is ever taken out
         self.borrowed: set[Connection] = set()
         self.closing: set[Connection] = set()
         self.opening: Counter[Key] = Counter()
-        self.waiting: OrderedDict[Borrower, Wait] = OrderedDict()
+        self.waiting = Queue()
         self.retry_at: dict[Key, float] = {}
         self.swap = False  # lend each borrower another connection than the last
         self._last: dict[Borrower, Connection] = {}  # while swap
@@ -144,7 +79,9 @@ class Pool(Lender):
         """
         borrower.pool = self
         if not self.waiting and not self.paused:
-            idle = self.idle.get(borrower.key)
+            idle = borrower.shelf
+            if idle is None or borrower.shelf_of is not self:
+                idle = self._shelf(borrower)
             if idle and (not self.swap or self._other(borrower, idle)):
                 connection = idle.pop()
                 self.borrowed.add(connection)
@@ -155,7 +92,7 @@ class Pool(Lender):
         patience = max(patience, self.borrow_timeout)
         now = self.now()
         behind = bool(self.waiting) and self._full
-        self.waiting[borrower] = Wait(now, now + patience)
+        self.waiting.append(borrower, now, now + patience)
         if not patience:
             self.soon(self.sweep)
         if not behind:
@@ -164,14 +101,14 @@ class Pool(Lender):
 
     def adopt(self, other: "Pool") -> None:
         """Take over those who wait in other, with what is left of their patience."""
-        waiting = sorted(
-            (*self.waiting.items(), *other.waiting.items()),
-            key=lambda item: item[1].began,
+        waits = sorted(
+            [*self.waiting.waits(), *other.waiting.waits()],
+            key=lambda wait: wait.began,
         )
-        for borrower in other.waiting:
-            borrower.pool = self
-        other.waiting.clear()
-        self.waiting = OrderedDict(waiting)
+        self.waiting, other.waiting = Queue(), Queue()
+        for wait in waits:
+            wait.borrower.pool = self
+            self.waiting.append(wait.borrower, wait.began, wait.deadline)
         self.match()
 
     def pause(self) -> None:
@@ -209,8 +146,8 @@ class Pool(Lender):
         """The borrower waits no longer, nor comes again."""
         self._last.pop(borrower, None)
         if borrower in self.waiting:
-            first = next(iter(self.waiting)) is borrower
-            del self.waiting[borrower]
+            first = self.waiting.first is borrower
+            self.waiting.remove(borrower)
             self._full = False
             if first:
                 self.match()
@@ -238,7 +175,7 @@ class Pool(Lender):
         self._end_opening(key)
         for borrower in self.waiting:
             if borrower.key == key:
-                del self.waiting[borrower]
+                self.waiting.remove(borrower)
                 borrower.counters.borrows_refused += 1
                 borrower.refuse(error)
                 break
@@ -254,11 +191,12 @@ class Pool(Lender):
         """What time alone brings: waits that are over, openings to try again."""
         now = self.now()
         due = False
-        for borrower, wait in list(self.waiting.items()):
-            if wait.deadline > now or borrower not in self.waiting:
+        for wait in self.waiting.waits():
+            borrower = wait.borrower
+            if wait.deadline > now or borrower.wait is not wait:
                 continue
             due = True
-            del self.waiting[borrower]
+            self.waiting.remove(borrower)
             borrower.counters.borrow_timeouts += 1
             borrower.refuse(borrow_timeout())
         for key in [key for key, at in self.retry_at.items() if at <= now]:
@@ -290,7 +228,7 @@ class Pool(Lender):
         if self.paused:
             return
         covered: Counter[Key] = Counter()
-        for borrower in list(self.waiting):
+        for borrower in self.waiting:
             if borrower not in self.waiting:
                 continue
             key = borrower.key
@@ -324,7 +262,7 @@ class Pool(Lender):
             self._serving = False
 
     def _pass_on(self, connection: Connection) -> None:
-        borrower = next(iter(self.waiting), None)
+        borrower = self.waiting.first
         if (
             borrower is not None
             and borrower.key == connection.key
@@ -338,7 +276,7 @@ class Pool(Lender):
 
     def _lend(self, borrower: Borrower, connection: Connection) -> None:
         """To one who waited."""
-        wait = self.waiting.pop(borrower)
+        wait = self.waiting.remove(borrower)
         borrower.counters.borrows_waited += 1
         borrower.counters.borrow_latency.observe(self.now() - wait.began)
         if self.swap:
@@ -371,33 +309,26 @@ class Pool(Lender):
         if oldest is not None:
             oldest.close("Room was needed for another user or database.")
 
+    def _shelf(self, borrower: Borrower) -> list[Connection] | None:
+        """Those that are idle for borrower; found once, and kept with it."""
+        shelf = self.idle.get(borrower.key)
+        borrower.shelf, borrower.shelf_of = shelf, self
+        return shelf
+
     def _store(self, connection: Connection) -> None:
-        connection.idle_since = self.now()
-        idle = self.idle.get(connection.key)
-        if idle is None:
-            self.idle[connection.key] = [connection]
-        else:
-            idle.append(connection)
+        connection.idle_since = self.clock.now * self.scale
+        shelf = connection.shelf
+        if shelf is None:
+            shelf = connection.shelf = self.idle.setdefault(connection.key, [])
+        shelf.append(connection)
 
     def _remove(self, connection: Connection) -> None:
         self.borrowed.discard(connection)
-        idle = self.idle.get(connection.key)
-        if idle is not None and connection in idle:
-            idle.remove(connection)
-            if not idle:
-                del self.idle[connection.key]
+        shelf = connection.shelf
+        if shelf is not None and connection in shelf:
+            shelf.remove(connection)
 
     def _end_opening(self, key: Key) -> None:
         self.opening[key] -= 1
         if not self.opening[key]:
             del self.opening[key]
-
-
-class _Nowhere(Lender):
-    """Of a borrower that has asked for nothing yet."""
-
-    def borrow(self, borrower: Borrower, patience: float = 0) -> Connection | None:
-        return None
-
-
-NOWHERE: Final = _Nowhere()

@@ -14,8 +14,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from pinwatch.counters import TargetCounters
+from pinwatch.due import Change
 from pinwatch.pins.verdict import Verdict
-from pinwatch.replies import Change, Replies
+from pinwatch.replies import Replies
 from pinwatch.statements import Registry, Statement
 from pinwatch.wire.messages import close_statement, parse
 

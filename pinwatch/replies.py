@@ -1,9 +1,9 @@
 """The replies that a database connection owes: who gets them, and when none is left.
 
 Owns the count. Each message that the server will answer with ReadyForQuery has an
-entry, and so has each Parse and Close, since those are also sent by the proxy on its
-own account and their answers then swallowed. Everything else in a reply belongs to
-the client and needs no entry.
+entry in what is due, and so has each Parse and Close, since those are also sent by the
+proxy on its own account and their answers then swallowed. Everything else in a reply
+belongs to the client and needs no entry.
 
 Three things make the count hard, and are settled here. After an error in an extended
 batch the server skips to the next Sync, Query included. While it reads COPY data it
@@ -13,42 +13,21 @@ and ``uncertain`` asks for a fence before the connection is given back: a query 
 proxy's own, before whose answer all others must come.
 """
 
-from collections import deque
-from typing import Final
-
-QUERY: Final = 1  # Query or FunctionCall
-QUERY_IN_BATCH: Final = 2  # the same, with no Sync after the batch before it
-SYNC: Final = 3
-COPY_END: Final = 4  # CopyDone or CopyFail, sent before the server asked for data
-UNNAMED_PARSE: Final = 5
-PLAIN: Final = 6  # a Parse or Close of what the proxy does not keep
-INJECTED: Final = 7  # a Query of the proxy's own, swallowed through its ReadyForQuery
-FENCE: Final = 8
-
-ANSWERED_BY_READY: Final = frozenset((QUERY, QUERY_IN_BATCH, SYNC, INJECTED, FENCE))
-ENDED_BY_READY: Final = frozenset((QUERY, INJECTED, FENCE))  # also after an error
-ENDS_OF_BATCH: Final = frozenset((QUERY, QUERY_IN_BATCH, SYNC))
-
-
-class Change:
-    """What a Parse or Close changes, or a Query in a batch, unless it is skipped.
-
-    The change is made when the message is sent; undo takes it back when the server
-    refuses or skips the message. One of a Query stands before the Query's entry, and
-    has no answer of its own.
-    """
-
-    __slots__ = ("swallow",)
-    answered = True
-
-    def __init__(self, swallow: bool) -> None:
-        self.swallow = swallow
-
-    def undo(self) -> None:
-        raise NotImplementedError
-
-
-Entry = int | Change
+from pinwatch.due import (
+    COPY_END,
+    ENDED_BY_READY,
+    ENDS_OF_BATCH,
+    FENCE,
+    PLAIN,
+    QUERY,
+    QUERY_IN_BATCH,
+    SYNC,
+    UNNAMED_PARSE,
+    Change,
+    Due,
+    Entry,
+    answered_by_ready,
+)
 
 
 class Replies:
@@ -69,7 +48,7 @@ class Replies:
     )
 
     def __init__(self) -> None:
-        self.due: deque[Entry] = deque()
+        self.due = Due()
         self.changes = 0  # entries of due that are a Change
         self.segment = 0  # batches sent so far, each up to its Sync or Query
         self.barrier = -1  # the batch of whose end, or SQL, nothing is known before
@@ -172,8 +151,8 @@ class Replies:
         due = self.due
         self.copying = self.ignored_syncs = False
         while due:
-            entry = due.popleft()
-            if entry in ANSWERED_BY_READY:
+            entry = due.take()
+            if isinstance(entry, int) and answered_by_ready(entry):
                 if due:
                     self._pass_copy_ends()
                 if entry != SYNC:
@@ -192,9 +171,9 @@ class Replies:
         due = self.due
         if due and due[0] == COPY_END:
             self._pass_copy_ends()
-        if not due or due[0] in ANSWERED_BY_READY:
+        if not due or answered_by_ready(due[0]):
             return None
-        entry = due.popleft()
+        entry = due.take()
         if isinstance(entry, Change):
             self.changes -= 1
         return entry
@@ -213,7 +192,7 @@ class Replies:
         due = self.due
         dropped: list[Entry] = []
         while due and due[0] != SYNC:
-            entry = due.popleft()
+            entry = due.take()
             if entry == QUERY_IN_BATCH:
                 self.uncertain = True
             dropped.append(entry)
@@ -226,10 +205,10 @@ class Replies:
     def copy_in(self) -> None:
         """CopyInResponse: from now the server ignores Sync, to the data's end."""
         due = self.due
-        query = due.popleft() if due and due[0] in (QUERY, QUERY_IN_BATCH) else None
+        query = due.take() if due and due[0] in (QUERY, QUERY_IN_BATCH) else None
         self.copying = True
         while due and self.copying:
-            entry = due.popleft()
+            entry = due.take()
             if entry == COPY_END:
                 self.copying = False
             elif entry == SYNC:
@@ -240,7 +219,7 @@ class Replies:
         if query is None:
             self._keep_batch_open()
         else:
-            due.appendleft(query)
+            due.prepend(query)
 
     def _keep_batch_open(self) -> None:
         """The batch of a COPY lasts until a Sync or Query that comes after the data."""
@@ -254,7 +233,7 @@ class Replies:
     def _pass_copy_ends(self) -> None:
         """Drop those that ended nothing, or what is over."""
         while self.due and self.due[0] == COPY_END:
-            self.due.popleft()
+            self.due.take()
 
     def _drop(self, entry: Entry, undo: bool) -> None:
         if isinstance(entry, Change):
@@ -275,8 +254,8 @@ class Replies:
         if self.uncertain and self.due and not self.in_request():
             return True
         earlier = False
-        for entry in reversed(self.due):
-            if entry in ANSWERED_BY_READY:
+        for entry in self.due.backwards():
+            if answered_by_ready(entry):
                 earlier = True
             elif earlier and (entry == UNNAMED_PARSE or isinstance(entry, Change)):
                 return True

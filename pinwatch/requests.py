@@ -171,7 +171,7 @@ class Requests:
         """
         replies = responses.replies
         if self.input:
-            data = self.input + data
+            data = self.input + data if data else self.input
             self.input = b""
         end: i64 = len(data)
         at: i64 = self.passing

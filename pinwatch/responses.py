@@ -13,10 +13,11 @@ from librt.strings import read_i32_be
 from mypy_extensions import i64
 
 from pinwatch.counters import TargetCounters
+from pinwatch.due import FENCE, INJECTED, Change
 from pinwatch.errors import FATAL, ClientError, ProtocolViolation
 from pinwatch.parameters import ACCEPTED, NEUTRAL, Values
 from pinwatch.prepared import ClientStatements, ServerStatements
-from pinwatch.replies import FENCE, INJECTED, Change, Replies
+from pinwatch.replies import Replies
 from pinwatch.statements import Registry
 from pinwatch.wire import messages
 from pinwatch.wire.messages import (

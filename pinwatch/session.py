@@ -25,11 +25,11 @@ from pinwatch.errors import (
     protocol_violation,
 )
 from pinwatch.greeting import Door, Greeting
+from pinwatch.lending import NOWHERE, Connection, Key, Lender
 from pinwatch.parameters import NEUTRAL, Values
 from pinwatch.peers import BorrowedConnection, Session
 from pinwatch.pinning import Pinning
 from pinwatch.pins.cache import VerdictCache
-from pinwatch.pool import NOWHERE, Connection, Key, Lender
 from pinwatch.prepared import ClientStatements
 from pinwatch.requests import Requests
 from pinwatch.responses import Client
@@ -145,7 +145,8 @@ class ClientSession(Session, Receiver):
         self.clock = house.clock
         self.connected_at = house.now()
         self.endpoint = endpoint
-        self.pool: Lender = NOWHERE
+        self.pool = NOWHERE
+        self.shelf = self.shelf_of = self.wait = None
         self.phase: Phase = GREETING
         self.key: Key = (b"", b"")
         self.parameters = NEUTRAL
@@ -222,7 +223,7 @@ class ClientSession(Session, Receiver):
         if not self.asked_at:
             self.asked_at = self.clock.now
         if connection is None:
-            requests.input += data
+            requests.input = requests.input + data if requests.input else data
             if self.waiting or not self._opens() or not self._borrowed():
                 self._adjust_reading()
                 return

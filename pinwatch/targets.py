@@ -23,7 +23,8 @@ from pinwatch.errors import (
     unreachable,
 )
 from pinwatch.introduction import Encryption
-from pinwatch.pool import Key, Pool
+from pinwatch.lending import Key
+from pinwatch.pool import Pool
 from pinwatch.responses import Row
 from pinwatch.sockets.connect import connect, connect_unix
 from pinwatch.sockets.loop import running

@@ -9,15 +9,16 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[1]
 FLOORS: Final = (
-    {"counters", "errors", "events", "marking"},
+    {"clock", "counters", "due", "errors", "events", "marking"},
     {"wire", "config"},
     {"pins", "auth", "tls", "infrastructure"},
-    {"encryption", "parameters", "pool", "replies", "statements", "state"},
-    {"prepared"},
+    {"encryption", "lending", "parameters", "replies", "statements", "state"},
+    {"pool", "prepared"},
     {"responses"},
     {"requests", "greeting", "introduction"},
     {"peers"},
     {"pinning"},
+    {"sockets"},
     {"session", "database"},
     {"admission", "targets"},
     {"endpoints", "health"},

@@ -17,7 +17,8 @@ from hypothesis.stateful import (
 from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters
 from pinwatch.errors import ClientError, request_error
-from pinwatch.pool import NOWHERE, Borrower, Connection, Key, Lender, Pool
+from pinwatch.lending import NOWHERE, Borrower, Connection, Key, Lender
+from pinwatch.pool import Pool
 
 ADA: Key = (b"ada", b"shop")
 BOB: Key = (b"bob", b"shop")
@@ -33,6 +34,7 @@ class Wire(Connection):
         self.pool = pool
         self.key = key
         self.idle_since = -1.0
+        self.shelf = None
         self.opened_at = 0.0
         self.reasons: list[str] = []
 
@@ -48,6 +50,7 @@ class Session(Borrower):
         self.key = key
         self.counters = EndpointCounters()
         self.pool: Lender = NOWHERE
+        self.shelf = self.shelf_of = self.wait = None
         self.connection: Connection | None = None
         self.errors: list[str] = []
 
@@ -602,9 +605,7 @@ class Schedules(RuleBasedStateMachine):
     def sweep(self, seconds: float) -> None:
         self.clock.now += seconds
         self.pool.sweep()
-        assert all(
-            wait.deadline > self.clock.now for wait in self.pool.waiting.values()
-        )
+        assert all(wait.deadline > self.clock.now for wait in self.pool.waiting.waits())
         assert all(at > self.clock.now for at in self.pool.retry_at.values())
 
     @rule()

@@ -9,8 +9,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from pinwatch.counters import TargetCounters
+from pinwatch.due import FENCE, INJECTED
 from pinwatch.prepared import Removed, ServerStatements
-from pinwatch.replies import FENCE, INJECTED, Replies
+from pinwatch.replies import Replies
 from pinwatch.statements import Statement
 from pinwatch.wire import messages
 from pinwatch.wire.messages import message

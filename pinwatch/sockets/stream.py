@@ -96,12 +96,14 @@ class Stream(Transport, Watched):
 
     def _read(self, ending: bool) -> None:
         """What is here; and to the end, where it is told that it is near."""
-        for _ in range(READS):
+        reads = 0
+        while reads < READS:
+            reads += 1
             if self._paused or self._closing:
                 return
             size = self._size
             try:
-                data = read(self._fd, size)
+                data: bytes = read(self._fd, size)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:

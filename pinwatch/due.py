@@ -1,0 +1,100 @@
+"""What one database connection has to answer, in order: the entries and their queue.
+
+Each message that the server will answer with ReadyForQuery has an entry, and so has
+each Parse and Close. Does not know which entry an answer belongs to.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+QUERY: Final = 1  # Query or FunctionCall
+QUERY_IN_BATCH: Final = 2  # the same, with no Sync after the batch before it
+SYNC: Final = 3
+COPY_END: Final = 4  # CopyDone or CopyFail, sent before the server asked for data
+UNNAMED_PARSE: Final = 5
+PLAIN: Final = 6  # a Parse or Close of what the proxy does not keep
+INJECTED: Final = 7  # a Query of the proxy's own, swallowed through its ReadyForQuery
+FENCE: Final = 8
+
+ENDED_BY_READY: Final = frozenset((QUERY, INJECTED, FENCE))  # also after an error
+ENDS_OF_BATCH: Final = frozenset((QUERY, QUERY_IN_BATCH, SYNC))
+
+PASSED: Final = 64  # entries that are kept behind the first one, at most as many again
+
+
+class Change:
+    """What a Parse or Close changes, or a Query in a batch, unless it is skipped.
+
+    The change is made when the message is sent; undo takes it back when the server
+    refuses or skips the message. One of a Query stands before the Query's entry, and
+    has no answer of its own.
+    """
+
+    __slots__ = ("swallow",)
+    answered = True
+
+    def __init__(self, swallow: bool) -> None:
+        self.swallow = swallow
+
+    def undo(self) -> None:
+        raise NotImplementedError
+
+
+Entry = int | Change
+
+
+def answered_by_ready(entry: Entry) -> bool:
+    """Whether ReadyForQuery is its answer, or the end of it."""
+    return isinstance(entry, int) and (entry <= SYNC or entry >= INJECTED)
+
+
+class Due:
+    """A queue of entries; the first one is answered first."""
+
+    __slots__ = ("_entries", "_first")
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self._first = 0  # of those that are due; the others are past
+
+    def __bool__(self) -> bool:
+        return self._first < len(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries) - self._first
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries[self._first :])
+
+    def __getitem__(self, at: int) -> Entry:
+        """at counts from the first; raises IndexError."""
+        return self._entries[self._first + at]
+
+    def __setitem__(self, at: int, entry: Entry) -> None:
+        self._entries[self._first + at] = entry
+
+    def backwards(self) -> Iterator[Entry]:
+        return reversed(self._entries[self._first :])
+
+    def append(self, entry: Entry) -> None:
+        self._entries.append(entry)
+
+    def prepend(self, entry: Entry) -> None:
+        """Before the first one."""
+        self._entries.insert(self._first, entry)
+
+    def take(self) -> Entry:
+        """The first one, which is due no longer; raises IndexError."""
+        entries, first = self._entries, self._first
+        if first == len(entries) - 1:
+            entry = entries.pop()
+            if first:
+                self._entries, self._first = [], 0
+            return entry
+        entry = entries[first]
+        first += 1
+        if first > PASSED and first > len(entries) - first:
+            del entries[:first]
+            first = 0
+        self._first = first
+        return entry
