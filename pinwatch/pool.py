@@ -135,9 +135,10 @@ class Pool(Lender):
 
     def give_back(self, connection: Connection) -> None:
         """The borrower is done; who waited longest goes on in this very call."""
-        if (self.waiting and not self.paused) or self._serving:
+        if self._serving:
             self._returned.append(connection)
-            self._serve()
+        elif self.waiting and not self.paused:
+            self._serve(connection)
         else:
             self.borrowed.discard(connection)
             self._store(connection)
@@ -250,12 +251,11 @@ class Pool(Lender):
                 self._make_room()
                 break
 
-    def _serve(self) -> None:
+    def _serve(self, connection: Connection) -> None:
         """Lend what came back; a borrower may give it back before this is over."""
-        if self._serving:
-            return
         self._serving = True
         try:
+            self._pass_on(connection)
             while self._returned:
                 self._pass_on(self._returned.pop())
         finally:

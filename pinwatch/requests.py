@@ -45,9 +45,11 @@ MAX_STATEMENT: Final = 16_384  # bytes of a statement's text; a longer one is no
 MAX_QUERY: Final = MAX_STATEMENT + 5  # the length of a Query with such a text
 SHOWN: Final = 2_048  # bytes that are waited for of a longer Query, for people to see
 STATEMENT: Final = ord("S")  # of Describe and Close; the other is P, a portal
+NO_TYPES: Final = b"\0\0\0"  # the end of a text, and the number of its types
 MAX_NAMES: Final = 8_192  # bytes of a message in which its names must end
 KINDS: Final = frozenset(b"BCDEFHPQSXdcf")
-REFERRING: Final = frozenset((PARSE, BIND, DESCRIBE, CLOSE))
+REFERRING: Final = bytes(kind in (PARSE, BIND, DESCRIBE, CLOSE) for kind in range(256))
+"""1 for what names a prepared statement, or a portal."""
 OUTSIDE: Final = frozenset((COPY_DATA, COPY_DONE, COPY_FAIL, FLUSH))
 """What the server ignores while it serves no request."""
 
@@ -199,7 +201,7 @@ class Requests:
             elif kind == EXECUTE:
                 replies.batch()
                 self.traffic.statements += 1
-            elif kind in REFERRING:
+            elif REFERRING[kind]:
                 try:
                     change = self._refer(kind, data, at, following, responses)
                 except Incomplete:
@@ -314,8 +316,8 @@ class Requests:
     ) -> Renamed | None:
         replies, server = responses.replies, responses.statements
         limit = min(following, text_at + MAX_STATEMENT + 1)
-        text_end = data.find(b"\0", text_at, limit)
-        if text_end < 0:
+        end = text_end(data, text_at, limit, following)
+        if end < 0:
             if len(data) < limit:
                 raise Incomplete
             change = self.statements.parse_unkept(name, server, replies)
@@ -325,7 +327,7 @@ class Requests:
         if following > len(data):
             raise Incomplete
         self.traffic.parses += 1
-        sql, definition = data[text_at:text_end], data[text_at:following]
+        sql, definition = data[text_at:end], data[text_at:following]
         verdict = self.verdicts.look(sql)
         if name:
             change = self.statements.parse(name, definition, verdict, server, replies)
@@ -333,7 +335,7 @@ class Requests:
             self.statements.parse_unnamed(definition, verdict, server, replies)
             change = None
         if replies.counting:
-            if self.verdicts.profile.parse_pins:
+            if self.verdicts.parse_pins:
                 self.judge.ran(parse_message(sql.decode("utf-8", "replace")))
             elif verdict is not None:
                 self.judge.prepared(verdict)
@@ -375,10 +377,29 @@ def bad_length(size: int) -> ProtocolViolation:
 
 def string_end(data: bytes, at: int, message_at: int, following: int) -> int:
     """Where what follows the string at at begins, within its message."""
-    limit = min(following, message_at + MAX_NAMES)
-    end = data.find(b"\0", at, limit)
-    if end >= 0:
-        return end + 1
-    if len(data) < limit:
+    limit: i64 = min(following, message_at + MAX_NAMES)
+    here: i64 = min(limit, len(data))
+    end: i64 = at
+    while end < here:  # most names are short
+        if not data[end]:
+            return end + 1
+        end += 1
+    if here < limit:
         raise Incomplete
     raise ProtocolViolation("invalid string in message")
+
+
+def text_end(data: bytes, at: int, limit: int, following: int) -> int:
+    """Where the text at at ends, before limit; -1 if that is not here.
+
+    What follows it in most messages is that there are no parameter types.
+    """
+    end = following - len(NO_TYPES)
+    if (
+        at <= end < limit
+        and following <= len(data)
+        and data[end:following] == NO_TYPES
+        and 0 not in data[at:end]
+    ):
+        return end
+    return data.find(b"\0", at, limit)

@@ -38,7 +38,15 @@ class Generation:
 class VerdictCache:
     """What is not there is found by parsing, unless a look at its bytes is enough."""
 
-    __slots__ = ("_old", "_young", "max_bytes", "max_texts", "misses", "profile")
+    __slots__ = (
+        "_old",
+        "_young",
+        "max_bytes",
+        "max_texts",
+        "misses",
+        "parse_pins",
+        "profile",
+    )
 
     def __init__(
         self,
@@ -47,6 +55,7 @@ class VerdictCache:
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self.profile = profile
+        self.parse_pins = profile.parse_pins
         self.max_texts = max_texts
         self.max_bytes = max_bytes
         self.misses = 0
@@ -64,7 +73,7 @@ class VerdictCache:
     def follow(self, profile: Profile) -> None:
         """Judge by profile from now on."""
         if profile is not self.profile:
-            self.profile = profile
+            self.profile, self.parse_pins = profile, profile.parse_pins
             self._young, self._old = Generation(), Generation()
 
     def look(self, sql: bytes) -> Verdict | None:
