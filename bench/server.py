@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Final
 from bench import install, process
 
 DATABASE: Final = "postgres"
+PATIENCE: Final = 20.0  # seconds for the server to let somebody in
 PASSWORD: Final = "correct-horse"
 ROLES: Final = {"trust": "bench", "scram": "bench_scram"}
 """A case's login to the role that logs in so."""
@@ -78,6 +80,7 @@ def running(folder: Path) -> Iterator[Server]:
     log = folder / "postgresql.log"
     with process.listening(command, port=port, log=log, user=user) as pid:
         where = ("-h", "127.0.0.1", "-p", str(port), "-d", DATABASE)
+        _wait_until_ready(where)
         psql = (install.postgresql("psql"), "-X", "-qAt", "-v", "ON_ERROR_STOP=1")
         _run(user, data, *psql, *where, "-U", "postgres", "-c", _SETUP)
         pgbench = install.postgresql("pgbench")
@@ -85,6 +88,15 @@ def running(folder: Path) -> Iterator[Server]:
         secret = "SELECT rolpassword FROM pg_authid WHERE rolname = 'bench_scram'"
         scram = _run(user, data, *psql, *where, "-U", "postgres", "-c", secret)
         yield Server(pid, port, scram.strip())
+
+
+def _wait_until_ready(where: tuple[str, ...]) -> None:
+    """It listens before it lets anybody in."""
+    deadline = time.monotonic() + PATIENCE
+    while subprocess.run([install.postgresql("pg_isready"), "-q", *where]).returncode:
+        if time.monotonic() > deadline:
+            raise process.NotStarted(f"PostgreSQL lets nobody in for {PATIENCE:.0f} s")
+        time.sleep(0.02)
 
 
 def _run(user: str | None, folder: Path, *command: str | Path) -> str:

@@ -6,7 +6,9 @@ tell those who wait when the database refuses. Does not know clients.
 
 import asyncio
 import contextlib
+import errno
 import logging
+import os
 import random
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, NamedTuple
@@ -439,5 +441,7 @@ def encryption(target: Target) -> Encryption | None:
 
 
 def reason(error: OSError) -> str:
-    """Why, in a few words, without the error's number."""
+    """Why, in a few words: the system's own, where it has some."""
+    if error.errno is not None and error.errno in errno.errorcode:
+        return os.strerror(error.errno)
     return (error.strerror or str(error) or type(error).__name__).rstrip(".")

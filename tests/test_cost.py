@@ -74,9 +74,9 @@ def stage() -> tuple[Client, Server]:
 @pytest.mark.parametrize(
     ("sent", "answer", "bound"),
     [
-        (SIMPLE, ANSWER, 63),
-        (EXTENDED, PARSED + BOUND + ANSWER, 101),
-        (PREPARED, BOUND + ANSWER, 90),
+        (SIMPLE, ANSWER, 76),
+        (EXTENDED, PARSED + BOUND + ANSWER, 129),
+        (PREPARED, BOUND + ANSWER, 103),
     ],
     ids=["simple", "extended", "prepared"],
 )

@@ -120,8 +120,11 @@ async def _addresses(
     loop: Loop, host: str, port: int, flags: int = 0
 ) -> list[tuple[int, tuple[str, int]]]:
     """Families and addresses, each once; raises OSError."""
-    found = await loop.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=flags
-    )
+    kind = {"type": socket.SOCK_STREAM, "proto": socket.IPPROTO_TCP}
+    try:
+        numeric = flags | socket.AI_NUMERICHOST
+        found = socket.getaddrinfo(host, port, flags=numeric, **kind)
+    except socket.gaierror:  # a name, which may take time
+        found = await loop.getaddrinfo(host, port, flags=flags, **kind)
     unique = {(family, address): None for family, _, _, _, address in found}
     return [(family, address) for family, address in unique]  # type: ignore[misc]
