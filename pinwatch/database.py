@@ -257,8 +257,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             self.counters.received += len(data)
             data = responses.receive(data, session.client)
             if data:
-                session.write(data)
                 session.traffic.sent += len(data)
+                session.write(data)
         if responses.done:
             responses.give_answer()
         self.check()

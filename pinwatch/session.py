@@ -261,8 +261,8 @@ class ClientSession(Session, Receiver):
         assert connection is not None
         data = requests.forward(data, connection.responses)
         if data:
-            connection.write(data)
             connection.counters.sent += len(data)
+            connection.write(data)
             if not connection.replies.due:
                 connection.check()
             elif not connection.asked_at:
@@ -380,10 +380,10 @@ class ClientSession(Session, Receiver):
         """Tell the client why, and end."""
         if self.phase is CLOSED:
             return
-        self.write(messages.error_response(errors.FATAL, error.sqlstate, error.text))
         self.house.observe(
             events.ClientRefused(self.number, error.text, error.sqlstate, error.log)
         )
+        self.write(messages.error_response(errors.FATAL, error.sqlstate, error.text))
         self._leave(requested=False)
 
     def _leave(self, requested: bool) -> None:
@@ -472,12 +472,12 @@ class ClientSession(Session, Receiver):
         if key is not None:
             greeting.append(messages.backend_key_data(*key))
         greeting.append(messages.ready_for_query(IDLE))
-        self.write(b"".join(greeting))
         self.phase = READY
         self.house.observe(
             events.ClientWelcomed(self.number, self.encryption is not None)
         )
         self.house.welcomed(self)
+        self.write(b"".join(greeting))
         if self.requests.input:
             self.receive(b"")
 
