@@ -15,6 +15,7 @@ COMPILED: Final = (
     "pinwatch/counters.py",
     "pinwatch/database.py",
     "pinwatch/due.py",
+    "pinwatch/encryption.py",
     "pinwatch/lending.py",
     "pinwatch/peers.py",
     "pinwatch/pinning.py",

@@ -8,7 +8,7 @@ import contextlib
 import ssl
 from typing import Final
 
-CHUNK: Final = 262_144  # bytes decrypted at a time
+RECORD: Final = 16_384  # bytes at a time: the most that TLS has in a record
 
 
 class EncryptedStream:
@@ -61,9 +61,8 @@ class EncryptedStream:
         """The records for data; none before the handshake is over."""
         if not self.established:
             return b""
-        view = memoryview(data)
-        while view:
-            view = view[self._tls.write(view) :]
+        for at in range(0, len(data), RECORD):
+            self._tls.write(data[at : at + RECORD])
         return self._outgoing.read()
 
     def end(self) -> bytes:
@@ -82,9 +81,12 @@ class EncryptedStream:
     def _decrypt(self) -> bytes:
         chunks: list[bytes] = []
         try:
-            while chunk := self._tls.read(CHUNK):
+            while self._incoming.pending or self._tls.pending():
+                chunk = self._tls.read(RECORD)
+                if not chunk:
+                    self.ended = True
+                    break
                 chunks.append(chunk)
-            self.ended = True
         except ssl.SSLWantReadError:
             pass
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
