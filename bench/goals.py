@@ -10,7 +10,8 @@ from typing import Final
 from bench.metrics import BY_KEY
 from bench.results import Run
 
-SUBJECT: Final = "pinwatch"
+YARDSTICKS: Final = ("direct", "pgbouncer")
+"""Subjects that are held to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +50,35 @@ GOALS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run says of one goal in one case."""
+    """What a run says of one goal in one case, of one subject."""
 
     case: str
+    subject: str
     goal: Goal
     reached: float
     met: bool
 
 
 def outcomes(run: Run) -> Iterator[Outcome]:
-    """Each goal in each case of the run that tells of it."""
+    """Each goal in each case of the run that tells of it, of each subject."""
     for goal in GOALS:
-        for case in run.readings:
+        for case, subjects in run.readings.items():
             if not fnmatchcase(case, goal.cases):
                 continue
-            summary = run.summary(case, SUBJECT, goal.metric)
-            if summary is None:
-                continue
-            reached = summary.median if goal.absolute else summary.ratio
-            if reached is None:
-                continue
-            if BY_KEY[goal.metric].higher_is_better:
-                met = reached >= goal.bound
-            else:
-                met = reached <= goal.bound
-            yield Outcome(case, goal, reached, met)
+            for subject in subjects:
+                if subject not in YARDSTICKS:
+                    yield from _outcome(run, case, subject, goal)
+
+
+def _outcome(run: Run, case: str, subject: str, goal: Goal) -> Iterator[Outcome]:
+    summary = run.summary(case, subject, goal.metric)
+    if summary is None:
+        return
+    reached = summary.median if goal.absolute else summary.ratio
+    if reached is None:
+        return
+    if BY_KEY[goal.metric].higher_is_better:
+        met = reached >= goal.bound
+    else:
+        met = reached <= goal.bound
+    yield Outcome(case, subject, goal, reached, met)

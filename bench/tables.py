@@ -139,6 +139,7 @@ def _goals(run: Run) -> Table:
     rows = [
         (
             outcome.case,
+            outcome.subject,
             BY_KEY[outcome.goal.metric].title,
             f"{'≥' if BY_KEY[outcome.goal.metric].higher_is_better else '≤'} "
             f"{outcome.goal.bound:.2f}{'' if outcome.goal.absolute else 'x'}",
@@ -147,7 +148,7 @@ def _goals(run: Run) -> Table:
         )
         for outcome in outcomes(run)
     ]
-    return Table("Goals", ("case", "metric", "bound", "reached", ""), rows)
+    return Table("Goals", ("case", "subject", "metric", "bound", "reached", ""), rows)
 
 
 def change(before: Run, after: Run) -> Table:

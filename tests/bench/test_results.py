@@ -88,10 +88,13 @@ def test_goals_are_met_or_missed_by_ratio() -> None:
     run = a_run(
         pgbouncer=[{"tps": 100, "cpu_us_per_transaction": 20.0}],
         pinwatch=[{"tps": 100, "cpu_us_per_transaction": 21.0}],
+        compiled=[{"tps": 99, "cpu_us_per_transaction": 20.0}],
     )
-    assert {each.goal.metric: each.met for each in outcomes(run)} == {
-        "tps": True,
-        "cpu_us_per_transaction": False,
+    assert {(each.subject, each.goal.metric): each.met for each in outcomes(run)} == {
+        ("pinwatch", "tps"): True,
+        ("pinwatch", "cpu_us_per_transaction"): False,
+        ("compiled", "tps"): False,
+        ("compiled", "cpu_us_per_transaction"): True,
     }
 
 
