@@ -66,6 +66,9 @@ class Due:
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries[self._first :])
 
+    def __contains__(self, entry: Entry) -> bool:
+        return entry in self._entries[self._first :]
+
     def __getitem__(self, at: int) -> Entry:
         """at counts from the first; raises IndexError."""
         return self._entries[self._first + at]

@@ -377,6 +377,8 @@ def bad_length(size: int) -> ProtocolViolation:
 
 def string_end(data: bytes, at: int, message_at: int, following: int) -> int:
     """Where what follows the string at at begins, within its message."""
+    if at < following and at < len(data) and not data[at]:
+        return at + 1
     limit: i64 = min(following, message_at + MAX_NAMES)
     here: i64 = min(limit, len(data))
     end: i64 = at

@@ -16,7 +16,7 @@ from pinwatch.sockets.transport import Listening, Receiver, Transport
 
 SMALL: Final = 479  # bytes read at a time: with what they are kept in, 512
 USUAL: Final = 16_384  # where there was more than that
-LARGE: Final = 262_144  # and where there was more than that, too
+LARGE: Final = 65_536  # and where there was more than that, too; malloc maps no such
 READS: Final = 8  # of one stream, before others have their turn
 
 HIGH: Final = 65_536  # bytes not taken, from which the receiver is to pause
@@ -77,7 +77,7 @@ class Stream(Transport, Watched):
             if mask & WRITABLE and self._unsent:
                 self._flush()
             if mask & ~WRITABLE:
-                self._read(ending=bool(mask & ~(READABLE | WRITABLE)))
+                self._read(mask > READABLE | WRITABLE)
         except Exception as error:
             self._loop.call_exception_handler(
                 {"message": "A receiver failed.", "exception": error, "transport": self}

@@ -1,0 +1,43 @@
+"""The queue of what is due, beside a list."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pinwatch.due import PASSED, PLAIN, QUERY, SYNC, Due, answered_by_ready
+
+
+@given(st.lists(st.sampled_from(["append", "take", "prepend"]), max_size=4 * PASSED))
+def test_it_is_a_queue(steps: list[str]) -> None:
+    due, entries = Due(), list[object]()
+    for number, step in enumerate(steps):
+        if step == "append":
+            due.append(number)
+            entries.append(number)
+        elif step == "prepend":
+            due.prepend(number)
+            entries.insert(0, number)
+        elif entries:
+            assert due.take() == entries.pop(0)
+        assert list(due) == entries
+        assert list(due.backwards()) == entries[::-1]
+        assert len(due) == len(entries)
+        assert bool(due) is bool(entries)
+        assert (number in due) is (number in entries)
+
+
+def test_what_is_past_is_not_kept() -> None:
+    due = Due()
+    for number in range(10 * PASSED):
+        due.append(number)
+    for _ in range(10 * PASSED - 1):
+        due.take()
+        assert len(due._entries) <= max(2 * len(due) + 1, len(due) + PASSED + 1)
+    due[0] = SYNC
+    assert due[0] == SYNC
+    assert due.take() == SYNC
+    assert not due
+
+
+def test_what_ready_for_query_answers() -> None:
+    assert answered_by_ready(QUERY)
+    assert not answered_by_ready(PLAIN)
