@@ -267,9 +267,10 @@ def test_the_cap_follows_the_target() -> None:
 def test_looks_at_the_target_take_no_connection_beyond_the_cap(
     proxy: Proxies, direct: psycopg.Connection[Any]
 ) -> None:
-    running = proxy(1, time_scale=600)
     others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
     before = value(direct, others)
+    running = proxy(1, time_scale=600)
+    eventually(lambda: value(direct, others) == before)
     with connected(running) as busy:
         clock = running.proxy.time
         for statement in "BEGIN", "COMMIT":
