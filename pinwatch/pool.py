@@ -316,7 +316,7 @@ class Pool(Lender):
         return shelf
 
     def _store(self, connection: Connection) -> None:
-        connection.idle_since = self.clock.now * self.scale
+        connection.idle_since = self.now()
         shelf = connection.shelf
         if shelf is None:
             shelf = connection.shelf = self.idle.setdefault(connection.key, [])

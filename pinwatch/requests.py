@@ -38,7 +38,6 @@ from pinwatch.wire.messages import (
     TERMINATE,
     error_response,
     ready_for_query,
-    unpack_header,
 )
 
 MAX_STATEMENT: Final = 16_384  # bytes of a statement's text; a longer one is not kept
@@ -359,7 +358,7 @@ class Requests:
 
 def header(data: bytes, at: int) -> tuple[int, int]:
     """Kind and length of the message at at; raises ProtocolViolation."""
-    kind, size = unpack_header(data, at)
+    kind, size = HEADER.unpack_from(data, at)
     if kind not in KINDS:
         raise bad_kind(kind)
     if not 4 <= size <= MAX_MESSAGE:

@@ -166,10 +166,8 @@ class Selector:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
-        self._known: set[int] = set()
 
     def register(self, fd: int, mask: int, /) -> None:
-        self._known.add(fd)
         self.modify(fd, mask)
 
     def modify(self, fd: int, mask: int, /) -> None:
@@ -185,7 +183,6 @@ class Selector:
             self._selector.unregister(fd)
 
     def unregister(self, fd: int, /) -> None:
-        self._known.remove(fd)
         if fd in self._selector.get_map():
             self._selector.unregister(fd)
 

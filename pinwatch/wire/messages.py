@@ -4,7 +4,7 @@ Owns names and layouts, as in PostgreSQL's ``protocol.h`` and its manual's chapt
 "Message Formats". Does not know which message is legal when.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from struct import Struct
 from typing import Final
 
@@ -70,9 +70,6 @@ SSL_REQUEST_CODE: Final = 80877103
 GSSENC_REQUEST_CODE: Final = 80877104
 
 HEADER: Final = Struct("!BI")
-unpack_header: Final[Callable[[bytes, int], tuple[int, int]]] = HEADER.unpack_from
-"""Kind and length of the message that begins at an offset."""
-
 INT32: Final = Struct("!I")
 
 MAX_MESSAGE: Final = 0x3FFFFFFF  # bytes; PostgreSQL's MaxAllocSize
