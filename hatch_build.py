@@ -27,13 +27,18 @@ COMPILED: Final = (
     "pinwatch/requests.py",
     "pinwatch/responses.py",
     "pinwatch/session.py",
+    "pinwatch/sockets/calls.py",
     "pinwatch/sockets/poller.py",
+    "pinwatch/sockets/polls.py",
     "pinwatch/sockets/stream.py",
     "pinwatch/sockets/transport.py",
     "pinwatch/wire/messages.py",
 )
 """What every chunk passes through. `parameters` and `statements` stay as they are:
 weak references to their instances are kept, which compiled classes do not allow."""
+
+IN_C: Final = {"pinwatch.sockets._calls": "pinwatch/sockets/_calls.c"}
+"""What the compiled modules use instead of Python's library, by their names."""
 
 
 class Compiling(BuildHookInterface[BuilderConfig]):
@@ -76,7 +81,7 @@ def _compile(scratch: Path, target: Path) -> None:
     """Compile the modules into target, as a wheel lays them out."""
     # Only a compiling build has these.
     from mypyc.build import mypycify
-    from setuptools import Distribution
+    from setuptools import Distribution, Extension
 
     generated = str(scratch / "generated")
     extensions = mypycify(
@@ -85,6 +90,7 @@ def _compile(scratch: Path, target: Path) -> None:
         target_dir=generated,
         debug_level="0",
     )
+    extensions += [Extension(name, [source]) for name, source in IN_C.items()]
     distribution = Distribution({"name": "pinwatch", "ext_modules": extensions})
     command = distribution.get_command_obj("build_ext")
     command.build_lib = str(target)

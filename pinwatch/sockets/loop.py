@@ -6,7 +6,8 @@ from contextvars import Context
 from typing import Any, TypeVarTuple, cast
 
 from pinwatch.clock import Clock
-from pinwatch.sockets.poller import Poller, system_poll
+from pinwatch.sockets.poller import Poller
+from pinwatch.sockets.polls import system_poll
 
 Arguments = TypeVarTuple("Arguments")
 

@@ -5,23 +5,16 @@ from any selector; a stream is told at once, in as many rounds as come before as
 has something to do.
 """
 
-import select
 import selectors
 from collections.abc import Mapping
 from contextlib import suppress
 from time import monotonic
-from typing import Any, Final, Protocol
+from typing import Any
 
-from mypy_extensions import trait
+from mypy_extensions import i64, trait
 
 from pinwatch.clock import Clock
-
-READABLE: Final = 1  # as EPOLLIN
-WRITABLE: Final = 4  # as EPOLLOUT
-ENDING: Final = 0x2000  # as EPOLLRDHUP: the peer sends nothing after what is here
-EDGE: Final = 1 << 31  # as EPOLLET: told once, until it is asked for again
-
-MOST: Final = 256  # events taken in one round
+from pinwatch.sockets.polls import EDGE, ENDING, READABLE, WRITABLE, Poll, mask_of
 
 
 @trait
@@ -32,21 +25,6 @@ class Watched:
 
     def ready(self, mask: int) -> None:
         """mask is of READABLE, WRITABLE, ENDING, and others for a failure."""
-
-
-class Poll(Protocol):
-    """As much of ``select.epoll`` as is used."""
-
-    def register(self, fd: int, mask: int, /) -> None: ...
-
-    def modify(self, fd: int, mask: int, /) -> None: ...
-
-    def unregister(self, fd: int, /) -> None: ...
-
-    def poll(self, timeout: float, most: int, /) -> list[tuple[int, int]]:
-        """timeout is in seconds; -1 is for ever."""
-
-    def close(self) -> None: ...
 
 
 class Poller:
@@ -93,10 +71,13 @@ class Poller:
         deadline = -1.0 if timeout is None else monotonic() + max(timeout, 0.0)
         left = -1.0 if timeout is None else max(timeout, 0.0)
         while True:
-            found = poll(left, MOST)
+            found = poll(left)
             clock.read()
             ready: list[tuple[Any, int]] = []
-            for fd, mask in found:
+            at: i64 = 0
+            while at < len(found):
+                fd, mask = found[at], found[at + 1]
+                at += 2
                 who = watched[fd] if fd < len(watched) else None
                 if who is not None:
                     who.ready(mask)
@@ -127,7 +108,7 @@ class Poller:
         if fd in self._keys:
             raise KeyError(f"{fileobj!r} (FD {fd}) is already registered")
         key = selectors.SelectorKey(fileobj, fd, events, data)
-        self._poll.register(fd, _mask(events))
+        self._poll.register(fd, mask_of(events))
         self._keys[fd] = key
         return key
 
@@ -136,7 +117,7 @@ class Poller:
     ) -> selectors.SelectorKey:
         key = self.get_key(fileobj)
         if events != key.events:
-            self._poll.modify(key.fd, _mask(events))
+            self._poll.modify(key.fd, mask_of(events))
         changed = selectors.SelectorKey(key.fileobj, key.fd, events, data)
         self._keys[key.fd] = changed
         return changed
@@ -161,53 +142,9 @@ class Poller:
         self._watched.clear()
 
 
-class Selector:
-    """``Poll`` where there is no epoll, by the best that the platform has."""
-
-    def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
-
-    def register(self, fd: int, mask: int, /) -> None:
-        self.modify(fd, mask)
-
-    def modify(self, fd: int, mask: int, /) -> None:
-        events = (selectors.EVENT_READ if mask & READABLE else 0) | (
-            selectors.EVENT_WRITE if mask & WRITABLE else 0
-        )
-        waits = fd in self._selector.get_map()
-        if events and waits:
-            self._selector.modify(fd, events)
-        elif events:
-            self._selector.register(fd, events)
-        elif waits:
-            self._selector.unregister(fd)
-
-    def unregister(self, fd: int, /) -> None:
-        if fd in self._selector.get_map():
-            self._selector.unregister(fd)
-
-    def poll(self, timeout: float, _most: int, /) -> list[tuple[int, int]]:
-        ready = self._selector.select(None if timeout < 0 else timeout)
-        return [(key.fd, _mask(events)) for key, events in ready]
-
-    def close(self) -> None:
-        self._selector.close()
-
-
-def system_poll() -> Poll:
-    """The best that the platform has."""
-    return select.epoll() if hasattr(select, "epoll") else Selector()
-
-
 def descriptor(fileobj: Any) -> int:
     """Raises ValueError."""
     fd = fileobj if isinstance(fileobj, int) else int(fileobj.fileno())
     if fd < 0:
         raise ValueError(f"Invalid file descriptor: {fd}")
     return fd
-
-
-def _mask(events: int) -> int:
-    return (READABLE if events & selectors.EVENT_READ else 0) | (
-        WRITABLE if events & selectors.EVENT_WRITE else 0
-    )

@@ -11,11 +11,12 @@ from itertools import islice
 from socket import AF_UNIX, IPPROTO_TCP, SHUT_WR, TCP_NODELAY, socket
 from typing import Any, Final
 
-from pinwatch.sockets.poller import READABLE, WRITABLE, Poller, Watched
+from pinwatch.sockets.calls import AT_HAND, receive, send
+from pinwatch.sockets.poller import Poller, Watched
+from pinwatch.sockets.polls import READABLE, WRITABLE
 from pinwatch.sockets.transport import Listening, Receiver, Transport
 
-SMALL: Final = 479  # bytes read at a time: with what they are kept in, 512
-USUAL: Final = 16_384  # where there was more than that
+USUAL: Final = 16_384  # bytes read at a time, where there was more than at hand
 LARGE: Final = 65_536  # and where there was more than that, too; malloc maps no such
 READS: Final = 8  # of one stream, before others have their turn
 
@@ -24,9 +25,6 @@ LOW: Final = 16_384  # and down to which it may go on
 BUFFERS: Final = 64  # written at a time
 
 NOBODY: Final = Listening()  # hears what nobody else does any more
-
-read: Final = os.read
-write: Final = os.write
 
 
 class Stream(Transport, Watched):
@@ -58,7 +56,7 @@ class Stream(Transport, Watched):
         self._socket = connected
         self._fd: int = connected.fileno()
         self._receiver = receiver
-        self._size = SMALL
+        self._size = AT_HAND
         self._backlog: deque[bytes] | None = None  # what the socket did not take yet
         self._unsent = 0  # bytes of it
         self._full = False  # the receiver was told to pause
@@ -103,7 +101,7 @@ class Stream(Transport, Watched):
                 return
             size = self._size
             try:
-                data: bytes = read(self._fd, size)
+                data: bytes = receive(self._fd, size)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -115,9 +113,9 @@ class Stream(Transport, Watched):
                 return
             full = len(data) == size
             if full:
-                self._size = USUAL if size == SMALL else LARGE
-            elif len(data) < SMALL:
-                self._size = SMALL
+                self._size = USUAL if size < USUAL else LARGE
+            elif len(data) < AT_HAND:
+                self._size = AT_HAND
             self._receiver.data_received(data)
             if not (full or ending):
                 return
@@ -141,7 +139,7 @@ class Stream(Transport, Watched):
             return
         if not self._unsent:
             try:
-                sent: int = write(self._fd, data)
+                sent: int = send(self._fd, data)
             except (BlockingIOError, InterruptedError):
                 sent = 0
             except OSError as error:

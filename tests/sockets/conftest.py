@@ -9,7 +9,7 @@ import pytest
 
 from pinwatch.sockets import loop as loops
 from pinwatch.sockets.loop import Loop
-from pinwatch.sockets.poller import Selector, system_poll
+from pinwatch.sockets.polls import Selector, system_poll
 from pinwatch.sockets.stream import Stream
 from pinwatch.sockets.transport import Listening, Transport
 

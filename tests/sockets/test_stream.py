@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from pinwatch.sockets.stream import HIGH, LARGE, LOW, SMALL, USUAL, Stream
+from pinwatch.sockets.calls import AT_HAND
+from pinwatch.sockets.stream import HIGH, LARGE, LOW, USUAL, Stream
 from tests.sockets.conftest import Heard, Run, stream_of
 
 Ends = tuple[socket.socket, socket.socket]
@@ -39,7 +40,7 @@ def test_what_comes_is_heard_and_what_is_written_arrives(run: Run, ends: Ends) -
 
 
 @pytest.mark.parametrize(
-    "size", [1, SMALL - 1, SMALL, SMALL + 1, SMALL + USUAL, 3 * LARGE + 5, MUCH]
+    "size", [1, AT_HAND - 1, AT_HAND, AT_HAND + 1, AT_HAND + USUAL, 3 * LARGE + 5, MUCH]
 )
 def test_nothing_that_comes_is_left_behind(run: Run, ends: Ends, size: int) -> None:
     """Whatever it is read by: the socket is told of once, and read to its end."""

@@ -1,0 +1,6 @@
+AT_HAND: int
+
+def receive(fd: int, most: int, /) -> bytes: ...
+def send(fd: int, data: bytes, /) -> int: ...
+def wait(epoll: int, timeout: float, /) -> list[int]:
+    """Linux alone has this."""
