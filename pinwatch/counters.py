@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from math import inf
 from typing import Final, NamedTuple
 
+from librt.vecs import vec
+from mypy_extensions import i64
+
 LATENCIES: Final[Sequence[float]] = (
     0.0001,
     0.00025,
@@ -49,21 +52,24 @@ class Histogram:
     __slots__ = ("_bounds", "_counts", "_sum")
 
     def __init__(self, bounds: Sequence[float] = LATENCIES) -> None:
-        self._bounds = [*bounds, inf]
-        self._counts = [0] * len(self._bounds)
+        upper = [*bounds, inf]
+        zeros = [0 for _ in upper]
+        self._bounds = vec[float](upper)
+        self._counts = vec[i64](zeros)
         self._sum = 0.0
 
     def observe(self, seconds: float) -> None:
         self._sum += seconds
         bounds = self._bounds
-        bucket = 0
+        bucket: i64 = 0
         while seconds > bounds[bucket]:  # most take less than one of the first
             bucket += 1
         counts = self._counts
         counts[bucket] = counts[bucket] + 1
 
     def buckets(self) -> Buckets:
-        return Buckets(tuple(self._bounds[:-1]), list(self._counts), self._sum)
+        bounds = tuple(self._bounds)[:-1]
+        return Buckets(bounds, [int(count) for count in self._counts], self._sum)
 
 
 class Traffic:

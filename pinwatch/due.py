@@ -7,6 +7,8 @@ each Parse and Close. Does not know which entry an answer belongs to.
 from collections.abc import Iterator
 from typing import Final
 
+from mypy_extensions import i64
+
 QUERY: Final = 1  # Query or FunctionCall
 QUERY_IN_BATCH: Final = 2  # the same, with no Sync after the batch before it
 SYNC: Final = 3
@@ -49,55 +51,74 @@ def answered_by_ready(entry: Entry) -> bool:
 
 
 class Due:
-    """A queue of entries; the first one is answered first."""
+    """A queue of entries; the first one is answered first.
 
-    __slots__ = ("_entries", "_first")
+    Most queues are short and soon empty, so the list stays, and what is past in it is
+    overwritten.
+    """
+
+    __slots__ = ("_end", "_entries", "_first")
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
-        self._first = 0  # of those that are due; the others are past
+        self._first: i64 = 0  # of those that are due; the others are past
+        self._end: i64 = 0  # of those that are due; behind it is room
 
     def __bool__(self) -> bool:
-        return self._first < len(self._entries)
+        return self._first < self._end
 
     def __len__(self) -> int:
-        return len(self._entries) - self._first
+        return self._end - self._first
 
     def __iter__(self) -> Iterator[Entry]:
-        return iter(self._entries[self._first :])
+        return iter(self._entries[self._first : self._end])
 
     def __contains__(self, entry: Entry) -> bool:
-        return entry in self._entries[self._first :]
+        return entry in self._entries[self._first : self._end]
 
     def __getitem__(self, at: int) -> Entry:
         """at counts from the first; raises IndexError."""
-        return self._entries[self._first + at]
+        return self._entries[self._place(at)]
 
     def __setitem__(self, at: int, entry: Entry) -> None:
-        self._entries[self._first + at] = entry
+        self._entries[self._place(at)] = entry
+
+    def _place(self, at: int) -> i64:
+        place: i64 = self._first + at
+        if not self._first <= place < self._end:
+            raise IndexError(at)
+        return place
 
     def backwards(self) -> Iterator[Entry]:
-        return reversed(self._entries[self._first :])
+        return reversed(self._entries[self._first : self._end])
 
     def append(self, entry: Entry) -> None:
-        self._entries.append(entry)
+        entries, end = self._entries, self._end
+        if end < len(entries):
+            entries[end] = entry
+        else:
+            entries.append(entry)
+        self._end = end + 1
 
     def prepend(self, entry: Entry) -> None:
         """Before the first one."""
         self._entries.insert(self._first, entry)
+        self._end += 1
 
     def take(self) -> Entry:
         """The first one, which is due no longer; raises IndexError."""
-        entries, first = self._entries, self._first
-        if first == len(entries) - 1:
-            entry = entries.pop()
-            if first:
-                self._entries, self._first = [], 0
-            return entry
+        entries, first, end = self._entries, self._first, self._end
+        if first == end:
+            raise IndexError("nothing is due")
         entry = entries[first]
         first += 1
-        if first > PASSED and first > len(entries) - first:
+        if first == end:
+            if first > PASSED:
+                self._entries = []
+            self._first = self._end = 0
+        elif first > PASSED and first > end - first:
             del entries[:first]
-            first = 0
-        self._first = first
+            self._first, self._end = 0, end - first
+        else:
+            self._first = first
         return entry

@@ -1,7 +1,8 @@
 """The database connections of one target, and who waits for them.
 
 Owns who holds what: a connection is opening, idle, borrowed or closing, by membership
-in this module's containers, and a borrower waits or does not. All of it counts
+in this module's containers (borrowed is what is open and not idle), and a borrower
+waits or does not. All of it counts
 towards the cap, over every pair of user and database. Does not know what travels on
 a connection.
 
@@ -48,7 +49,7 @@ class Pool(Lender):
         self.max_idle = max_connections
         self.paused = 0  # by how many
         self.idle: dict[Key, list[Connection]] = {}  # none is ever taken out
-        self.borrowed: set[Connection] = set()
+        self.open: set[Connection] = set()  # idle or borrowed
         self.closing: set[Connection] = set()
         self.opening: Counter[Key] = Counter()
         self.waiting = Queue()
@@ -65,12 +66,12 @@ class Pool(Lender):
 
     def __len__(self) -> int:
         """Connections that count towards the cap."""
-        return (
-            self.opening.total()
-            + sum(map(len, self.idle.values()))
-            + len(self.borrowed)
-            + len(self.closing)
-        )
+        return self.opening.total() + len(self.open) + len(self.closing)
+
+    @property
+    def borrowed(self) -> set[Connection]:
+        """Those that are open and not idle."""
+        return self.open.difference(*self.idle.values())
 
     def borrow(self, borrower: Borrower, patience: float = 0) -> Connection | None:
         """A connection for borrower, or None: it is lent or refused one later.
@@ -84,7 +85,6 @@ class Pool(Lender):
                 idle = self._shelf(borrower)
             if idle and (not self.swap or self._other(borrower, idle)):
                 connection = idle.pop()
-                self.borrowed.add(connection)
                 borrower.counters.borrows_at_once += 1
                 if self.swap:
                     self._last[borrower] = connection
@@ -128,9 +128,7 @@ class Pool(Lender):
         """An idle one, for the proxy itself; it is given back like any other."""
         for idle in self.idle.values():
             if idle:
-                connection = idle.pop()
-                self.borrowed.add(connection)
-                return connection
+                return idle.pop()
         return None
 
     def give_back(self, connection: Connection) -> None:
@@ -140,7 +138,6 @@ class Pool(Lender):
         elif self.waiting and not self.paused:
             self._serve(connection)
         else:
-            self.borrowed.discard(connection)
             self._store(connection)
 
     def take_back(self, borrower: Borrower) -> None:
@@ -168,6 +165,7 @@ class Pool(Lender):
         """An opening has ended well."""
         self._end_opening(connection.key)
         self.retry_at.pop(connection.key, None)
+        self.open.add(connection)
         self._store(connection)
         self.match()
 
@@ -235,9 +233,7 @@ class Pool(Lender):
             key = borrower.key
             idle = self.idle.get(key)
             if idle and (not self.swap or self._other(borrower, idle)):
-                connection = idle.pop()
-                self.borrowed.add(connection)
-                self._lend(borrower, connection)
+                self._lend(borrower, idle.pop())
             elif covered[key] < self.opening[key]:
                 covered[key] += 1
             elif key in self.retry_at:
@@ -270,7 +266,6 @@ class Pool(Lender):
         ):
             self._lend(borrower, connection)
         else:
-            self.borrowed.discard(connection)
             self._store(connection)
             self.match()
 
@@ -323,7 +318,7 @@ class Pool(Lender):
         shelf.append(connection)
 
     def _remove(self, connection: Connection) -> None:
-        self.borrowed.discard(connection)
+        self.open.discard(connection)
         shelf = connection.shelf
         if shelf is not None and connection in shelf:
             shelf.remove(connection)

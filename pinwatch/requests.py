@@ -177,7 +177,7 @@ class Requests:
         end: i64 = len(data)
         at: i64 = self.passing
         start: i64 = 0  # of what goes on as it is
-        changed: list[bytes] = []
+        changed: list[bytes] | None = None
         while end - at > 4:
             kind = data[at]
             size: int = read_i32_be(data, at + 1)
@@ -193,6 +193,7 @@ class Requests:
                     self.held = True
                     break
                 if before:
+                    changed = [] if changed is None else changed
                     changed += data[start:at], before
                     start = at
             elif kind == SYNC:
@@ -210,6 +211,7 @@ class Requests:
                     break
                 if change is not None:
                     rest, before, beginning = change
+                    changed = [] if changed is None else changed
                     changed += data[start:at], before, beginning
                     start = rest
             elif kind == FUNCTION_CALL:
@@ -230,7 +232,7 @@ class Requests:
             self.passing = at - end
             if start:
                 data = data[start:]
-        return b"".join((*changed, data)) if changed else data
+        return data if changed is None else b"".join((*changed, data))
 
     def _query(
         self, data: bytes, at: int, following: int, responses: Responses

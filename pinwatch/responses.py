@@ -194,7 +194,7 @@ class Responses:
         end: i64 = len(data)
         at: i64 = self.passing
         start: i64 = 0  # of what goes on as it is
-        changed: list[bytes] = []
+        changed: list[bytes] | None = None
         while end - at > 4:
             kind = data[at]
             size: int = read_i32_be(data, at + 1)
@@ -207,6 +207,7 @@ class Responses:
                 instead = self._heed(kind, data, at + 5, following, client)
                 heeded = self.heeded
                 if instead is not None and following <= end:
+                    changed = [] if changed is None else changed
                     changed += data[start:at], instead
                     start = following
             at = following
@@ -218,7 +219,7 @@ class Responses:
             self.passing = at - end
             if start:
                 data = data[start:]
-        return b"".join((*changed, data)) if changed else data
+        return data if changed is None else b"".join((*changed, data))
 
     def _heed(  # noqa: C901 - a branch for each kind of message
         self, kind: int, data: bytes, at: i64, following: i64, client: Client | None

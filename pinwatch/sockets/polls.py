@@ -28,7 +28,7 @@ class Poll(Protocol):
     def unregister(self, fd: int, /) -> None: ...
 
     def poll(self, timeout: float, /) -> list[int]:
-        """Descriptors, each followed by its mask; timeout is in seconds, -1 for ever."""
+        """Descriptors, each followed by its mask; seconds, -1 for ever."""
 
     def close(self) -> None: ...
 

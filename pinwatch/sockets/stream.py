@@ -54,7 +54,7 @@ class Stream(Transport, Watched):
         self._loop = loop
         self._poller = poller
         self._socket = connected
-        self._fd: int = connected.fileno()
+        self._fd: Any = connected.fileno()  # an object, ready for each call
         self._receiver = receiver
         self._size = AT_HAND
         self._backlog: deque[bytes] | None = None  # what the socket did not take yet
