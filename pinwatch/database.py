@@ -256,8 +256,9 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         else:
             self.counters.received += len(data)
             data = responses.receive(data, session.client)
-            if data:
-                session.traffic.sent += len(data)
+            sent = len(data)
+            if sent:
+                session.traffic.sent += sent
                 session.write(data)
         if responses.done:
             responses.give_answer()

@@ -30,12 +30,13 @@ class Unsettled(Exception):
 class ServerStatements:
     """What is prepared on one database connection; at most limit, oldest use first."""
 
-    __slots__ = ("counters", "held", "limit", "unnamed", "unnamed_segment")
+    __slots__ = ("counters", "held", "latest", "limit", "unnamed", "unnamed_segment")
 
     def __init__(self, limit: int, counters: TargetCounters) -> None:
         self.limit = limit
         self.counters = counters
         self.held: dict[Statement, None] = {}
+        self.latest: Statement | None = None  # at the end of held, if it is there
         self.unnamed: object = None
         self.unnamed_segment = -1
 
@@ -44,9 +45,15 @@ class ServerStatements:
         held = self.held
         if statement not in held:
             return False
-        del held[statement]
-        held[statement] = None
+        if statement is not self.latest:
+            del held[statement]
+            self.hold(statement)
         return True
+
+    def hold(self, statement: Statement) -> None:
+        """The connection has statement from now on; it was not here before."""
+        self.held[statement] = None
+        self.latest = statement
 
     def prepare(self, statement: Statement, replies: Replies) -> bytes:
         """What to send so that the connection has statement; answers are swallowed."""
@@ -54,7 +61,7 @@ class ServerStatements:
             return b""
         self.counters.reparsed += 1
         room = self.make_room(replies)
-        self.held[statement] = None
+        self.hold(statement)
         replies.change(Added(self, statement, swallow=True))
         return room + parse(statement.name, statement.definition)
 
@@ -84,7 +91,7 @@ class ServerStatements:
         self.held.clear()
         for entry in replies.due:
             if isinstance(entry, Added):
-                self.held[entry.statement] = None
+                self.hold(entry.statement)
 
 
 class Added(Change):
@@ -114,7 +121,7 @@ class Removed(Change):
         self.statement = statement
 
     def undo(self) -> None:
-        self.server.held[self.statement] = None
+        self.server.hold(self.statement)
 
 
 class Unnamed(Change):
@@ -238,12 +245,11 @@ class ClientStatements:
         self.unnamed: object = None
         self.unnamed_verdict: Verdict | None = None
 
-    def verdict(self, name: bytes) -> Verdict | None:
-        """On the statement name, where there is something to say."""
-        if not name:
-            return None if self.unnamed is None else self.unnamed_verdict
-        statement = self.named.get(name)
-        return None if statement is None else statement.verdict
+    def verdict(self, name: bytes, named: Statement | None) -> Verdict | None:
+        """On the statement name, named if it has a name, where there is a verdict."""
+        if named is not None:
+            return named.verdict
+        return None if name or self.unnamed is None else self.unnamed_verdict
 
     def parse(
         self,
@@ -268,7 +274,7 @@ class ClientStatements:
             statement = self.registry.namesake(statement)
         statement.verdict = verdict
         out = server.remove(statement, replies) + server.make_room(replies)
-        server.held[statement] = None
+        server.hold(statement)
         self.named[name] = statement
         replies.change(Named(server, statement, self, name))
         return out, statement.name
@@ -313,17 +319,20 @@ class ClientStatements:
         return server.prepare(known, replies), known.name
 
     def refer(
-        self, name: bytes, server: ServerStatements, replies: Replies
+        self,
+        name: bytes,
+        named: Statement | None,
+        server: ServerStatements,
+        replies: Replies,
     ) -> tuple[bytes, bytes] | None:
-        """Bind to, or Describe of, the statement name."""
-        if not name:
+        """Bind to, or Describe of, the statement name: named, if there is one."""
+        if named is None and not name:
             return self._refer_to_unnamed(server, replies)
         _wait_for_earlier_changes(replies)
         replies.batch()
-        statement = self.named.get(name)
-        if statement is None or not replies.counting:
+        if named is None or not replies.counting:
             return None
-        return server.prepare(statement, replies), statement.name
+        return server.prepare(named, replies), named.name
 
     def _refer_to_unnamed(
         self, server: ServerStatements, replies: Replies

@@ -171,9 +171,12 @@ class Replies:
         due = self.due
         if due and due[0] == COPY_END:
             self._pass_copy_ends()
-        if not due or answered_by_ready(due[0]):
+        if not due:
             return None
-        entry = due.take()
+        entry = due[0]
+        if answered_by_ready(entry):
+            return None
+        due.take()
         if isinstance(entry, Change):
             self.changes -= 1
         return entry

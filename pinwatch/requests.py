@@ -10,7 +10,7 @@ statement up to 16 KB, or the names in its first bytes.
 
 from typing import Final, Protocol
 
-from librt.strings import read_i32_be
+from librt.strings import BytesWriter, read_i32_be, write_i32_be
 from mypy_extensions import i64
 
 from pinwatch.counters import Traffic
@@ -44,7 +44,7 @@ MAX_STATEMENT: Final = 16_384  # bytes of a statement's text; a longer one is no
 MAX_QUERY: Final = MAX_STATEMENT + 5  # the length of a Query with such a text
 SHOWN: Final = 2_048  # bytes that are waited for of a longer Query, for people to see
 STATEMENT: Final = ord("S")  # of Describe and Close; the other is P, a portal
-NO_TYPES: Final = b"\0\0\0"  # the end of a text, and the number of its types
+NO_TYPES: Final = 3  # bytes, all 0: the end of a text, and the number of its types
 MAX_NAMES: Final = 8_192  # bytes of a message in which its names must end
 KINDS: Final = frozenset(b"BCDEFHPQSXdcf")
 REFERRING: Final = bytes(kind in (PARSE, BIND, DESCRIBE, CLOSE) for kind in range(256))
@@ -58,9 +58,9 @@ BEGINNING: Final = bytes(kind in KINDS - OUTSIDE - {TERMINATE} for kind in range
 Renamed = tuple[bytes, bytes]
 """What goes before a message, and the name that it gets."""
 
-Change = tuple[int, bytes, bytes]
-"""For a message that changes: where the rest of it begins in the chunk, what goes
-before it, and its own new beginning."""
+Change = tuple[int, int, bytes, bytes]
+"""For a message that changes: where its name begins in the chunk, and what follows the
+name; what goes before the message, and the name that it gets."""
 
 
 class Incomplete(Exception):
@@ -177,7 +177,7 @@ class Requests:
         end: i64 = len(data)
         at: i64 = self.passing
         start: i64 = 0  # of what goes on as it is
-        changed: list[bytes] | None = None
+        changed: BytesWriter | None = None
         while end - at > 4:
             kind = data[at]
             size: int = read_i32_be(data, at + 1)
@@ -193,8 +193,9 @@ class Requests:
                     self.held = True
                     break
                 if before:
-                    changed = [] if changed is None else changed
-                    changed += data[start:at], before
+                    changed = BytesWriter() if changed is None else changed
+                    changed.write(data[start:at])
+                    changed.write(before)
                     start = at
             elif kind == SYNC:
                 replies.sync()
@@ -210,10 +211,9 @@ class Requests:
                     self.held = True
                     break
                 if change is not None:
-                    rest, before, beginning = change
-                    changed = [] if changed is None else changed
-                    changed += data[start:at], before, beginning
-                    start = rest
+                    changed = BytesWriter() if changed is None else changed
+                    changed.write(data[start:at])
+                    start = renamed(changed, data, at, size, change)
             elif kind == FUNCTION_CALL:
                 replies.query()
             elif kind == COPY_DONE or kind == COPY_FAIL:
@@ -232,7 +232,10 @@ class Requests:
             self.passing = at - end
             if start:
                 data = data[start:]
-        return data if changed is None else b"".join((*changed, data))
+        if changed is None:
+            return data
+        changed.write(data)
+        return changed.getvalue()
 
     def _query(
         self, data: bytes, at: int, following: int, responses: Responses
@@ -295,17 +298,16 @@ class Requests:
         elif kind == CLOSE:
             change = self.statements.close(name, server, replies)
         else:
-            change = self.statements.refer(name, server, replies)
+            named = self.statements.named.get(name) if len(name) else None
+            change = self.statements.refer(name, named, server, replies)
             if kind == BIND:
-                verdict = self.statements.verdict(name)
+                verdict = self.statements.verdict(name, named)
                 if verdict is not None and replies.counting:
                     change = self._bind(name, change, verdict, responses)
         if change is None:
             return None
         before, new_name = change
-        size = following - at - 1 + len(new_name) - len(name)
-        beginning = HEADER.pack(kind, size) + data[at + 5 : name_at] + new_name + b"\0"
-        return name_end, before, beginning
+        return name_at, name_end, before, new_name
 
     def _parse(
         self,
@@ -317,8 +319,8 @@ class Requests:
     ) -> Renamed | None:
         replies, server = responses.replies, responses.statements
         limit = min(following, text_at + MAX_STATEMENT + 1)
-        end = text_end(data, text_at, limit, following)
-        if end < 0:
+        sql = text(data, text_at, limit, following)
+        if sql is None:
             if len(data) < limit:
                 raise Incomplete
             change = self.statements.parse_unkept(name, server, replies)
@@ -328,7 +330,7 @@ class Requests:
         if following > len(data):
             raise Incomplete
         self.traffic.parses += 1
-        sql, definition = data[text_at:end], data[text_at:following]
+        definition = data[text_at:following]
         verdict = self.verdicts.look(sql)
         if name:
             change = self.statements.parse(name, definition, verdict, server, replies)
@@ -392,17 +394,31 @@ def string_end(data: bytes, at: int, message_at: int, following: int) -> int:
     raise ProtocolViolation("invalid string in message")
 
 
-def text_end(data: bytes, at: int, limit: int, following: int) -> int:
-    """Where the text at at ends, before limit; -1 if that is not here.
+def text(data: bytes, at: int, limit: int, following: int) -> bytes | None:
+    """The text at at, if its end is before limit and here.
 
     What follows it in most messages is that there are no parameter types.
     """
-    end = following - len(NO_TYPES)
+    end: i64 = following - NO_TYPES
     if (
         at <= end < limit
         and following <= len(data)
-        and data[end:following] == NO_TYPES
-        and 0 not in data[at:end]
+        and not (data[end] or data[end + 1] or data[end + 2])
     ):
-        return end
-    return data.find(b"\0", at, limit)
+        sql = data[at:end]
+        if 0 not in sql:
+            return sql
+    end = data.find(b"\0", at, limit)
+    return None if end < 0 else data[at:end]
+
+
+def renamed(out: BytesWriter, data: bytes, at: int, size: int, change: Change) -> int:
+    """Write the message up to the end of its name; where the rest of it begins."""
+    name_at, rest, before, name = change
+    out.write(before)
+    out.append(data[at])
+    write_i32_be(out, size + len(name) - (rest - name_at - 1))
+    out.write(data[at + 5 : name_at])
+    out.write(name)
+    out.append(0)
+    return rest

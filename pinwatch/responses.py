@@ -9,7 +9,7 @@ sockets.
 from collections.abc import Callable
 from typing import Final
 
-from librt.strings import read_i32_be
+from librt.strings import BytesWriter, read_i32_be
 from mypy_extensions import i64
 
 from pinwatch.counters import TargetCounters
@@ -194,7 +194,7 @@ class Responses:
         end: i64 = len(data)
         at: i64 = self.passing
         start: i64 = 0  # of what goes on as it is
-        changed: list[bytes] | None = None
+        changed: BytesWriter | None = None
         while end - at > 4:
             kind = data[at]
             size: int = read_i32_be(data, at + 1)
@@ -207,8 +207,9 @@ class Responses:
                 instead = self._heed(kind, data, at + 5, following, client)
                 heeded = self.heeded
                 if instead is not None and following <= end:
-                    changed = [] if changed is None else changed
-                    changed += data[start:at], instead
+                    changed = BytesWriter() if changed is None else changed
+                    changed.write(data[start:at])
+                    changed.write(instead)
                     start = following
             at = following
         if at < end:
@@ -219,7 +220,10 @@ class Responses:
             self.passing = at - end
             if start:
                 data = data[start:]
-        return data if changed is None else b"".join((*changed, data))
+        if changed is None:
+            return data
+        changed.write(data)
+        return changed.getvalue()
 
     def _heed(  # noqa: C901 - a branch for each kind of message
         self, kind: int, data: bytes, at: i64, following: i64, client: Client | None

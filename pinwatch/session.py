@@ -260,8 +260,9 @@ class ClientSession(Session, Receiver):
         connection, requests = self.connection, self.requests
         assert connection is not None
         data = requests.forward(data, connection.responses)
-        if data:
-            connection.counters.sent += len(data)
+        sent = len(data)
+        if sent:
+            connection.counters.sent += sent
             connection.write(data)
             if not connection.replies.due:
                 connection.check()

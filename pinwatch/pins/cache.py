@@ -39,6 +39,7 @@ class VerdictCache:
     """What is not there is found by parsing, unless a look at its bytes is enough."""
 
     __slots__ = (
+        "_latest",
         "_old",
         "_young",
         "max_bytes",
@@ -61,6 +62,7 @@ class VerdictCache:
         self.misses = 0
         self._young = Generation()
         self._old = Generation()
+        self._latest: bytes | None = None  # of the harmless texts
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
@@ -75,12 +77,16 @@ class VerdictCache:
         if profile is not self.profile:
             self.profile, self.parse_pins = profile, profile.parse_pins
             self._young, self._old = Generation(), Generation()
+            self._latest = None
 
     def look(self, sql: bytes) -> Verdict | None:
         """None where there is nothing to say: no finding, warning or effect."""
         alike = sql.translate(ALIKE)
+        if alike == self._latest:
+            return None
         young = self._young
         if alike in young.harmless:
+            self._latest = alike
             return None
         if sql in young.known:
             return young.known[sql]

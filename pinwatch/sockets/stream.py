@@ -107,14 +107,15 @@ class Stream(Transport, Watched):
             except OSError as error:
                 self._end(error)
                 return
-            if not data:
+            got = len(data)
+            if not got:
                 self._receiver.eof_received()
                 self.close()
                 return
-            full = len(data) == size
+            full = got == size
             if full:
                 self._size = USUAL if size < USUAL else LARGE
-            elif len(data) < AT_HAND:
+            elif got < AT_HAND:
                 self._size = AT_HAND
             self._receiver.data_received(data)
             if not (full or ending):
