@@ -91,6 +91,8 @@ def _compile(scratch: Path, target: Path) -> None:
         debug_level="0",
     )
     extensions += [Extension(name, [source]) for name, source in IN_C.items()]
+    for extension in extensions:
+        extension.extra_compile_args += ["-fvisibility=hidden"]  # calls go straight
     distribution = Distribution({"name": "pinwatch", "ext_modules": extensions})
     command = distribution.get_command_obj("build_ext")
     command.build_lib = str(target)
