@@ -74,9 +74,9 @@ def stage() -> tuple[Client, Server]:
 @pytest.mark.parametrize(
     ("sent", "answer", "bound"),
     [
-        (SIMPLE, ANSWER, 76),
-        (EXTENDED, PARSED + BOUND + ANSWER, 129),
-        (PREPARED, BOUND + ANSWER, 103),
+        (SIMPLE, ANSWER, 66),
+        (EXTENDED, PARSED + BOUND + ANSWER, 112),
+        (PREPARED, BOUND + ANSWER, 99),
     ],
     ids=["simple", "extended", "prepared"],
 )
@@ -102,7 +102,7 @@ def test_rows_that_only_pass(stage: tuple[Client, Server]) -> None:
         client.session.data_received(SIMPLE)
         server.connection.data_received(DESCRIBED + rows + complete(b"SELECT") + READY)
 
-    assert calls(reading) <= MANY + 100
+    assert calls(reading) <= MANY + 70
 
 
 def test_data_of_a_copy_that_only_passes(stage: tuple[Client, Server]) -> None:
@@ -116,5 +116,5 @@ def test_data_of_a_copy_that_only_passes(stage: tuple[Client, Server]) -> None:
         client.session.data_received(data + done)
         server.connection.data_received(complete(b"COPY 1000") + READY)
 
-    assert calls(copying) <= MANY + 150
+    assert calls(copying) <= MANY + 111
     assert server.connection.session is None
