@@ -40,6 +40,7 @@ class VerdictCache:
 
     __slots__ = (
         "_latest",
+        "_latest_alike",
         "_old",
         "_young",
         "max_bytes",
@@ -62,7 +63,8 @@ class VerdictCache:
         self.misses = 0
         self._young = Generation()
         self._old = Generation()
-        self._latest: bytes | None = None  # of the harmless texts
+        self._latest = b""  # of the harmless texts, as that of no statement is
+        self._latest_alike = b""
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
@@ -77,16 +79,19 @@ class VerdictCache:
         if profile is not self.profile:
             self.profile, self.parse_pins = profile, profile.parse_pins
             self._young, self._old = Generation(), Generation()
-            self._latest = None
+            self._latest = self._latest_alike = b""
 
     def look(self, sql: bytes) -> Verdict | None:
         """None where there is nothing to say: no finding, warning or effect."""
+        if sql == self._latest:
+            return None
         alike = sql.translate(ALIKE)
-        if alike == self._latest:
+        if alike == self._latest_alike:
+            self._latest = sql
             return None
         young = self._young
         if alike in young.harmless:
-            self._latest = alike
+            self._latest, self._latest_alike = sql, alike
             return None
         if sql in young.known:
             return young.known[sql]

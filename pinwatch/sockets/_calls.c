@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 #ifdef __linux__
 #include <limits.h>
-#include <math.h>
 #include <sys/epoll.h>
 #endif
 
@@ -108,11 +107,15 @@ send_bytes(PyObject *module, PyObject *const *args, Py_ssize_t count)
 static int
 milliseconds(double seconds)
 {
-    double rounded = ceil(seconds * 1e3);
+    double wanted = seconds * 1e3;
+    int whole;
 
     if (seconds < 0)
         return -1;
-    return rounded < INT_MAX ? (int)rounded : INT_MAX;
+    if (!(wanted < INT_MAX))
+        return INT_MAX;
+    whole = (int)wanted;
+    return whole + (whole < wanted);
 }
 
 static PyObject *

@@ -24,6 +24,8 @@ HIGH: Final = 65_536  # bytes not taken, from which the receiver is to pause
 LOW: Final = 16_384  # and down to which it may go on
 BUFFERS: Final = 64  # written at a time
 
+HAND: Final[Any] = AT_HAND  # an object, ready for each call
+
 NOBODY: Final = Listening()  # hears what nobody else does any more
 
 
@@ -56,7 +58,7 @@ class Stream(Transport, Watched):
         self._socket = connected
         self._fd: Any = connected.fileno()  # an object, ready for each call
         self._receiver = receiver
-        self._size = AT_HAND
+        self._size = 0  # bytes to read at a time; 0 is what is at hand
         self._backlog: deque[bytes] | None = None  # what the socket did not take yet
         self._unsent = 0  # bytes of it
         self._full = False  # the receiver was told to pause
@@ -101,7 +103,7 @@ class Stream(Transport, Watched):
                 return
             size = self._size
             try:
-                data: bytes = receive(self._fd, size)
+                data = receive(self._fd, size) if size else receive(self._fd, HAND)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -112,11 +114,12 @@ class Stream(Transport, Watched):
                 self._receiver.eof_received()
                 self.close()
                 return
-            full = got == size
+            asked = size or AT_HAND
+            full = got == asked
             if full:
-                self._size = USUAL if size < USUAL else LARGE
+                self._size = USUAL if asked < USUAL else LARGE
             elif got < AT_HAND:
-                self._size = AT_HAND
+                self._size = 0
             self._receiver.data_received(data)
             if not (full or ending):
                 return
