@@ -73,6 +73,11 @@ class Pool(Lender):
         """Those that are open and not idle."""
         return self.open.difference(*self.idle.values())
 
+    @property
+    def lent(self) -> int:
+        """How many are borrowed."""
+        return len(self.open) - sum(map(len, self.idle.values()))
+
     def borrow(self, borrower: Borrower, patience: float = 0) -> Connection | None:
         """A connection for borrower, or None: it is lent or refused one later.
 

@@ -39,7 +39,7 @@ class Member:
     @property
     def load(self) -> float:
         """Outstanding connections relative to max_connections."""
-        busy = len(self.pool.borrowed) + len(self.pool.waiting)
+        busy = self.pool.lent + len(self.pool.waiting)
         return busy / self.connections.status.max_connections
 
 
@@ -91,7 +91,7 @@ class TargetGroup(Lender):
     async def reach(self) -> None:
         """Look at the writer, unless a connection to it is open; raises TargetError."""
         writer = self._writer
-        if not writer.pool.borrowed and not any(writer.pool.idle.values()):
+        if not writer.pool.open:
             await writer.monitor.look()
             self._raise_for(writer)
 

@@ -639,6 +639,7 @@ class Schedules(RuleBasedStateMachine):
         assert {id(wire) for wire in places} == {id(wire) for wire in self.open}
         held = {id(holder.connection) for holder in self.holders}
         assert {id(wire) for wire in pool.borrowed} == held
+        assert pool.lent == len(held)
         assert all(wire.key == key for key, idle in pool.idle.items() for wire in idle)
 
     @invariant()

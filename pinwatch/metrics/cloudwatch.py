@@ -184,7 +184,7 @@ METRICS: Final = (
         "gauge",
         "Database connections that are borrowed.",
         "connections",
-        lambda t: len(t.pool.borrowed),
+        lambda t: t.pool.lent,
     ),
     of_targets(
         "DatabaseConnectionsCurrentlyInTransaction",

@@ -63,7 +63,7 @@ class VerdictCache:
         self.misses = 0
         self._young = Generation()
         self._old = Generation()
-        self._latest = b""  # of the harmless texts, as that of no statement is
+        self._latest = b""  # the last harmless text; that of no statement is one
         self._latest_alike = b""
 
     def __len__(self) -> int:

@@ -8,9 +8,9 @@
 #include <Python.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/socket.h>
 #ifdef __linux__
-#include <limits.h>
 #include <sys/epoll.h>
 #endif
 
@@ -31,11 +31,13 @@ arguments(Py_ssize_t given, Py_ssize_t wanted, const char *name)
 static int
 descriptor(PyObject *number)
 {
-    int fd = PyLong_AsLong(number);
+    long fd = PyLong_AsLong(number);
 
-    if (fd < 0 && !PyErr_Occurred())
-        PyErr_SetString(PyExc_ValueError, "a file descriptor is not negative");
-    return fd;
+    if (fd >= 0 && fd <= INT_MAX)
+        return (int)fd;
+    if (!PyErr_Occurred())
+        PyErr_SetString(PyExc_ValueError, "no file descriptor is such a number");
+    return -1;
 }
 
 static PyObject *

@@ -93,6 +93,7 @@ def test_a_descriptor_that_is_none(ends: Ends) -> None:
         (receive, (0, -1)),
         (receive, (0, "1")),
         (receive, (-1, 1)),
+        (receive, (1 << 32, 1)),
         (receive, (1 << 64, 1)),
         (send, (0,)),
         (send, (0, "text")),
