@@ -11,7 +11,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-from mypy_extensions import i64, trait
+from mypy_extensions import trait
 
 from pinwatch.clock import Clock
 from pinwatch.sockets.polls import EDGE, ENDING, READABLE, WRITABLE, Poll, mask_of
@@ -74,10 +74,8 @@ class Poller:
             found = poll(left)
             clock.read()
             ready: list[tuple[Any, int]] = []
-            at: i64 = 0
-            while at < len(found):
+            for at in range(0, len(found), 2):
                 fd, mask = found[at], found[at + 1]
-                at += 2
                 who = watched[fd] if fd < len(watched) else None
                 if who is not None:
                     who.ready(mask)
