@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import suppress
-from time import sleep
+from threading import Event
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -43,13 +44,25 @@ def top(
     if once or not console.is_terminal:
         console.print(shown)
         return
+    ended = _ended_by_interrupt()
     with (
         suppress(KeyboardInterrupt),
         Live(shown, console=console, screen=True, auto_refresh=False) as live,
     ):
-        while True:
-            sleep(REFRESH)
+        while not ended.wait(REFRESH):
             live.update(_frame(side, console, whole=False), refresh=True)
+
+
+def _ended_by_interrupt() -> Event:
+    """Set by Ctrl-C, which raises as well, where Python does not drop that."""
+    ended = Event()
+
+    def end(_number: int, _frame: object) -> None:
+        ended.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, end)
+    return ended
 
 
 def _frame(side: HttpSide, console: Console, whole: bool) -> Group:

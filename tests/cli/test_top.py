@@ -3,12 +3,13 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 import pytest
@@ -100,7 +101,9 @@ def test_frames(up: Up, clients: Clients, database: str) -> None:
 
 
 @contextmanager
-def terminal(*arguments: str, lines: int = 40) -> Iterator[tuple[Any, Any]]:
+def terminal(
+    *arguments: str, lines: int = 40, program: Sequence[str] = PINWATCH
+) -> Iterator[tuple[Any, Any]]:
     """The command in one; its process, and what it has written so far."""
     ours, theirs = os.openpty()
     written = bytearray()
@@ -111,7 +114,7 @@ def terminal(*arguments: str, lines: int = 40) -> Iterator[tuple[Any, Any]]:
                 written.extend(data)
 
     with subprocess.Popen(
-        [*PINWATCH, "top", *arguments],
+        [*program, "top", *arguments],
         env=environment(
             PINWATCH_HTTP_TOKEN=TOKEN, TERM="xterm", COLUMNS="120", LINES=str(lines)
         ),
@@ -143,6 +146,29 @@ def test_in_a_terminal_it_goes_on(up: Up, clients: Clients) -> None:
         assert process.wait(PATIENCE) == 0
     assert b"\x1b[?1049h" in written  # a screen of its own, and back
     eventually(lambda: written.rstrip().endswith(b"\x1b[?1049l"))
+
+
+SWALLOWING: Final = """
+import signal
+from pinwatch.cli import frame, main
+
+class Dying:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def interrupted(*arguments, drawn=frame.frame):
+    Dying()
+    return drawn(*arguments)
+
+frame.frame = interrupted
+main()
+"""
+
+
+def test_an_interrupt_counts_where_python_drops_the_exception(up: Up) -> None:
+    program = [sys.executable, "-c", SWALLOWING]
+    with terminal("--url", up.greeting["HTTP"], program=program) as (process, _):
+        assert process.wait(PATIENCE) == 0
 
 
 def test_a_pinwatch_that_goes_away(up: Up) -> None:
