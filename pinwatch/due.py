@@ -102,8 +102,14 @@ class Due:
 
     def prepend(self, entry: Entry) -> None:
         """Before the first one."""
-        self._entries.insert(self._first, entry)
-        self._end += 1
+        if self._first == self._end:
+            self.append(entry)
+        elif self._first:
+            self._first -= 1
+            self._entries[self._first] = entry
+        else:
+            self._entries.insert(0, entry)
+            self._end += 1
 
     def take(self) -> Entry:
         """The first one, which is due no longer; raises IndexError."""
@@ -111,6 +117,7 @@ class Due:
         if first == end:
             raise IndexError("nothing is due")
         entry = entries[first]
+        entries[first] = PLAIN  # nothing that is past is kept alive
         first += 1
         if first == end:
             if first > PASSED:

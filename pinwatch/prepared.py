@@ -46,12 +46,12 @@ class ServerStatements:
         if statement not in held:
             return False
         if statement is not self.latest:
-            del held[statement]
             self.hold(statement)
         return True
 
     def hold(self, statement: Statement) -> None:
-        """The connection has statement from now on; it was not here before."""
+        """The connection has statement, as the one used last."""
+        self.held.pop(statement, None)
         self.held[statement] = None
         self.latest = statement
 

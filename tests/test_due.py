@@ -1,9 +1,11 @@
 """The queue of what is due, beside a list."""
 
+import sys
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pinwatch.due import PASSED, PLAIN, QUERY, SYNC, Due, answered_by_ready
+from pinwatch.due import PASSED, PLAIN, QUERY, SYNC, Change, Due, answered_by_ready
 
 
 @given(st.lists(st.sampled_from(["append", "take", "prepend"]), max_size=4 * PASSED))
@@ -36,6 +38,30 @@ def test_what_is_past_is_not_kept() -> None:
     assert due[0] == SYNC
     assert due.take() == SYNC
     assert not due
+
+
+def test_what_is_taken_is_held_no_longer() -> None:
+    due = Due()
+    change = Change(swallow=False)
+    gone = sys.getrefcount(change)
+    due.append(QUERY)
+    due.append(change)
+    due.append(QUERY)
+    due.take()
+    due.take()
+    assert sys.getrefcount(change) == gone
+    due.take()
+    assert not due
+
+
+def test_what_comes_before_the_first_takes_the_room_that_is_there() -> None:
+    due = Due()
+    for _ in range(10 * PASSED):
+        due.append(QUERY)
+        due.prepend(due.take())
+        due.append(SYNC)
+        assert [due.take(), due.take()] == [QUERY, SYNC]
+    assert len(due._entries) <= 2
 
 
 def test_what_ready_for_query_answers() -> None:
