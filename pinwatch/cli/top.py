@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import suppress
-from threading import Event
+from time import sleep
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -44,25 +44,29 @@ def top(
     if once or not console.is_terminal:
         console.print(shown)
         return
-    ended = _ended_by_interrupt()
+    interrupted = _interrupted()
     with (
         suppress(KeyboardInterrupt),
         Live(shown, console=console, screen=True, auto_refresh=False) as live,
     ):
-        while not ended.wait(REFRESH):
+        while not interrupted:
+            sleep(REFRESH)
             live.update(_frame(side, console, whole=False), refresh=True)
 
 
-def _ended_by_interrupt() -> Event:
-    """Set by Ctrl-C, which raises as well, where Python does not drop that."""
-    ended = Event()
+def _interrupted() -> list[int]:
+    """Filled by Ctrl-C, which raises as well, where Python does not drop that.
 
-    def end(_number: int, _frame: object) -> None:
-        ended.set()
+    A list and no Event, whose lock the handler might find taken by what it interrupts.
+    """
+    signals: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        signals.append(number)
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, end)
-    return ended
+    signal.signal(signal.SIGINT, note)
+    return signals
 
 
 def _frame(side: HttpSide, console: Console, whole: bool) -> Group:
