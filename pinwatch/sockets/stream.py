@@ -24,8 +24,6 @@ HIGH: Final = 65_536  # bytes not taken, from which the receiver is to pause
 LOW: Final = 16_384  # and down to which it may go on
 BUFFERS: Final = 64  # written at a time
 
-HAND: Final[Any] = AT_HAND  # an object, ready for each call
-
 NOBODY: Final = Listening()  # hears what nobody else does any more
 
 
@@ -56,9 +54,10 @@ class Stream(Transport, Watched):
         self._loop = loop
         self._poller = poller
         self._socket = connected
-        self._fd: Any = connected.fileno()  # an object, ready for each call
+        # Objects, and not the compiled build's numbers, since each call wants those.
+        self._fd: Any = connected.fileno()
+        self._size: Any = AT_HAND  # bytes to read at a time
         self._receiver = receiver
-        self._size = 0  # bytes to read at a time; 0 is what is at hand
         self._backlog: deque[bytes] | None = None  # what the socket did not take yet
         self._unsent = 0  # bytes of it
         self._full = False  # the receiver was told to pause
@@ -101,9 +100,9 @@ class Stream(Transport, Watched):
             reads += 1
             if self._paused or self._closing:
                 return
-            size = self._size
+            asked: int = self._size
             try:
-                data = receive(self._fd, size) if size else receive(self._fd, HAND)
+                data = receive(self._fd, self._size)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -114,12 +113,11 @@ class Stream(Transport, Watched):
                 self._receiver.eof_received()
                 self.close()
                 return
-            asked = size or AT_HAND
             full = got == asked
             if full:
                 self._size = USUAL if asked < USUAL else LARGE
-            elif got < AT_HAND:
-                self._size = 0
+            elif got < AT_HAND < asked:
+                self._size = AT_HAND
             self._receiver.data_received(data)
             if not (full or ending):
                 return

@@ -15,6 +15,7 @@ from pinwatch.sockets.transport import Listening, Transport
 
 PATIENCE = 20.0  # seconds until something that has to happen is given up
 
+Ends = tuple[socket.socket, socket.socket]
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
 
@@ -84,7 +85,7 @@ def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+def ends() -> Iterator[Ends]:
     """Two connected sockets: the one of the stream, and a blocking one of the test."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         far = socket.create_connection(server.getsockname(), PATIENCE)

@@ -13,12 +13,14 @@ import pytest
 from pinwatch.sockets import calls
 from pinwatch.sockets.calls import AT_HAND, receive, send
 from pinwatch.sockets.polls import READABLE, WRITABLE, Poll, Selector, system_poll
+from tests.sockets.conftest import Ends
 
 LARGE = 4 * AT_HAND
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+def pair() -> Iterator[Ends]:
+    """Of one machine, so that each end knows at once what the other does."""
     near, far = socket.socketpair()
     with near, far:
         near.setblocking(False)
@@ -26,42 +28,39 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield near, far
 
 
-Ends = tuple[socket.socket, socket.socket]
-
-
 @pytest.mark.parametrize("most", [1, AT_HAND, LARGE])
-def test_what_was_sent_is_received(ends: Ends, most: int) -> None:
-    near, far = ends
+def test_what_was_sent_is_received(pair: Ends, most: int) -> None:
+    near, far = pair
     data = os.urandom(most)
     assert send(far.fileno(), data) == most
     assert receive(near.fileno(), most) == data
 
 
 @pytest.mark.parametrize("most", [AT_HAND, LARGE])
-def test_no_more_is_received_than_is_there(ends: Ends, most: int) -> None:
-    near, far = ends
+def test_no_more_is_received_than_is_there(pair: Ends, most: int) -> None:
+    near, far = pair
     send(far.fileno(), b"here")
     assert receive(near.fileno(), most) == b"here"
     with pytest.raises(BlockingIOError):
         receive(near.fileno(), most)
 
 
-def test_no_more_is_received_than_was_asked_for(ends: Ends) -> None:
-    near, far = ends
+def test_no_more_is_received_than_was_asked_for(pair: Ends) -> None:
+    near, far = pair
     send(far.fileno(), b"123456")
     assert [receive(near.fileno(), 4), receive(near.fileno(), 4)] == [b"1234", b"56"]
 
 
-def test_the_end_is_nothing(ends: Ends) -> None:
-    near, far = ends
+def test_the_end_is_nothing(pair: Ends) -> None:
+    near, far = pair
     far.close()
     assert receive(near.fileno(), AT_HAND) == b""
     with pytest.raises(BrokenPipeError):
         send(near.fileno(), b"late")
 
 
-def test_a_socket_that_is_full_takes_a_part_and_then_nothing(ends: Ends) -> None:
-    near, _far = ends
+def test_a_socket_that_is_full_takes_a_part_and_then_nothing(pair: Ends) -> None:
+    near, _far = pair
     data = bytes(1 << 24)
     sent = send(near.fileno(), data)
     assert 0 < sent < len(data)
@@ -74,8 +73,8 @@ def test_a_socket_that_is_full_takes_a_part_and_then_nothing(ends: Ends) -> None
         go_on()
 
 
-def test_a_descriptor_that_is_none(ends: Ends) -> None:
-    near, _far = ends
+def test_a_descriptor_that_is_none(pair: Ends) -> None:
+    near, _far = pair
     fd = near.fileno()
     near.close()
     for call in (lambda: receive(fd, 1), lambda: send(fd, b"x")):
@@ -116,14 +115,14 @@ def poll(request: pytest.FixtureRequest) -> Iterator[Poll]:
     poll.close()
 
 
-def test_nothing_is_ready(poll: Poll, ends: Ends) -> None:
-    poll.register(ends[0].fileno(), READABLE)
+def test_nothing_is_ready(poll: Poll, pair: Ends) -> None:
+    poll.register(pair[0].fileno(), READABLE)
     assert poll.poll(0.0) == []
     assert poll.poll(0.0101) == []
 
 
-def test_what_is_ready_is_told_with_its_mask(poll: Poll, ends: Ends) -> None:
-    near, far = ends
+def test_what_is_ready_is_told_with_its_mask(poll: Poll, pair: Ends) -> None:
+    near, far = pair
     poll.register(near.fileno(), READABLE)
     poll.register(far.fileno(), WRITABLE)
     send(far.fileno(), b"x")
@@ -134,8 +133,8 @@ def test_what_is_ready_is_told_with_its_mask(poll: Poll, ends: Ends) -> None:
     assert poll.poll(-1.0) == [near.fileno(), READABLE]
 
 
-def test_a_wait_lets_other_threads_work(poll: Poll, ends: Ends) -> None:
-    near, far = ends
+def test_a_wait_lets_other_threads_work(poll: Poll, pair: Ends) -> None:
+    near, far = pair
     poll.register(near.fileno(), READABLE)
     thread = threading.Thread(target=lambda: send(far.fileno(), b"x"))
     thread.start()
@@ -144,10 +143,10 @@ def test_a_wait_lets_other_threads_work(poll: Poll, ends: Ends) -> None:
 
 
 @pytest.mark.skipif(not hasattr(select, "epoll"), reason="there is no epoll")
-def test_a_signal_is_handled_while_nothing_comes(ends: Ends) -> None:
+def test_a_signal_is_handled_while_nothing_comes(pair: Ends) -> None:
     """As Ctrl-C is, where nobody has asked to be woken by signals."""
     poll = system_poll()
-    poll.register(ends[0].fileno(), READABLE)
+    poll.register(pair[0].fileno(), READABLE)
 
     def handle(number: int, _frame: object) -> None:
         raise KeyboardInterrupt(number)

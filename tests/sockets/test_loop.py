@@ -9,9 +9,7 @@ from time import monotonic
 import pytest
 
 from pinwatch.sockets.loop import running
-from tests.sockets.conftest import PATIENCE, Run, stream_of
-
-Ends = tuple[socket.socket, socket.socket]
+from tests.sockets.conftest import PATIENCE, Ends, Run, stream_of
 
 
 def test_timers_and_callbacks_have_their_turn_beside_busy_streams(run: Run) -> None:

@@ -10,9 +10,8 @@ import pytest
 
 from pinwatch.sockets.calls import AT_HAND
 from pinwatch.sockets.stream import HIGH, LARGE, LOW, USUAL, Stream
-from tests.sockets.conftest import Heard, Run, stream_of
+from tests.sockets.conftest import Ends, Heard, Run, stream_of
 
-Ends = tuple[socket.socket, socket.socket]
 MUCH = 8_000_000  # bytes, more than sockets take
 
 
