@@ -28,6 +28,7 @@ COMPILED: Final = (
     "pinwatch/responses.py",
     "pinwatch/session.py",
     "pinwatch/sockets/calls.py",
+    "pinwatch/sockets/outbox.py",
     "pinwatch/sockets/poller.py",
     "pinwatch/sockets/polls.py",
     "pinwatch/sockets/stream.py",

@@ -11,11 +11,15 @@
 #include <limits.h>
 #include <sys/socket.h>
 #ifdef __linux__
+#include <linux/aio_abi.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 #define AT_HAND 16384 /* bytes that are read without asking for memory first */
 #define MOST 256      /* events of one wait */
+#define TOGETHER 64   /* pieces that one system call sends */
 
 static int
 arguments(Py_ssize_t given, Py_ssize_t wanted, const char *name)
@@ -84,24 +88,180 @@ receive(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return PyBytes_FromStringAndSize(buffer, got);
 }
 
-static PyObject *
-send_bytes(PyObject *module, PyObject *const *args, Py_ssize_t count)
-{
-    Py_ssize_t sent;
+/* What one socket is to send; result is the bytes that it took, or -errno. */
+struct piece {
     int fd;
+    const char *data;
+    Py_ssize_t size, result;
+};
 
-    if (!arguments(count, 2, "send"))
+static void
+send_alone(struct piece *piece)
+{
+    piece->result = send(piece->fd, piece->data, piece->size, MSG_DONTWAIT);
+    if (piece->result < 0)
+        piece->result = -errno;
+}
+
+#ifdef __linux__
+/* Of io_submit(2), which sends to sockets that do not block before it returns. */
+static aio_context_t context;
+
+static void
+open_context(void)
+{
+    static int tried;
+
+    if (tried++)
+        return;
+    if (syscall(SYS_io_setup, TOGETHER, &context) < 0 ||
+        syscall(SYS_io_getevents, context, 0L, 0L, NULL, NULL) < 0)
+        context = 0; /* this system has none, or forbids it */
+}
+
+/* The results of what the kernel took: all that it has taken, none of an earlier call. */
+static void
+collect(struct piece *pieces, int taken)
+{
+    struct io_event events[TOGETHER];
+    int done = 0;
+
+    while (done < taken) {
+        long left = taken - done;
+        int more = syscall(SYS_io_getevents, context, left, left, &events[done], NULL);
+
+        if (more > 0)
+            done += more;
+        else if (errno != EINTR)
+            Py_FatalError("io_getevents fails where it did not before");
+    }
+    for (int n = 0; n < done; n++)
+        pieces[events[n].data].result = events[n].res;
+}
+
+/* By one call, and how many of the first: the others are to be sent alone. */
+static int
+send_together(struct piece *pieces, int count)
+{
+    struct iocb blocks[TOGETHER], *order[TOGETHER];
+    int taken;
+
+    open_context();
+    if (context == 0)
+        return 0;
+    for (int n = 0; n < count; n++) {
+        blocks[n] = (struct iocb){
+            .aio_lio_opcode = IOCB_CMD_PWRITE,
+            .aio_fildes = pieces[n].fd,
+            .aio_buf = (uintptr_t)pieces[n].data,
+            .aio_nbytes = pieces[n].size,
+            .aio_data = n,
+        };
+        order[n] = &blocks[n];
+    }
+    taken = syscall(SYS_io_submit, context, (long)count, order);
+    if (taken <= 0)
+        return 0;
+    collect(pieces, taken);
+    return taken;
+}
+#endif
+
+static void
+send_pieces(struct piece *pieces, int count)
+{
+    int sent = 0;
+
+#ifdef __linux__
+    if (count > 1)
+        sent = send_together(pieces, count);
+#endif
+    for (; sent < count; sent++)
+        send_alone(&pieces[sent]);
+}
+
+/* Of the flat list, from its start; how many there are, or -1 with an exception set. */
+static int
+read_pieces(PyObject *flat, Py_ssize_t start, struct piece *pieces)
+{
+    Py_ssize_t count = (PyList_GET_SIZE(flat) - start) / 3;
+
+    if (count > TOGETHER)
+        count = TOGETHER;
+    for (Py_ssize_t n = 0; n < count; n++) {
+        PyObject **entry = &PyList_GET_ITEM(flat, start + 3 * n);
+
+        if ((pieces[n].fd = descriptor(entry[1])) < 0)
+            return -1;
+        if (!PyBytes_Check(entry[2])) {
+            PyErr_SetString(PyExc_TypeError, "bytes are sent");
+            return -1;
+        }
+        pieces[n].data = PyBytes_AS_STRING(entry[2]);
+        pieces[n].size = PyBytes_GET_SIZE(entry[2]);
+    }
+    return (int)count;
+}
+
+/* Adds to refused those that were not wholly taken. */
+static int
+tell(PyObject *refused, PyObject *flat, Py_ssize_t start, const struct piece *pieces,
+     int count)
+{
+    for (int n = 0; n < count; n++) {
+        PyObject **entry = &PyList_GET_ITEM(flat, start + 3 * n), *told;
+        int failed;
+
+        if (pieces[n].result == pieces[n].size)
+            continue;
+        told = Py_BuildValue("(OOn)", entry[0], entry[2], pieces[n].result);
+        failed = told == NULL || PyList_Append(refused, told) < 0;
+        Py_XDECREF(told);
+        if (failed)
+            return 0;
+    }
+    return 1;
+}
+
+/* The list keeps its room, for what will be sent next. */
+static void
+empty(PyObject *list)
+{
+    while (PyList_GET_SIZE(list) > 0) {
+        PyObject *last = PyList_GET_ITEM(list, PyList_GET_SIZE(list) - 1);
+
+        Py_SET_SIZE(list, PyList_GET_SIZE(list) - 1);
+        Py_DECREF(last);
+    }
+}
+
+static PyObject *
+send_all(PyObject *module, PyObject *const *args, Py_ssize_t given)
+{
+    struct piece pieces[TOGETHER];
+    PyObject *flat, *refused;
+    int count;
+
+    if (!arguments(given, 1, "send_all"))
         return NULL;
-    if ((fd = descriptor(args[0])) < 0)
-        return NULL;
-    if (!PyBytes_Check(args[1])) {
-        PyErr_SetString(PyExc_TypeError, "bytes are sent");
+    flat = args[0];
+    if (!PyList_Check(flat)) {
+        PyErr_SetString(PyExc_TypeError, "a list is sent");
         return NULL;
     }
-    sent = send(fd, PyBytes_AS_STRING(args[1]), PyBytes_GET_SIZE(args[1]), MSG_DONTWAIT);
-    if (sent < 0)
-        return PyErr_SetFromErrno(PyExc_OSError);
-    return PyLong_FromSsize_t(sent);
+    if ((refused = PyList_New(0)) == NULL)
+        return NULL;
+    for (Py_ssize_t start = 0; start + 2 < PyList_GET_SIZE(flat); start += 3 * count) {
+        count = read_pieces(flat, start, pieces);
+        if (count >= 0)
+            send_pieces(pieces, count);
+        if (count < 0 || !tell(refused, flat, start, pieces, count)) {
+            Py_DECREF(refused);
+            return NULL;
+        }
+    }
+    empty(flat);
+    return refused;
 }
 
 #ifdef __linux__
@@ -174,7 +334,7 @@ wait_events(PyObject *module, PyObject *const *args, Py_ssize_t count)
 
 static PyMethodDef methods[] = {
     {"receive", (PyCFunction)(void (*)(void))receive, METH_FASTCALL, NULL},
-    {"send", (PyCFunction)(void (*)(void))send_bytes, METH_FASTCALL, NULL},
+    {"send_all", (PyCFunction)(void (*)(void))send_all, METH_FASTCALL, NULL},
 #ifdef __linux__
     {"wait", (PyCFunction)(void (*)(void))wait_events, METH_FASTCALL, NULL},
 #endif

@@ -1,6 +1,8 @@
+from typing import Any
+
 AT_HAND: int
 
 def receive(fd: int, most: int, /) -> bytes: ...
-def send(fd: int, data: bytes, /) -> int: ...
+def send_all(pieces: list[Any], /) -> list[tuple[Any, bytes, int]]: ...
 def wait(epoll: int, timeout: float, /) -> list[int]:
     """Linux alone has this."""

@@ -7,7 +7,7 @@ for, and so nobody needs the interpreter meanwhile.
 import os
 import sys
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 try:
     from pinwatch.sockets import _calls
@@ -25,8 +25,27 @@ with what bytes are kept in."""
 receive: Final[Callable[[int, int], bytes]] = _calls.receive if OWN else os.read
 """At most so many bytes of a descriptor; none are its end. Raises OSError."""
 
-send: Final[Callable[[int, bytes], int]] = _calls.send if OWN else os.write
-"""How many of the bytes a descriptor took. Raises OSError."""
+Send = Callable[[list[Any]], list[tuple[Any, bytes, int]]]
+
+
+def _send_each(pieces: list[Any]) -> list[tuple[Any, bytes, int]]:
+    refused: list[tuple[Any, bytes, int]] = []
+    for at in range(0, len(pieces), 3):
+        data = pieces[at + 2]
+        try:
+            taken = os.write(pieces[at + 1], data)
+        except OSError as error:
+            taken = -(error.errno or 0)
+        if taken != len(data):
+            refused.append((pieces[at], data, taken))
+    pieces.clear()
+    return refused
+
+
+send_all: Final[Send] = _calls.send_all if OWN else _send_each
+"""Sends what is in the list, which is empty afterwards: of each piece who sends it, the
+descriptor, none of them twice, and the bytes. Returns those that were not wholly taken:
+who, the bytes, and how many of them were, or the negative errno."""
 
 Wait = Callable[[int, float], list[int]]
 

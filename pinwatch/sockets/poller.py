@@ -14,6 +14,7 @@ from typing import Any
 from mypy_extensions import trait
 
 from pinwatch.clock import Clock
+from pinwatch.sockets.outbox import Outbox
 from pinwatch.sockets.polls import EDGE, ENDING, READABLE, WRITABLE, Poll, mask_of
 
 
@@ -30,10 +31,11 @@ class Watched:
 class Poller:
     """asyncio's BaseSelector, and the rounds in which streams are served."""
 
-    __slots__ = ("_keys", "_poll", "_watched", "clock", "interrupted")
+    __slots__ = ("_keys", "_poll", "_watched", "clock", "interrupted", "outbox")
 
     def __init__(self, clock: Clock, poll: Poll) -> None:
         self.clock = clock
+        self.outbox = Outbox()
         self.interrupted = False  # asyncio has something to do
         self._poll = poll
         self._watched: list[Watched | None] = []  # by their descriptors
@@ -65,9 +67,12 @@ class Poller:
 
         timeout is in seconds; None is for ever.
         """
-        self.interrupted = False
-        clock, poll = self.clock, self._poll.poll
+        clock, poll, outbox = self.clock, self._poll.poll, self.outbox
         watched, keys = self._watched, self._keys
+        self.interrupted = False
+        outbox.send()  # what asyncio's callbacks have written
+        if self.interrupted:
+            timeout = 0.0
         deadline = -1.0 if timeout is None else monotonic() + max(timeout, 0.0)
         left = -1.0 if timeout is None else max(timeout, 0.0)
         while True:
@@ -81,6 +86,7 @@ class Poller:
                     who.ready(mask)
                 elif fd in keys:
                     self._add(ready, fd, mask)
+            outbox.send()
             if ready or self.interrupted or not found:
                 return ready
             if timeout is not None:

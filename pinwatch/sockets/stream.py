@@ -1,4 +1,4 @@
-"""One connected socket: read when there is something, written at once if it takes it.
+"""One connected socket: read when there is something, written when the round ends.
 
 Owns the socket, what it did not take yet, and when to say so. Does not know what the
 bytes mean, nor who waits beside it.
@@ -7,11 +7,13 @@ bytes mean, nor who waits beside it.
 import os
 from collections import deque
 from contextlib import suppress
+from errno import EAGAIN, EINTR
 from itertools import islice
 from socket import AF_UNIX, IPPROTO_TCP, SHUT_WR, TCP_NODELAY, socket
 from typing import Any, Final
 
-from pinwatch.sockets.calls import AT_HAND, receive, send
+from pinwatch.sockets.calls import AT_HAND, receive
+from pinwatch.sockets.outbox import Writer
 from pinwatch.sockets.poller import Poller, Watched
 from pinwatch.sockets.polls import READABLE, WRITABLE
 from pinwatch.sockets.transport import Listening, Receiver, Transport
@@ -23,11 +25,12 @@ READS: Final = 8  # of one stream, before others have their turn
 HIGH: Final = 65_536  # bytes not taken, from which the receiver is to pause
 LOW: Final = 16_384  # and down to which it may go on
 BUFFERS: Final = 64  # written at a time
+AGAIN: Final = (EAGAIN, EINTR)  # the socket takes nothing now
 
 NOBODY: Final = Listening()  # hears what nobody else does any more
 
 
-class Stream(Transport, Watched):
+class Stream(Transport, Watched, Writer):
     """A transport on a loop of this package; ``open`` begins it."""
 
     __slots__ = (
@@ -37,9 +40,11 @@ class Stream(Transport, Watched):
         "_fd",
         "_full",
         "_loop",
+        "_outbox",
         "_paused",
         "_poller",
         "_receiver",
+        "_round",
         "_size",
         "_socket",
         "_unsent",
@@ -58,6 +63,8 @@ class Stream(Transport, Watched):
         self._fd: Any = connected.fileno()
         self._size: Any = AT_HAND  # bytes to read at a time
         self._receiver = receiver
+        self._outbox = poller.outbox
+        self._round = -1  # of the outbox, in which it was written to last
         self._backlog: deque[bytes] | None = None  # what the socket did not take yet
         self._unsent = 0  # bytes of it
         self._full = False  # the receiver was told to pause
@@ -78,10 +85,13 @@ class Stream(Transport, Watched):
             if mask & ~WRITABLE:
                 self._read(mask > READABLE | WRITABLE)
         except Exception as error:
-            self._loop.call_exception_handler(
-                {"message": "A receiver failed.", "exception": error, "transport": self}
-            )
-            self._end(error)
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self._loop.call_exception_handler(
+            {"message": "A receiver failed.", "exception": error, "transport": self}
+        )
+        self._end(error)
 
     def ends(self) -> tuple[object, object]:
         """None for the peer that is gone already."""
@@ -137,19 +147,30 @@ class Stream(Transport, Watched):
     # Writing.
 
     def write(self, data: bytes) -> None:
+        if self._round == self._outbox.round:
+            self._outbox.send()
         if self._closing or self._eof:
             return
-        if not self._unsent:
-            try:
-                sent: int = send(self._fd, data)
-            except (BlockingIOError, InterruptedError):
-                sent = 0
-            except OSError as error:
-                self._end(error)
-                return
-            if sent == len(data):
-                return
-            data = data[sent:]
+        if self._unsent:
+            self._keep(data)
+        else:
+            self._round = self._outbox.put(self, self._fd, data)
+
+    def refused(self, data: bytes, taken: int) -> None:
+        if self._closing:
+            return
+        try:
+            if taken >= 0:
+                self._keep(data[taken:])
+            elif -taken in AGAIN:
+                self._keep(data)
+            else:
+                self._end(OSError(-taken, os.strerror(-taken)))
+        except Exception as error:
+            self._fail(error)
+
+    def _keep(self, data: bytes) -> None:
+        """Until the socket takes more."""
         if self._backlog is None:
             self._backlog = deque()
         self._backlog.append(data)
@@ -195,6 +216,7 @@ class Stream(Transport, Watched):
             self._watch()
 
     def write_eof(self) -> None:
+        self._outbox.send()
         if self._closing or self._eof:
             return
         self._eof = True
@@ -211,6 +233,7 @@ class Stream(Transport, Watched):
         return self._closing
 
     def close(self) -> None:
+        self._outbox.send()
         if self._closing:
             return
         self._closing = True

@@ -1,21 +1,26 @@
 """The system calls, whichever build's they are: what they give, and how they fail."""
 
+import errno
 import os
 import select
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from pinwatch.sockets import calls
-from pinwatch.sockets.calls import AT_HAND, receive, send
+from pinwatch.sockets.calls import AT_HAND, receive, send_all
 from pinwatch.sockets.polls import READABLE, WRITABLE, Poll, Selector, system_poll
 from tests.sockets.conftest import Ends
 
 LARGE = 4 * AT_HAND
+MORE_THAN_TAKEN = 1 << 24  # bytes
 
 
 @pytest.fixture
@@ -26,6 +31,13 @@ def pair() -> Iterator[Ends]:
         near.setblocking(False)
         far.setblocking(False)
         yield near, far
+
+
+def send(fd: int, data: bytes) -> int:
+    """How much of it was taken; -errno if that failed."""
+    for _, _, taken in send_all(["who", fd, data]):
+        return taken
+    return len(data)
 
 
 @pytest.mark.parametrize("most", [1, AT_HAND, LARGE])
@@ -55,31 +67,96 @@ def test_the_end_is_nothing(pair: Ends) -> None:
     near, far = pair
     far.close()
     assert receive(near.fileno(), AT_HAND) == b""
-    with pytest.raises(BrokenPipeError):
-        send(near.fileno(), b"late")
-
-
-def test_a_socket_that_is_full_takes_a_part_and_then_nothing(pair: Ends) -> None:
-    near, _far = pair
-    data = bytes(1 << 24)
-    sent = send(near.fileno(), data)
-    assert 0 < sent < len(data)
-
-    def go_on() -> None:
-        while True:
-            send(near.fileno(), data)
-
-    with pytest.raises(BlockingIOError):
-        go_on()
+    assert send(near.fileno(), b"late") == -errno.EPIPE
 
 
 def test_a_descriptor_that_is_none(pair: Ends) -> None:
     near, _far = pair
     fd = near.fileno()
     near.close()
-    for call in (lambda: receive(fd, 1), lambda: send(fd, b"x")):
-        with pytest.raises(OSError, match="Bad file descriptor"):
-            call()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        receive(fd, 1)
+    assert send(fd, b"x") == -errno.EBADF
+
+
+@pytest.fixture
+def pairs() -> Iterator[list[Ends]]:
+    """More than one system call sends to."""
+    with ExitStack() as stack:
+        pairs = [socket.socketpair() for _ in range(150)]
+        for end in (end for pair in pairs for end in pair):
+            stack.enter_context(end).setblocking(False)
+        yield pairs
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 64, 65, 150])
+def test_all_are_sent_at_once(pairs: list[Ends], count: int) -> None:
+    words = {far: b"to %d" % far.fileno() for _, far in pairs[:count]}
+    pieces = [
+        entry
+        for near, far in pairs[:count]
+        for entry in (near, near.fileno(), words[far])
+    ]
+    assert send_all(pieces) == []
+    assert pieces == []
+    assert {far: receive(far.fileno(), 99) for far in words} == words
+
+
+@pytest.mark.parametrize("at", [0, 70, 149])
+def test_who_takes_not_all_is_told_and_the_others_get_theirs(
+    pairs: list[Ends], at: int
+) -> None:
+    """First a part of it, then nothing, then that there is nobody to take it."""
+
+    def send_to_all(data: bytes) -> list[int]:
+        pieces = [x for near, _ in pairs for x in (near, near.fileno(), b"well")]
+        pieces[3 * at + 2] = data
+        refused = send_all(pieces)
+        for far in (far for _, far in pairs if far is not pairs[at][1]):
+            assert receive(far.fileno(), 99) == b"well"
+        assert all(one[:2] == (pairs[at][0], data) for one in refused)
+        return [taken for _, _, taken in refused]
+
+    (taken,) = send_to_all(bytes(MORE_THAN_TAKEN))
+    assert 0 < taken < MORE_THAN_TAKEN
+    assert send_to_all(b"more") == [-errno.EAGAIN]
+    pairs[at][1].close()
+    assert send_to_all(b"late") == [-errno.EPIPE]
+
+
+def test_one_descriptor_that_is_none_and_the_others_get_theirs(
+    pairs: list[Ends],
+) -> None:
+    pieces = [x for near, _ in pairs for x in (near, near.fileno(), b"well")]
+    pairs[70][0].close()
+    assert send_all(pieces) == [(pairs[70][0], b"well", -errno.EBADF)]
+    for far in (far for _, far in pairs if far is not pairs[70][1]):
+        assert receive(far.fileno(), 99) == b"well"
+
+
+FORKS = """
+import os
+import socket
+
+from pinwatch.sockets.calls import send_all
+
+pairs = [socket.socketpair() for _ in range(2)]
+
+def send(word):
+    assert send_all([x for near, _ in pairs for x in (None, near.fileno(), word)]) == []
+    assert [far.recv(99) for _, far in pairs] == [word, word]
+
+send(b"from a parent")
+child = os.fork()
+if child:
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+send(b"from either")
+"""
+
+
+def test_a_child_process_sends_too() -> None:
+    """What the kernel keeps for its parent's sending is not there for it."""
+    subprocess.run([sys.executable, "-c", FORKS], check=True, timeout=60)
 
 
 @pytest.mark.skipif(not calls.OWN, reason="Python's own calls say it in other words")
@@ -94,10 +171,12 @@ def test_a_descriptor_that_is_none(pair: Ends) -> None:
         (receive, (-1, 1)),
         (receive, (1 << 32, 1)),
         (receive, (1 << 64, 1)),
-        (send, (0,)),
-        (send, (0, "text")),
-        (send, (0, bytearray(b"x"))),
-        (send, ("0", b"x")),
+        (send_all, ()),
+        (send_all, ((None, 0, b"x"),)),
+        (send_all, ([None, 0, "text"],)),
+        (send_all, ([None, 0, bytearray(b"x")],)),
+        (send_all, ([None, "0", b"x"],)),
+        (send_all, ([None, -1, b"x"],)),
         (calls.wait, ()),
         (calls.wait, (0, None)),
         (calls.wait, (-1, 0.0)),

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import socket
 import struct
 from itertools import pairwise
@@ -9,6 +10,7 @@ from itertools import pairwise
 import pytest
 
 from pinwatch.sockets.calls import AT_HAND
+from pinwatch.sockets.loop import running
 from pinwatch.sockets.stream import HIGH, LARGE, LOW, USUAL, Stream
 from tests.sockets.conftest import Ends, Heard, Run, stream_of
 
@@ -94,6 +96,74 @@ def test_who_writes_more_than_is_taken_hears_to_pause(run: Run, ends: Ends) -> N
         assert heard.told == ["made", "pause", "resume", "lost"]
 
     assert LOW < HIGH < MUCH
+    run(work())
+
+
+def test_what_is_written_in_a_round_goes_out_when_it_ends(run: Run, ends: Ends) -> None:
+    """So that nobody who is told something takes the processor from the others."""
+
+    async def work() -> None:
+        near, far = socket.socketpair()
+
+        def answer() -> None:
+            other.write(b"to another ")
+            stream.write(b"to who asked")
+            assert select.select([ends[1], far], [], [], 0)[0] == []
+            other.write(b"twice")
+
+        with near, far:
+            stream, heard = stream_of(ends[0], answer)
+            other, _ = stream_of(near)
+            ends[1].sendall(b"asked")
+            await heard.until(lambda: heard.data)
+            assert ends[1].recv(99) == b"to who asked"
+            assert far.recv(99) == b"to another twice"
+
+    run(work())
+
+
+def test_what_was_written_goes_out_before_the_end(run: Run, ends: Ends) -> None:
+    """Whoever ends it, in the round in which it was written."""
+
+    async def work() -> None:
+        stream, heard = stream_of(ends[0], lambda: farewell())
+
+        def farewell() -> None:
+            stream.write(bytes(MUCH))
+            stream.close()
+
+        ends[1].sendall(b"go")
+        assert await asyncio.to_thread(drain, ends[1]) == bytes(MUCH)
+        await heard.ended()
+
+    run(work())
+
+
+def test_a_receiver_that_fails_when_it_is_to_pause_loses_its_stream_alone(
+    ends: Ends, run: Run
+) -> None:
+    class Failing(Heard):
+        def pause_writing(self) -> None:
+            raise ZeroDivisionError
+
+    async def work() -> None:
+        loop = running()
+        uncaught: list[object] = []
+        loop.set_exception_handler(lambda _, c: uncaught.append(c["exception"]))
+        failing = Failing()
+        stream = Stream(loop, loop.poller, ends[0], failing)
+        stream.open()
+        near, far = socket.socketpair()
+        with near, far:
+            other, well = stream_of(near)
+            stream.write(bytes(MUCH))
+            other.write(b"well")
+            await failing.ended()
+            assert far.recv(99) == b"well"
+            other.close()
+            await well.ended()
+        assert [type(error) for error in uncaught] == [ZeroDivisionError]
+
     run(work())
 
 
