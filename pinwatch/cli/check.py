@@ -71,7 +71,7 @@ def check(
         print(explained(told), end="\n\n")
     for line in annotations(told):
         print(line)
-    print(f"{len(records)} pins, of which {len(failing)} fail this check.")
+    print(f"Pins: {len(records)}, of them failing: {len(failing)}.")
     raise typer.Exit(PINS if failing else 0)
 
 

@@ -65,7 +65,7 @@ def test_a_new_pin_fails_the_job(serve: Serve, pins: list[dict[str, Any]]) -> No
     assert done.returncode == 1
     assert "listen: app/jobs.rb:42 in jobs\n  |\n  | line 1: LISTEN jobs" in done.stdout
     assert "  = contested: " in done.stdout
-    assert done.stdout.endswith("2 pins, of which 1 fail this check.\n")
+    assert done.stdout.endswith("Pins: 2, of them failing: 1.\n")
 
 
 def test_a_contested_one_may(serve: Serve, pins: list[dict[str, Any]]) -> None:
@@ -79,7 +79,7 @@ def test_no_pins(serve: Serve) -> None:
     done = pinwatch("check", "--url", serve([]))
     assert (done.returncode, done.stdout) == (
         0,
-        "0 pins, of which 0 fail this check.\n",
+        "Pins: 0, of them failing: 0.\n",
     )
 
 

@@ -291,7 +291,7 @@ def test_with_the_http_token_other_machines_may_ask(target: str, log: Path) -> N
         assert up.stop() == 0
     assert told.json["http_token"] == "**********"
     assert "a secret" not in told.text + log.read_text() + "".join(up.lines)
-    assert checked.stdout.endswith("1 pins, of which 1 fail this check.\n")
+    assert checked.stdout.endswith("Pins: 1, of them failing: 1.\n")
     assert (refused.returncode, refused.stderr) == (
         2,
         f"pinwatch: --url is {url}, which wants its http_token: give it by --token or "
