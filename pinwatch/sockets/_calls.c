@@ -11,10 +11,13 @@
 #include <limits.h>
 #include <sys/socket.h>
 #ifdef __linux__
-#include <linux/aio_abi.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#if __has_include(<linux/aio_abi.h>) && defined(SYS_io_getevents)
+#include <linux/aio_abi.h>
+#define IO_SUBMIT
+#endif
 #endif
 
 #define AT_HAND 16384 /* bytes that are read without asking for memory first */
@@ -103,20 +106,52 @@ send_alone(struct piece *piece)
         piece->result = -errno;
 }
 
-#ifdef __linux__
-/* Of io_submit(2), which sends to sockets that do not block before it returns. */
+#ifdef IO_SUBMIT
+/* Of io_submit(2), which sends to sockets that do not block before it returns; 0 where
+ * there is none, or it does not do so. */
 static aio_context_t context;
+
+static struct iocb
+write_of(int fd, const char *data, Py_ssize_t size, int place)
+{
+    return (struct iocb){
+        .aio_lio_opcode = IOCB_CMD_PWRITE,
+        .aio_fildes = fd,
+        .aio_buf = (uintptr_t)data,
+        .aio_nbytes = size,
+        .aio_data = place,
+    };
+}
+
+/* Sends a byte to itself; whether that was done at once. */
+static int
+sends_at_once(void)
+{
+    static const char byte = 0; /* which outlives what may be late */
+    struct iocb block, *order[1] = {&block};
+    struct io_event event;
+    int ends[2], done;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
+        return 0;
+    block = write_of(ends[0], &byte, 1, 0);
+    done = syscall(SYS_io_submit, context, 1L, order) == 1 &&
+           syscall(SYS_io_getevents, context, 0L, 1L, &event, NULL) == 1 &&
+           event.res == 1;
+    close(ends[0]);
+    close(ends[1]);
+    return done;
+}
 
 static void
 open_context(void)
 {
     static int tried;
 
-    if (tried++)
+    if (tried++ || syscall(SYS_io_setup, TOGETHER, &context) < 0 || sends_at_once())
         return;
-    if (syscall(SYS_io_setup, TOGETHER, &context) < 0 ||
-        syscall(SYS_io_getevents, context, 0L, 0L, NULL, NULL) < 0)
-        context = 0; /* this system has none, or forbids it */
+    syscall(SYS_io_destroy, context);
+    context = 0;
 }
 
 /* The results of what the kernel took: all that it has taken, none of an earlier call. */
@@ -150,13 +185,7 @@ send_together(struct piece *pieces, int count)
     if (context == 0)
         return 0;
     for (int n = 0; n < count; n++) {
-        blocks[n] = (struct iocb){
-            .aio_lio_opcode = IOCB_CMD_PWRITE,
-            .aio_fildes = pieces[n].fd,
-            .aio_buf = (uintptr_t)pieces[n].data,
-            .aio_nbytes = pieces[n].size,
-            .aio_data = n,
-        };
+        blocks[n] = write_of(pieces[n].fd, pieces[n].data, pieces[n].size, n);
         order[n] = &blocks[n];
     }
     taken = syscall(SYS_io_submit, context, (long)count, order);
@@ -172,7 +201,7 @@ send_pieces(struct piece *pieces, int count)
 {
     int sent = 0;
 
-#ifdef __linux__
+#ifdef IO_SUBMIT
     if (count > 1)
         sent = send_together(pieces, count);
 #endif
@@ -249,16 +278,14 @@ send_all(PyObject *module, PyObject *const *args, Py_ssize_t given)
         PyErr_SetString(PyExc_TypeError, "a list is sent");
         return NULL;
     }
-    if ((refused = PyList_New(0)) == NULL)
-        return NULL;
-    for (Py_ssize_t start = 0; start + 2 < PyList_GET_SIZE(flat); start += 3 * count) {
+    refused = PyList_New(0);
+    for (Py_ssize_t start = 0; refused && start + 2 < PyList_GET_SIZE(flat);
+         start += 3 * count) {
         count = read_pieces(flat, start, pieces);
         if (count >= 0)
             send_pieces(pieces, count);
-        if (count < 0 || !tell(refused, flat, start, pieces, count)) {
-            Py_DECREF(refused);
-            return NULL;
-        }
+        if (count < 0 || !tell(refused, flat, start, pieces, count))
+            Py_CLEAR(refused);
     }
     empty(flat);
     return refused;

@@ -30,15 +30,18 @@ Send = Callable[[list[Any]], list[tuple[Any, bytes, int]]]
 
 def _send_each(pieces: list[Any]) -> list[tuple[Any, bytes, int]]:
     refused: list[tuple[Any, bytes, int]] = []
-    for at in range(0, len(pieces), 3):
-        data = pieces[at + 2]
-        try:
-            taken = os.write(pieces[at + 1], data)
-        except OSError as error:
-            taken = -(error.errno or 0)
-        if taken != len(data):
-            refused.append((pieces[at], data, taken))
-    pieces.clear()
+    at = 0
+    try:
+        for at in range(0, len(pieces), 3):
+            data = pieces[at + 2]
+            try:
+                taken = os.write(pieces[at + 1], data)
+            except OSError as error:
+                taken = -(error.errno or 0)
+            if taken != len(data):
+                refused.append((pieces[at], data, taken))
+    finally:
+        del pieces[: at + 3]
     return refused
 
 

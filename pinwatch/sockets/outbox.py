@@ -18,7 +18,13 @@ class Writer:
     __slots__ = ()
 
     def refused(self, data: bytes, taken: int) -> None:
-        """So many bytes of it were taken; negative is the number of the error."""
+        """So many bytes of it were taken; negative is the number of the error.
+
+        Nobody hears of it yet.
+        """
+
+    def pause_if_full(self) -> None:
+        """Everybody knows by now what was refused."""
 
 
 class Outbox:
@@ -42,5 +48,8 @@ class Outbox:
         """End the round."""
         while self._pieces:
             self.round += 1
-            for who, data, taken in send_all(self._pieces):
+            refused = send_all(self._pieces)
+            for who, data, taken in refused:
                 who.refused(data, taken)
+            for who, _, _ in refused:
+                who.pause_if_full()

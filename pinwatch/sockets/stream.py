@@ -153,21 +153,30 @@ class Stream(Transport, Watched, Writer):
             return
         if self._unsent:
             self._keep(data)
+            self._pause_if_full()
         else:
             self._round = self._outbox.put(self, self._fd, data)
 
     def refused(self, data: bytes, taken: int) -> None:
         if self._closing:
             return
+        if taken >= 0:
+            self._keep(data[taken:])
+        elif -taken in AGAIN:
+            self._keep(data)
+        else:
+            self._end(OSError(-taken, os.strerror(-taken)))
+
+    def pause_if_full(self) -> None:
         try:
-            if taken >= 0:
-                self._keep(data[taken:])
-            elif -taken in AGAIN:
-                self._keep(data)
-            else:
-                self._end(OSError(-taken, os.strerror(-taken)))
+            self._pause_if_full()
         except Exception as error:
             self._fail(error)
+
+    def _pause_if_full(self) -> None:
+        if self._unsent > HIGH and not self._full:
+            self._full = True
+            self._receiver.pause_writing()
 
     def _keep(self, data: bytes) -> None:
         """Until the socket takes more."""
@@ -177,9 +186,6 @@ class Stream(Transport, Watched, Writer):
         before, self._unsent = self._unsent, self._unsent + len(data)
         if not before:
             self._watch()
-        if self._unsent > HIGH and not self._full:
-            self._full = True
-            self._receiver.pause_writing()
 
     def _flush(self) -> None:
         """Write what was kept, as much as the socket takes."""

@@ -134,8 +134,17 @@ def test_one_descriptor_that_is_none_and_the_others_get_theirs(
         assert receive(far.fileno(), 99) == b"well"
 
 
-FORKS = """
+def test_what_cannot_be_sent_is_not_tried_again(pairs: list[Ends]) -> None:
+    near, _far = pairs[0]
+    pieces: list[Any] = [near, near.fileno(), b"once", near, near.fileno(), "text"]
+    with pytest.raises(TypeError):
+        send_all(pieces)
+    assert pieces == []
+
+
+SENDING = """
 import os
+import resource
 import socket
 
 from pinwatch.sockets.calls import send_all
@@ -145,18 +154,26 @@ pairs = [socket.socketpair() for _ in range(2)]
 def send(word):
     assert send_all([x for near, _ in pairs for x in (None, near.fileno(), word)]) == []
     assert [far.recv(99) for _, far in pairs] == [word, word]
-
+"""
+FORKED = """
 send(b"from a parent")
 child = os.fork()
 if child:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 send(b"from either")
 """
+FULL = """
+resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+send(b"without a descriptor to try it")
+send(b"twice")
+"""
 
 
-def test_a_child_process_sends_too() -> None:
-    """What the kernel keeps for its parent's sending is not there for it."""
-    subprocess.run([sys.executable, "-c", FORKS], check=True, timeout=60)
+@pytest.mark.parametrize("script", [FORKED, FULL], ids=["a child", "no descriptor"])
+def test_without_the_call_that_sends_to_all(script: str) -> None:
+    """A child process has not what the kernel keeps for its parent's; and without a
+    descriptor nobody can tell whether it sends at once."""
+    subprocess.run([sys.executable, "-c", SENDING + script], check=True, timeout=60)
 
 
 @pytest.mark.skipif(not calls.OWN, reason="Python's own calls say it in other words")

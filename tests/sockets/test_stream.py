@@ -122,6 +122,31 @@ def test_what_is_written_in_a_round_goes_out_when_it_ends(run: Run, ends: Ends) 
     run(work())
 
 
+def test_who_is_touched_by_another_s_pause_loses_nothing(run: Run, ends: Ends) -> None:
+    """Both were refused in one round, and so neither is idle when the first hears."""
+
+    class Closing(Heard):
+        other: Stream
+
+        def pause_writing(self) -> None:
+            self.other.write(b"the last")
+            self.other.close()
+
+    async def work() -> None:
+        loop, closing = running(), Closing()
+        stream = Stream(loop, loop.poller, ends[0], closing)
+        stream.open()
+        near, far = socket.socketpair()
+        with near, far:
+            closing.other, heard = stream_of(near)
+            stream.write(bytes(MUCH))
+            closing.other.write(bytes(MUCH))
+            assert await asyncio.to_thread(drain, far) == bytes(MUCH) + b"the last"
+            await heard.ended()
+
+    run(work())
+
+
 def test_what_was_written_goes_out_before_the_end(run: Run, ends: Ends) -> None:
     """Whoever ends it, in the round in which it was written."""
 
