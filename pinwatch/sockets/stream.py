@@ -153,7 +153,7 @@ class Stream(Transport, Watched, Writer):
             return
         if self._unsent:
             self._keep(data)
-            self._pause_if_full()
+            self.pause_if_full()
         else:
             self._round = self._outbox.put(self, self._fd, data)
 
@@ -168,15 +168,12 @@ class Stream(Transport, Watched, Writer):
             self._end(OSError(-taken, os.strerror(-taken)))
 
     def pause_if_full(self) -> None:
-        try:
-            self._pause_if_full()
-        except Exception as error:
-            self._fail(error)
-
-    def _pause_if_full(self) -> None:
         if self._unsent > HIGH and not self._full:
             self._full = True
-            self._receiver.pause_writing()
+            try:
+                self._receiver.pause_writing()
+            except Exception as error:
+                self._fail(error)
 
     def _keep(self, data: bytes) -> None:
         """Until the socket takes more."""
