@@ -10,7 +10,7 @@ import pytest
 ROOT: Final = Path(__file__).parents[1]
 FLOORS: Final = (
     {"clock", "counters", "due", "errors", "events", "marking"},
-    {"wire", "config"},
+    {"wire", "config", "build"},
     {"pins", "auth", "tls", "infrastructure"},
     {"encryption", "lending", "parameters", "replies", "statements", "state"},
     {"pool", "prepared"},

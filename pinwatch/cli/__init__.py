@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pinwatch import __version__
+from pinwatch.build import described
 from pinwatch.cli.check import check
 from pinwatch.cli.explain import explain
 from pinwatch.cli.failover import failover
@@ -34,7 +34,7 @@ app.command()(top)
 
 def _version(asked: bool) -> None:
     if asked:
-        print(f"pinwatch {__version__}")
+        print(described())
         raise typer.Exit
 
 
@@ -46,7 +46,7 @@ def _options(
             "--version",
             callback=_version,
             is_eager=True,
-            help="Show the version and exit.",
+            help="Show the version, and what runs it, and exit.",
         ),
     ] = False,
 ) -> None:

@@ -4,17 +4,16 @@ A label is a rule, an outcome, a role or a database: nothing that a client makes
 anew, and no more of them than the tally tells apart.
 """
 
-import platform
 from typing import Final
 
-from pinwatch import __version__, session
+from pinwatch import __version__
+from pinwatch.build import COMPILED, PYTHON
 from pinwatch.metrics.family import Metric
 from pinwatch.metrics.reading import Reading
 
-COMPILED: Final = not str(session.__file__).endswith(".py")
 BUILD: Final = {
     "version": __version__,
-    "python": platform.python_version(),
+    "python": PYTHON,
     "compiled": str(COMPILED).lower(),
 }
 

@@ -1,17 +1,23 @@
+import platform
 import subprocess
 import sys
 
-from pinwatch import __version__
+from pinwatch import __version__, session
 from tests.cli.command import pinwatch
+
+UNCOMPILED = str(session.__file__).endswith(".py")
 
 
 def test_its_version() -> None:
-    assert pinwatch("--version").stdout == f"pinwatch {__version__}\n"
+    made = "" if UNCOMPILED else "compiled, "
+    python = f"Python {platform.python_version()}"
+    assert pinwatch("--version").stdout == f"pinwatch {__version__} ({made}{python})\n"
 
 
 def test_the_installed_command_is_the_same() -> None:
     command = [f"{sys.prefix}/bin/pinwatch", "--version"]
-    assert subprocess.check_output(command, text=True) == f"pinwatch {__version__}\n"
+    told = subprocess.check_output(command, text=True)
+    assert told == pinwatch("--version").stdout
 
 
 def test_without_arguments_it_helps() -> None:
