@@ -10,6 +10,10 @@ case
 round
     One turn in which every subject runs the case once, in a changing order, so
     that a slow minute of the machine falls on all of them alike.
+turn
+    One load of one subject. Where something else took more than a tenth of a core from
+    it, the host of a virtual machine included, it is run again, three times at most,
+    and the quietest counts.
 reading
     What one subject showed in one round: a mapping from metric to number. See
     `bench.metrics` for the metrics and their units.

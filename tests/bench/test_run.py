@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 from bench import results
 from bench.cases import MB, Case, Copy, choose
-from bench.run import Plan, carry_out, rotated
+from bench.run import Plan, carry_out, quietest, rotated
 from bench.subjects import Direct, Other
 
 LOADS: tuple[Case, ...] = (
@@ -56,3 +58,25 @@ def test_each_round_begins_with_another_subject() -> None:
     assert rotated([direct, other], 0) == [direct, other]
     assert rotated([direct, other], 1) == [other, direct]
     assert rotated([], 1) == []
+
+
+@pytest.mark.parametrize(
+    ("taken", "counts", "turns"),
+    [([0.02], 0.02, 1), ([0.3, 0.1], 0.1, 2), ([0.3, 0.2, 0.4], 0.2, 3)],
+    ids=["quiet", "again", "never quiet"],
+)
+def test_a_turn_that_others_disturbed_is_run_again(
+    taken: list[float], counts: float, turns: int
+) -> None:
+    done: list[float] = []
+
+    def turn() -> dict[str, float]:
+        done.append(taken[len(done)])
+        return {"other_cores": done[-1]}
+
+    assert quietest(turn) == {"other_cores": counts}
+    assert len(done) == turns
+
+
+def test_a_turn_that_read_nothing_of_others_counts() -> None:
+    assert quietest(lambda: {"idle_kb_per_client": 1.4}) == {"idle_kb_per_client": 1.4}
