@@ -28,7 +28,8 @@ class Connection(metaclass=ABCMeta):
     opened_at: float
 
     shelf: "list[Connection] | None"
-    """Those of its key that are idle in its pool; None until it is one of them."""
+    """Those of its key that are idle in its pool; None before it is one of them, and
+    once it is retired."""
 
     @abstractmethod
     def close(self, reason: str) -> None:

@@ -137,7 +137,12 @@ class Pool(Lender):
         return None
 
     def give_back(self, connection: Connection) -> None:
-        """The borrower is done; who waited longest goes on in this very call."""
+        """The borrower is done; who waited longest goes on in this very call.
+
+        A connection that was retired meanwhile goes to nobody.
+        """
+        if connection.shelf is None:
+            return
         if self._serving:
             self._returned.append(connection)
         elif self.waiting and not self.paused:
@@ -324,7 +329,7 @@ class Pool(Lender):
 
     def _remove(self, connection: Connection) -> None:
         self.open.discard(connection)
-        shelf = connection.shelf
+        shelf, connection.shelf = connection.shelf, None
         if shelf is not None and connection in shelf:
             shelf.remove(connection)
 

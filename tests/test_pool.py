@@ -275,6 +275,25 @@ def test_a_connection_that_is_closing_counts_and_is_not_lent() -> None:
     assert len(room.pool) == 1
 
 
+@pytest.mark.parametrize("waits", [False, True], ids=["nobody waits", "one waits"])
+def test_a_connection_that_is_given_back_while_it_closes_is_not_lent(
+    waits: bool,
+) -> None:
+    """As one that a fault kills."""
+    room = Room()
+    session = room.borrow()
+    wire = room.opened()
+    assert session.connection is wire
+    waiter = room.borrow() if waits else None
+    room.pool.retire(wire)
+    room.pool.give_back(wire)
+    assert room.pool.lent == 0
+    next_one = waiter or room.borrow()
+    assert next_one.connection is None
+    room.pool.closed(wire)
+    assert room.opened() is next_one.connection
+
+
 def test_a_borrowed_connection_that_is_lost_makes_room() -> None:
     room = Room()
     room.borrow()
@@ -572,6 +591,16 @@ class Schedules(RuleBasedStateMachine):
         wire = data.draw(st.sampled_from(self.open))
         self.drop(wire)
         self.pool.retire(wire)
+
+    @precondition(lambda self: self.holders)
+    @rule(data=st.data())
+    def retire_and_give_back(self, data: st.DataObject) -> None:
+        holder = data.draw(st.sampled_from(self.holders))
+        connection = holder.connection
+        assert connection is not None
+        holder.leave()
+        self.pool.retire(connection)
+        self.pool.give_back(connection)
 
     @precondition(lambda self: self.open)
     @rule(data=st.data())
