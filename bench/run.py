@@ -33,20 +33,21 @@ _FAILURES: Final = (
 DISTURBED: Final = 0.1
 """Cores that others took of a turn, from which it is run again."""
 
-TURNS: Final = 3
-"""Of one subject in one round, at most."""
-
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run: each case ``rounds`` times for ``seconds`` on every subject."""
+    """What to run: each case ``rounds`` times for ``seconds`` on every subject.
+
+    A turn that others disturb is run again, up to ``attempts`` in all.
+    """
 
     cases: Sequence[Case]
     subjects: Sequence[Subject]
     seconds: int
     rounds: int
+    attempts: int = 3
 
     @property
     def turns(self) -> int:
@@ -134,7 +135,10 @@ class _Turns:
         if endpoint is not None:
             self.say(f"{self.case.name}: {subject.name}")
             try:
-                reading = quietest(lambda: load(self.case, endpoint, self.plan.seconds))
+                reading = quietest(
+                    lambda: load(self.case, endpoint, self.plan.seconds),
+                    self.plan.attempts,
+                )
             except _FAILURES as error:
                 reason = str(error) or type(error).__name__
                 if endpoint.log is not None:
@@ -146,13 +150,13 @@ class _Turns:
         self.turn()
 
 
-def quietest(turn: Callable[[], Reading]) -> Reading:
+def quietest(turn: Callable[[], Reading], attempts: int) -> Reading:
     """The first turn of which others took little, or else the one they took least of.
 
     The host of a virtual machine is one of the others.
     """
     readings: list[Reading] = []
-    while len(readings) < TURNS:
+    for _ in range(attempts):
         readings.append(turn())
         if others(readings[-1]) <= DISTURBED:
             break
