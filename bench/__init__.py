@@ -8,8 +8,8 @@ subject
 case
     One load: a protocol, a number of clients, plain or TLS. See `bench.cases`.
 round
-    One turn in which every subject runs the case once, in a changing order, so
-    that a slow minute of the machine falls on all of them alike.
+    Every subject has its turn at the case, in a changing order, so that a slow
+    minute of the machine falls on all of them alike.
 turn
     One load of one subject. Where something else took more than a tenth of a core from
     it, the host of a virtual machine included, it is run again, three times at most,

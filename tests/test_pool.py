@@ -563,13 +563,18 @@ class Schedules(RuleBasedStateMachine):
     def borrow(self, key: Key, temper: str) -> None:
         Random(key, self, temper).ask()
 
-    @precondition(lambda self: self.holders)
-    @rule(data=st.data())
-    def give_back(self, data: st.DataObject) -> None:
+    def let_go(self, data: st.DataObject) -> tuple[Random, Connection]:
+        """One that has a connection, and has it no more."""
         holder = data.draw(st.sampled_from(self.holders))
         connection = holder.connection
         assert connection is not None
         holder.leave()
+        return holder, connection
+
+    @precondition(lambda self: self.holders)
+    @rule(data=st.data())
+    def give_back(self, data: st.DataObject) -> None:
+        _, connection = self.let_go(data)
         self.pool.give_back(connection)
 
     @precondition(lambda self: self.queue)
@@ -595,10 +600,7 @@ class Schedules(RuleBasedStateMachine):
     @precondition(lambda self: self.holders)
     @rule(data=st.data())
     def retire_and_give_back(self, data: st.DataObject) -> None:
-        holder = data.draw(st.sampled_from(self.holders))
-        connection = holder.connection
-        assert connection is not None
-        holder.leave()
+        _, connection = self.let_go(data)
         self.pool.retire(connection)
         self.pool.give_back(connection)
 
@@ -703,10 +705,7 @@ class SwappingSchedules(Schedules):
     @precondition(lambda self: self.holders)
     @rule(data=st.data())
     def give_back_and_ask_again(self, data: st.DataObject) -> None:
-        holder = data.draw(st.sampled_from(self.holders))
-        connection = holder.connection
-        assert connection is not None
-        holder.leave()
+        holder, connection = self.let_go(data)
         self.pool.give_back(connection)
         room = len(self.pool) < self.pool.max_connections and not self.pool.paused
         holder.ask()
