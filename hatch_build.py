@@ -42,6 +42,10 @@ IN_C: Final = {"pinwatch.sockets._calls": "pinwatch/sockets/_calls.c"}
 """What the compiled modules use instead of Python's library, by their names."""
 
 
+STRAIGHT: Final = ("-fvisibility=hidden", "-fno-plt")
+"""So that calls go straight: within what is compiled, and from there to Python."""
+
+
 class Compiling(BuildHookInterface[BuilderConfig]):
     """Puts the compiled modules beside their sources, where Python prefers them."""
 
@@ -93,7 +97,7 @@ def _compile(scratch: Path, target: Path) -> None:
     )
     extensions += [Extension(name, [source]) for name, source in IN_C.items()]
     for extension in extensions:
-        extension.extra_compile_args += ["-fvisibility=hidden"]  # calls go straight
+        extension.extra_compile_args += STRAIGHT
     distribution = Distribution({"name": "pinwatch", "ext_modules": extensions})
     command = distribution.get_command_obj("build_ext")
     command.build_lib = str(target)

@@ -13,6 +13,8 @@ to wait: ``Unsettled`` is raised.
 from collections.abc import Iterable
 from typing import Final
 
+from mypy_extensions import i64
+
 from pinwatch.counters import TargetCounters
 from pinwatch.due import Change
 from pinwatch.pins.verdict import Verdict
@@ -38,7 +40,7 @@ class ServerStatements:
         self.held: dict[Statement, None] = {}
         self.latest: Statement | None = None  # at the end of held, if it is there
         self.unnamed: object = None
-        self.unnamed_segment = -1
+        self.unnamed_segment: i64 = -1
 
     def use(self, statement: Statement) -> bool:
         """Whether the connection has statement; now the one used last if so."""

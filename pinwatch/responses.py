@@ -121,7 +121,7 @@ class Responses:
         self.parameters: Values | None = NEUTRAL  # None is not known
         self.told = told
         self.partial = b""  # the beginning of a message that is not whole yet
-        self.passing = 0  # bytes to come of a message that is let through
+        self.passing: i64 = 0  # bytes to come of a message that is let through
         self.heeded = HEEDED
         self.swallowing = False
         self.fence_name = b""
@@ -196,7 +196,7 @@ class Responses:
         start: i64 = 0  # of what goes on as it is
         changed: BytesWriter | None = None
         while end - at > 4:
-            kind = data[at]
+            kind: i64 = data[at]
             size: int = read_i32_be(data, at + 1)
             if not 4 <= size <= MAX_MESSAGE:
                 raise ProtocolViolation(f"invalid message length {size & UNSIGNED}")
@@ -226,7 +226,7 @@ class Responses:
         return changed.getvalue()
 
     def _heed(  # noqa: C901 - a branch for each kind of message
-        self, kind: int, data: bytes, at: i64, following: i64, client: Client | None
+        self, kind: i64, data: bytes, at: i64, following: i64, client: Client | None
     ) -> bytes | None:
         """Act on the message with this body; what goes on in its place, or None."""
         if kind == PARAMETER_STATUS:
@@ -268,7 +268,7 @@ class Responses:
         if status != FAILED_TRANSACTION:
             self.rolling_back = False
 
-    def _swallow(self, kind: int, body: bytes) -> bytes | None:
+    def _swallow(self, kind: i64, body: bytes) -> bytes | None:
         """A reply to what the proxy asked."""
         if kind == READY_FOR_QUERY:
             self.status = body[0]

@@ -6,7 +6,7 @@ system call; so there is one for all of them, where the system has such a call.
 
 from typing import Any
 
-from mypy_extensions import trait
+from mypy_extensions import i64, trait
 
 from pinwatch.sockets.calls import send_all
 
@@ -33,7 +33,7 @@ class Outbox:
     __slots__ = ("_pieces", "round")
 
     def __init__(self) -> None:
-        self.round = 0  # that is going on
+        self.round: i64 = 0  # that is going on
         self._pieces: list[Any] = []  # who, the descriptor, and the bytes of each
 
     def put(self, who: Writer, fd: object, data: bytes) -> int:

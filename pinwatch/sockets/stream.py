@@ -12,6 +12,8 @@ from itertools import islice
 from socket import AF_UNIX, IPPROTO_TCP, SHUT_WR, TCP_NODELAY, socket
 from typing import Any, Final
 
+from mypy_extensions import i64
+
 from pinwatch.sockets.calls import AT_HAND, receive
 from pinwatch.sockets.outbox import Writer
 from pinwatch.sockets.poller import Poller, Watched
@@ -64,9 +66,9 @@ class Stream(Transport, Watched, Writer):
         self._size: Any = AT_HAND  # bytes to read at a time
         self._receiver = receiver
         self._outbox = poller.outbox
-        self._round = -1  # of the outbox, in which it was written to last
+        self._round: i64 = -1  # of the outbox, in which it was written to last
         self._backlog: deque[bytes] | None = None  # what the socket did not take yet
-        self._unsent = 0  # bytes of it
+        self._unsent: i64 = 0  # bytes of it
         self._full = False  # the receiver was told to pause
         self._paused = False
         self._eof = False

@@ -9,51 +9,51 @@ from struct import Struct
 from typing import Final
 
 # From the client.
-BIND: Final = ord("B")
-CLOSE: Final = ord("C")
-DESCRIBE: Final = ord("D")
-EXECUTE: Final = ord("E")
-FUNCTION_CALL: Final = ord("F")
-FLUSH: Final = ord("H")
-PARSE: Final = ord("P")
-PASSWORD: Final = ord("p")  # also SASLInitialResponse and SASLResponse
-QUERY: Final = ord("Q")
-SYNC: Final = ord("S")
-TERMINATE: Final = ord("X")
+BIND: Final = 0x42  # B
+CLOSE: Final = 0x43  # C
+DESCRIBE: Final = 0x44  # D
+EXECUTE: Final = 0x45  # E
+FUNCTION_CALL: Final = 0x46  # F
+FLUSH: Final = 0x48  # H
+PARSE: Final = 0x50  # P
+PASSWORD: Final = 0x70  # p; also SASLInitialResponse and SASLResponse
+QUERY: Final = 0x51  # Q
+SYNC: Final = 0x53  # S
+TERMINATE: Final = 0x58  # X
 
 # From both.
-COPY_DATA: Final = ord("d")
-COPY_DONE: Final = ord("c")
-COPY_FAIL: Final = ord("f")
+COPY_DATA: Final = 0x64  # d
+COPY_DONE: Final = 0x63  # c
+COPY_FAIL: Final = 0x66  # f
 
 # From the server.
-AUTHENTICATION: Final = ord("R")
-BACKEND_KEY_DATA: Final = ord("K")
-BIND_COMPLETE: Final = ord("2")
-CLOSE_COMPLETE: Final = ord("3")
-COMMAND_COMPLETE: Final = ord("C")
-COPY_BOTH_RESPONSE: Final = ord("W")
-COPY_IN_RESPONSE: Final = ord("G")
-COPY_OUT_RESPONSE: Final = ord("H")
-DATA_ROW: Final = ord("D")
-EMPTY_QUERY_RESPONSE: Final = ord("I")
-ERROR_RESPONSE: Final = ord("E")
-FUNCTION_CALL_RESPONSE: Final = ord("V")
-NEGOTIATE_PROTOCOL_VERSION: Final = ord("v")
-NO_DATA: Final = ord("n")
-NOTICE_RESPONSE: Final = ord("N")
-NOTIFICATION_RESPONSE: Final = ord("A")
-PARAMETER_DESCRIPTION: Final = ord("t")
-PARAMETER_STATUS: Final = ord("S")
-PARSE_COMPLETE: Final = ord("1")
-PORTAL_SUSPENDED: Final = ord("s")
-READY_FOR_QUERY: Final = ord("Z")
-ROW_DESCRIPTION: Final = ord("T")
+AUTHENTICATION: Final = 0x52  # R
+BACKEND_KEY_DATA: Final = 0x4B  # K
+BIND_COMPLETE: Final = 0x32  # 2
+CLOSE_COMPLETE: Final = 0x33  # 3
+COMMAND_COMPLETE: Final = 0x43  # C
+COPY_BOTH_RESPONSE: Final = 0x57  # W
+COPY_IN_RESPONSE: Final = 0x47  # G
+COPY_OUT_RESPONSE: Final = 0x48  # H
+DATA_ROW: Final = 0x44  # D
+EMPTY_QUERY_RESPONSE: Final = 0x49  # I
+ERROR_RESPONSE: Final = 0x45  # E
+FUNCTION_CALL_RESPONSE: Final = 0x56  # V
+NEGOTIATE_PROTOCOL_VERSION: Final = 0x76  # v
+NO_DATA: Final = 0x6E  # n
+NOTICE_RESPONSE: Final = 0x4E  # N
+NOTIFICATION_RESPONSE: Final = 0x41  # A
+PARAMETER_DESCRIPTION: Final = 0x74  # t
+PARAMETER_STATUS: Final = 0x53  # S
+PARSE_COMPLETE: Final = 0x31  # 1
+PORTAL_SUSPENDED: Final = 0x73  # s
+READY_FOR_QUERY: Final = 0x5A  # Z
+ROW_DESCRIPTION: Final = 0x54  # T
 
 # What ReadyForQuery says of the transaction.
-IDLE: Final = ord("I")
-IN_TRANSACTION: Final = ord("T")
-FAILED_TRANSACTION: Final = ord("E")
+IDLE: Final = 0x49  # I
+IN_TRANSACTION: Final = 0x54  # T
+FAILED_TRANSACTION: Final = 0x45  # E
 
 # What an Authentication message asks for.
 AUTHENTICATION_OK: Final = 0
