@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Final, Protocol
 
 from pinwatch.clock import Clock
-from pinwatch.counters import TargetCounters
+from pinwatch.counters import EndpointCounters, Histogram, TargetCounters
 from pinwatch.encryption import EncryptedStream
 from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
 from pinwatch.introduction import Encryption, Introduction, Welcome
@@ -39,6 +39,7 @@ class Phase(Enum):
 
 
 CLOSING: Final = Phase.CLOSING
+NOBODYS: Final = Histogram()  # until there is somebody
 
 
 class Owner(Protocol):
@@ -79,6 +80,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         "encryption",
         "init_query",
         "introduction",
+        "latencies",
+        "measured",
         "owner",
         "phase",
         "reason",
@@ -119,6 +122,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.init_query = init_query
         self.counters = owner.counters
         self.target = owner.name
+        self.measured: EndpointCounters | None = None  # whose latencies follow
+        self.latencies = NOBODYS
         self.asked_at = 0.0  # when it was sent what it has not answered; 0 is nothing
         self.since = self.clock.now  # that it is opening, borrowed or closing
         self.borrows = 0
@@ -299,7 +304,10 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         now, session = self.clock.now, self.session
         if session is not None:
             counters = session.counters
-            counters.of_database(self.target).observe(now - self.asked_at)
+            if counters is not self.measured:
+                self.measured = counters
+                self.latencies = counters.of_database(self.target)
+            self.latencies.observe(now - self.asked_at)
             counters.query_latency.observe(now - session.asked_at)
             session.asked_at = 0.0
             session.rested_at = now
