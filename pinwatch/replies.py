@@ -13,6 +13,8 @@ and ``uncertain`` asks for a fence before the connection is given back: a query 
 proxy's own, before whose answer all others must come.
 """
 
+from mypy_extensions import i64
+
 from pinwatch.due import (
     COPY_END,
     ENDED_BY_READY,
@@ -49,9 +51,9 @@ class Replies:
 
     def __init__(self) -> None:
         self.due = Due()
-        self.changes = 0  # entries of due that are a Change
-        self.segment = 0  # batches sent so far, each up to its Sync or Query
-        self.barrier = -1  # the batch of whose end, or SQL, nothing is known before
+        self.changes: i64 = 0  # entries of due that are a Change
+        self.segment: i64 = 0  # batches sent so far, each up to its Sync or Query
+        self.barrier: i64 = -1  # batch of whose end, or SQL, nothing is known before
         self.batch_open = False  # extended messages sent, no Sync or Query after them
         self.unsynced = False  # a COPY took the Sync of its batch, which is still open
         self.skipping = False  # the server skips all until a Sync not yet sent
@@ -169,17 +171,17 @@ class Replies:
     def completed(self) -> Entry | None:
         """ParseComplete or CloseComplete: the entry that it answers."""
         due = self.due
-        if due and due[0] == COPY_END:
-            self._pass_copy_ends()
         if not due:
             return None
         entry = due[0]
-        if answered_by_ready(entry):
-            return None
-        due.take()
         if isinstance(entry, Change):
             self.changes -= 1
-        return entry
+        elif entry == COPY_END:
+            self._pass_copy_ends()
+            return self.completed()
+        elif answered_by_ready(entry):
+            return None
+        return due.take()
 
     def failed(self) -> bool:
         """ErrorResponse: True if it leaves no unnamed statement of the client."""

@@ -43,7 +43,7 @@ from pinwatch.wire.messages import (
 MAX_STATEMENT: Final = 16_384  # bytes of a statement's text; a longer one is not kept
 MAX_QUERY: Final = MAX_STATEMENT + 5  # the length of a Query with such a text
 SHOWN: Final = 2_048  # bytes that are waited for of a longer Query, for people to see
-STATEMENT: Final = ord("S")  # of Describe and Close; the other is P, a portal
+STATEMENT: Final = 0x53  # S, of Describe and Close; the other is P, a portal
 NO_TYPES: Final = 3  # bytes, all 0: the end of a text, and the number of its types
 MAX_NAMES: Final = 8_192  # bytes of a message in which its names must end
 KINDS: Final = frozenset(b"BCDEFHPQSXdcf")
@@ -104,8 +104,8 @@ class Requests:
         self.judge = judge
         self.traffic = traffic
         self.input = b""  # came, but cannot go on yet
-        self.passing = 0  # bytes to come of a message whose beginning has gone on
-        self.dropping = 0  # bytes to come of a message that goes nowhere
+        self.passing: i64 = 0  # bytes to come of a message whose beginning has gone on
+        self.dropping: i64 = 0  # bytes to come of a message that goes nowhere
         self.failed_batch = False  # it got an error: nothing goes on before its Sync
         self.held = False  # input waits for an answer to what went before
         self.terminated = False
@@ -179,7 +179,7 @@ class Requests:
         start: i64 = 0  # of what goes on as it is
         changed: BytesWriter | None = None
         while end - at > 4:
-            kind = data[at]
+            kind: i64 = data[at]
             size: int = read_i32_be(data, at + 1)
             if not 4 <= size <= MAX_MESSAGE:
                 header(data, at)
@@ -238,7 +238,7 @@ class Requests:
         return changed.getvalue()
 
     def _query(
-        self, data: bytes, at: int, following: int, responses: Responses
+        self, data: bytes, at: i64, following: i64, responses: Responses
     ) -> bytes:
         """A Query, the whole of it unless it is too long; what goes before it."""
         replies, before = responses.replies, b""
@@ -277,11 +277,11 @@ class Requests:
             responses.replies.drops_statements()
 
     def _refer(
-        self, kind: int, data: bytes, at: int, following: int, responses: Responses
+        self, kind: i64, data: bytes, at: i64, following: i64, responses: Responses
     ) -> Change | None:
         """A message that names a prepared statement, or a portal."""
         replies, server = responses.replies, responses.statements
-        name_at = at + 5
+        name_at: i64 = at + 5
         if kind == BIND:
             name_at = string_end(data, name_at, at, following)
         elif kind != PARSE:
@@ -292,7 +292,7 @@ class Requests:
                 return None
             name_at += 1
         name_end = string_end(data, name_at, at, following)
-        name = data[name_at : name_end - 1]
+        name = data[name_at : name_end - 1] if name_end - name_at > 1 else b""
         if kind == PARSE:
             change = self._parse(name, data, name_end, following, responses)
         elif kind == CLOSE:
@@ -313,10 +313,14 @@ class Requests:
         self,
         name: bytes,
         data: bytes,
-        text_at: int,
-        following: int,
+        text_at: i64,
+        following: i64,
         responses: Responses,
     ) -> Renamed | None:
+        if text_at < following <= len(data):
+            definition = data[text_at:following]
+            if definition == self.verdicts.latest_definition:
+                return self._prepare(name, definition, None, responses)
         replies, server = responses.replies, responses.statements
         limit = min(following, text_at + MAX_STATEMENT + 1)
         sql = text(data, text_at, limit, following)
@@ -329,20 +333,28 @@ class Requests:
             return change
         if following > len(data):
             raise Incomplete
-        self.traffic.parses += 1
-        definition = data[text_at:following]
-        verdict = self.verdicts.look(sql)
-        if name:
-            change = self.statements.parse(name, definition, verdict, server, replies)
-        else:
-            self.statements.parse_unnamed(definition, verdict, server, replies)
-            change = None
+        verdict = self.verdicts.look_at_parse(sql, definition)
+        change = self._prepare(name, definition, verdict, responses)
         if replies.counting:
             if self.verdicts.parse_pins:
                 self.judge.ran(parse_message(sql.decode("utf-8", "replace")))
             elif verdict is not None:
                 self.judge.prepared(verdict)
         return change
+
+    def _prepare(
+        self,
+        name: bytes,
+        definition: bytes,
+        verdict: Verdict | None,
+        responses: Responses,
+    ) -> Renamed | None:
+        replies, server = responses.replies, responses.statements
+        self.traffic.parses += 1
+        if name:
+            return self.statements.parse(name, definition, verdict, server, replies)
+        self.statements.parse_unnamed(definition, verdict, server, replies)
+        return None
 
     def _bind(
         self,
@@ -378,7 +390,7 @@ def bad_length(size: int) -> ProtocolViolation:
     return ProtocolViolation(f"invalid message length {size}")
 
 
-def string_end(data: bytes, at: int, message_at: int, following: int) -> int:
+def string_end(data: bytes, at: i64, message_at: i64, following: i64) -> i64:
     """Where what follows the string at at begins, within its message."""
     if at < following and at < len(data) and not data[at]:
         return at + 1
@@ -394,7 +406,7 @@ def string_end(data: bytes, at: int, message_at: int, following: int) -> int:
     raise ProtocolViolation("invalid string in message")
 
 
-def text(data: bytes, at: int, limit: int, following: int) -> bytes | None:
+def text(data: bytes, at: i64, limit: i64, following: i64) -> bytes | None:
     """The text at at, if its end is before limit and here.
 
     What follows it in most messages is that there are no parameter types.

@@ -220,6 +220,23 @@ def test_any_parse_pinned_in_2020(stage: Stage) -> None:
     assert (pinned.rule, pinned.reason) == ("parse_message", PARSE_REASON)
 
 
+def test_a_parse_that_said_nothing_says_what_other_rules_have_it_say(
+    stage: Stage, client: Client, server: Server
+) -> None:
+    batch = prepare(b"", b"SELECT 1") + SYNC_MESSAGE
+    for _ in range(2):
+        client.send(batch)
+        server.send(PARSED, READY)
+    assert not told(stage, events.SessionPinned)
+    stage.verdicts.follow(PROFILES["rds-2020-06"])
+    client.send(batch)
+    server.send(PARSED, READY)
+    client.send(batch)
+    assert server.read() == batch * 4
+    (pinned,) = told(stage, events.SessionPinned)
+    assert pinned.rule == "parse_message"
+
+
 def test_what_is_contested_only_warns_where_rules_are_lenient(stage: Stage) -> None:
     stage.verdicts = VerdictCache(PROFILES["lenient"])
     client = stage.client()

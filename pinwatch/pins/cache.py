@@ -43,6 +43,7 @@ class VerdictCache:
         "_latest_alike",
         "_old",
         "_young",
+        "latest_definition",
         "max_bytes",
         "max_texts",
         "misses",
@@ -65,6 +66,7 @@ class VerdictCache:
         self._old = Generation()
         self._latest = b""  # the last harmless text; that of no statement is one
         self._latest_alike = b""
+        self.latest_definition = b""  # of a Parse, of which there was nothing to say
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
@@ -79,7 +81,7 @@ class VerdictCache:
         if profile is not self.profile:
             self.profile, self.parse_pins = profile, profile.parse_pins
             self._young, self._old = Generation(), Generation()
-            self._latest = self._latest_alike = b""
+            self._latest = self._latest_alike = self.latest_definition = b""
 
     def look(self, sql: bytes) -> Verdict | None:
         """None where there is nothing to say: no finding, warning or effect."""
@@ -96,6 +98,13 @@ class VerdictCache:
         if sql in young.known:
             return young.known[sql]
         return self._look_further(sql, alike)
+
+    def look_at_parse(self, sql: bytes, definition: bytes) -> Verdict | None:
+        """As ``look``; definition is sql and what follows it in its Parse."""
+        found = self.look(sql)
+        if found is None and not self.parse_pins:
+            self.latest_definition = definition
+        return found
 
     def _look_further(self, sql: bytes, alike: bytes) -> Verdict | None:
         old = self._old
