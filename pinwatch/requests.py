@@ -317,10 +317,9 @@ class Requests:
         following: i64,
         responses: Responses,
     ) -> Renamed | None:
-        if text_at < following <= len(data):
-            definition = data[text_at:following]
-            if definition == self.verdicts.latest_definition:
-                return self._prepare(name, definition, None, responses)
+        definition = data[text_at:following] if following <= len(data) else b""
+        if definition and definition == self.verdicts.latest_definition:
+            return self._prepare(name, definition, None, responses)
         replies, server = responses.replies, responses.statements
         limit = min(following, text_at + MAX_STATEMENT + 1)
         sql = text(data, text_at, limit, following)
