@@ -327,7 +327,7 @@ class Requests:
             if len(data) < limit:
                 raise Incomplete
             change = self.statements.parse_unkept(name, server, replies)
-            if replies.counting:
+            if replies.counting and limit < following:
                 self.judge.ran(oversize(data[text_at:limit]))
             return change
         if following > len(data):

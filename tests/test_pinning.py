@@ -212,6 +212,21 @@ def test_a_long_parse_pins(
     assert server.connection.session is client.session
 
 
+@pytest.mark.parametrize("body", [b"\0", b"s\0", b"\0SELECT 1", b"\0" + b"x" * 16_385])
+def test_a_parse_whose_text_does_not_end_is_the_servers_to_refuse(
+    stage: Stage, client: Client, server: Server, body: bytes
+) -> None:
+    whole = message(messages.PARSE, body)
+    client.send(whole, SYNC_MESSAGE)
+    assert server.read() == whole + SYNC_MESSAGE
+    server.send(FAILED, READY)
+    assert client.read() == FAILED + READY
+    assert not told(stage, events.SessionPinned)
+    assert server.connection.session is None
+    client.send(bind(b""), SYNC_MESSAGE)
+    assert server.read().endswith(bind(b"") + SYNC_MESSAGE)
+
+
 def test_any_parse_pinned_in_2020(stage: Stage) -> None:
     stage.verdicts = VerdictCache(PROFILES["rds-2020-06"])
     client = stage.client()
