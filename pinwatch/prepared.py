@@ -306,9 +306,10 @@ class ClientStatements:
     def parse_unkept(
         self, name: bytes, server: ServerStatements, replies: Replies
     ) -> tuple[bytes, bytes] | None:
-        """Parse of a statement too long to keep; the session is pinned.
+        """Parse of a statement that is not kept.
 
-        It goes under the client's own name, unless that is taken.
+        It is too long, and the session pinned; or its text does not end, and the
+        server refuses it. It goes under the client's own name, unless that is taken.
         """
         if not name:
             self.parse_unnamed(object(), None, server, replies)
