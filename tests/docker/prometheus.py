@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
 from typing import Any, Final
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
@@ -27,6 +28,14 @@ class Prometheus:
 
     def __init__(self, url: str) -> None:
         self.url = url
+
+    def ready(self) -> bool:
+        """Whether it has read its files; it listens before, and refuses all queries."""
+        try:
+            with urlopen(f"{self.url}/-/ready", timeout=PATIENCE):
+                return True
+        except HTTPError:
+            return False
 
     def get(self, path: str, **parameters: str) -> Any:
         url = f"{self.url}/api/v1/{path}?{urlencode(parameters)}"
@@ -67,7 +76,9 @@ def prometheus(
     with subprocess.Popen(command, cwd=root) as process:
         try:
             port = eventually(lambda: listening(process))
-            yield Prometheus(f"http://127.0.0.1:{port}")
+            running = Prometheus(f"http://127.0.0.1:{port}")
+            eventually(running.ready)
+            yield running
         finally:
             process.terminate()
 
