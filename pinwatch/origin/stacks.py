@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from concurrent import futures
 from dataclasses import dataclass
 from functools import partial
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from time import sleep
 from types import (
     BuiltinMethodType,
@@ -25,6 +26,7 @@ from types import (
 from typing import Any, Final
 
 METHODS: Final = (MethodType, BuiltinMethodType)
+GENERATORS: Final = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
 LOOKS: Final = 40
 MOMENT: Final = 0.0005  # seconds
 MOST: Final = 500
@@ -68,23 +70,35 @@ def above(stack: Stack, among: Iterable[Stack]) -> Stack | None:
 # Threads.
 
 
-def _threads() -> Iterator[tuple[FrameType, ...]]:
+def _threads() -> list[tuple[FrameType, ...]]:
+    """The frames of all but the calling one.
+
+    Looked at again where a generator has yielded in between: it has no caller any more.
+    """
     here = threading.get_ident()
-    for thread, innermost in sys._current_frames().items():
-        if thread != here:
-            yield tuple(_outermost_first(innermost))
+    found: list[tuple[FrameType, ...]] = []
+    for _ in range(LOOKS):
+        frames = sys._current_frames()
+        found = [_outermost_first(frames[one]) for one in frames if one != here]
+        if not any(_of_a_generator(thread[0]) for thread in found):
+            break
+    return found
 
 
 def _all_loops() -> set[asyncio.AbstractEventLoop]:
     return {loop for frames in _threads() for loop in _loops(frames)}
 
 
-def _outermost_first(innermost: FrameType | None) -> list[FrameType]:
+def _of_a_generator(frame: FrameType) -> bool:
+    return bool(frame.f_code.co_flags & GENERATORS)
+
+
+def _outermost_first(innermost: FrameType | None) -> tuple[FrameType, ...]:
     frames = []
     while innermost is not None:
         frames.append(innermost)
         innermost = innermost.f_back
-    return frames[::-1]
+    return tuple(frames[::-1])
 
 
 def _loops(frames: Iterable[FrameType]) -> set[asyncio.AbstractEventLoop]:
@@ -149,15 +163,15 @@ def _first(value: object, *names: str) -> object | None:
     )
 
 
-def _greenlet(frame: FrameType) -> list[FrameType]:
+def _greenlet(frame: FrameType) -> tuple[FrameType, ...]:
     """The frames of a greenlet that a frame waits for."""
     known = sys.modules.get("greenlet")
     if known is None:
-        return []
+        return ()
     for value in list(frame.f_locals.values()):
         if isinstance(value, known.greenlet) and value.gr_frame is not None:
             return _outermost_first(value.gr_frame)
-    return []
+    return ()
 
 
 # Who awaits.
