@@ -13,6 +13,7 @@ from pinwatch.pins.rules import (
     first_constant,
     function_name,
     is_in_temporary_schema,
+    is_of_transaction,
     is_temporary,
     relation,
 )
@@ -64,7 +65,7 @@ def _variable(statement: Fields) -> Iterator[Effect]:
         yield Effect(False, SETTINGS, ALL)
     elif kind in ("VAR_RESET", "VAR_SET_DEFAULT"):
         yield Effect(False, SETTINGS, name)
-    elif kind != "VAR_SET_MULTI" or name != "TRANSACTION":
+    elif not is_of_transaction(statement):
         yield Effect(True, SETTINGS, name.lower(), _values(statement))
 
 

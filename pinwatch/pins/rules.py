@@ -66,10 +66,8 @@ def function_name(call: Fields) -> str:
 
     Without a schema, or with pg_catalog, the server's function is meant.
     """
-    parts = [part["String"].get("sval", "") for part in call.get("funcname", ())]
-    if len(parts) == 1 or (len(parts) == 2 and parts[0] == "pg_catalog"):
-        return str(parts[-1])
-    return ""
+    parts = [part["String"].get("sval", "") for part in call["funcname"]]
+    return str(parts[-1]) if parts[-2:-1] in ([], ["pg_catalog"]) else ""
 
 
 def calls(*names: str) -> Callable[[Fields], bool]:
@@ -81,11 +79,17 @@ def named(key: str, default: str = "") -> Callable[[Fields], str]:
 
 
 def is_set(statement: Fields) -> bool:
-    return not is_reset(statement) and statement.get("name") != "TRANSACTION"
+    return not is_reset(statement) and not is_of_transaction(statement)
 
 
 def is_reset(statement: Fields) -> bool:
     return str(statement.get("kind", "")).startswith("VAR_RESET")
+
+
+def is_of_transaction(statement: Fields) -> bool:
+    """SET TRANSACTION, with modes or a SNAPSHOT."""
+    name = str(statement.get("name", ""))
+    return statement.get("kind") == "VAR_SET_MULTI" and name.startswith("TRANSACTION")
 
 
 def is_local(statement: Fields) -> bool:
@@ -422,10 +426,10 @@ WARNED: Final = (
     Warned(
         code="set_transaction",
         nodes=("VariableSetStmt",),
-        when=lambda s: s.get("name") == "TRANSACTION",
+        when=is_of_transaction,
         text=(
             "SET TRANSACTION is judged not to pin, as it ends with the transaction; "
-            "AWS does not say. BEGIN ISOLATION LEVEL ... is certain."
+            "AWS does not say. BEGIN ISOLATION LEVEL ... is no SET at all."
         ),
         words=("set",),
         example="SET TRANSACTION READ ONLY",

@@ -10,6 +10,8 @@ from pglast.parser import ParseError, Token, scan
 
 from pinwatch.pins.rules import RULES, Rule
 
+BRACKET: Final = "ASCII_40"
+CLOSING: Final = "ASCII_41"
 SEMICOLON: Final = "ASCII_59"
 COMMENTS: Final = ("C_COMMENT", "SQL_COMMENT")
 KEYWORDS: Final = {
@@ -25,6 +27,11 @@ KEYWORDS: Final = {
     "load": ("LOAD",),
 }
 """The words of a statement that trigger a rule, by the rule's code."""
+AFTER: Final = {
+    "temp_object": ("CREATE", "REPLACE", "LOCAL", "GLOBAL", "INTO"),
+    "execute": ("", "AS", "EXPLAIN", "ANALYZE", "ANALYSE", "VERBOSE", CLOSING),
+}
+"""What goes before such a word: elsewhere it may be the name of a column or table."""
 HEAD: Final = 5  # tokens in which CREATE ... TEMP says so
 NOT_SESSION: Final = ("TRANSACTION", "CONSTRAINTS")
 
@@ -46,9 +53,13 @@ def tokens(text: str) -> list[Token]:
 
 def keyword(text: str, code: str) -> Span | None:
     """Where text has the word that triggers the rule."""
+    before = ""
     for token in tokens(text):
-        if token.name in KEYWORDS.get(code, ()):
+        if token.name in KEYWORDS.get(code, ()) and before in AFTER.get(
+            code, (before,)
+        ):
             return Span(token.start, token.end + 1)
+        before = token.name
     return None
 
 
@@ -70,7 +81,7 @@ def leading_rule(statement: list[Token]) -> Rule | None:
     """The rule that a statement breaks by the words that it begins with."""
     names = [token.name for token in statement[:HEAD]]
     first, second = names[0], names[1] if len(names) > 1 else ""
-    if first == "SET" and second in NOT_SESSION:
+    if first in ("SET", "PREPARE") and second in NOT_SESSION:
         return None
     if first == "CREATE":
         code = "temp_object" if {"TEMP", "TEMPORARY"} & set(names) else ""
@@ -89,7 +100,7 @@ def called(text: str) -> Iterator[tuple[str, Span]]:
     for at, token in enumerate(found[:-1]):
         word = text[token.start : token.end + 1]
         name = word[1:-1] if word.startswith('"') else word.lower()
-        if found[at + 1].name == "ASCII_40" and before in (
+        if found[at + 1].name == BRACKET and before in (
             ("", ""),
             ("pg_catalog", "."),
         ):

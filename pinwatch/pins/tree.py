@@ -13,6 +13,7 @@ from pglast.parser import ParseError, parse_sql_json
 
 STORED: Final[Mapping[str, tuple[str, ...] | None]] = {
     "CreateFunctionStmt": None,  # all of it, BEGIN ATOMIC and defaults of arguments
+    "AlterFunctionStmt": None,  # SET and RESET are for when it runs
     "Constraint": None,  # DEFAULT, CHECK and GENERATED of a column
     "RuleStmt": None,
     "CreatePolicyStmt": None,
@@ -26,6 +27,9 @@ STORED: Final[Mapping[str, tuple[str, ...] | None]] = {
     "ViewStmt": ("query",),
 }
 """Nodes whose SQL is kept for later: the fields that are, or None for all."""
+
+SIDES: Final = ("larg", "rarg")
+"""Of UNION, INTERSECT and EXCEPT: a SelectStmt each, without its name."""
 
 
 class Unparsable(Exception):
@@ -90,10 +94,37 @@ def _children(name: str, fields: Mapping[str, Any]) -> list[Any]:
         return []
     if name == "AlterTableCmd" and fields.get("subtype") == "AT_ColumnDefault":
         return []
+    if name == "ExplainStmt" and not _analyzes(fields):
+        return _executed(fields.get("query", {}))
     if name == "CreateTableAsStmt" and (fields.get("into") or {}).get("skipData"):
-        kept = ("query",)
+        return [fields["into"], *_executed(fields.get("query", {}))]
     return [
-        value
+        {"SelectStmt": value} if key in SIDES else value
         for key, value in fields.items()
         if isinstance(value, dict | list) and key not in kept
     ]
+
+
+def _executed(query: Mapping[str, Any]) -> list[Any]:
+    """The EXECUTE in a query that is planned and does not run: it is looked up."""
+    if "CreateTableAsStmt" in query:
+        return _executed(query["CreateTableAsStmt"].get("query", {}))
+    return [query] if "ExecuteStmt" in query else []
+
+
+def _analyzes(explain: Mapping[str, Any]) -> bool:
+    """Whether an EXPLAIN runs what it explains; of several ANALYZE the last counts."""
+    given = [
+        option["DefElem"].get("arg")
+        for option in explain.get("options", ())
+        if option["DefElem"].get("defname") == "analyze"
+    ]
+    return bool(given) and (given[-1] is None or _is_true(given[-1]))
+
+
+def _is_true(value: Mapping[str, Any]) -> bool:
+    """As PostgreSQL's defGetBoolean reads an option's value."""
+    ((kind, fields),) = value.items()
+    if kind == "Integer":
+        return bool(fields.get("ival"))
+    return str(fields.get("sval", "")).lower() in ("true", "on")

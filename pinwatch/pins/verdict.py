@@ -5,13 +5,17 @@ is one; SQL that cannot be parsed is judged by the words that its statements beg
 with, and a text over 16 KB by its length.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Final
 
+from pglast.parser import Token
+
 from pinwatch.pins import tokens
-from pinwatch.pins.digest import digest, fold
+from pinwatch.pins.digest import digest, digest_of_tokens
 from pinwatch.pins.effects import Effect, effects
 from pinwatch.pins.profiles import DEFAULT, Profile
 from pinwatch.pins.rules import (
@@ -23,7 +27,6 @@ from pinwatch.pins.rules import (
     Fields,
     Readings,
     Rule,
-    function_name,
 )
 from pinwatch.pins.tokens import Span
 from pinwatch.pins.tree import Statement, TooDeep, Unparsable, nodes, statements
@@ -35,6 +38,7 @@ INITIALIZATION: Final = (
 BY_SQL: Final = "SQL changed"
 BY_PREPARED: Final = "Running a prepared statement changed"
 WITHOUT_DIGEST: Final = ("statement_size", "parse_message")
+START: Final = attrgetter("start")
 NAMING: Final = ("prepare", "execute", "deallocate")
 DROPPING: Final = ("deallocate", "discard")
 
@@ -87,7 +91,7 @@ class Verdict:
 
     @cached_property
     def digest(self) -> str:
-        return fold(self.text) if self.too_deep else digest(self.text)
+        return digest_of_tokens(self.text) if self.too_deep else digest(self.text)
 
     @cached_property
     def names(self) -> tuple[bytes, ...]:
@@ -232,15 +236,26 @@ class _Reader:
         )
 
     def trigger(self, rule: Rule, fields: Fields, text: str, position: int) -> Span:
-        location = int(fields.get("location", 0))
-        if function_name(fields):
-            start = self.characters(location)
-            name = self.text[start:].split("(", 1)[0].rstrip()
-            return Span(start, start + len(name))
+        if "funcname" in fields:
+            return self.name(self.characters(int(fields.get("location", 0))))
         found = tokens.keyword(text, rule.code)
         if found is None:
             return Span(position, position + len(text))
         return Span(position + found.start, position + found.end)
+
+    def name(self, start: int) -> Span:
+        """Of the function whose call begins there, up to the parenthesis."""
+        end = start
+        for at in range(bisect_left(self.tokens, start, key=START), len(self.tokens)):
+            token = self.tokens[at]
+            if token.name == tokens.BRACKET:
+                break
+            end = token.end + 1
+        return Span(start, end)
+
+    @cached_property
+    def tokens(self) -> list[Token]:
+        return tokens.tokens(self.text)
 
 
 def _leading(text: str) -> Iterator[Finding]:

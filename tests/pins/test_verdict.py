@@ -91,6 +91,20 @@ def test_digest_is_the_logged_one(case: dict[str, Any]) -> None:
     assert judged(case["sql"]).digest == case["digest"]
 
 
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("SET x = 'secret' AND $3", "set x = $4 and $3"),
+        ("SELECT set_config('a.b', " + "'x' || " * 2000 + "'y', true)", ""),
+    ],
+    ids=["no SQL", "too deep"],
+)
+def test_a_digest_has_no_constants(sql: str, told: str) -> None:
+    digest = judged(sql).digest
+    assert "'" not in digest
+    assert digest.startswith(told)
+
+
 def test_positions_are_characters_of_the_whole_text() -> None:
     text = "SELECT 'żółw';  SET a.b = 'ż'; SELECT nextval('s')"
     first, second = judged(text).findings
@@ -99,6 +113,82 @@ def test_positions_are_characters_of_the_whole_text() -> None:
     assert first.statement == "SET a.b = 'ż'"
     assert text[slice(*second.trigger)] == "nextval"
     assert (first.subject, second.subject) == ("a.b", "s")
+
+
+@pytest.mark.parametrize(
+    ("sql", "trigger"),
+    [
+        ("SELECT temp INTO TEMP t FROM weather", "TEMP"),
+        ("SELECT 'x' AS temp INTO TEMPORARY TABLE temp", "TEMPORARY"),
+        ("CREATE TABLE execute AS EXECUTE q", "EXECUTE"),
+        ("SELECT pg_catalog/* ( */.nextval ('s')", "pg_catalog/* ( */.nextval"),
+        ("SELECT nextval /* ( */ ('s')", "nextval"),
+        ("SELECT set_config -- a\n ('a', 'b', true)", "set_config"),
+    ],
+)
+def test_the_trigger_is_the_word_that_pins(sql: str, trigger: str) -> None:
+    (finding,) = judged(sql).findings
+    start, end = finding.trigger
+    assert (sql[start:end], start) == (trigger, sql.rindex(trigger))
+
+
+@pytest.mark.parametrize(
+    ("sql", "rules"),
+    [
+        ("EXPLAIN SELECT nextval('s')", []),
+        ("EXPLAIN (ANALYZE, ANALYZE off) SELECT nextval('s')", []),
+        ("EXPLAIN (ANALYZE 0, VERBOSE) SELECT nextval('s')", []),
+        ("EXPLAIN DECLARE c CURSOR FOR SELECT 1", []),
+        ("EXPLAIN CREATE TEMP TABLE t AS SELECT 1", []),
+        ("EXPLAIN ANALYZE SELECT nextval('s')", ["sequence_function"]),
+        (
+            "EXPLAIN (ANALYZE off, ANALYZE on) SELECT nextval('s')",
+            ["sequence_function"],
+        ),
+        ("EXPLAIN (COSTS off, ANALYZE 1) SELECT nextval('s')", ["sequence_function"]),
+        ("EXPLAIN EXECUTE q", ["execute"]),
+        ("EXPLAIN CREATE TABLE t AS EXECUTE q", ["execute"]),
+        ("CREATE TABLE t AS EXECUTE q WITH NO DATA", ["execute"]),
+        ("CREATE TABLE t AS SELECT nextval('s') WITH NO DATA", []),
+    ],
+)
+def test_what_is_only_planned_does_not_run(sql: str, rules: list[str]) -> None:
+    assert [finding.rule for finding in judged(sql).findings] == rules
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1 INTO TEMP t UNION SELECT 2",
+        "(SELECT 1 INTO TEMP t) UNION ALL SELECT 2 EXCEPT SELECT 3",
+    ],
+)
+def test_a_table_made_by_a_side_of_a_union(sql: str) -> None:
+    found = judged(sql)
+    assert [finding.rule for finding in found.findings] == ["temp_object"]
+    assert [effect.name for effect in found.effects] == ["t"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "ALTER FUNCTION f() SET search_path = app, pg_temp",
+        "-- 7\nALTER PROCEDURE p() RESET ALL",
+        "ALTER ROUTINE r RESET work_mem",
+    ],
+)
+def test_what_a_function_sets_is_for_when_it_runs(sql: str) -> None:
+    found = judged(sql)
+    assert (found.findings, found.effects) == ((), ())
+
+
+def test_a_database_may_stand_before_the_schema() -> None:
+    assert judged("SELECT app.pg_catalog.nextval('s')").pins
+    assert not judged("SELECT pg_catalog.app.nextval('s')").pins
+
+
+def test_a_setting_may_be_called_as_a_command() -> None:
+    assert judged('SET "TRANSACTION" = 1').pins
 
 
 @pytest.mark.parametrize("size", [MAX_STATEMENT, MAX_STATEMENT + 1])
@@ -122,7 +212,16 @@ def test_what_is_no_sql_is_judged_by_its_words(sql: str, rule: str) -> None:
     assert [finding.rule for finding in judged(sql).findings] == [rule]
 
 
-@pytest.mark.parametrize("sql", ["SELEC set", "SELECT '", "SET TRANSACTION what", ""])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELEC set",
+        "SELECT '",
+        "SET TRANSACTION what",
+        "PREPARE TRANSACTION $1",
+        "",
+    ],
+)
 def test_what_is_no_sql_and_has_no_words_passes(sql: str) -> None:
     assert not judged(sql).pins
 
@@ -133,7 +232,9 @@ def test_what_is_no_sql_and_has_no_words_passes(sql: str) -> None:
         ("SELECT lastval()", "lastval"),
         ("PREPARE TRANSACTION 'x'", "prepare_transaction"),
         ("SET TRANSACTION READ ONLY", "set_transaction"),
+        ("SET TRANSACTION SNAPSHOT '3-1'", "set_transaction"),
         ("CREATE TABLE pg_temp.t ()", "pg_temp"),
+        ("SELECT 1 INTO pg_temp.t UNION SELECT 2", "pg_temp"),
     ],
 )
 def test_what_goes_unseen_is_warned_of(sql: str, rule: str) -> None:
