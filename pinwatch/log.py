@@ -126,7 +126,7 @@ def describe(  # noqa: C901 - a branch for each kind of event
             done = "was forwarded to the database" if forwarded else "was ignored"
             return INFO, f"A cancel request {done}."
         case events.ClientRefused(_, text, sqlstate, log):
-            return WARN, log or f"The client was refused. SQLSTATE {sqlstate}: {text}"
+            return INFO, log or f"The client was refused. SQLSTATE {sqlstate}: {text}"
         case events.ClientClosed(_, requested):
             reason = CLOSED_BY_REQUEST if requested else CLOSED_CHANNEL
             return INFO, f"The client connection closed. Reason: {reason}"

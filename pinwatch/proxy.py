@@ -326,9 +326,10 @@ class Proxy:
         guest.prove(self.admission.conversation(user, encrypted))
 
     def login_refused(self, session: ClientSession, error: ClientError) -> ClientError:
-        if error.sqlstate.startswith("28"):
-            return no_credentials(session.key[0].decode("utf-8", "replace"))
-        return error
+        user = session.key[0].decode("utf-8", "replace")
+        known = self.admission.password(self.target, user) is not None
+        refused = error.sqlstate.startswith("28")
+        return no_credentials(user) if refused and not known else error
 
     def welcomed(self, session: ClientSession) -> None:
         self.starting.pop(session, None)

@@ -124,7 +124,7 @@ class TargetGroup(Lender):
         return [member for member in self.members if member is not self._writer]
 
     def borrow(self, borrower: Borrower, patience: float = 0) -> Connection | None:
-        """From the reader with the least load; the same where that makes no difference.
+        """From the reader with the least load; the last one where it is one of them.
 
         As ``Pool.borrow``. Without any reader the borrower is refused soon.
         """
@@ -133,7 +133,10 @@ class TargetGroup(Lender):
             borrower.pool = self._writer.pool
             asyncio.get_running_loop().call_soon(self._refuse, borrower)
             return None
-        least = min(readers, key=lambda member: (member.load, member.name))
+        least = min(readers, key=lambda reader: (reader.load, reader.name))
+        for reader in readers:
+            if reader.pool is borrower.pool and reader.load == least.load:
+                least = reader
         return least.pool.borrow(borrower, patience)
 
     def _refuse(self, borrower: Borrower) -> None:

@@ -226,10 +226,12 @@ class TargetConnections:
         """
         percents = self.settings.connection_pool
         percent, most = percents.max_connections_percent, self.status.max_connections
-        idle_share = percents.max_idle_percent / percent
         allowed = max(most * percent // 100 - self.status.reserved, 1)
-        self.pool.max_connections = self.settings.max_connections or allowed
-        self.pool.max_idle = int(self.pool.max_connections * idle_share)
+        if self.settings.max_connections is not None:
+            allowed = self.settings.max_connections
+            most = allowed * 100 // percent
+        self.pool.max_connections = allowed
+        self.pool.max_idle = int(most * percents.max_idle_percent / 100)
         self.pool.match()
 
     def drop(self, reason: str) -> None:

@@ -76,11 +76,11 @@ LINES: list[tuple[events.Event, str]] = [
     ),
     (
         events.ClientRefused(1, "no", "28000"),
-        f"[WARN] {CLIENT} The client was refused. SQLSTATE 28000: no",
+        f"[INFO] {CLIENT} The client was refused. SQLSTATE 28000: no",
     ),
     (
         events.ClientRefused(1, "no", "28000", "The secret is wrong."),
-        f"[WARN] {CLIENT} The secret is wrong.",
+        f"[INFO] {CLIENT} The secret is wrong.",
     ),
     (
         events.ClientClosed(1, requested=True),

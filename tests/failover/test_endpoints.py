@@ -57,12 +57,13 @@ def test_readers_that_are_down_are_waited_for(before: Before, pair: Pair) -> Non
         connection_pool={"connection_borrow_timeout": 1},
     )
     with connected(proxy, "reads") as reads:
+        member = proxy.proxy.group.readers[0]
         reads.execute("SELECT 1")
         pair.replica.stop()
+        eventually(lambda: not len(member.pool))
         with pytest.raises(psycopg.errors.ConnectionException, match="Timed-out"):
             reads.execute("SELECT 1")
         pair.replica.start()
-        member = proxy.proxy.group.readers[0]
         eventually(lambda: member.monitor.available)
         assert server(reads) == str(pair.replica.folder)
 
@@ -89,6 +90,30 @@ def test_the_reader_with_the_least_load(before: Before, pair: Pair) -> None:
             for member in proxy.proxy.group.readers
         }
     assert borrowed == {pair.replica.name: 2, "c": 2}
+
+
+def test_the_reader_is_kept_where_that_makes_no_difference(
+    before: Before, pair: Pair
+) -> None:
+    targets = [*pair.targets, pair.targets[1] | {"name": "c"}]
+    proxy = before(endpoints=[READS], targets=targets)
+
+    def lending() -> str:
+        readers = proxy.proxy.group.readers
+        (name,) = [reader.name for reader in readers if reader.pool.borrowed]
+        return name
+
+    with connected(proxy, "reads") as other, connected(proxy, "reads") as reader:
+        other.execute("BEGIN")
+        first = lending()
+        reader.execute("BEGIN")
+        other.execute("COMMIT")
+        second = lending()
+        reader.execute("COMMIT")
+        for _ in range(2):
+            reader.execute("BEGIN")
+            assert lending() == second != first
+            reader.execute("COMMIT")
 
 
 def test_names_and_roles_are_checked() -> None:

@@ -101,6 +101,21 @@ class TestMaxIdleConnectionsPercent:
         eventually(lambda: clock() > began + 2 * 300)
         eventually(lambda: len(running.proxy.pool) == left)
 
+    def test_of_the_target_s_limit_and_not_of_the_cap(self, proxy: Proxies) -> None:
+        percents = {"max_connections_percent": 10, "max_idle_connections_percent": 5}
+        running = proxy(
+            None,
+            connection_pool=percents | LONGEST_BORROW,
+            time_scale=MINUTES_IN_A_MOMENT,
+            **UNHURRIED,
+        )
+        most = running.proxy.pool.max_connections
+        limit = running.proxy.group.writer.connections.status.max_connections
+        fill(running, most)
+        clock, began = running.proxy.time, running.proxy.time()
+        eventually(lambda: clock() > began + 2 * 300)
+        eventually(lambda: len(running.proxy.pool) == limit * 5 // 100 > most // 2)
+
     def test_sooner_they_stay(self, proxy: Proxies) -> None:
         running = proxy(4, connection_pool={"max_idle_connections_percent": 0})
         fill(running, 4)

@@ -3,8 +3,10 @@
 Those of a startup packet alone are in test_startup, a borrow timeout in test_lifecycle.
 """
 
+from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 
 from pinwatch import events
@@ -43,6 +45,22 @@ def test_another_way_to_log_in(serve: Serve) -> None:
     assert asked(client).kinds == "R"
     client.send(sasl_initial_response(b"OAUTHBEARER", b"n,,"))
     assert client.rest().errors == [("FATAL", "28000", METHODS)]
+
+
+def test_a_role_whose_secret_the_database_refuses(
+    serve: Serve, direct: psycopg.Connection[Any], database: str
+) -> None:
+    """The proxy has credentials for it; they are the database's to refuse."""
+    direct.execute(f"CREATE ROLE {database} NOLOGIN")
+    try:
+        proxy = serve(1, auth=[SECRET | {"username": database}]).proxy
+        login = replace(proxy.endpoint(), user=database, password=SECRET["password"])
+        with pytest.raises(psycopg.OperationalError) as refused:
+            psycopg.connect(login.dsn)
+    finally:
+        direct.execute(f"DROP ROLE {database}")
+    text = f'role "{database}" is not permitted to log in'
+    assert f"FATAL:  Request returned an error: {text}" in str(refused.value)
 
 
 def test_a_role_in_two_entries(serve: Serve) -> None:
