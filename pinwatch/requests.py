@@ -156,6 +156,7 @@ class Requests:
         kind, size = header(self.input, 0)
         answer = error_response(error.severity, error.sqlstate, error.text)
         if kind == QUERY or kind == FUNCTION_CALL:
+            self.traffic.queries += kind == QUERY
             self.dropping = size + 1
             return answer + ready_for_query(IDLE)
         self.failed_batch = True

@@ -162,6 +162,8 @@ class TestConnectionBorrowTimeout:
         asking.send(query("SELECT 1") * 2_000)
         for _ in range(2_000):
             assert asking.reply().errors[0][:2] == ("ERROR", "08000")
+        received = clients.proxy.proxy.endpoints["default"].counters.plain.queries
+        assert received == 1 + 2_000
 
 
 class TestInitQuery:
