@@ -18,7 +18,7 @@ from pinwatch.encryption import EncryptedStream
 from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
 from pinwatch.introduction import Encryption, Introduction, Welcome
 from pinwatch.lending import Key
-from pinwatch.parameters import NEUTRAL, Values, switch
+from pinwatch.parameters import NEUTRAL, NO_INIT_QUERY, InitQuery, Values, switch
 from pinwatch.peers import BorrowedConnection, Session
 from pinwatch.responses import Responses, Row
 from pinwatch.sockets.transport import Receiver, Transport
@@ -100,7 +100,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         max_statements: int,
         owner: Owner,
         encryption: Encryption | None = None,
-        init_query: bytes = b"",
+        init_query: InitQuery = NO_INIT_QUERY,
     ) -> None:
         self.number = number
         self.key = key
@@ -211,7 +211,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             return
         self.statements.held.clear()
         self.responses.parameters = NEUTRAL
-        if self.init_query:
+        if self.init_query.sql:
             self.initialise(self._reset_initialised)
         else:
             self._reset_initialised(None)
@@ -225,7 +225,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
 
     def initialise(self, done: Callable[[ClientError | None], None]) -> None:
         """Run the init query; done gets its error, if there is one. Only while idle."""
-        self.write(self.responses.ask(self.init_query, lambda _row, error: done(error)))
+        sql = self.init_query.sql
+        self.write(self.responses.ask(sql, lambda _row, error: done(error)))
 
     def ask(self, sql: bytes, answer: Callable[[Row], None]) -> None:
         """Run sql for the proxy; answer gets its last row. Only while idle."""

@@ -6,6 +6,8 @@ ParameterStatus sets are interned: two are equal when they are the same object.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar, Final
 from weakref import WeakValueDictionary
 
@@ -15,6 +17,8 @@ from pinwatch.errors import (
     unsupported_option,
     unsupported_replication,
 )
+from pinwatch.pins.effects import SETTINGS
+from pinwatch.pins.verdict import verdict
 
 ACCEPTED: Final = {
     name.lower(): name
@@ -66,6 +70,28 @@ class Values:
 NEUTRAL: Final = Values.of({})
 
 
+@dataclass(frozen=True, slots=True)
+class InitQuery:
+    """What each new database connection runs; sets are those of ACCEPTED that it sets.
+
+    Only SET and set_config in the text itself are seen.
+    """
+
+    sql: bytes = b""
+    sets: frozenset[bytes] = frozenset()
+
+
+NO_INIT_QUERY: Final = InitQuery()
+
+
+@cache
+def init_query(sql: str) -> InitQuery:
+    text = sql.encode()
+    found = verdict(text).effects
+    names = {effect.name.encode() for effect in found if effect.kind == SETTINGS}
+    return InitQuery(text, frozenset(ACCEPTED[n] for n in names & ACCEPTED.keys()))
+
+
 def read_startup(
     parameters: Mapping[bytes, bytes],
 ) -> tuple[bytes, bytes, Values]:
@@ -91,16 +117,20 @@ def read_startup(
     return user, parameters.get(b"database") or user, Values.of(settings)
 
 
-def switch(before: Values | None, after: Values, init_query: bytes = b"") -> bytes:
+def switch(
+    before: Values | None, after: Values, initial: InitQuery = NO_INIT_QUERY
+) -> bytes:
     """The SQL that turns settings before into after; None is not known.
 
-    A setting that goes back to its default goes back to init_query's.
+    A setting that goes back to its default goes back to the init query's.
     """
-    names = ACCEPTED.values() if before is None else before.values
-    reset = [b"RESET " + name for name in names if name not in after.values]
-    if reset and init_query:
-        reset.append(init_query)
+    known = ACCEPTED.values() if before is None else before.values
+    names = [name for name in known if name not in after.values]
+    reset = [b"RESET " + name for name in names]
     old = NEUTRAL if before is None else before
+    if not initial.sets.isdisjoint(names):
+        reset.append(initial.sql)
+        old = NEUTRAL
     wanted = after.differing(old)
     assign = [
         b"pg_catalog.set_config(" + literal(n) + b"," + literal(v) + b",false)"

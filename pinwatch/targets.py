@@ -26,6 +26,7 @@ from pinwatch.errors import (
 )
 from pinwatch.introduction import Encryption
 from pinwatch.lending import Key
+from pinwatch.parameters import init_query
 from pinwatch.pool import Pool
 from pinwatch.responses import Row
 from pinwatch.sockets.connect import connect, connect_unix
@@ -319,7 +320,7 @@ class TargetConnections:
 
     async def _initialise(self, connection: DatabaseConnection) -> None:
         """Run the init query; raises ClientError."""
-        if not connection.init_query:
+        if not connection.init_query.sql:
             return
         done = self._logins[connection] = self._loop.create_future()
         connection.initialise(lambda error: settle(done, error))
@@ -350,7 +351,7 @@ class TargetConnections:
             self.settings.max_prepared_statements,
             self,
             self._encryption,
-            (self.settings.connection_pool.init_query or "").encode(),
+            init_query(self.settings.connection_pool.init_query or ""),
         )
 
     async def _log_in(self, connection: DatabaseConnection) -> None:

@@ -201,6 +201,27 @@ class TestInitQuery:
         with connected(running) as client:
             assert value(client, "SHOW timezone") == "Asia/Tokyo"
 
+    def test_it_runs_again_only_where_it_set_what_is_reset(
+        self, proxy: Proxies, direct: psycopg.Connection[Any]
+    ) -> None:
+        direct.execute("CREATE TABLE begun ()")
+        query = "CREATE TEMP TABLE scratch (); INSERT INTO begun DEFAULT VALUES"
+        running = proxy(1, connection_pool={"init_query": query})
+        for parameters in {"application_name": "other"}, {}, {"options": ""}:
+            with connected(running, **parameters) as client:
+                client.execute("SELECT * FROM scratch")
+        assert value(direct, "SELECT count(*) FROM begun") == 1
+
+    def test_it_does_not_hold_against_a_parameter(self, proxy: Proxies) -> None:
+        query = "SET client_encoding TO latin1; SET application_name TO 'initial'"
+        running = proxy(1, connection_pool={"init_query": query})
+        own = {"client_encoding": "LATIN9"}
+        with connected(running, application_name="own", **own) as client:
+            assert value(client, "SHOW client_encoding") == "LATIN9"
+        with connected(running, **own) as client:
+            assert value(client, "SHOW client_encoding") == "LATIN9"
+            assert value(client, "SHOW application_name") == "initial"
+
     def test_it_holds_after_a_reset(self, proxy: Proxies) -> None:
         running = proxy(
             1, connection_pool={"init_query": "SET timezone TO 'Asia/Tokyo'"}
