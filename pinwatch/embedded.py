@@ -24,6 +24,8 @@ from pinwatch.errors import SettingError, TargetError
 
 VERSION: Final = 18
 ROLE: Final = "postgres"
+SETTINGS: Final = "timezone = 'UTC'\n"
+"""RDS's default, in place of the machine's: drivers compare it with what they want."""
 SPECIAL: Final = re.compile(r"[^\w@%+=:,./-]")
 """What pg_ctl's shell would not take as it is."""
 
@@ -41,12 +43,17 @@ def embedded_postgresql(
     data = _folder(state_folder)
     pgserver = _wheel()
     with _held_alone(data):
-        if not (data / "PG_VERSION").exists():
+        fresh = not (data / "PG_VERSION").exists()
+        if fresh:
             report(f"Preparing the embedded PostgreSQL in {data}, once.")
         server = pgserver.get_server(
             data, cleanup_mode=None, start=False, postgres_version=VERSION
         )
         try:
+            if fresh:
+                server.ensure_pgdata_inited()
+                with (data / "postgresql.conf").open("a") as file:
+                    file.write(SETTINGS)
             server.start()
         except (OSError, SubprocessError) as error:
             raise TargetError(

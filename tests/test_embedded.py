@@ -60,6 +60,12 @@ def test_it_is_postgresql_18_on_a_socket_that_lets_every_role_in(folder: Path) -
         assert target.socket_path is not None
 
 
+def test_its_time_zone_is_utc_by_that_name(folder: Path) -> None:
+    """As RDS's is: drivers that set another one would pin here and not there."""
+    with embedded_postgresql(folder, refuse) as target:
+        assert query(target, "SHOW timezone") == "UTC"
+
+
 def test_its_data_stays_from_start_to_start(folder: Path) -> None:
     with embedded_postgresql(folder, refuse) as target:
         assert query(target, "SELECT lo_get(4711)") == b"kept"
