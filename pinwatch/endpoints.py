@@ -13,7 +13,7 @@ from pinwatch.config.model import Address, TargetRole
 from pinwatch.counters import EndpointCounters
 from pinwatch.errors import ListenError
 from pinwatch.lending import Key, Lender
-from pinwatch.parameters import Values
+from pinwatch.parameters import APPLICATION_NAME, Values, nameless, plain_name
 from pinwatch.session import ClientSession, Greeted
 from pinwatch.sockets.connect import Listener, listen
 from pinwatch.sockets.loop import running
@@ -58,9 +58,13 @@ class Endpoint(session.Endpoint):
             self._listener.close()
 
     def greeting(self, key: Key, parameters: Values) -> Greeted | None:
-        return self._greetings.get((key, parameters))
+        found = self._greetings.get((key, nameless(parameters)))
+        name = plain_name(parameters)
+        if found is None or name is None:
+            return found
+        return Greeted(found.key, found.told.changed(APPLICATION_NAME, name))
 
     def keep_greeting(self, key: Key, parameters: Values, told: Values) -> None:
-        self._greetings[key, parameters] = Greeted(key, told)
+        self._greetings[key, nameless(parameters)] = Greeted(key, told)
         if len(self._greetings) > MAX_GREETINGS:
             self._greetings.popitem(last=False)

@@ -5,6 +5,7 @@ gives a database connection one client's values instead of another's. Profiles a
 ParameterStatus sets are interned: two are equal when they are the same object.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -20,10 +21,11 @@ from pinwatch.errors import (
 from pinwatch.pins.effects import SETTINGS
 from pinwatch.pins.verdict import verdict
 
+APPLICATION_NAME: Final = b"application_name"
 ACCEPTED: Final = {
     name.lower(): name
     for name in (
-        b"application_name",
+        APPLICATION_NAME,
         b"client_encoding",
         b"DateStyle",
         b"TimeZone",
@@ -31,6 +33,9 @@ ACCEPTED: Final = {
         b"search_path",
     )
 }
+
+PLAIN: Final = re.compile(rb"[ -~]{0,63}")
+"""Names that PostgreSQL neither shortens nor escapes."""
 
 
 class Values:
@@ -68,6 +73,19 @@ class Values:
 
 
 NEUTRAL: Final = Values.of({})
+
+
+def plain_name(parameters: Values) -> bytes | None:
+    """The application_name, where there is one that the server keeps to the letter."""
+    name = parameters.values.get(APPLICATION_NAME)
+    return None if name is None or not PLAIN.fullmatch(name) else name
+
+
+def nameless(parameters: Values) -> Values:
+    """The same for all such names."""
+    if plain_name(parameters) is None:
+        return parameters
+    return parameters.changed(APPLICATION_NAME, b"")
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,6 +237,33 @@ def test_only_the_target_s_own_role(
         assert text == NO_CREDENTIALS[2].replace("ada", role)
 
 
+@pytest.mark.parametrize("name", ["worker-17", "", "a" * 63])
+def test_another_application_name_waits_for_no_connection(
+    serve: Serve, name: str
+) -> None:
+    """What clients are told is known, but for the name that they give."""
+    clients = serve(1)
+    holder = clients(application_name="worker-16")
+    holder.query("BEGIN")
+    client = clients.stranger()
+    told = client.start(application_name=name).statuses
+    assert told["application_name"] == name
+    holder.query("COMMIT")
+    answer = client.query("SHOW application_name")
+    assert (answer.value, answer.statuses) == (name, {})
+
+
+@pytest.mark.parametrize("name", ["a" * 64, "z\u00fcrich"])
+def test_an_application_name_as_the_server_has_it(serve: Serve, name: str) -> None:
+    clients = serve(1)
+    clients(application_name="first")
+    with WireClient(clients.proxy.endpoint()) as client:
+        told = client.start(application_name=name).statuses["application_name"]
+        assert told != name
+        answer = client.query("SHOW application_name")
+        assert (answer.value, answer.statuses) == (told, {})
+
+
 SETTINGS: Final = (
     "SELECT current_setting('application_name'), current_setting('client_encoding'),"
     " current_setting('DateStyle'), current_setting('TimeZone'),"
