@@ -288,7 +288,8 @@ class Settings(BaseModel):
     secrets_manager: SecretsManagerSettings = SecretsManagerSettings()
 
     require_tls: bool = False
-    """Refuse clients that do not use TLS."""
+    """Refuse clients that do not use TLS. How the database is reached is for its URL
+    to say, by sslmode."""
 
     tls: Tls = Tls()
 
@@ -311,7 +312,7 @@ class Settings(BaseModel):
     """The least severe lines that are logged."""
 
     debug_logging: bool = False
-    """Log the details of statements and connections, as DebugLogging does."""
+    """Log the details of logins and connections, as DebugLogging does."""
 
     event_log: Path | None = None
     """A file that gets a line of JSON for each pin."""
