@@ -19,7 +19,14 @@ import pytest
 from botocore.credentials import Credentials
 
 from tests.drivers import node
-from tests.harness import PATIENCE, Postgres, Proxies, RunningProxy, state_folder
+from tests.harness import (
+    PATIENCE,
+    Postgres,
+    Proxies,
+    RunningProxy,
+    eventually,
+    state_folder,
+)
 
 PASSWORD: Final = "s3cret, =x'ż"
 KEY: Final = {"access_key_id": "AKIAEXAMPLE", "secret_access_key": "example/secret"}
@@ -128,7 +135,17 @@ def with_asyncpg(login: Login) -> str:
             await connection.close()
 
     with asyncio.Runner() as runner:
-        return runner.run(ask())
+        try:
+            return runner.run(ask())
+        finally:
+            eventually(lambda: nothing_is_open(runner.get_loop()))
+
+
+def nothing_is_open(loop: asyncio.AbstractEventLoop) -> bool:
+    """asyncpg leaves the end of a connection that is refused to the loop."""
+    loop.run_until_complete(asyncio.sleep(0))
+    own = 1  # what wakes the loop up
+    return len(vars(loop)["_selector"].get_map()) == own
 
 
 def with_pg8000(login: Login) -> str:
