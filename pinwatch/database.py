@@ -158,13 +158,15 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.responses.status = welcome.status
         self.owner.opened(self)
 
-    def _introduce(self, introduction: Introduction, data: bytes) -> None:
+    def _introduce(self, introduction: Introduction, data: bytes) -> bytes:
+        """What came after the login."""
         try:
-            introduction.receive(data)
+            return introduction.receive(data)
         except ClientError as error:
             self.phase = Phase.CLOSED
             self.abort()
             self.owner.failed(self, error)
+            return b""
 
     # Serving a session.
 
@@ -239,8 +241,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             if self.encryption is not None:
                 data = self._decrypt(self.encryption, data)
             if self.introduction is not None:
-                self._introduce(self.introduction, data)
-            elif data and self.phase is not CLOSING:
+                data = self._introduce(self.introduction, data)
+            if data and self.phase is not CLOSING:
                 self._receive(data)
         except ProtocolViolation as violation:
             self.reason = f"The database sent what is not the protocol: {violation}."
@@ -259,6 +261,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         responses, session = self.responses, self.session
         if session is None:
             responses.receive(data, None)
+            if responses.fatal is not None:
+                self.owner.kill(self, self.reason)
         else:
             self.counters.received += len(data)
             data = responses.receive(data, session.client)
@@ -297,7 +301,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         if replies.in_request() or session.requests.passing:
             return
         if not replies.spoilt:
-            self.write(responses.fence())
+            self.write(responses.fence(keep=session.pinned))
         elif not replies.uncertain:
             self.write(responses.clear())
 
@@ -324,8 +328,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         """End a connection that nobody uses."""
         self._leave(reason, cancel=False)
 
-    def abandon(self, reason: str) -> None:
-        self._leave(reason, cancel=bool(self.replies.due))
+    def abandon(self, reason: str, cancel: bool) -> None:
+        self._leave(reason, cancel and bool(self.replies.due))
 
     def _leave(self, reason: str, cancel: bool) -> None:
         self.session = None
@@ -357,7 +361,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
                 self.reason = f"The database ended it: {fatal.text}"
             self.owner.closed(self, self.reason)
         if session is not None:
-            session.connection_closed(told=fatal is not None)
+            session.connection_closed(self.responses.fatal_told)
 
     def ends(self) -> tuple[str, str]:
         """Its addresses: the proxy's end, the database's end."""

@@ -34,6 +34,7 @@ class Change:
 
     __slots__ = ("swallow",)
     answered = True
+    unnamed = False
 
     def __init__(self, swallow: bool) -> None:
         self.swallow = swallow

@@ -79,6 +79,7 @@ class Introduction:
         self._backend_key: tuple[int, bytes] | None = None
         self._waits_for_tls = encryption is not None
         self._login: Generator[bytes, bytes, None] | None = None
+        self._done = False
 
     def begin(self) -> None:
         if self._waits_for_tls:
@@ -86,23 +87,27 @@ class Introduction:
         else:
             self._start()
 
-    def receive(self, data: bytes) -> None:
-        """Raises ProtocolViolation, and ClientError when the server refuses."""
+    def receive(self, data: bytes) -> bytes:
+        """What came after the last message of the login.
+
+        Raises ProtocolViolation, and ClientError when the server refuses.
+        """
         self._input += data
         if self._waits_for_tls and self._input:
             self._encrypt()
         if self._login is None and self._stream is not None:
             if not self._stream.established:
-                return
+                return b""
             self._start()
-        while len(self._input) >= HEADER.size:
+        while not self._done and len(self._input) >= HEADER.size:
             kind, size = HEADER.unpack_from(self._input)
             if not 4 <= size <= MAX_MESSAGE:
                 raise ProtocolViolation(f"invalid message length {size}")
             if len(self._input) <= size:
-                return
+                return b""
             body, self._input = self._input[5 : size + 1], self._input[size + 1 :]
             self._message(kind, body)
+        return self._input if self._done else b""
 
     def _encrypt(self) -> None:
         """Take the answer to SSLRequest, one byte and not more."""
@@ -147,6 +152,7 @@ class Introduction:
         elif kind == BACKEND_KEY_DATA:
             self._backend_key = INT32.unpack_from(body)[0], body[4:]
         elif kind == READY_FOR_QUERY:
+            self._done = True
             self._visitor.let_in(Welcome(self._told, self._backend_key, body[0]))
         elif kind == ERROR_RESPONSE:
             raise client_error(body)

@@ -21,6 +21,7 @@ from pinwatch.errors import (
 from pinwatch.pins.effects import SETTINGS
 from pinwatch.pins.verdict import verdict
 
+DIGITS: Final = b"extra_float_digits"
 APPLICATION_NAME: Final = b"application_name"
 ACCEPTED: Final = {
     name.lower(): name
@@ -29,11 +30,12 @@ ACCEPTED: Final = {
         b"client_encoding",
         b"DateStyle",
         b"TimeZone",
-        b"extra_float_digits",
+        DIGITS,
         b"search_path",
     )
 }
 
+NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
 PLAIN: Final = re.compile(rb"[ -~]{0,63}")
 """Names that PostgreSQL neither shortens nor escapes."""
 
@@ -73,6 +75,16 @@ class Values:
 
 
 NEUTRAL: Final = Values.of({})
+
+
+def of_reading(parameters: Values) -> Values:
+    """Those under which SQL is read."""
+    read = {
+        n: v
+        for n, v in parameters.values.items()
+        if n not in (APPLICATION_NAME, DIGITS)
+    }
+    return Values.of(read)
 
 
 def plain_name(parameters: Values) -> bytes | None:
@@ -160,8 +172,17 @@ def switch(
 
 
 def literal(value: bytes) -> bytes:
-    """A string constant that reads the same whatever standard_conforming_strings."""
+    """A string constant that reads the same under any settings.
+
+    Whatever standard_conforming_strings, and whatever client_encoding: what is not
+    ASCII is the server's, as in a startup packet that it gets itself.
+    """
     quoted = value.replace(b"'", b"''")
-    if b"\\" in quoted:
-        return b"E'" + quoted.replace(b"\\", b"\\\\") + b"'"
+    if b"\\" in quoted or not quoted.isascii():
+        escaped = quoted.replace(b"\\", b"\\\\")
+        return b"E'" + NOT_ASCII.sub(_escaped, escaped) + b"'"
     return b"'" + quoted + b"'"
+
+
+def _escaped(byte: re.Match[bytes]) -> bytes:
+    return b"\\x%02x" % byte[0][0]

@@ -35,6 +35,11 @@ class Session(Borrower):
     rested_at: float
     """When the last of it was answered, in seconds."""
 
+    @property
+    @abstractmethod
+    def pinned(self) -> bool:
+        """It keeps its connection until it ends."""
+
     @abstractmethod
     def write(self, data: bytes) -> None:
         """Send bytes to the client."""
@@ -116,8 +121,11 @@ class BorrowedConnection(Connection):
         """Tell the session if nothing of what it asked for is left to be answered."""
 
     @abstractmethod
-    def abandon(self, reason: str) -> None:
-        """End it in the middle of a request or a transaction."""
+    def abandon(self, reason: str, cancel: bool) -> None:
+        """End it in the middle of a request or a transaction.
+
+        cancel says that what it has been sent is not to be run to its end.
+        """
 
     @abstractmethod
     def reset(self) -> None:

@@ -17,6 +17,7 @@ from mypy_extensions import i64
 
 from pinwatch.counters import TargetCounters
 from pinwatch.due import Change
+from pinwatch.parameters import NEUTRAL
 from pinwatch.pins.verdict import Verdict
 from pinwatch.replies import Replies
 from pinwatch.statements import Registry, Statement
@@ -146,6 +147,7 @@ class UnnamedByClient(Change):
     """
 
     __slots__ = ("after", "before", "client", "server", "server_before", "verdict")
+    unnamed = True
 
     def __init__(
         self, server: ServerStatements, client: "ClientStatements", after: object
@@ -239,10 +241,11 @@ class ClientStatements:
     ``Unsettled`` is raised before anything has changed.
     """
 
-    __slots__ = ("named", "registry", "unnamed", "unnamed_verdict")
+    __slots__ = ("named", "registry", "settings", "unnamed", "unnamed_verdict")
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
+        self.settings = NEUTRAL  # under which the client's SQL is read
         self.named: dict[bytes, Statement] = {}
         self.unnamed: object = None
         self.unnamed_verdict: Verdict | None = None
@@ -271,7 +274,7 @@ class ClientStatements:
             out = server.prepare(known, replies)
             replies.change(Refused())
             return out, known.name
-        statement = self.registry.statement(definition)
+        statement = self.registry.statement(definition, self.settings)
         if statement in self.named.values():
             statement = self.registry.namesake(statement)
         statement.verdict = verdict

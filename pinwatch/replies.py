@@ -161,12 +161,17 @@ class Replies:
                     self.spoilt = entry == QUERY_IN_BATCH
                 if entry == FENCE:
                     self.uncertain = False
-                if not due:
+                if self.barrier >= 0 and not self._ready_is_due():
                     self.barrier = -1
                 return entry
-            self._drop(entry, undo=isinstance(entry, Change) and entry.answered)
+            skipped = isinstance(entry, Change) and entry.answered
+            self.uncertain = self.uncertain or skipped
+            self._drop(entry, undo=skipped)
         self.skipping = self.unsynced = False
         return None
+
+    def _ready_is_due(self) -> bool:
+        return any(answered_by_ready(entry) for entry in self.due)
 
     def completed(self) -> Entry | None:
         """ParseComplete or CloseComplete: the entry that it answers."""
@@ -205,7 +210,17 @@ class Replies:
             self._drop(entry, undo=True)
         if not due:
             self.skipping = True
-        return UNNAMED_PARSE in dropped and UNNAMED_PARSE not in due
+        return UNNAMED_PARSE in dropped and not self._unnamed_is_due()
+
+    def _unnamed_is_due(self) -> bool:
+        """A later batch has another unnamed statement for the client."""
+        for entry in self.due:
+            if isinstance(entry, Change):
+                if entry.unnamed:
+                    return True
+            elif entry == UNNAMED_PARSE:
+                return True
+        return False
 
     def copy_in(self) -> None:
         """CopyInResponse: from now the server ignores Sync, to the data's end."""
@@ -256,7 +271,7 @@ class Replies:
             return False
         if 0 <= self.barrier < self.segment:
             return True
-        if self.uncertain and self.due and not self.in_request():
+        if self.uncertain and not self.in_request() and self._ready_is_due():
             return True
         earlier = False
         for entry in self.due.backwards():

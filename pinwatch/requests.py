@@ -46,11 +46,15 @@ SHOWN: Final = 2_048  # bytes that are waited for of a longer Query, for people 
 STATEMENT: Final = 0x53  # S, of Describe and Close; the other is P, a portal
 NO_TYPES: Final = 3  # bytes, all 0: the end of a text, and the number of its types
 MAX_NAMES: Final = 8_192  # bytes of a message in which its names must end
+MAX_SMALL: Final = 10_000  # the length of a CopyFail; at more the server hangs up
 KINDS: Final = frozenset(b"BCDEFHPQSXdcf")
 REFERRING: Final = bytes(kind in (PARSE, BIND, DESCRIBE, CLOSE) for kind in range(256))
 """1 for what names a prepared statement, or a portal."""
 OUTSIDE: Final = frozenset((COPY_DATA, COPY_DONE, COPY_FAIL, FLUSH))
 """What the server ignores while it serves no request."""
+
+EMPTY: Final = frozenset((SYNC, FLUSH, COPY_DONE, TERMINATE))
+"""What has no body; in the middle of a batch the server skips what comes after one."""
 
 BEGINNING: Final = bytes(kind in KINDS - OUTSIDE - {TERMINATE} for kind in range(256))
 """1 for what the server answers, or what begins that which it answers."""
@@ -130,6 +134,8 @@ class Requests:
         at, end = self.dropping, len(data)
         while end - at > 4:
             kind, size = header(data, at)
+            if kind in EMPTY and size != 4:
+                raise bad_length(size)
             if kind == TERMINATE:
                 self.terminated = True
                 break
@@ -199,6 +205,8 @@ class Requests:
                     changed.write(before)
                     start = at
             elif kind == SYNC:
+                if size != 4:
+                    raise bad_length(size)
                 replies.sync()
             elif kind == EXECUTE:
                 replies.batch()
@@ -218,11 +226,16 @@ class Requests:
             elif kind == FUNCTION_CALL:
                 replies.query()
             elif kind == COPY_DONE or kind == COPY_FAIL:
+                if size > MAX_SMALL or (kind == COPY_DONE and size != 4):
+                    raise bad_length(size)
                 replies.copy_end()
             elif kind == TERMINATE:
                 self.terminated = True
                 break
-            elif kind != COPY_DATA and kind != FLUSH:
+            elif kind == FLUSH:
+                if size != 4:
+                    raise bad_length(size)
+            elif kind != COPY_DATA:
                 raise bad_kind(kind)
             at = following
         if at < end:

@@ -90,6 +90,7 @@ class Responses:
         "done",
         "error",
         "fatal",
+        "fatal_told",
         "fence_name",
         "heeded",
         "parameters",
@@ -130,6 +131,7 @@ class Responses:
         self.row: Row = []
         self.error: ClientError | None = None
         self.fatal: ClientError | None = None  # the last words of the server
+        self.fatal_told = False  # to a client
 
     # What the proxy asks.
 
@@ -147,13 +149,19 @@ class Responses:
         if answer is not None:
             answer(self.row, self.error)
 
-    def fence(self) -> bytes:
+    def fence(self, keep: bool) -> bytes:
         """What to send to learn whether the server owes a reply that is not counted.
 
-        What comes before its own reply was not counted, and is the client's.
+        What comes before its own reply was not counted, and is the client's. Nor is it
+        known which statements are prepared by then: none are afterwards, unless the
+        session is to keep its own.
         """
         self.fence_name = b"pinwatch_fence_%d" % self.replies.segment
-        return self._inject(FENCE, b"SELECT 1 AS " + self.fence_name)
+        sql = b"SELECT 1 AS " + self.fence_name
+        if not keep:
+            self.statements.held.clear()
+            sql += b"; DEALLOCATE ALL"
+        return self._inject(FENCE, sql)
 
     def clear(self) -> bytes:
         """What to send after a batch that a Query ended, unseen by the client.
@@ -202,7 +210,9 @@ class Responses:
                 raise ProtocolViolation(f"invalid message length {size & UNSIGNED}")
             following: i64 = at + size + 1
             if heeded[kind]:
-                if following > end and (self.swallowing or end - at < WHOLE):
+                if following > end and (
+                    self.swallowing or end - at < WHOLE or kind == PARAMETER_STATUS
+                ):
                     break
                 instead = self._heed(kind, data, at + 5, following, client)
                 heeded = self.heeded
@@ -313,6 +323,7 @@ class Responses:
         self.rolling_back = True
         if client is None:
             return None
+        self.fatal_told = self.fatal is not None
         if self.replies.failed():
             client.statements.unnamed = self.statements.unnamed = None
         if PLAN_CHANGED in body:

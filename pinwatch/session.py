@@ -26,7 +26,7 @@ from pinwatch.errors import (
 )
 from pinwatch.greeting import Door, Greeting
 from pinwatch.lending import NOWHERE, Connection, Key, Lender
-from pinwatch.parameters import NEUTRAL, Values
+from pinwatch.parameters import NEUTRAL, Values, of_reading
 from pinwatch.peers import BorrowedConnection, Session
 from pinwatch.pinning import Pinning
 from pinwatch.pins.cache import VerdictCache
@@ -40,7 +40,8 @@ from pinwatch.wire.messages import IDLE
 
 LOGIN_PATIENCE: Final = 10.0
 """Seconds that a login may wait for what clients are told, if clients wait less."""
-MAX_INPUT: Final = 65_536  # bytes kept of a client that waits
+MAX_INPUT: Final = 294_912
+"""Bytes kept of a client that waits: a Parse with 65,535 types of parameters."""
 IN_A_REQUEST: Final = (
     "The client connection that borrowed this database connection from the "
     "connection pool was closed in the middle of a request."
@@ -365,6 +366,10 @@ class ClientSession(Session, Receiver):
             return self.waiting
         return bool(self.requests.passing) or not connection.idle_outside_transaction
 
+    @property
+    def pinned(self) -> bool:
+        return self.pinning.pinned
+
     # Refusals and the end.
 
     def refuse(self, error: ClientError) -> None:
@@ -394,8 +399,8 @@ class ClientSession(Session, Receiver):
         self._end(requested)
         if connection is None:
             return
-        if busy:
-            connection.abandon(IN_A_REQUEST)
+        if busy or connection.cancelling:
+            connection.abandon(IN_A_REQUEST, cancel=not requested)
         else:
             connection.reset()
 
@@ -458,6 +463,7 @@ class ClientSession(Session, Receiver):
         assert self.greeting is not None
         self.key, self.parameters = self.greeting.key, self.greeting.parameters
         self.greeting = None
+        self.client.statements.settings = of_reading(self.parameters)
         self.requests.input = rest
         greeted = self.endpoint.greeting(self.key, self.parameters)
         if greeted is not None:

@@ -1,13 +1,15 @@
 """The statements that clients and database connections share.
 
 Owns their identity: one statement for each text with its parameter types, under a
-name of the proxy's own. Does not know who has prepared it where.
+name of the proxy's own, for all clients who mean the same by it. Does not know who has
+prepared it where.
 """
 
 from collections.abc import Iterator
 from itertools import count
 from weakref import WeakValueDictionary
 
+from pinwatch.parameters import Values
 from pinwatch.pins.verdict import Verdict
 
 
@@ -27,7 +29,10 @@ class Statement:
 
 
 class Registry:
-    """The statements that some client or connection holds, by definition.
+    """The statements that some client or connection holds.
+
+    By definition, and by the settings under which a text is read: a constant such as
+    '2026-01-02 00:00' becomes a value at the Parse.
 
     prefix must be one that no client can guess: other names reach the server as they
     are.
@@ -37,15 +42,17 @@ class Registry:
         self.prefix = prefix
         self.nowhere = prefix + b"0"  # a name that no statement ever has
         self._numbers: Iterator[int] = count(1)
-        self._statements: WeakValueDictionary[bytes, Statement] = WeakValueDictionary()
+        self._statements: WeakValueDictionary[tuple[bytes, Values], Statement] = (
+            WeakValueDictionary()
+        )
 
     def __len__(self) -> int:
         return len(self._statements)
 
-    def statement(self, definition: bytes) -> Statement:
-        known = self._statements.get(definition)
+    def statement(self, definition: bytes, settings: Values) -> Statement:
+        known = self._statements.get((definition, settings))
         if known is None:
-            known = self._statements[definition] = self._new(definition)
+            known = self._statements[definition, settings] = self._new(definition)
         return known
 
     def namesake(self, statement: Statement) -> Statement:

@@ -41,6 +41,7 @@ log = logging.getLogger("pinwatch")
 CONNECT_TIMEOUT: Final = 10.0  # seconds for a connection to be opened and logged in
 NO_ANSWER: Final = f"no answer within {CONNECT_TIMEOUT:.0f} seconds"
 CLOSE_TIMEOUT: Final = 5.0  # seconds in which the server lets go of a connection
+UNREAD_CANCEL: Final = "A cancel request was not read in time, and may come late."
 RETRY_FIRST: Final = 0.1  # seconds; doubled at each failure
 RETRY_LAST: Final = 5.0
 PASSING_STATES: Final = ("53300", "57P03", "08001", "08006", "57P01", "57P02")
@@ -255,7 +256,10 @@ class TargetConnections:
 
     def interrupt(self, connection: DatabaseConnection) -> None:
         """Ask the server to cancel what connection runs."""
-        self._cancels.run(self._cancel(connection))
+        key = connection.backend_key
+        if key is not None:
+            connection.cancelling += 1
+            self._cancels.run(self._cancel(connection, cancel_request(*key)))
 
     def sweep(self) -> None:
         """What time alone brings."""
@@ -361,6 +365,11 @@ class TargetConnections:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await self._dial(connection)
                 await login
+            last_words = connection.responses.fatal
+            if last_words is not None:
+                raise last_words
+            if connection.phase is Phase.CLOSED:
+                raise connection_failure(connection.reason)
             self.all.add(connection)
         except TimeoutError:
             raise unreachable(NO_ANSWER) from None
@@ -378,18 +387,15 @@ class TargetConnections:
         else:
             await connect(self._loop, receiver, target.host, target.port)
 
-    async def _cancel(self, connection: DatabaseConnection) -> None:
-        """Returns when the server has read the request."""
-        if connection.backend_key is None:
-            return
-        request = CancelConnection(
-            cancel_request(*connection.backend_key), self._loop.create_future()
-        )
-        connection.cancelling += 1
+    async def _cancel(self, connection: DatabaseConnection, told: bytes) -> None:
+        """Returns when the server has read the request, or connection is ended."""
+        request = CancelConnection(told, self._loop.create_future())
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self._dial(request)
                 await request.done
+        except TimeoutError:
+            self.kill(connection, UNREAD_CANCEL)
         except OSError as error:
             log.info("a cancel request did not reach the target: %s", reason(error))
         finally:

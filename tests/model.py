@@ -310,6 +310,9 @@ class Backend:
             return b"COPY 1"
         if sql == NO_DIVISION:
             raise Failure("22012", b"division by zero")
+        if sql == b"DEALLOCATE ALL":
+            self.statements.clear()
+            return sql
         if sql == b"DISCARD ALL":
             self.statements.clear()
             self.portals.clear()

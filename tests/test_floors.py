@@ -12,7 +12,8 @@ FLOORS: Final = (
     {"clock", "counters", "due", "errors", "events", "marking"},
     {"wire", "config", "build"},
     {"pins", "auth", "tls", "infrastructure"},
-    {"encryption", "lending", "parameters", "replies", "statements", "state"},
+    {"encryption", "lending", "parameters", "replies", "state"},
+    {"statements"},
     {"pool", "prepared"},
     {"responses"},
     {"requests", "greeting", "introduction"},
@@ -34,7 +35,7 @@ FLOORS: Final = (
 )
 """The rooms of the package, from the ground; a room does not see its neighbours."""
 
-WITHOUT_A_LOOP: Final = 8
+WITHOUT_A_LOOP: Final = 9
 """Floors below the sockets, where nothing waits. Secrets and tokens are read in
 threads, and pins know neither."""
 

@@ -172,7 +172,7 @@ def test_changes_that_are_never_answered_are_undone_by_ready_for_query(
     replies.sync()
     replies.ready()
     assert put_back(server) == [b"a"]
-    assert replies.settled()
+    assert replies.uncertain
 
 
 def test_an_answer_to_nothing_is_nobodys() -> None:
@@ -251,9 +251,9 @@ def fenced(server: Server) -> bytes:
     """The answer to the fence that server was just sent."""
     sent = server.read()
     assert FENCES in sent
-    name = sent[sent.index(FENCES) :].split(b"\0")[0]
+    name = sent[sent.index(FENCES) :].split(b";")[0]
     answer = model.row_description(name) + row(b"1") + complete(b"SELECT 1")
-    return answer + READY
+    return answer + complete(b"DEALLOCATE ALL") + READY
 
 
 @pytest.mark.parametrize("answered", [0, 1, 2])

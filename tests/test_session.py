@@ -288,7 +288,7 @@ def test_client_that_sends_while_it_waits_is_paused() -> None:
     one, two = stage.client(), stage.client()
     (server,) = stage.servers
     one.send(SELECT)
-    two.send(SELECT * 5000)
+    two.send(SELECT * 25_000)
     assert not two.wire.reading
     server.send(ANSWER)
     assert two.wire.reading
@@ -356,6 +356,37 @@ def test_pinned_session_keeps_its_connection_until_it_leaves() -> None:
     assert server.read() == query(b"DISCARD ALL")
     server.send(complete(b"DISCARD ALL"), READY)
     assert server.read() == SELECT
+
+
+def test_a_cancel_request_on_its_way_costs_the_connection() -> None:
+    """It could reach whoever gets the connection next."""
+    stage = Stage()
+    client, other = stage.client(), stage.client()
+    (server,) = stage.servers
+    client.send(query(b"SELECT '" + b"x" * 16384 + b"'"))
+    server.send(ANSWER)
+    server.connection.cancelling += 1
+    other.send(SELECT)
+    server.read()
+    client.send(messages.message(messages.TERMINATE, b""))
+    assert server.read() == messages.message(messages.TERMINATE, b"")
+    server.vanish()
+    (_, another) = stage.servers
+    assert another.read().endswith(SELECT)
+
+
+def test_a_setting_longer_than_what_is_looked_at_is_told_whole() -> None:
+    stage = Stage()
+    client = stage.client()
+    client.read()
+    (server,) = stage.servers
+    told = messages.parameter_status(b"search_path", b"a" * 100_000)
+    client.send(SELECT)
+    for at in range(0, len(told), 60_000):
+        server.send(told[at : at + 60_000])
+    server.send(ANSWER)
+    assert client.read() == told + ANSWER
+    assert client.session.client.told.values[b"search_path"] == b"a" * 100_000
 
 
 def test_failed_reset_costs_the_connection() -> None:
