@@ -55,7 +55,11 @@ FIXED: Final = (
     "targets",
     "listen",
     "http",
+    "http_token",
     "state_folder",
+    "event_log",
+    "event_log_max_bytes",
+    "event_log_backups",
     "allow_faults",
     "time_scale",
 )

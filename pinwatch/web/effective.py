@@ -9,11 +9,10 @@ from pinwatch.web.operation import Operation, told
 
 
 def config_route(proxy: Proxy) -> Operation:
-    # Its secrets are SecretStr, whose JSON is asterisks; but for the target's password.
-    settings = proxy.settings.model_copy(update={"target": proxy.target.url})
-
     async def config(request: Request) -> Response:
         """The settings in force; asterisks are in the place of secrets."""
-        return told(settings)
+        # They are SecretStr, whose JSON is asterisks; but for the target's password.
+        shown = {"target": proxy.target.url}
+        return told(proxy.settings.model_copy(update=shown))
 
     return Operation("/api/config", config, Settings)

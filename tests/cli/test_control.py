@@ -89,6 +89,7 @@ def test_a_reload_over_http(up: Up, config: Path) -> None:
     config.write_text("max_connections = 7\nlisten = '127.0.0.1:1'\n")
     assert run(up, "reload") == "The settings were read again.\n"
     assert ask(f"{site(up)}/api/pool").json["max_connections"] == 7
+    assert ask(f"{site(up)}/api/config").json["max_connections"] == 7
     config.write_text("max_connections = 0\n")
     told = run(up, "reload", status=1)
     assert told == (
@@ -98,9 +99,13 @@ def test_a_reload_over_http(up: Up, config: Path) -> None:
 
 
 def test_a_reload_by_signal(up: Up, config: Path, log: Path) -> None:
-    config.write_text("max_connections = 7\ntime_scale = 2\n")
+    config.write_text("max_connections = 7\ntime_scale = 2\nhttp_token = 'secret'\n")
     up.process.send_signal(signal.SIGHUP)
-    eventually(lambda: "These need a new start: time_scale." in log.read_text())
+    late = "These need a new start: http_token, time_scale."
+    eventually(lambda: late in log.read_text())
+    told = ask(f"{site(up)}/api/config").json
+    assert (told["max_connections"], told["time_scale"]) == (7, 1)
+    assert told["http_token"] is None
     assert ask(f"{site(up)}/api/pool").json["max_connections"] == 7
     config.write_text("what = 1\n")
     up.process.send_signal(signal.SIGHUP)
