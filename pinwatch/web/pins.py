@@ -85,6 +85,9 @@ class PinQuery(Query):
     application: str | None = None
     """The application_name."""
 
+    partial: bool = False
+    """Whether of user, database and application a part is enough, in any case."""
+
     since: Annotated[datetime, AfterValidator(_aware)] | None = None
     """Those that began then or later: a time as ISO 8601 has it, in UTC where it names
     no offset."""
@@ -93,15 +96,23 @@ class PinQuery(Query):
     """Whether the session still is."""
 
     def covers(self, pin: pins.Pin) -> bool:
-        event = pin.event
+        event, is_named = pin.event, _is_part if self.partial else _is
         return (
             self.rule in (None, event.rule)
-            and self.user in (None, event.user)
-            and self.database in (None, event.database)
-            and self.application in (None, event.application_name)
+            and is_named(self.user, event.user)
+            and is_named(self.database, event.database)
+            and is_named(self.application, event.application_name)
             and (self.since is None or self.since <= event.at)
             and self.pinned in (None, pin.until is None)
         )
+
+
+def _is(wanted: str | None, name: str) -> bool:
+    return wanted in (None, name)
+
+
+def _is_part(wanted: str | None, name: str) -> bool:
+    return wanted is None or wanted.lower() in name.lower()
 
 
 def pins_route(history: History) -> Operation:

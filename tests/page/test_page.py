@@ -21,6 +21,7 @@ DRAWN = 100  # pins, before more are wished for
 def test_a_pin_appears_within_a_second(seen: Watched, open_page: Open) -> None:
     page = open_page()
     expect(page.get_by_text("No session has pinned yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="By statement")).to_have_count(0)
     pin = page.locator("#list li")
     with seen(application_name="orders") as client:
         client.query("SELECT 1; SET search_path TO shop")
@@ -85,15 +86,32 @@ def test_a_thousand_pins(seen: Watched, open_page: Open) -> None:
             new MutationObserver(note).observe(list, { childList: true });
         }"""
     )
+    with seen(application_name="worker") as client:
+        client.query("LOAD 'auto_explain'")
     for number in range(1_000):
         with seen(application_name=f"job {number}") as client:
             client.query("LISTEN jobs")
-    more = page.get_by_role("button", name="Show more of 1000")
-    more.wait_for()
-    drawn = page.locator("#list li").count()
-    assert page.evaluate("window.most") == drawn == DRAWN
+    pins = page.locator("#list li")
+    expect(page.locator("#digest-rows")).to_contain_text("1000")
+    headings = page.get_by_role("heading", level=2).all_text_contents()
+    assert headings.index("By statement") < headings.index("Pins")
+    expect(pins.first.locator(".who")).to_contain_text("job 999")
+    assert page.evaluate("window.most") == pins.count() == DRAWN
+    page.get_by_role("button", name="Show more").click()
+    expect(pins).to_have_count(2 * DRAWN)
     page.get_by_label("Application").fill("job 99")
-    expect(page.locator("#list li")).to_have_count(11)
+    expect(pins).to_have_count(11)
+    page.get_by_label("Application").fill("WORK")
+    expect(pins.locator(".who")).to_contain_text(["worker"])
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_label("Rule").select_option("load")
+    expect(pins.locator(".who")).to_contain_text(["worker"])
+    with seen(application_name="loader") as client:
+        client.query("LISTEN jobs")
+        client.query("LOAD 'auto_explain'")
+    with seen(application_name="loader") as client:
+        client.query("LOAD 'auto_explain'")
+    expect(pins.locator(".who")).to_contain_text(["loader", "worker"])
 
 
 def test_it_comes_back_by_itself(seen: Watched, open_page: Open) -> None:

@@ -90,6 +90,10 @@ def test_filters(watched: Watched, database: str) -> None:
     assert rules(watched, database="postgres") == []
     assert rules(watched, application="zweite & letzte") == ["set"]
     assert rules(watched, application="first", rule="set") == []
+    assert rules(watched, application="LETZTE") == []
+    assert rules(watched, application="LETZTE", partial="true") == ["set"]
+    assert rules(watched, user="GRES", partial="true") == ["set", "listen"]
+    assert rules(watched, user="gress", partial="true") == []
     assert rules(watched, pinned="true") == ["set"]
     assert rules(watched, pinned="false") == ["listen"]
 

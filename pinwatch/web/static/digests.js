@@ -3,9 +3,11 @@
 import { clock, duration, element } from "./words.js";
 
 const SHOWN = 50;
+const section = document.getElementById("digests");
 const rows = document.getElementById("digest-rows");
 
 export function drawDigests(digests) {
+  section.hidden = digests.length === 0;
   rows.replaceChildren(...digests.slice(0, SHOWN).map(row));
 }
 

@@ -1,33 +1,23 @@
 // Asks the HTTP API, once a second while somebody looks, and hears of pins at once.
 
+import { get } from "./ask.js";
 import { draw } from "./chart.js";
 import { drawDigests } from "./digests.js";
-import { keep, keepAll, tick } from "./pins.js";
+import { load, keep, offerRules, tick } from "./pins.js";
 import { drawPool } from "./pool.js";
 
 const SECOND = 1000;
-const FIRST = 1000; // pins that are asked for
 const DIGESTS_EACH = 3; // seconds
 const state = document.getElementById("state");
 let seconds = 0;
-
-async function get(path) {
-  const answer = await fetch(path);
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return answer.json();
-}
-
-async function begin() {
-  keepAll(await get(`/api/pins?limit=${FIRST}`));
-}
 
 function listen() {
   const stream = new EventSource("/api/pins/stream");
   const heard = (event) => keep(JSON.parse(event.data), event.type === "pin");
   stream.addEventListener("pin", heard);
   stream.addEventListener("unpin", heard);
-  stream.addEventListener("missed", () => begin().catch(() => {}));
-  stream.addEventListener("open", () => begin().catch(() => {}));
+  stream.addEventListener("missed", load);
+  stream.addEventListener("open", load);
 }
 
 async function look() {
@@ -35,12 +25,18 @@ async function look() {
     const pool = await get("/api/pool");
     drawPool(pool);
     draw(pool);
-    if (seconds++ % DIGESTS_EACH === 0) drawDigests(await get("/api/digests"));
+    if (seconds++ % DIGESTS_EACH === 0) await lookAtDigests();
     tick();
     say("Live.");
   } catch {
     say("pinwatch does not answer. Trying again.");
   }
+}
+
+async function lookAtDigests() {
+  const digests = await get("/api/digests");
+  drawDigests(digests);
+  offerRules(new Set(digests.map((digest) => digest.rule)));
 }
 
 function say(text) {

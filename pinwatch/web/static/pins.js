@@ -1,9 +1,12 @@
-// The list of pins, the newest first, and what of it is shown.
+// The list of pins: the newest that are as the filters have it, by what the API answers,
+// and by what is heard since.
 
+import { get } from "./ask.js";
 import { clock, duration, element } from "./words.js";
 
 const STEP = 100; // pins that are shown at once, and more at each wish
-const KEPT = 5000;
+const NAMES = ["user", "database", "application"]; // that need only be given in part
+const KEPT = 1000; // pins more than are shown, where nobody looks and nothing is drawn
 
 const list = document.getElementById("list");
 const none = document.getElementById("none");
@@ -11,25 +14,39 @@ const more = document.getElementById("more");
 const news = document.getElementById("news");
 const filters = document.getElementById("filters");
 const template = document.getElementById("pin").content;
+const nothingYet = none.textContent;
 
-const pins = new Map();
+let pins = new Map();
+let given = {}; // the filters that pins are chosen by
+let heard = null; // pins of which the stream told while the API is asked
 let shown = STEP;
 let drawing = false;
 
-export function keep(pin, isNew) {
-  const known = pins.has(pin.id);
-  pins.delete(pin.id);
-  pins.set(pin.id, { ...pin, received: performance.now(), isNew: isNew && !known });
-  if (pins.size > KEPT) pins.delete(pins.keys().next().value);
-  if (isNew && !known) news.textContent = `${pin.user} pinned by ${pin.rule}`;
-  redraw();
+export async function load() {
+  const since = heard = new Map();
+  const wanted = filled();
+  const query = new URLSearchParams({ ...wanted, partial: true, limit: shown + 1 });
+  const answer = await get(`/api/pins?${query}`).catch(() => null);
+  if (heard !== since) return; // it was asked again
+  heard = null;
+  if (answer === null) return;
+  const answered = answer.map((pin) => [pin.id, received(pin)]);
+  [pins, given] = [new Map([...answered, ...since]), wanted];
+  draw();
 }
 
-export function keepAll(newestFirst) {
-  for (const pin of newestFirst.toReversed()) {
-    pins.set(pin.id, { ...pin, received: performance.now(), isNew: false });
-  }
-  redraw();
+export function keep(pin, isNew) {
+  const known = pins.has(pin.id);
+  const kept = { ...received(pin), isNew: isNew && !known };
+  pins.set(pin.id, kept);
+  heard?.set(pin.id, kept);
+  if (kept.isNew) news.textContent = `${pin.user} pinned by ${pin.rule}`;
+  if (pins.size > shown + KEPT) draw();
+  else redraw();
+}
+
+function received(pin) {
+  return { ...pin, received: performance.now() };
 }
 
 export function offerRules(rules) {
@@ -53,25 +70,25 @@ function redraw() {
 }
 
 function draw() {
-  offerRules(new Set([...pins.values()].map((pin) => pin.rule)));
-  const wanted = [...pins.values()].filter(asked()).sort((one, other) => other.id - one.id);
+  const wanted = [...pins.values()].filter(asked).sort((one, other) => other.id - one.id);
   const items = new Map([...list.children].map((item) => [Number(item.dataset.id), item]));
   list.replaceChildren(...wanted.slice(0, shown).map((pin) => items.get(pin.id) || drawn(pin)));
   tick();
+  pins = new Map(wanted.slice(0, shown + 1).map((pin) => [pin.id, pin]));
   more.hidden = wanted.length <= shown;
-  more.textContent = `Show more of ${wanted.length}`;
   none.hidden = wanted.length > 0;
-  if (pins.size > 0) none.textContent = "No pin is like that.";
+  none.textContent = Object.keys(given).length > 0 ? "No pin is like that." : nothingYet;
 }
 
-function asked() {
-  const given = Object.fromEntries(
-    [...new FormData(filters)].map(([name, value]) => [name, value.trim().toLowerCase()]),
-  );
-  return (pin) => (!given.rule || pin.rule === given.rule)
-    && pin.user.toLowerCase().includes(given.user)
-    && pin.database.toLowerCase().includes(given.database)
-    && pin.application_name.toLowerCase().includes(given.application);
+function filled() {
+  const trimmed = [...new FormData(filters)].map(([name, value]) => [name, value.trim()]);
+  return Object.fromEntries(trimmed.filter(([, value]) => value));
+}
+
+function asked(pin) {
+  const names = { ...pin, application: pin.application_name };
+  const isPart = (name) => names[name].toLowerCase().includes((given[name] || "").toLowerCase());
+  return (!given.rule || pin.rule === given.rule) && NAMES.every(isPart);
 }
 
 function drawn(pin) {
@@ -123,7 +140,7 @@ async function copy(button, text) {
 
 function narrow() {
   shown = STEP;
-  redraw();
+  load();
 }
 
 filters.addEventListener("input", narrow);
@@ -131,5 +148,5 @@ filters.addEventListener("reset", () => setTimeout(narrow));
 filters.addEventListener("submit", (event) => event.preventDefault());
 more.addEventListener("click", () => {
   shown += STEP;
-  redraw();
+  load();
 });
