@@ -16,8 +16,13 @@ def page_routes() -> list[BaseRoute]:
         """The live page."""
         return FileResponse(STATIC / "index.html", media_type="text/html")
 
+    async def icon(request: Request) -> FileResponse:
+        """Asked for by a browser that shows anything else of the HTTP side."""
+        return FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")
+
     files = StaticFiles(directory=STATIC)
     return [
         Route("/", page, methods=["GET"], include_in_schema=False),
+        Route("/favicon.ico", icon, methods=["GET"], include_in_schema=False),
         Mount("/static", files, name="static"),
     ]

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.page.conftest import Open
+from tests.site import ask
 from tests.web.conftest import Watched
 
 AT_ONCE = 1_000  # milliseconds
@@ -31,6 +32,7 @@ def test_a_pin_appears_within_a_second(seen: Watched, open_page: Open) -> None:
         expect(pin.locator("mark")).to_have_text("SET")
         expect(pin.locator(".when")).to_contain_text("pinned for")
         expect(page.locator("#cells li[data-state=pinned]")).to_have_text("orders")
+    expect(page.locator("#cells li")).to_have_text("idle")
     expect(pin.locator(".when")).to_contain_text("was pinned for")
     expect(page.locator("#digest-rows code")).to_contain_text("set search_path to $2")
 
@@ -112,6 +114,12 @@ def test_a_thousand_pins(seen: Watched, open_page: Open) -> None:
     with seen(application_name="loader") as client:
         client.query("LOAD 'auto_explain'")
     expect(pins.locator(".who")).to_contain_text(["loader", "worker"])
+
+
+def test_the_icon_is_where_browsers_ask_without_being_told(seen: Watched) -> None:
+    """For what is no page of ours, or is not told where it is: /api/docs, /metrics."""
+    answer = ask(f"{seen.url}/favicon.ico")
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/svg+xml")
 
 
 def test_it_comes_back_by_itself(seen: Watched, open_page: Open) -> None:

@@ -26,7 +26,7 @@ function count(name, number, alarm = false) {
 
 function cell(one, several) {
   const who = one.client === null ? "" : one.application_name || one.user;
-  const made = element("li", who || "·");
+  const made = element("li", who || one.state);
   made.dataset.state = one.state;
   const by = who && ` by ${who}`;
   const rule = one.rule ? `, ${one.rule}` : "";
