@@ -15,7 +15,7 @@ from pinwatch.peers import BorrowedConnection
 from pinwatch.pins.advice import advice
 from pinwatch.pins.sqlcommenter import tags
 from pinwatch.pins.verdict import Finding, Verdict
-from pinwatch.responses import Client
+from pinwatch.responses import Client, Responses
 from pinwatch.state import SessionState
 
 MAX_SQL: Final = 2_048  # characters of a statement that are told
@@ -46,7 +46,15 @@ class Pinned(Protocol):
 class Pinning:
     """The pin of one session."""
 
-    __slots__ = ("event", "pinned", "rules", "session", "since", "state")
+    __slots__ = (
+        "event",
+        "pinned",
+        "rollbacks",
+        "rules",
+        "session",
+        "since",
+        "state",
+    )
 
     def __init__(self, session: Pinned) -> None:
         self.session = session
@@ -55,10 +63,10 @@ class Pinning:
         self.event: events.SessionPinned | None = None
         self.rules: dict[str, None] = {}
         self.state = SessionState()
+        self.rollbacks = 0  # of the connection, when state began to change
 
     def ran(self, verdict: Verdict, prepared: bool = False) -> None:
         """A statement is on its way; prepared says that it was, before."""
-        self.state.apply(verdict.effects)
         for warning in verdict.warnings:
             self.session.house.observe(
                 events.PinWarned(
@@ -77,6 +85,18 @@ class Pinning:
                 self._tell_more(verdict, 1, prepared)
             else:
                 self._tell_more(verdict, 0, prepared)
+        if self.pinned:
+            self._hold(verdict)
+
+    def _hold(self, verdict: Verdict) -> None:
+        connection = self.session.connection
+        assert connection is not None
+        if not self.state.changes:
+            self.rollbacks = connection.responses.rollbacks
+        self.state.apply(verdict.effects)
+
+    def transaction_ended(self, responses: Responses) -> None:
+        self.state.end_transaction(responses.rollbacks != self.rollbacks)
 
     def prepared(self, verdict: Verdict) -> None:
         """A statement is prepared that will pin when it runs."""

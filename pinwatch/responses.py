@@ -98,6 +98,7 @@ class Responses:
         "passing",
         "registry",
         "replies",
+        "rollbacks",
         "rolling_back",
         "row",
         "statements",
@@ -119,6 +120,7 @@ class Responses:
         self.statements = ServerStatements(max_statements, counters)
         self.status = IDLE
         self.rolling_back = False  # the transaction failed, or was told to
+        self.rollbacks = 0
         self.parameters: Values | None = NEUTRAL  # None is not known
         self.told = told
         self.partial = b""  # the beginning of a message that is not whole yet
@@ -273,6 +275,7 @@ class Responses:
         if status == IDLE:
             if self.rolling_back:
                 self.counters.rolled_back += 1
+                self.rollbacks += 1
             else:
                 self.counters.committed += 1
         if status != FAILED_TRANSACTION:

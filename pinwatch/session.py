@@ -314,7 +314,11 @@ class ClientSession(Session, Receiver):
 
     def settled(self) -> None:
         requests, connection = self.requests, self.connection
-        if connection is None or self.pinning.pinned:
+        if connection is None:
+            return
+        if self.pinning.pinned:
+            if self.pinning.state.changes and connection.replies.settled():
+                self.pinning.transaction_ended(connection.responses)
             return
         if requests.passing or requests.held:
             return

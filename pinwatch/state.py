@@ -1,31 +1,52 @@
 """What a client session holds on its database connection, for people to see.
 
-Owns the sum of the effects of what ran. Decides nothing: a pin stays when all of it is
-gone.
+Owns the sum of the effects of what ran, of which some end with the transaction. Decides
+nothing: a pin stays when all of it is gone. Does not know savepoints, nor whether a
+statement failed but for its transaction's end.
 """
 
 from collections.abc import Iterable
 
 from pinwatch.pins.effects import ALL, Effect
 
+Held = dict[str, dict[str, str]]
+
 
 class SessionState:
     """Names with their values, by kind."""
 
-    __slots__ = ("_held",)
+    __slots__ = ("_held", "changes")
 
     def __init__(self) -> None:
-        self._held: dict[str, dict[str, str]] = {}
+        self._held: Held = {}  # when the transaction began
+        self.changes: dict[tuple[str, str, bool], Effect] = {}
+        """What the transaction did, in order: the latest of each name alone."""
 
     def apply(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
-            if effect.holds:
-                self._held.setdefault(effect.kind, {})[effect.name] = effect.value
-            elif effect.name == ALL:
-                self._held.pop(effect.kind, None)
-            else:
-                self._held.get(effect.kind, {}).pop(effect.name, None)
+            key = effect.kind, effect.name, effect.local
+            self.changes.pop(key, None)
+            self.changes[key] = effect
 
-    def snapshot(self) -> dict[str, dict[str, str]]:
+    def end_transaction(self, rolled_back: bool) -> None:
+        for effect in self.changes.values():
+            if effect.stays(rolled_back):
+                _change(self._held, effect)
+        self.changes.clear()
+
+    def snapshot(self) -> Held:
         """Kinds of which nothing is held are left out."""
-        return {kind: dict(names) for kind, names in self._held.items() if names}
+        held = {kind: dict(names) for kind, names in self._held.items()}
+        for effect in self.changes.values():
+            _change(held, effect)
+        return {kind: names for kind, names in held.items() if names}
+
+
+def _change(held: Held, effect: Effect) -> None:
+    names = held.setdefault(effect.kind, {})
+    if effect.holds:
+        names[effect.name] = effect.value
+    elif effect.name == ALL:
+        names.clear()
+    else:
+        names.pop(effect.name, None)

@@ -261,6 +261,7 @@ def test_what_is_contested_only_warns_where_rules_are_lenient(stage: Stage) -> N
     (warned,) = told(stage, events.PinWarned)
     assert warned.rule == "set"
     assert stage.servers[0].connection.session is None
+    assert client.session.pinning.state.snapshot() == {}
 
 
 @pytest.mark.parametrize(
@@ -283,6 +284,13 @@ def test_what_is_contested_only_warns_where_rules_are_lenient(stage: Stage) -> N
         (["PREPARE p AS SELECT 1", "DEALLOCATE p"], {}),
         (["LOAD 'auto_explain'"], {"libraries": {"auto_explain": ""}}),
         (["SET a.b TO 'c'", "LISTEN a", "DISCARD ALL"], {}),
+        (["CREATE TEMP TABLE t ()", "DROP TABLE IF EXISTS pg_temp.t, s"], {}),
+        (["CREATE TEMP VIEW v AS SELECT 1", "DROP VIEW v"], {}),
+        (["CREATE TEMP SEQUENCE s", "DROP SEQUENCE s"], {}),
+        (
+            ["CREATE TEMP TABLE t ()", "DROP TABLE public.t", "DROP INDEX t"],
+            {"temporary_objects": {"t": ""}},
+        ),
     ],
 )
 def test_what_a_session_holds(

@@ -9,10 +9,12 @@ from typing import Any, Final
 
 from pinwatch.pins.rules import (
     CREATIONS,
+    CURSOR_OPT_HOLD,
     Fields,
     first_constant,
     function_name,
     is_in_temporary_schema,
+    is_local,
     is_of_transaction,
     is_temporary,
     relation,
@@ -39,16 +41,30 @@ KINDS: Final = (
     SEQUENCES,
     LIBRARIES,
 )
+IMMEDIATE: Final = (PREPARED_STATEMENTS, ADVISORY_LOCKS, SEQUENCES, LIBRARIES)
+"""Kinds of which a rollback takes nothing back."""
+DROPPED: Final = ("OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_SEQUENCE")
+TRUE: Final = ("true", "t")
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """holds: the session has name of kind from now on, with value; else no longer."""
+    """holds: the session has name of kind from now on, with value; else no longer.
+
+    local: until the transaction ends.
+    """
 
     holds: bool
     kind: str
     name: str
     value: str = ""
+    local: bool = False
+
+    def stays(self, rolled_back: bool) -> bool:
+        """Once the transaction has ended. A cursor that was closed stays so."""
+        if not rolled_back:
+            return not self.local
+        return self.kind in IMMEDIATE or (self.kind == CURSORS and not self.holds)
 
 
 def effects(node: str, fields: Fields) -> Iterator[Effect]:
@@ -66,7 +82,8 @@ def _variable(statement: Fields) -> Iterator[Effect]:
     elif kind in ("VAR_RESET", "VAR_SET_DEFAULT"):
         yield Effect(False, SETTINGS, name)
     elif not is_of_transaction(statement):
-        yield Effect(True, SETTINGS, name.lower(), _values(statement))
+        local = is_local(statement)
+        yield Effect(True, SETTINGS, name.lower(), _values(statement), local)
 
 
 def _values(statement: Fields) -> str:
@@ -92,8 +109,8 @@ def _call(call: Fields) -> Iterator[Effect]:
     name = function_name(call)
     arguments = [_constant(argument) for argument in call.get("args", ())]
     if name == "set_config" and arguments:
-        value = arguments[1] if len(arguments) > 1 else ""
-        yield Effect(True, SETTINGS, arguments[0].lower(), value)
+        setting, value, local = (*arguments, "", "")[:3]
+        yield Effect(True, SETTINGS, setting.lower(), value, local in TRUE)
     elif name in ("nextval", "setval", "currval"):
         yield Effect(True, SEQUENCES, first_constant(call) or "?")
     elif name == "pg_advisory_unlock_all":
@@ -106,7 +123,22 @@ def _call(call: Fields) -> Iterator[Effect]:
 
 def _creation(statement: Fields) -> Iterator[Effect]:
     if is_temporary(statement) or is_in_temporary_schema(statement):
-        yield Effect(True, TEMPORARY_OBJECTS, str(relation(statement).get("relname")))
+        name = str(relation(statement).get("relname"))
+        local = _drops_on_commit(statement)
+        yield Effect(True, TEMPORARY_OBJECTS, name, local=local)
+
+
+def _drops_on_commit(statement: Fields) -> bool:
+    into = statement.get("into", {})
+    return "ONCOMMIT_DROP" in (statement.get("oncommit"), into.get("onCommit"))
+
+
+def _drop(statement: Fields) -> Iterator[Effect]:
+    if statement.get("removeType") in DROPPED:
+        for dropped in statement["objects"]:
+            *schema, name = (one["String"]["sval"] for one in dropped["List"]["items"])
+            if schema in ([], ["pg_temp"]):
+                yield Effect(False, TEMPORARY_OBJECTS, name)
 
 
 def _prepare(statement: Fields) -> Iterator[Effect]:
@@ -118,7 +150,8 @@ def _deallocate(statement: Fields) -> Iterator[Effect]:
 
 
 def _declare(statement: Fields) -> Iterator[Effect]:
-    yield Effect(True, CURSORS, str(statement.get("portalname", "")))
+    local = not int(statement.get("options", 0)) & CURSOR_OPT_HOLD
+    yield Effect(True, CURSORS, str(statement.get("portalname", "")), local=local)
 
 
 def _close(statement: Fields) -> Iterator[Effect]:
@@ -159,5 +192,6 @@ EFFECTS: Final[Mapping[str, Callable[[Fields], Iterator[Effect]]]] = {
     "UnlistenStmt": _unlisten,
     "LoadStmt": _load,
     "DiscardStmt": _discard,
+    "DropStmt": _drop,
     **dict.fromkeys(CREATIONS, _creation),
 }

@@ -11,7 +11,7 @@ from typing import Final
 
 from pinwatch.pins.rules import RULES, WARNED
 
-ENDINGS: Final = ("unlisten", "close")
+ENDINGS: Final = ("unlisten", "close", "drop")
 """Words of statements that do not pin, but end what the session holds."""
 
 LEADING: Final = (

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from pinwatch.web.sessions import described
+from pinwatch.wire.messages import COMMAND_COMPLETE
 from tests.harness import RunningProxy, eventually
 from tests.live.clients import Clients
 from tests.live.conftest import Serve
-from tests.wireclient import parse, query
+from tests.wireclient import FLUSH, SYNC, bind, execute, parse, query
 
 
 @pytest.fixture
@@ -19,6 +20,15 @@ def clients(serve: Serve) -> Clients:
 def only(proxy: RunningProxy) -> dict[str, Any]:
     (session,) = proxy.proxy.sessions
     return described(session)
+
+
+def held_by_one(proxy: RunningProxy) -> Any:
+    """Looked at in the loop, when all is done about what the client has read."""
+
+    async def look() -> Any:
+        return only(proxy)["held"]
+
+    return proxy.run(look())
 
 
 def test_a_client_that_does_nothing(clients: Clients, database: str) -> None:
@@ -51,13 +61,83 @@ def test_one_that_is_pinned(clients: Clients) -> None:
     told = only(clients.proxy)
     assert told["pinned"] is True
     assert told["rules"] == ["set", "listen"]
-    assert told["held"] == {"settings": {"a.b": "c"}, "channels": {"jobs": ""}}
+    assert told["held"] == {"channels": {"jobs": ""}}
     assert told["state"] == "idle"
     assert told["db_connection"] == told["pin"]["connection"]
     assert told["pin"]["sql"] == "SET LOCAL a.b = 'c'; LISTEN jobs"
     assert "https://" in told["pin"]["contested"]
     assert 0 < told["pinned_seconds"] < told["age"]
     assert told["connected_at"] < told["pin"]["at"]
+
+
+KEEPS = {"settings": {"a.b": "0"}}
+LOCAL = "SET LOCAL a.b TO 1"
+
+
+@pytest.mark.parametrize(
+    ("queries", "held"),
+    [
+        (["BEGIN", LOCAL], {"settings": {"a.b": "1"}}),
+        (["BEGIN", LOCAL, "COMMIT"], KEEPS),
+        (["BEGIN", LOCAL, "SET a.b TO 2", "COMMIT"], {"settings": {"a.b": "2"}}),
+        (["BEGIN", "SET a.b TO 2", LOCAL, "COMMIT"], {"settings": {"a.b": "2"}}),
+        (["BEGIN", "SELECT set_config('a.b', '1', true)", "COMMIT"], KEEPS),
+        ([LOCAL], KEEPS),
+        (["BEGIN; " + LOCAL + "; COMMIT"], KEEPS),
+        (["BEGIN", "SET a.b TO 2", "ROLLBACK"], KEEPS),
+        (["BEGIN", "RESET a.b", "ROLLBACK"], KEEPS),
+        (["BEGIN", "SET a.b TO 2", "SELECT 1/0", "COMMIT"], KEEPS),
+        (["SET nonsense TO 1"], KEEPS),
+        (["BEGIN; SET a.b TO 2; ROLLBACK", "SET a.b TO 3"], {"settings": {"a.b": "3"}}),
+        (["BEGIN", "CREATE TEMP TABLE t () ON COMMIT DROP", "COMMIT"], KEEPS),
+        (
+            ["BEGIN", "CREATE TEMP TABLE t ON COMMIT DROP AS SELECT 1", "COMMIT"],
+            KEEPS,
+        ),
+        (["CREATE TEMP TABLE t ()", "DROP TABLE t"], KEEPS),
+        (
+            [
+                "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
+                "BEGIN",
+                "CLOSE c",
+                "ROLLBACK",
+            ],
+            KEEPS,
+        ),
+        (
+            ["CREATE TEMP TABLE t ()", "BEGIN", "DROP TABLE t", "ROLLBACK"],
+            KEEPS | {"temporary_objects": {"t": ""}},
+        ),
+        (["BEGIN", "DECLARE c CURSOR FOR SELECT 1", "COMMIT"], KEEPS),
+        (
+            ["BEGIN", "DECLARE c CURSOR WITH HOLD FOR SELECT 1", "COMMIT"],
+            KEEPS | {"cursors": {"c": ""}},
+        ),
+        (
+            ["BEGIN", "SELECT pg_advisory_lock(1)", "LISTEN a", "ROLLBACK"],
+            KEEPS | {"advisory_locks": {"1": ""}},
+        ),
+    ],
+)
+def test_what_is_held_when_transactions_end(
+    clients: Clients, queries: list[str], held: dict[str, dict[str, str]]
+) -> None:
+    client = clients()
+    for sql in ("SET a.b TO 0", *queries):
+        client.query(sql)
+    assert held_by_one(clients.proxy) == held
+
+
+def test_what_is_held_while_a_batch_is_open(clients: Clients) -> None:
+    """What was answered of it is no end of its transaction."""
+    client = clients()
+    client.query("SET a.b TO 0")
+    client.send(parse("", LOCAL), bind(""), execute(), FLUSH)
+    client.reply(COMMAND_COMPLETE)
+    assert held_by_one(clients.proxy) == {"settings": {"a.b": "1"}}
+    client.send(SYNC)
+    client.reply()
+    assert held_by_one(clients.proxy) == KEEPS
 
 
 @pytest.mark.parametrize(
