@@ -13,6 +13,7 @@ from tests.site import ask
 from tests.web.conftest import Watched
 
 AT_ONCE = 1_000  # milliseconds
+PATIENCE = 20_000  # milliseconds; a browser connects again after 3,000
 HERE = Path(__file__).parent
 SCREENSHOT = HERE.parents[1] / "docs" / "page.png"
 PHONE = {"width": 360, "height": 740}
@@ -127,6 +128,24 @@ def test_it_comes_back_by_itself(seen: Watched, open_page: Open) -> None:
     seen().query("LISTEN jobs")
     page = open_page()
     expect(page.locator("#list li")).to_have_count(1)
+
+
+def test_another_proxy_in_its_place(seen: Watched, open_page: Open) -> None:
+    """It numbers its pins from 1 again."""
+    page = open_page()
+    seen(application_name="before").query("LISTEN jobs")
+    expect(page.locator("#list .who")).to_contain_text(["before"])
+    history, readers = seen.feed.history, seen.feed.readers
+
+    def start_anew() -> None:
+        history._count = 0
+        history._lasting.clear()
+        for reader in readers:
+            reader.end()
+
+    seen.in_the_loop(start_anew)
+    seen(application_name="after").query("LISTEN jobs")
+    expect(page.locator("#list .who")).to_contain_text(["after"], timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -30,19 +30,24 @@ export async function load() {
   if (heard !== since) return; // it was asked again
   heard = null;
   if (answer === null) return;
-  const answered = answer.map((pin) => [pin.id, received(pin)]);
+  const answered = answer.map((pin) => [key(pin), received(pin)]);
   [pins, given] = [new Map([...answered, ...since]), wanted];
   draw();
 }
 
 export function keep(pin, isNew) {
-  const known = pins.has(pin.id);
+  const known = pins.has(key(pin));
   const kept = { ...received(pin), isNew: isNew && !known };
-  pins.set(pin.id, kept);
-  heard?.set(pin.id, kept);
+  pins.set(key(pin), kept);
+  heard?.set(key(pin), kept);
   if (kept.isNew) news.textContent = `${pin.user} pinned by ${pin.rule}`;
   if (pins.size > shown + KEPT) draw();
   else redraw();
+}
+
+// Each start of the proxy numbers its pins from 1.
+function key(pin) {
+  return `${pin.id} ${pin.at}`;
 }
 
 function received(pin) {
@@ -57,7 +62,7 @@ export function offerRules(rules) {
 }
 
 export function tick() {
-  for (const item of list.children) say(item, pins.get(Number(item.dataset.id)));
+  for (const item of list.children) say(item, pins.get(item.dataset.key));
 }
 
 function redraw() {
@@ -71,10 +76,10 @@ function redraw() {
 
 function draw() {
   const wanted = [...pins.values()].filter(asked).sort((one, other) => other.id - one.id);
-  const items = new Map([...list.children].map((item) => [Number(item.dataset.id), item]));
-  list.replaceChildren(...wanted.slice(0, shown).map((pin) => items.get(pin.id) || drawn(pin)));
+  const items = new Map([...list.children].map((item) => [item.dataset.key, item]));
+  list.replaceChildren(...wanted.slice(0, shown).map((pin) => items.get(key(pin)) || drawn(pin)));
   tick();
-  pins = new Map(wanted.slice(0, shown + 1).map((pin) => [pin.id, pin]));
+  pins = new Map(wanted.slice(0, shown + 1).map((pin) => [key(pin), pin]));
   more.hidden = wanted.length <= shown;
   none.hidden = wanted.length > 0;
   none.textContent = Object.keys(given).length > 0 ? "No pin is like that." : nothingYet;
@@ -94,7 +99,7 @@ function asked(pin) {
 function drawn(pin) {
   const item = template.cloneNode(true).firstElementChild;
   const part = (name) => item.querySelector(name);
-  item.dataset.id = pin.id;
+  item.dataset.key = key(pin);
   item.classList.toggle("new", pin.isNew);
   part(".rule").textContent = pin.rule;
   part(".contested").hidden = !pin.contested;
