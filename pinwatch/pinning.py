@@ -81,10 +81,10 @@ class Pinning:
             if not self.pinned:
                 self.pinned = True
                 self.since = monotonic()
-                self.event = self._tell(verdict, verdict.findings[0], prepared)
-                self._tell_more(verdict, 1, prepared)
+                self.event = self._tell(verdict, verdict.deciding, prepared)
+                self._tell_more(verdict, verdict.deciding, prepared)
             else:
-                self._tell_more(verdict, 0, prepared)
+                self._tell_more(verdict, None, prepared)
         if self.pinned:
             self._hold(verdict)
 
@@ -103,21 +103,22 @@ class Pinning:
         connection = self.session.connection
         if self.pinned or not verdict.findings or connection is None:
             return
-        first = verdict.findings[0]
+        deciding = verdict.deciding
         self.session.house.observe(
             events.PinAhead(
                 self.session.number,
                 connection.number,
-                first.rule,
-                verdict.reason_ahead(first),
+                deciding.rule,
+                verdict.reason_ahead(deciding),
             )
         )
 
-    def _tell_more(self, verdict: Verdict, start: int, prepared: bool) -> None:
+    def _tell_more(self, verdict: Verdict, but: Finding | None, prepared: bool) -> None:
         """What pins a session that is pinned already, if somebody wants to know."""
         if self.session.house.every_pin:
-            for finding in verdict.findings[start:]:
-                self._tell(verdict, finding, prepared)
+            for finding in verdict.findings:
+                if finding is not but:
+                    self._tell(verdict, finding, prepared)
 
     def _tell(
         self, verdict: Verdict, finding: Finding, prepared: bool

@@ -103,6 +103,19 @@ def test_what_is_told_of_a_pin() -> None:
     assert pinned.advice
 
 
+def test_a_certain_finding_wins_over_a_contested_one_before_it(
+    stage: Stage, client: Client, server: Server
+) -> None:
+    reset = b"SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL;"
+    client.send(prepare(b"", reset), SYNC_MESSAGE)
+    server.send(PARSED, READY)
+    client.send(query(reset))
+    (ahead,) = told(stage, events.PinAhead)
+    (pinned,) = told(stage, events.SessionPinned)
+    assert (ahead.rule, pinned.rule, pinned.contested) == ("reset", "reset", "")
+    assert pinned.sql[slice(*pinned.trigger)] == "RESET"
+
+
 def test_a_pin_is_told_once_and_adds_up(
     stage: Stage, client: Client, server: Server
 ) -> None:

@@ -90,6 +90,12 @@ class Verdict:
         return bool(self.findings)
 
     @cached_property
+    def deciding(self) -> Finding:
+        """The first that is certain, else the first; only where there are findings."""
+        certain = (finding for finding in self.findings if not finding.contested)
+        return next(certain, self.findings[0])
+
+    @cached_property
     def digest(self) -> str:
         return digest_of_tokens(self.text) if self.too_deep else digest(self.text)
 
