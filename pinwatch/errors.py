@@ -10,6 +10,7 @@
     ├── FaultError          a fault on demand that cannot be
     ├── ProtocolViolation   bytes from a client or the server that are not the protocol
     └── ClientError         a refusal that the client reads as an ErrorResponse
+        └── BorrowTimeout   one that waited for a database connection in vain
 
 ``str()`` of the first three is one sentence for the person at the terminal.
 """
@@ -65,6 +66,10 @@ class ClientError(PinwatchError):
         self.severity = severity
 
 
+class BorrowTimeout(ClientError):
+    """For one that waited for a database connection until its patience was over."""
+
+
 # The texts are Amazon RDS Proxy's own where its documentation or a user's log has
 # them (docs/behaviour.md), PostgreSQL's otherwise.
 
@@ -73,9 +78,9 @@ def protocol_violation(what: str) -> ClientError:
     return ClientError(what, "08P01")
 
 
-def borrow_timeout(severity: str = ERROR) -> ClientError:
+def borrow_timeout(severity: str = ERROR) -> BorrowTimeout:
     text = "Timed-out waiting to acquire database connection."
-    return ClientError(text, "08000", severity)
+    return BorrowTimeout(text, "08000", severity)
 
 
 def request_error(text: str, sqlstate: str, severity: str = ERROR) -> ClientError:

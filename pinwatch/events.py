@@ -67,11 +67,25 @@ class ClientClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class Lent:
+    """How many database connections of a pool its clients have, of how many at most;
+    pinned counts those of pinned sessions, by rule."""
+
+    most: int
+    lent: int
+    pinned: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class BorrowFailed:
-    """A client waited for a database connection and got an error instead."""
+    """A client waited for a database connection and got an error instead.
+
+    lent is who had them, where the client waited for too long.
+    """
 
     client: int
     text: str
+    lent: Lent | None = None
 
 
 @dataclass(frozen=True, slots=True)

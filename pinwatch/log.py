@@ -67,6 +67,8 @@ class Log:
         self._write(event, *describe(event))
         if isinstance(event, events.SessionPinned):
             self._write(event, INFO, explanation(event))
+        elif isinstance(event, events.BorrowFailed) and event.lent is not None:
+            self._write(event, INFO, whereabouts(event.lent))
         elif isinstance(event, events.ClientClosed):
             self._endpoints.pop(event.client, None)
 
@@ -106,6 +108,17 @@ def explanation(pin: events.SessionPinned) -> str:
     )
 
 
+def whereabouts(lent: events.Lent) -> str:
+    """What RDS Proxy does not say of a borrow that timed out: who had connections."""
+    ranked = sorted(lent.pinned.items(), key=lambda item: (-item[1], item[0]))
+    rules = ", ".join(f"{rule} {count}" for rule, count in ranked)
+    pinned = f"{sum(lent.pinned.values())} of them pinned ({rules})"
+    return (
+        f"The borrow is explained: {lent.lent} of {lent.most} database connections "
+        f"were lent, {pinned if rules else 'none of them pinned'}."
+    )
+
+
 def describe(  # noqa: C901 - a branch for each kind of event
     event: events.Event,
 ) -> tuple[int, str]:
@@ -135,7 +148,7 @@ def describe(  # noqa: C901 - a branch for each kind of event
                 f"The writer is now the target {after}, and was {before}. There was "
                 f"none for {seconds:.1f} seconds."
             )
-        case events.BorrowFailed(_, text):
+        case events.BorrowFailed(text=text):
             return INFO, text
         case events.DatabaseConnecting(_, encrypted):
             return DEBUG, (

@@ -24,6 +24,7 @@ from pinwatch.counters import EndpointCounters
 from pinwatch.database import DatabaseConnection
 from pinwatch.endpoints import Endpoint
 from pinwatch.errors import (
+    BorrowTimeout,
     ClientError,
     ListenError,
     admin_shutdown,
@@ -35,6 +36,7 @@ from pinwatch.errors import (
 from pinwatch.faults import Faults
 from pinwatch.greeting import Guest
 from pinwatch.lending import Lender
+from pinwatch.lent import lent
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.profiles import PROFILES
 from pinwatch.pool import Pool
@@ -334,6 +336,12 @@ class Proxy:
         known = self.admission.password(self.target, user) is not None
         refused = error.sqlstate.startswith("28")
         return no_credentials(user) if refused and not known else error
+
+    def borrow_failed(self, session: ClientSession, error: ClientError) -> None:
+        pool, why = session.pool, None
+        if isinstance(error, BorrowTimeout) and isinstance(pool, Pool):
+            why = lent(pool)
+        self.observe(events.BorrowFailed(session.number, error.text, why))
 
     def welcomed(self, session: ClientSession) -> None:
         self.starting.pop(session, None)

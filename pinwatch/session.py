@@ -110,6 +110,9 @@ class House(Door, Protocol):
     ) -> ClientError:
         """What to tell a client whose login the database refused."""
 
+    def borrow_failed(self, session: "ClientSession", error: ClientError) -> None:
+        """The session waited for a connection, and gets this error instead."""
+
     def welcomed(self, session: "ClientSession") -> None: ...
 
     def ended(self, session: "ClientSession") -> None: ...
@@ -379,7 +382,7 @@ class ClientSession(Session, Receiver):
     def refuse(self, error: ClientError) -> None:
         """No connection could be had for the request that waits."""
         self.waiting = False
-        self.house.observe(events.BorrowFailed(self.number, error.text))
+        self.house.borrow_failed(self, error)
         if self.phase is LOGIN:
             self.close(self.house.login_refused(self, error))
         else:

@@ -258,6 +258,9 @@ class Stage:
     def login_refused(self, session: ClientSession, error: ClientError) -> ClientError:
         return error
 
+    def borrow_failed(self, session: ClientSession, error: ClientError) -> None:
+        self.observe(events.BorrowFailed(session.number, error.text))
+
     def welcomed(self, session: ClientSession) -> None:
         pass
 

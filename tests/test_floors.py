@@ -21,7 +21,7 @@ FLOORS: Final = (
     {"pinning"},
     {"sockets"},
     {"session", "database"},
-    {"admission", "targets"},
+    {"admission", "lent", "targets"},
     {"endpoints", "health"},
     {"faults", "target_group"},
     {"proxy"},

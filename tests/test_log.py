@@ -203,6 +203,28 @@ def test_a_contested_pin_says_so() -> None:
 
 
 @pytest.mark.parametrize(
+    ("lent", "sentence"),
+    [
+        (
+            events.Lent(5, 5, {"listen": 1, "set": 3}),
+            "5 of 5 database connections were lent, 4 of them pinned (set 3, listen 1)",
+        ),
+        (
+            events.Lent(5, 0, {}),
+            "0 of 5 database connections were lent, none of them pinned",
+        ),
+    ],
+)
+def test_a_borrow_that_times_out_is_explained_below(
+    lent: events.Lent, sentence: str
+) -> None:
+    event = events.BorrowFailed(1, "Timed-out waiting.", lent)
+    _, line = written(event)
+    assert line.endswith(f"[INFO] {CLIENT} The borrow is explained: {sentence}.")
+    assert written(event, WARN) == []
+
+
+@pytest.mark.parametrize(
     "event",
     [
         events.StartupReceived(1, "a\nb", "c\nd", (3, 0), encrypted=False),

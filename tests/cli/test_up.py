@@ -124,6 +124,37 @@ def test_a_pin_is_seen_in_the_log_and_by_http(target: str, log: Path) -> None:
     )
 
 
+def test_a_borrow_that_times_out_is_explained_in_the_log(
+    target: str, log: Path
+) -> None:
+    with pinwatch_up(
+        log,
+        "--target",
+        target,
+        "--max-connections",
+        "3",
+        PINWATCH_CONNECTION_POOL__CONNECTION_BORROW_TIMEOUT="0.1",
+    ) as up:
+        with (
+            closing(psycopg.connect(up.url, autocommit=True)) as first,
+            closing(psycopg.connect(up.url, autocommit=True)) as second,
+            closing(psycopg.connect(up.url)) as busy,
+        ):
+            first.execute("SET a.b = 1")
+            second.execute("LISTEN jobs")
+            busy.execute("SELECT 1")
+            with pytest.raises(psycopg.OperationalError, match="Timed-out waiting"):
+                ask(up.url)
+        assert up.stop() == 0
+    lines = [line.partition("] ")[2] for line in log.read_text().splitlines()]
+    at = next(at for at, line in enumerate(lines) if "Timed-out waiting" in line)
+    assert lines[at + 1] == lines[at].replace(
+        "Timed-out waiting to acquire database connection.",
+        "The borrow is explained: 3 of 3 database connections were lent, 2 of them "
+        "pinned (listen 1, set 1).",
+    )
+
+
 def test_the_log_can_be_quieter(target: str, log: Path) -> None:
     with pinwatch_up(log, "--target", target, PINWATCH_LOG_LEVEL="error") as up:
         assert ask(up.url) == "pong"
