@@ -15,7 +15,8 @@ borrow, give back
     A session takes a database connection for one transaction and returns it.
 pin
     A session that changed the state of its database connection keeps it until
-    the session ends. There is no unpin.
+    the session ends. There is no unpin. What would have pinned a session that was
+    pinned already is a later pin, and not the first.
 transaction status
     What the target's ReadyForQuery says: idle (I), in a transaction (T), in a
     failed one (E).

@@ -155,6 +155,8 @@ class PinAhead:
 class SessionPinned:
     """A client session keeps its database connection until it ends.
 
+    first is whether this pinned it; without, it was pinned already, and would have been
+    by this.
     reason has RDS Proxy's own sentences. contested tells both readings where it is not
     settled that RDS Proxy pins, and is empty elsewhere. sql is the whole text,
     statement the one in it that pins, both cut at 2,048 characters; trigger is where
@@ -178,6 +180,7 @@ class SessionPinned:
     tags: Mapping[str, str]
     transaction_status: str
     advice: str
+    first: bool
 
 
 @dataclass(frozen=True, slots=True)

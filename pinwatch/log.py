@@ -62,6 +62,8 @@ class Log:
         self._endpoints: dict[int, str] = {}  # of clients that are here
 
     def __call__(self, event: events.Event) -> None:
+        if isinstance(event, events.SessionPinned) and not event.first:
+            return  # as RDS Proxy, which has one line a session
         if isinstance(event, events.ClientConnected):
             self._endpoints[event.client] = event.endpoint
         self._write(event, *describe(event))

@@ -1,8 +1,8 @@
 """Whether a session is pinned, why, and what it holds.
 
 Owns the pin, which comes with the first statement that calls for it and stays until
-the session ends, and its telling. Does not decide what pins, and never changes what is
-sent.
+the session ends, and its telling, and that of what would have pinned it later. Does
+not decide what pins, and never changes what is sent.
 """
 
 from datetime import datetime
@@ -19,11 +19,12 @@ from pinwatch.responses import Client, Responses
 from pinwatch.state import SessionState
 
 MAX_SQL: Final = 2_048  # characters of a statement that are told
+MAX_TOLD: Final = 100  # pins of a session, what would have pinned it included
 
 
 class House(Protocol):
     every_pin: bool
-    """Tell of every finding of a session, and not only of the one that pins it."""
+    """Tell of every finding of a session, and not once of those that are alike."""
 
     def observe(self, event: events.Event) -> None: ...
 
@@ -54,6 +55,7 @@ class Pinning:
         "session",
         "since",
         "state",
+        "told",
     )
 
     def __init__(self, session: Pinned) -> None:
@@ -62,6 +64,7 @@ class Pinning:
         self.since = 0.0  # that it is pinned, on a monotonic clock
         self.event: events.SessionPinned | None = None
         self.rules: dict[str, None] = {}
+        self.told: set[tuple[str, str]] = set()
         self.state = SessionState()
         self.rollbacks = 0  # of the connection, when state began to change
 
@@ -81,10 +84,9 @@ class Pinning:
             if not self.pinned:
                 self.pinned = True
                 self.since = monotonic()
-                self.event = self._tell(verdict, verdict.deciding, prepared)
-                self._tell_more(verdict, verdict.deciding, prepared)
-            else:
-                self._tell_more(verdict, None, prepared)
+            for finding in verdict.by_certainty:
+                if self._is_news(verdict, finding):
+                    self._tell(verdict, finding, prepared)
         if self.pinned:
             self._hold(verdict)
 
@@ -103,26 +105,29 @@ class Pinning:
         connection = self.session.connection
         if self.pinned or not verdict.findings or connection is None:
             return
-        deciding = verdict.deciding
+        finding = verdict.by_certainty[0]
         self.session.house.observe(
             events.PinAhead(
                 self.session.number,
                 connection.number,
-                deciding.rule,
-                verdict.reason_ahead(deciding),
+                finding.rule,
+                verdict.reason_ahead(finding),
             )
         )
 
-    def _tell_more(self, verdict: Verdict, but: Finding | None, prepared: bool) -> None:
-        """What pins a session that is pinned already, if somebody wants to know."""
+    def _is_news(self, verdict: Verdict, finding: Finding) -> bool:
+        """Whether nothing that is alike was told of the session, and there is room."""
         if self.session.house.every_pin:
-            for finding in verdict.findings:
-                if finding is not but:
-                    self._tell(verdict, finding, prepared)
+            return True
+        if len(self.told) == MAX_TOLD:
+            return False
+        whatever = finding.rule == "parse_message"
+        alike = finding.rule, "" if whatever else verdict.outline
+        known = alike in self.told
+        self.told.add(alike)
+        return not known
 
-    def _tell(
-        self, verdict: Verdict, finding: Finding, prepared: bool
-    ) -> events.SessionPinned:
+    def _tell(self, verdict: Verdict, finding: Finding, prepared: bool) -> None:
         session = self.session
         connection = session.connection
         assert connection is not None
@@ -147,9 +152,11 @@ class Pinning:
             tags=tags(verdict.text),
             transaction_status=chr(connection.responses.status),
             advice=advice(verdict, finding).text,
+            first=self.event is None,
         )
+        if self.event is None:
+            self.event = event
         session.house.observe(event)
-        return event
 
     def end(self) -> None:
         """The session is over."""

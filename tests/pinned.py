@@ -22,6 +22,7 @@ PIN = events.SessionPinned(
     tags={},
     transaction_status="I",
     advice="",
+    first=True,
 )
 
 

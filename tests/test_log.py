@@ -28,6 +28,7 @@ PIN = events.SessionPinned(
     tags={},
     transaction_status="I",
     advice="Do otherwise.",
+    first=True,
 )
 CLIENT = "[proxyEndpoint=default] [clientConnection=1]"
 DATABASE = "[dbConnection=2]"
@@ -195,6 +196,10 @@ def test_a_pin_is_explained_in_one_line_below() -> None:
     assert "Do otherwise." in line
     assert "Contested" not in line
     assert len(written(PIN, WARN)) == 1
+
+
+def test_of_a_session_that_is_pinned_already_no_pin_is_logged() -> None:
+    assert written(replace(PIN, first=False)) == []
 
 
 def test_a_contested_pin_says_so() -> None:

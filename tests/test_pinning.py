@@ -5,6 +5,7 @@ from typing import TypeVar
 import pytest
 
 from pinwatch import events
+from pinwatch.pinning import MAX_TOLD
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.profiles import PROFILES
 from pinwatch.pins.rules import PARSE_REASON, SETTING, STATEMENT_SIZE_REASON
@@ -111,19 +112,84 @@ def test_a_certain_finding_wins_over_a_contested_one_before_it(
     server.send(PARSED, READY)
     client.send(query(reset))
     (ahead,) = told(stage, events.PinAhead)
-    (pinned,) = told(stage, events.SessionPinned)
+    pinned, _ = told(stage, events.SessionPinned)
     assert (ahead.rule, pinned.rule, pinned.contested) == ("reset", "reset", "")
     assert pinned.sql[slice(*pinned.trigger)] == "RESET"
 
 
-def test_a_pin_is_told_once_and_adds_up(
+def pins(stage: Stage) -> list[tuple[str, bool]]:
+    return [(pin.rule, pin.first) for pin in told(stage, events.SessionPinned)]
+
+
+def test_a_session_is_pinned_once_and_what_comes_later_is_told_as_such(
     stage: Stage, client: Client, server: Server
 ) -> None:
     run(client, server, SET)
     run(client, server, b"LISTEN jobs", b"LISTEN")
-    run(client, server, SET)
-    assert len(told(stage, events.SessionPinned)) == 1
+    assert pins(stage) == [("set", True), ("listen", False)]
+    assert client.session.pinning.event == told(stage, events.SessionPinned)[0]
     assert list(client.session.pinning.rules) == ["set", "listen"]
+
+
+def test_what_else_is_in_a_text_that_pins_is_told_later(
+    stage: Stage, client: Client, server: Server
+) -> None:
+    run(client, server, b"SELECT pg_advisory_unlock(1); LISTEN a; LISTEN b; SET a.b=1")
+    assert pins(stage) == [("listen", True), ("set", False), ("advisory_lock", False)]
+
+
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [
+        (b"SET a.b = 1", b"SET a.b = 2"),
+        (b"DECLARE c_7_1 CURSOR FOR TABLE t", b"DECLARE c_7_12 CURSOR FOR TABLE t"),
+        (b"SET a.b = 1 /*a='1'*/", b"SET a.b = 1 /*a='2'*/"),
+        (
+            b"INSERT INTO t VALUES ('a" + b"x" * 16_384 + b"')",
+            b"INSERT INTO t VALUES ('b" + b"y" * 16_384 + b"')",
+        ),
+    ],
+    ids=["constants", "names", "comments", "long"],
+)
+def test_of_a_session_alike_texts_are_told_once(
+    stage: Stage, client: Client, server: Server, one: bytes, another: bytes
+) -> None:
+    run(client, server, one)
+    for sql in (b"LISTEN jobs", one, another, b"LISTEN jobs"):
+        run(client, server, sql)
+    assert [first for _, first in pins(stage)] == [True, False]
+    other = stage.client()
+    client.send(messages.TERMINATE_MESSAGE)
+    server.send(complete(b"DISCARD ALL"), READY)
+    other.send(query(another))
+    assert [first for _, first in pins(stage)] == [True, False, True]
+
+
+def test_long_texts_that_begin_alike_are_told_apart(
+    stage: Stage, client: Client, server: Server
+) -> None:
+    for table in (b"first", b"second", b"first"):
+        run(client, server, b"INSERT INTO " + table + b" VALUES (%016384d)" % 1)
+    assert [pin.sql[:17] for pin in told(stage, events.SessionPinned)] == [
+        "INSERT INTO first",
+        "INSERT INTO secon",
+    ]
+
+
+def test_any_parse_of_2020_is_told_once(stage: Stage) -> None:
+    stage.verdicts = VerdictCache(PROFILES["rds-2020-06"])
+    client = stage.client()
+    for sql in (b"SELECT 1", b"SELECT a FROM b"):
+        client.send(prepare(b"", sql), SYNC_MESSAGE)
+    assert pins(stage) == [("parse_message", True)]
+
+
+def test_so_much_is_told_of_a_session_and_no_more(
+    stage: Stage, client: Client, server: Server
+) -> None:
+    for number in range(MAX_TOLD + 5):
+        run(client, server, b"LISTEN a" + b"b" * number)
+    assert pins(stage) == [("listen", True)] + [("listen", False)] * (MAX_TOLD - 1)
 
 
 def test_a_pin_outlives_a_failing_statement(

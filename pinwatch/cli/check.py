@@ -47,6 +47,8 @@ def check(
 ) -> None:
     """Fail if a running pinwatch saw pins that the baseline does not know.
 
+    What would have pinned a session that was pinned already counts too, as later.
+
     The exit status is 0 without new pins, 1 with some, 2 on misuse.
 
     [bold]Examples[/bold]

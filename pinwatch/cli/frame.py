@@ -23,6 +23,7 @@ CELLS: Final = {
     "closing": ("-", "dim"),
 }
 FREE: Final = "·"
+LATER: Final = "later"  # than what pinned the session
 UNITS: Final = ((3_600, "h"), (60, "min"), (1, "s"))
 OWN_LINES: Final = 11  # of a frame, beside the rows of its tables
 
@@ -36,14 +37,14 @@ class Answers(NamedTuple):
 def frame(answers: Answers, url: str, width: int, height: int | None = None) -> Group:
     """For so many columns and lines; raises KeyError or TypeError at what is none."""
     pool = answers.pool
-    pins = sorted(answers.pins, key=lambda pin: -pin["pinned_seconds"])
+    pins = sorted(answers.pins, key=lambda p: (not p["first"], -p["pinned_seconds"]))
     rows = None if height is None else max(height - OWN_LINES, 2) // 2
     return Group(
         Text.assemble(("pinwatch ", "bold"), url),
         _counts(pool),
         bar(pool, width),
         Text(),
-        Text(f"Pinned: {len(pins)}", "bold"),
+        Text(f"Pinned: {sum(pin['first'] for pin in pins)}", "bold"),
         _pinned(pins[:rows]),
         Text(),
         Text("Digests by pinned time", "bold"),
@@ -78,25 +79,31 @@ def _counts(pool: Told) -> Text:
 
 
 def _pinned(pins: Iterable[Told]) -> Table:
-    table = _table(["for", "rule", "user", "database", "application"], "SQL")
+    table = _table(["for", "rule", "", "user", "database", "application"], "SQL")
     for pin in pins:
         table.add_row(
             duration(pin["pinned_seconds"]),
-            *map(_line, (pin["rule"], pin["user"], pin["database"])),
+            *map(_line, (pin["rule"], "" if pin["first"] else LATER)),
+            *map(_line, (pin["user"], pin["database"])),
             *map(_line, (pin["application_name"], pin["sql"])),
         )
     return table
 
 
 def _digests(digests: Iterable[Told]) -> Table:
-    table = _table(["pinned", "sessions", "at a time", "rule"], "digest")
+    table = _table(["pinned", "sessions", "at a time", "rule", ""], "digest")
     for digest in digests:
         table.add_row(
             duration(digest["pinned_seconds"]),
             *map(str, (digest["count"], digest["peak_connections"])),
-            *map(_line, (digest["rule"], digest["digest"])),
+            *map(_line, (digest["rule"], LATER if _all_later(digest) else "")),
+            _line(digest["digest"]),
         )
     return table
+
+
+def _all_later(digest: Told) -> bool:
+    return bool(digest["later"] == digest["count"])
 
 
 def _table(names: Sequence[str], last: str) -> Table:

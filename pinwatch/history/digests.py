@@ -24,6 +24,7 @@ class Digest:
     latest: events.SessionPinned
     first_seen: datetime
     count: int = 0
+    later: int = 0  # of them, those of sessions that were pinned already
     seconds: float = 0.0
     peak_connections: int = 0
     held: dict[int, float] = field(default_factory=dict)
@@ -32,6 +33,7 @@ class Digest:
     def pinned(self, event: events.SessionPinned, now: float) -> None:
         self.latest = event
         self.count += 1
+        self.later += not event.first
         self.held.setdefault(event.connection, now)
         self.peak_connections = max(self.peak_connections, len(self.held))
 

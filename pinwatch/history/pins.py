@@ -16,7 +16,7 @@ from typing import Final
 from pinwatch import events
 from pinwatch.history.digests import MAX_DIGESTS, Digest, Digests
 
-MAX_PINS: Final = 10_000  # that are over; of the others a client has one
+MAX_PINS: Final = 10_000  # that are over; of the others a client has few
 
 
 @dataclass(slots=True, eq=False)

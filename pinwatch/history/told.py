@@ -68,6 +68,10 @@ class Event(Answer):
     advice: str
     """What to do about it."""
 
+    first: bool
+    """Whether this pinned the session. Without, it was pinned already, and would have
+    been by this: RDS Proxy neither logs nor counts it."""
+
 
 class Pin(Event):
     """A client session that keeps its database connection until it ends."""
@@ -79,7 +83,7 @@ class Pin(Event):
     """When the session ended; null as long as it is pinned."""
 
     pinned_seconds: float
-    """How long the session was pinned, or is so far."""
+    """How long the session was pinned from then on, or is so far."""
 
     @classmethod
     def of(cls, pin: pins.Pin, now: float) -> Self:
@@ -107,7 +111,10 @@ class Digest(Answer):
     """Both readings, where it is not settled that RDS Proxy pins; empty elsewhere."""
 
     count: int
-    """Sessions that it pinned."""
+    """How many they are."""
+
+    later: int
+    """Of them, those of sessions that were pinned already."""
 
     pinned_seconds: float
     """How long they were pinned in all, those that still are included."""
@@ -133,6 +140,7 @@ class Digest(Answer):
             rule=latest.rule,
             contested=latest.contested,
             count=digest.count,
+            later=digest.later,
             pinned_seconds=digest.seconds_at(now),
             peak_connections=digest.peak_connections,
             first_seen=digest.first_seen,

@@ -72,7 +72,7 @@ class Tally:
             case events.ClientClosed(client):
                 self._endpoints.pop(client).closed += 1
                 self._arriving.discard(client)
-            case events.SessionPinned():
+            case events.SessionPinned(first=True):
                 self._pin(event)
             case events.SessionUnpinned(client=client):
                 self._unpin(client)

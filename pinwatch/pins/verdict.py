@@ -5,6 +5,7 @@ is one; SQL that cannot be parsed is judged by the words that its statements beg
 with, and a text over 16 KB by its length.
 """
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from pinwatch.pins.rules import (
     Readings,
     Rule,
 )
+from pinwatch.pins.sqlcommenter import without_comments
 from pinwatch.pins.tokens import Span
 from pinwatch.pins.tree import Statement, TooDeep, Unparsable, nodes, statements
 
@@ -39,7 +41,11 @@ BY_SQL: Final = "SQL changed"
 BY_PREPARED: Final = "Running a prepared statement changed"
 WITHOUT_DIGEST: Final = ("statement_size", "parse_message")
 START: Final = attrgetter("start")
+CONTESTED: Final = attrgetter("contested")
 NAMING: Final = ("prepare", "execute", "deallocate")
+CONSTANT: Final = re.compile("[0-9'$]")
+NUMBER: Final = re.compile("[0-9]+")
+MAX_OUTLINE: Final = 2_048  # characters
 DROPPING: Final = ("deallocate", "discard")
 
 
@@ -90,14 +96,21 @@ class Verdict:
         return bool(self.findings)
 
     @cached_property
-    def deciding(self) -> Finding:
-        """The first that is certain, else the first; only where there are findings."""
-        certain = (finding for finding in self.findings if not finding.contested)
-        return next(certain, self.findings[0])
+    def by_certainty(self) -> tuple[Finding, ...]:
+        """The findings, and those that are contested last."""
+        return tuple(sorted(self.findings, key=CONTESTED))
 
     @cached_property
     def digest(self) -> str:
         return digest_of_tokens(self.text) if self.too_deep else digest(self.text)
+
+    @cached_property
+    def outline(self) -> str:
+        """What it has in common with texts of other constants, comments and numbers in
+        names; of one that is too long to look at, what is before the first of them."""
+        if self.too_deep:
+            return CONSTANT.split(self.text, 1)[0][:MAX_OUTLINE]
+        return NUMBER.sub("0", without_comments(self.digest))[:MAX_OUTLINE]
 
     @cached_property
     def names(self) -> tuple[bytes, ...]:

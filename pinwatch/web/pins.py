@@ -95,6 +95,9 @@ class PinQuery(Query):
     pinned: bool | None = None
     """Whether the session still is."""
 
+    first: bool | None = None
+    """Whether it pinned the session, and not one that was pinned already."""
+
     def covers(self, pin: pins.Pin) -> bool:
         event, is_named = pin.event, _is_part if self.partial else _is
         return (
@@ -104,6 +107,7 @@ class PinQuery(Query):
             and is_named(self.application, event.application_name)
             and (self.since is None or self.since <= event.at)
             and self.pinned in (None, pin.until is None)
+            and self.first in (None, event.first)
         )
 
 

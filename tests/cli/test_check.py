@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from pinwatch import Proxy
-from tests.cli.command import pinwatch
+from tests.cli.command import pinwatch, pinwatch_up
 from tests.harness import Postgres
 
 Serve = Callable[[Any], str]
@@ -99,6 +99,31 @@ def test_a_baseline(serve: Serve, pins: list[dict[str, Any]], tmp_path: Path) ->
     assert pinwatch("check", "--url", url, "--baseline", file).returncode == 0
     serve([pins[0] | {"digest": "listen other"}])
     assert pinwatch("check", "--url", url, "--baseline", file).returncode == 1
+
+
+def test_what_a_pinned_session_does_is_seen(
+    postgres: Postgres, database: str, tmp_path: Path
+) -> None:
+    """Of a running pinwatch: a baseline that knows the first pin hides no other."""
+    target, file = postgres.endpoint(database).url(), str(tmp_path / "known.json")
+    with (
+        pinwatch_up(tmp_path / "log", "--target", target) as up,
+        closing(psycopg.connect(up.url, autocommit=True)) as connection,
+    ):
+        check = "check", "--url", up.greeting["HTTP"], "--baseline", file
+        connection.execute("SET a.b = 1")
+        assert pinwatch(*check, "--update-baseline").returncode == 0
+        assert pinwatch(*check).returncode == 0
+        for _ in range(2):
+            connection.execute("LISTEN jobs")
+        done = pinwatch(*check)
+        assert done.returncode == 1
+        assert done.stdout.startswith("listen: ")
+        assert "  = later: " in done.stdout
+        assert "RDS Proxy logs" not in done.stdout
+        assert done.stdout.endswith("Pins: 2, of them failing: 1.\n")
+        assert pinwatch(*check, "--update-baseline").returncode == 0
+        assert pinwatch(*check).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,9 @@ class Clients:
         client = psycopg.connect(
             self.up.url, autocommit=True, application_name=application_name
         )
-        self.stack.enter_context(closing(client)).execute(sql.encode())
+        self.stack.enter_context(closing(client))
+        for statement in sql.split(";"):
+            client.execute(statement.encode())
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def test_frames(up: Up, clients: Clients, database: str) -> None:
     lines = once(up)
     assert lines[2] == "········"
     assert rows(lines, "Pinned: 0") == rows(lines, "Digests by pinned time") == []
-    clients("LISTEN\n  jobs")
+    clients("LISTEN\n  jobs; LOAD 'plpgsql'")
     clients("SET a.b = 1", application_name="cron")
     clients("BEGIN")
     clients("SELECT 1")
@@ -85,16 +87,18 @@ def test_frames(up: Up, clients: Clients, database: str) -> None:
     assert [row[1:] for row in pinned] == [
         ["listen", "postgres", database, "shop", "LISTEN jobs"],
         ["set", "postgres", database, "cron", "SET a.b = 1"],
+        ["load", "later", "postgres", database, "shop", "LOAD 'plpgsql'"],
     ]
     digests = rows(lines, "Digests by pinned time")
     assert [row[1:] for row in digests] == [
         ["1", "1", "listen", "listen jobs"],
+        ["1", "1", "load", "later", "load 'plpgsql'"],
         ["1", "1", "set", "set a.b = $1"],
     ]
     clients(f"SET a.b = '\x1b[2J\x07[red]{'x' * 200}'")
     lines = once(up, columns=100)
     assert max(map(len, lines)) == 100
-    cut = rows(lines, "Pinned: 3")[-1][-1]
+    cut = rows(lines, "Pinned: 3")[2][-1]
     assert cut.startswith("SET a.b = ' [2J [red]xxx")
     assert cut.endswith("…")
     assert not {"\x1b", "\x07"} & set("".join(lines))

@@ -30,8 +30,12 @@ def test_a_session_pins_once(measure: Measure) -> None:
     client = proxy()
     client.query("SET search_path TO app; LISTEN jobs")
     client.query("CREATE TEMP TABLE t ()")
-    (pin,) = [s for s in proxy.scrape().samples if s.name == "pinwatch_pins_total"]
+    now = proxy.scrape()
+    (pin,) = [s for s in now.samples if s.name == "pinwatch_pins_total"]
     assert (pin.labels["rule"], pin.value) == ("set", 1)
+    assert now("pinned_seconds_total", rule="set") > 0
+    assert now("pinned_seconds_total", rule="listen") == 0
+    assert now(PINNED) == 1
 
 
 def test_one_that_does_not_pin(measure: Measure) -> None:

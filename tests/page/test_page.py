@@ -38,6 +38,19 @@ def test_a_pin_appears_within_a_second(seen: Watched, open_page: Open) -> None:
     expect(page.locator("#digest-rows code")).to_contain_text("set search_path to $2")
 
 
+def test_what_would_have_pinned_says_so(seen: Watched, open_page: Open) -> None:
+    page = open_page()
+    client = seen()
+    for sql in ("SET search_path TO shop", "LISTEN jobs"):
+        client.query(sql)
+    later, first = page.locator("#list li").nth(0), page.locator("#list li").nth(1)
+    expect(first.locator(".rule")).to_have_text("set")
+    expect(first.locator(".later")).to_be_hidden()
+    expect(later.locator(".rule")).to_have_text("listen")
+    expect(later.locator(".later")).to_have_text("later")
+    expect(page.locator("#digest-rows")).to_contain_text("listen, later")
+
+
 def test_filters(seen: Watched, open_page: Open) -> None:
     page = open_page()
     for name, sql in ("orders", "SET work_mem = 1"), ("mails", "LISTEN jobs"):

@@ -54,6 +54,7 @@ def test_a_pin_has_all_that_its_event_has(watched: Watched, database: str) -> No
         "tags": {"route": "home"},
         "transaction_status": "I",
         "advice": pin["advice"],
+        "first": True,
     }
     assert datetime.fromisoformat(pin["at"]).tzinfo is not None
     assert (own["id"], own["until"]) == (1, None)
@@ -68,6 +69,22 @@ def test_a_pin_is_over_with_its_session(watched: Watched) -> None:
     (pin,) = pins(watched)
     assert datetime.fromisoformat(pin["until"]) > datetime.fromisoformat(pin["at"])
     assert pins(watched) == [pin]  # its seconds stand still
+
+
+def test_what_would_have_pinned_is_there_and_marked(watched: Watched) -> None:
+    client = watched()
+    for sql in ("SET a.b = 1", "LISTEN jobs", "SET a.b = 2", "LISTEN jobs"):
+        client.query(sql)
+    watched().query("LISTEN jobs")
+    told = [(pin["rule"], pin["first"]) for pin in pins(watched)]
+    assert told == [("listen", True), ("listen", False), ("set", True)]
+    assert rules(watched, first="true") == ["listen", "set"]
+    assert rules(watched, first="false") == ["listen"]
+    digests = {digest["rule"]: digest for digest in watched.get("/api/digests")}
+    assert [digests[rule]["count"] for rule in ("set", "listen")] == [1, 2]
+    assert [digests[rule]["later"] for rule in ("set", "listen")] == [0, 1]
+    client.leave()
+    over(watched, 2)
 
 
 def test_the_newest_are_first_and_can_be_limited(watched: Watched) -> None:

@@ -17,7 +17,7 @@ function row(one) {
   statement.append(element("code", one.digest || one.sql));
   made.append(
     statement,
-    element("td", one.contested ? `${one.rule}, contested` : one.rule),
+    element("td", [one.rule, ...marks(one)].join(", ")),
     number(one.count),
     number(duration(one.pinned_seconds)),
     number(one.peak_connections),
@@ -25,6 +25,10 @@ function row(one) {
   );
   made.title = one.advice;
   return made;
+}
+
+function marks(one) {
+  return [...(one.contested ? ["contested"] : []), ...(one.later === one.count ? ["later"] : [])];
 }
 
 function number(value) {

@@ -40,7 +40,7 @@ export function keep(pin, isNew) {
   const kept = { ...received(pin), isNew: isNew && !known };
   pins.set(key(pin), kept);
   heard?.set(key(pin), kept);
-  if (kept.isNew) news.textContent = `${pin.user} pinned by ${pin.rule}`;
+  if (kept.isNew && pin.first) news.textContent = `${pin.user} pinned by ${pin.rule}`;
   if (pins.size > shown + KEPT) draw();
   else redraw();
 }
@@ -103,6 +103,7 @@ function drawn(pin) {
   item.classList.toggle("new", pin.isNew);
   part(".rule").textContent = pin.rule;
   part(".contested").hidden = !pin.contested;
+  part(".later").hidden = pin.first;
   const application = pin.application_name && `, ${pin.application_name}`;
   part(".who").textContent = `${pin.user} in ${pin.database}${application}`;
   part(".sql code").append(...marked(pin.sql, ...pin.trigger));
