@@ -30,7 +30,7 @@ PINS: Final = JsonQuery(
         "pinned_seconds": "number",
         "advice": "string",
     },
-    {"since": "${__from:date:iso}"},
+    {"since": "${__from:date:iso}", "first": "true"},
 )
 WIDTHS: Final = {
     "at": 170,
@@ -83,7 +83,8 @@ def events() -> table.Panel:
         table.Panel()
         .title("Pin events")
         .description(
-            "The latest pins since the beginning of the time range, by /api/pins."
+            "The latest sessions that began to be pinned since the beginning of the "
+            "time range, by /api/pins."
         )
         .datasource(API)
         .with_target(Asked(PINS))
