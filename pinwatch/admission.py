@@ -51,6 +51,14 @@ class Admission:
             return target.password
         return self._credentials.cached(user).password
 
+    @property
+    def role(self) -> str | None:
+        """One that may log in: the target's if it may."""
+        user = self.target.user
+        if not self._credentials.cached(user).problem:
+            return user
+        return next(iter(self._credentials.usable), None)
+
     def stale(self) -> bool:
         """Whether ``refresh`` is due before the next login."""
         return self._credentials.stale()

@@ -11,7 +11,7 @@ from typing import Final
 from pinwatch import session
 from pinwatch.config.model import Address, TargetRole
 from pinwatch.counters import EndpointCounters
-from pinwatch.errors import ListenError
+from pinwatch.errors import cannot_listen
 from pinwatch.lending import Key, Lender
 from pinwatch.parameters import APPLICATION_NAME, Values, nameless, plain_name
 from pinwatch.session import ClientSession, Greeted
@@ -44,7 +44,9 @@ class Endpoint(session.Endpoint):
                 running(), address.host, address.port, lambda: accept(self)
             )
         except OSError as error:
-            raise ListenError(f"Cannot listen on {address}: {reason(error)}.") from None
+            raise cannot_listen(
+                str(address), error, reason(error), "--listen"
+            ) from None
 
     @property
     def address(self) -> Address:

@@ -15,6 +15,7 @@
 ``str()`` of the first three is one sentence for the person at the terminal.
 """
 
+import errno
 from typing import Final
 
 ERROR: Final = "ERROR"
@@ -31,6 +32,13 @@ class SettingError(PinwatchError):
 
 class ListenError(PinwatchError):
     """Names the address and why it cannot be listened on."""
+
+
+def cannot_listen(where: str, error: OSError, why: str, option: str) -> ListenError:
+    """why in a few words; option chooses another port."""
+    taken = error.errno == errno.EADDRINUSE
+    hint = f" Another pinwatch may be running; {option} chooses another port."
+    return ListenError(f"Cannot listen on {where}: {why}.{hint if taken else ''}")
 
 
 class TargetError(PinwatchError):

@@ -108,6 +108,11 @@ class Credentials:
         """Whether there is nothing to check a client against."""
         return self._method is Method.TRUST
 
+    @property
+    def usable(self) -> list[str]:
+        """The roles that may log in, where they are checked."""
+        return [role for role, known in self._known.items() if not known.problem]
+
     def stale(self) -> bool:
         """Whether a login should refresh() first; looks at no more than local files."""
         return any(entry.source.stale() for entry in self._entries)

@@ -47,7 +47,7 @@ class HttpSide:
         from urllib.request import Request, urlopen
 
         try:
-            request = Request(f"{self.url.rstrip('/')}{path}", method=method)
+            request = Request(f"{self._base}{path}", method=method)
             if body is not None:
                 request.data = json.dumps(body).encode()
                 request.add_header("Content-Type", "application/json")
@@ -66,9 +66,17 @@ class HttpSide:
         except (OSError, ValueError) as error:
             raise self._silent(error) from None
 
+    @property
+    def _base(self) -> str:
+        scheme = "" if "://" in self.url else "http://"
+        return f"{scheme}{self.url.rstrip('/')}"
+
     def _silent(self, error: Exception) -> SettingError:
+        reason = getattr(error, "reason", error)
+        why = getattr(reason, "strerror", None) or str(reason)
         return SettingError(
-            f"--url is {self.url}, but no pinwatch answers there: {error}."
+            f"--url is {self.url}, but no pinwatch answers there: {why}. "
+            "pinwatch up starts one."
         )
 
 

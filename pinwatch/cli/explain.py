@@ -5,6 +5,7 @@ Owns the words for people and the JSON for programs. Knows no database.
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import stat
@@ -23,6 +24,10 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is quick
 
 PINS: Final = 1
 MISUSE: Final = 2
+NO_SQL: Final = (
+    "PostgreSQL's grammar does not have this: it was judged by the words that its "
+    "statements begin with."
+)
 PARSE_PINS: Final = "Under this profile any Parse message pins, whatever its text."
 
 
@@ -58,6 +63,9 @@ def explain(
 ) -> None:
     """Say whether SQL pins a session of RDS Proxy, why, and what to do about it.
 
+    The SQL is judged as one message, as a driver sends it; statements that are sent
+    one by one, as psql does, are for --jsonl.
+
     The exit status is 0 where nothing pins, 1 where something does, 2 on misuse.
 
     [bold]Examples[/bold]
@@ -78,6 +86,7 @@ def explain(
     if sql is None:
         _misuse("Give the SQL, or - to read it from standard input.")
     text = sys.stdin.buffer.read() if sql == "-" else sql.encode("utf-8", "replace")
+    text = text.removeprefix(codecs.BOM_UTF8)
     verdict = _verdict(text, chosen)
     if format is Format.JSON:
         print(json.dumps(described(verdict, chosen)))
@@ -105,6 +114,20 @@ def _verdict(sql: bytes, profile: Profile) -> Verdict:
     return verdict(sql, profile)
 
 
+def _is_sql(verdict: Verdict) -> bool:
+    """Unless the parser refuses it; what is too long or too deep is not asked."""
+    from pinwatch.pins.tree import TooDeep, Unparsable, statements
+
+    try:
+        if not verdict.too_deep:
+            statements(verdict.text)
+    except TooDeep:
+        return True
+    except Unparsable:
+        return False
+    return True
+
+
 # For programs.
 
 
@@ -119,6 +142,8 @@ def described(verdict: Verdict, profile: Profile) -> dict[str, Any]:
         }
         for warning in verdict.warnings
     ]
+    if not _is_sql(verdict):
+        warnings.append({"rule": "syntax", "text": NO_SQL})
     if profile.parse_pins:
         warnings.append({"rule": "parse_message", "text": PARSE_PINS})
     return {
@@ -212,6 +237,8 @@ def _lines(verdict: Verdict, profile: Profile) -> Iterator[tuple[str, str]]:
     for warning in verdict.warnings:
         yield f"Warning, {warning.rule}: {warning.text}", "yellow"
         yield "", ""
+    if not _is_sql(verdict):
+        yield NO_SQL, "yellow"
     if profile.parse_pins:
         yield PARSE_PINS, "yellow"
     count = len(verdict.findings)

@@ -32,5 +32,11 @@ def failover(
     $ pinwatch failover --to replica
     """
     asked = {"to": to, "outage": outage}
+    if outage:
+        print(f"There is no writer for {outage:g} seconds.", flush=True)
     told = HttpSide(url, token).ask("POST", "/api/failover", asked, patience=outage)
-    print(f"The writer is {told['after']}, and was {told['before']}.")
+    before, after = told["before"], told["after"]
+    if before == after:
+        print(f"The target {after} was away for {outage:g} seconds.")
+    else:
+        print(f"The writer is {after}, and was {before}.")

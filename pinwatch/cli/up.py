@@ -15,6 +15,7 @@ from contextlib import (
     AbstractContextManager,
     nullcontext,
 )
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import quote
@@ -35,6 +36,10 @@ log = logging.getLogger("pinwatch")
 
 OTHER_FILES: Final = 1_000  # beside the clients: database connections, above all
 WIDE: Final = 10_000  # columns, so that no cell is broken
+NOBODY: Final = (
+    "No role can log in: give one an [[auth]] entry in the file of --config; "
+    "docs/configuration.md says how."
+)
 WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -247,6 +252,11 @@ def _greet(target: Target, proxy: Proxy, http: Address | None) -> None:
         from pinwatch.embedded import psql_program
 
         server, psql = "embedded PostgreSQL", psql_program()
+    role = proxy.admission.role
+    if role is None:
+        _say((NOBODY, "bold yellow"))
+        role = target.user
+    target = replace(target, user=role)
     url = client_url(target, proxy.address)
     _say((f"pinwatch {__version__}", "bold"), f" before {server}\n")
     _say(("Connect  ", "bold"), url)

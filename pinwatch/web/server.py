@@ -10,7 +10,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from pinwatch.config.model import Address
-from pinwatch.errors import ListenError
+from pinwatch.errors import cannot_listen
 
 GRACE: Final = 1  # seconds that requests get to end
 
@@ -50,4 +50,4 @@ def _listen(listen: Address) -> socket.socket:
         return socket.create_server(listen, family=family)
     except OSError as error:
         reason = str(error.strerror).partition(" (while")[0]
-        raise ListenError(f"Cannot listen on {listen} for HTTP: {reason}.") from None
+        raise cannot_listen(f"{listen} for HTTP", error, reason, "--http") from None

@@ -52,6 +52,21 @@ def test_what_does_not_pin() -> None:
     assert ended.stdout == "Nothing pins, by the rules of rds-2023-11.\n"
 
 
+@pytest.mark.parametrize(("sql", "status"), [("selec 1", 0), ("SET x y", 1)])
+def test_what_is_no_sql_is_said_to_be_none(sql: str, status: int) -> None:
+    ended = pinwatch("explain", sql)
+    assert ended.returncode == status
+    assert "PostgreSQL's grammar does not have this" in ended.stdout
+    (told,) = lines([{"sql": sql}])
+    assert [warning["rule"] for warning in told["warnings"]] == ["syntax"]
+
+
+def test_a_byte_order_mark_is_no_sql() -> None:
+    status, out = explained(b"\xef\xbb\xbfSET a.b = 1", "-")
+    assert status == 1
+    assert "grammar" not in out
+
+
 def test_a_warning_is_no_pin() -> None:
     ended = pinwatch("explain", "SELECT lastval()")
     assert ended.returncode == 0

@@ -191,15 +191,16 @@ def test_a_pinwatch_that_goes_away(up: Up) -> None:
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("http://127.0.0.1:1", "<urlopen error [Errno 111] Connection refused>"),
-        ("127.0.0.1:1", "<urlopen error unknown url type: 127.0.0.1>"),
+        ("http://127.0.0.1:1", "Connection refused"),
+        ("127.0.0.1:1", "Connection refused"),
     ],
 )
 def test_where_no_pinwatch_is(url: str, reason: str) -> None:
     ended = pinwatch("top", "--url", url)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == (
-        f"pinwatch: --url is {url}, but no pinwatch answers there: {reason}.\n"
+        f"pinwatch: --url is {url}, but no pinwatch answers there: {reason}. "
+        "pinwatch up starts one.\n"
     )
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from subprocess import PIPE, Popen
 from tempfile import TemporaryDirectory
+from typing import Final
 from urllib.request import urlopen
 
 import psycopg
@@ -223,6 +224,23 @@ def taken() -> Iterator[str]:
         yield str(Address(*listening.getsockname()))
 
 
+AUTH: Final = '[[auth]]\nusername = "ada"\npassword = "lovelace"\n'
+NOBODY: Final = '[[auth]]\nsecret_file = "/nowhere.json"\n'
+
+
+@pytest.mark.parametrize(("auth", "role"), [(AUTH, "ada"), (NOBODY, None)])
+def test_the_greeting_names_who_can_log_in(
+    auth: str, role: str | None, target: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "pinwatch.toml"
+    config.write_text(auth)
+    log = tmp_path / "log"
+    with pinwatch_up(log, "--config", str(config), "--target", target) as up:
+        told = "\n".join(up.lines)
+        assert ("No role can log in" in told) is (role is None)
+        assert up.url.startswith(f"postgresql://{role or 'postgres'}@")
+
+
 @pytest.mark.parametrize("option", ["--listen", "--http"])
 def test_a_port_that_is_taken(option: str, taken: str, target: str) -> None:
     other = {"--listen": "--http", "--http": "--listen"}[option]
@@ -232,7 +250,8 @@ def test_a_port_that_is_taken(option: str, taken: str, target: str) -> None:
     )  # fmt: skip
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"pinwatch: Cannot listen on {taken}")
-    assert ended.stderr.endswith("ddress already in use.\n")
+    assert "ddress already in use. " in ended.stderr
+    assert ended.stderr.endswith(f"{option} chooses another port.\n")
     assert ended.stderr.count("\n") == 1
 
 

@@ -52,7 +52,8 @@ async def test_a_port_that_is_taken_is_told_in_one_sentence() -> None:
             async with serving(SITE, address):
                 raise AssertionError
     assert str(raised.value) == (
-        f"Cannot listen on {address} for HTTP: Address already in use."
+        f"Cannot listen on {address} for HTTP: Address already in use. "
+        "Another pinwatch may be running; --http chooses another port."
     )
 
 
