@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Final
 
 from pinwatch import events
-from pinwatch.pins.sqlcommenter import without_comments
+from pinwatch.pins.alike import alike
 
 MAX_DIGESTS: Final = 1_000
 
 
 @dataclass(slots=True, eq=False)
 class Digest:
-    """Of pins whose text is the same, but for constants and comments.
+    """Of pins whose text is the same, but for constants and what is generated.
 
     latest is the pin that came last; seconds are of the pins that are over.
     """
@@ -53,7 +53,7 @@ class Digests:
         self._known: dict[tuple[str, str], Digest] = {}
 
     def pinned(self, event: events.SessionPinned, now: float) -> Digest:
-        key = without_comments(event.digest), event.rule
+        key = alike(event.digest), event.rule
         digest = self._known.get(key)
         if digest is None:
             if len(self._known) >= 2 * self.most:

@@ -99,7 +99,8 @@ class Digest(Answer):
     """Pins with the same digest and rule."""
 
     digest: str
-    """The text with its constants replaced, and without comments."""
+    """The text with its constants replaced, and # for generated numbers in names;
+    without comments."""
 
     sql: str
     """The whole text of the latest of them; its first 2,048 characters."""

@@ -179,6 +179,20 @@ def test_digests(watched: Watched) -> None:
     assert now["listen"]["pinned_seconds"] == listen["pinned_seconds"]
 
 
+def test_a_cursor_is_one_whatever_the_id_in_its_name(watched: Watched) -> None:
+    for name in ("c_7fc812629250_2", "c_7fd0aa11e5b0_1c"):
+        watched().query(f"DECLARE {name} CURSOR WITH HOLD FOR SELECT 1")
+    (digest,) = watched.get("/api/digests")
+    assert (digest["digest"], digest["count"]) == (
+        "declare c_#_# cursor with hold for select $1",
+        2,
+    )
+    assert {pin["digest"] for pin in pins(watched)} == {
+        "declare c_7fc812629250_2 cursor with hold for select $1",
+        "declare c_7fd0aa11e5b0_1c cursor with hold for select $1",
+    }
+
+
 def test_those_are_first_that_pinned_for_longest(watched: Watched) -> None:
     lasting, brief = watched(), watched()
     lasting.query("LISTEN jobs")

@@ -1,0 +1,52 @@
+"""What a digest has in common with those of other runs of the same code.
+
+Owns which parts of a text are generated: comments, and numbers in the names of cursors,
+prepared statements, savepoints and temporary relations, where drivers put the ids of
+threads and objects. The digest that is logged keeps them, as RDS Proxy's does.
+"""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from pinwatch.pins.digest import fold
+from pinwatch.pins.sqlcommenter import without_comments
+
+MOST: Final = 256  # digests that are kept, of up to 2,048 characters
+
+NAMED: Final = re.compile(
+    r"""\b(?:
+        declare | execute | savepoint
+      | (?:release|rollback\ to) (?:\ savepoint)?
+      | prepare (?:\ transaction)? | deallocate (?:\ prepare)?
+      | (?:create|into)\ (?:(?:local|global)\ )? temp(?:orary)?
+        (?:\ (?:table|view|sequence|recursive\ view))? (?:\ if\ not\ exists)?
+    )\ (?:[\w$]+\.)? (?P<name> "(?:[^"]|"")+" | [\w$]+ )""",
+    re.VERBOSE,
+)
+ID: Final = re.compile(r"(?=[a-f]*[0-9])[0-9a-f]{6,}|[0-9]{2,}")
+"""In hexadecimal, or a number of several digits."""
+AFTER_ID: Final = re.compile(r"(?<![a-z0-9])[0-9a-f]+(?![a-z0-9])|[0-9]+")
+COUNTER: Final = re.compile(r"_[0-9]\Z")
+
+
+@lru_cache(MOST)
+def alike(digest: str) -> str:
+    """Without comments, and with # for what is generated in names."""
+    text = fold(without_comments(digest))
+    for found in NAMED.findall(text):
+        text = _renamed(text, found.strip('"'))
+    return text
+
+
+def _renamed(text: str, name: str) -> str:
+    """Wherever the name stands, as in a FETCH of the same text."""
+    lasting = _lasting(name)
+    return re.sub(rf"(?<![\w$]){re.escape(name)}(?![\w$])", lambda _: lasting, text)
+
+
+def _lasting(name: str) -> str:
+    id = ID.search(name)
+    if id is None:
+        return COUNTER.sub("_#", name)
+    return name[: id.start()] + "#" + AFTER_ID.sub("#", name[id.end() :])
