@@ -15,11 +15,14 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
 
+from pydantic import ValidationError
+
 from pinwatch import proxy
 from pinwatch.config.model import Settings
+from pinwatch.config.sentence import sentence
 from pinwatch.config.target import Target
 from pinwatch.database import DatabaseConnection, Phase
-from pinwatch.errors import PinwatchError
+from pinwatch.errors import PinwatchError, SettingError
 from pinwatch.pool import Pool
 from pinwatch.recording import Pin, Recorder
 from pinwatch.sockets.loop import Loop
@@ -52,15 +55,22 @@ class Proxy:
     # Starting and stopping.
 
     def __enter__(self) -> Self:
+        __tracebackhide__ = True  # which pytest knows
+        try:
+            self._start()
+        except PinwatchError as error:
+            raise error.with_traceback(None) from None
+        return self
+
+    def _start(self) -> None:
         with ExitStack() as stack:
             self._target = stack.enter_context(_target(self._target_url))
             folder = stack.enter_context(_folder())
-            settings = Settings(**DEFAULTS | {"state_folder": folder} | self._settings)
+            settings = _settings(DEFAULTS | {"state_folder": folder} | self._settings)
             self._thread = stack.enter_context(
                 _Thread(settings, self._target, self.recorder, self._swap)
             )
             self._stack = stack.pop_all()
-        return self
 
     def __exit__(
         self,
@@ -243,6 +253,14 @@ def _resetting(pool: Pool) -> bool:
         for connection in pool.borrowed
         if isinstance(connection, DatabaseConnection)
     )
+
+
+def _settings(values: dict[str, Any]) -> Settings:
+    """Raises SettingError."""
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise SettingError(sentence(error)) from None
 
 
 @contextmanager

@@ -151,6 +151,31 @@ def test_a_target_that_is_not_there() -> None:
         raise AssertionError
 
 
+def test_a_setting_that_does_not_exist() -> None:
+    with (
+        pytest.raises(SettingError) as wrong,
+        pinwatch.Proxy("postgresql://127.0.0.1:1/app", max_conections=3),
+    ):
+        raise AssertionError
+    assert str(wrong.value) == (
+        "max_conections is not a setting: did you mean max_connections?"
+    )
+
+
+@pytest.mark.parametrize("settings", ["", "max_conections=3"])
+def test_what_is_wrong_is_told_without_what_is_within(settings: str) -> None:
+    program = f"""
+import pinwatch
+
+with pinwatch.Proxy("postgresql://127.0.0.1:1/app", {settings}):
+    pass
+"""
+    command = [sys.executable, "-c", program]
+    told = subprocess.run(command, capture_output=True, text=True).stderr
+    assert told.count("Traceback") == 1
+    assert len(told.splitlines()) < 12, told
+
+
 def test_after_the_end_it_answers_nothing(target: str) -> None:
     with pinwatch.Proxy(target) as proxy:
         pass

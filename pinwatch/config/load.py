@@ -4,16 +4,13 @@ The first that has a setting wins. In the environment a setting is PINWATCH_ and
 name, with "__" for the dot: PINWATCH_CONNECTION_POOL__MAX_CONNECTIONS_PERCENT.
 """
 
-import json
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -23,6 +20,7 @@ from pydantic_settings import (
 
 from pinwatch.config.describe import settings
 from pinwatch.config.model import Settings
+from pinwatch.config.sentence import nearest, sentence
 from pinwatch.errors import SettingError
 
 PREFIX: Final = "PINWATCH_"
@@ -60,7 +58,7 @@ def load(command_line: Mapping[str, Any], file: Path | None = None) -> Settings:
     try:
         return Settings(**dict(Loaded(**command_line)))
     except ValidationError as error:
-        raise SettingError(_sentence(error.errors()[0])) from None
+        raise SettingError(sentence(error)) from None
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -82,45 +80,9 @@ def _refuse_misspelt_variables() -> None:
         name = variable.upper().removeprefix(PREFIX).lower().replace("__", ".")
         if variable.upper().startswith(PREFIX) and name not in settings():
             depth = name.count(".")
-            meant = _nearest(name, (s for s in settings() if s.count(".") == depth))
+            meant = nearest(name, (s for s in settings() if s.count(".") == depth))
             if meant is not None:
                 meant = PREFIX + meant.upper().replace(".", "__")
                 raise SettingError(
                     f"{variable} is not a setting: did you mean {meant}?"
                 )
-
-
-def _nearest(name: str, among: Iterable[str]) -> str | None:
-    """The setting whose last part is most like name's; MaxConnectionsPercent counts."""
-
-    def last_part(dotted: str) -> str:
-        return dotted.rpartition(".")[2].lower().replace("_", "").replace("-", "")
-
-    known = {last_part(setting): setting for setting in reversed(list(among))}
-    nearest = get_close_matches(last_part(name), known, n=1, cutoff=0.7)
-    return known[nearest[0]] if nearest else None
-
-
-def _sentence(error: ErrorDetails) -> str:
-    """Names the setting, its value unless that is a secret, and what is allowed."""
-    path, given = error["loc"], error["input"]
-    name = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)[1:]
-    setting = settings().get(".".join(p for p in path if isinstance(p, str)))
-    match error["type"]:
-        case "extra_forbidden":
-            meant = _nearest(name, settings())
-            return f"{name} is not a setting" + (
-                f": did you mean {meant}?" if meant else "."
-            )
-        case "value_error" if setting is None or setting.several:
-            return f"{name}: {error['ctx']['error']}.".removeprefix(": ")
-        case "value_error":
-            allowed = str(error["ctx"]["error"])
-        case _:
-            allowed = setting.allowed if setting else error["msg"]
-    value = (
-        given if isinstance(given, str) and given else json.dumps(given, default=str)
-    )
-    if setting is None or setting.secret or isinstance(given, Mapping | list):
-        return f"{name} must be {allowed}."
-    return f"{name} is {value}, but must be {allowed}."

@@ -1,0 +1,46 @@
+"""The sentence about a setting that cannot be used, for the person who gave it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from pydantic import ValidationError
+
+from pinwatch.config.describe import settings
+
+
+def sentence(wrong: ValidationError) -> str:
+    """Names the first one, its value unless that is a secret, and what is allowed."""
+    error = wrong.errors()[0]
+    path, given = error["loc"], error["input"]
+    name = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)[1:]
+    setting = settings().get(".".join(p for p in path if isinstance(p, str)))
+    match error["type"]:
+        case "extra_forbidden":
+            meant = nearest(name, settings())
+            return f"{name} is not a setting" + (
+                f": did you mean {meant}?" if meant else "."
+            )
+        case "value_error" if setting is None or setting.several:
+            return f"{name}: {error['ctx']['error']}.".removeprefix(": ")
+        case "value_error":
+            allowed = str(error["ctx"]["error"])
+        case _:
+            allowed = setting.allowed if setting else error["msg"]
+    value = (
+        given if isinstance(given, str) and given else json.dumps(given, default=str)
+    )
+    if setting is None or setting.secret or isinstance(given, Mapping | list):
+        return f"{name} must be {allowed}."
+    return f"{name} is {value}, but must be {allowed}."
+
+
+def nearest(name: str, among: Iterable[str]) -> str | None:
+    """The setting whose last part is most like name's; MaxConnectionsPercent counts."""
+
+    def last_part(dotted: str) -> str:
+        return dotted.rpartition(".")[2].lower().replace("_", "").replace("-", "")
+
+    known = {last_part(setting): setting for setting in reversed(list(among))}
+    close = get_close_matches(last_part(name), known, n=1, cutoff=0.7)
+    return known[close[0]] if close else None
