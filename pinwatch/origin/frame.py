@@ -39,7 +39,7 @@ class Frame:
     def __str__(self) -> str:
         line = f":{self.line}" if self.line else ""
         function = f" in {self.function}" if self.function else ""
-        return f"{self.file}{line}{function}"
+        return f"{self.file}{line}{function}".lstrip()
 
 
 def application(frames: Iterable[FrameType]) -> Iterator[Frame]:

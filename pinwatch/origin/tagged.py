@@ -10,7 +10,8 @@ from typing import Final
 from pinwatch.origin.frame import Frame
 
 LOCATION: Final = ("code.filepath", "code.file.path", "file", "source_location", "line")
-LINE: Final = ("code.lineno", "code.line.number", "lineno")
+LINE: Final = ("code.lineno", "code.line.number", "lineno", "line")
+"""Of numbers; line is a location in marginalia, and a number beside a file."""
 FUNCTION: Final = (
     "code.function",
     "code.function.name",
@@ -22,20 +23,19 @@ FUNCTION: Final = (
 
 
 def tagged(tags: Mapping[str, str]) -> tuple[Frame, ...]:
-    """One frame, or none; a file may come with its line, ``orders.py:42``."""
-    location = _first(tags, LOCATION)
+    """One frame, or none; a file may come with its line, ``orders.py:42``.
+
+    Without a file it is the function alone.
+    """
+    numbers = {key: value for key, value in tags.items() if value.isdecimal()}
+    location = _first({k: v for k, v in tags.items() if k not in numbers}, LOCATION)
+    function = _first(tags, FUNCTION)
     if not location:
-        return ()
+        return (Frame("", 0, function),) if function else ()
     file, colon, line = location.rpartition(":")
     if not (colon and line.isdecimal()):
-        file, line = location, _first(tags, LINE)
-    return (
-        Frame(
-            file,
-            int(line) if line.isdecimal() else 0,
-            _first(tags, FUNCTION),
-        ),
-    )
+        file, line = location, _first(numbers, LINE)
+    return (Frame(file, int(line or 0), function),)
 
 
 def _first(tags: Mapping[str, str], keys: tuple[str, ...]) -> str:

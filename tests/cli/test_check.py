@@ -68,6 +68,11 @@ def test_a_new_pin_fails_the_job(serve: Serve, pins: list[dict[str, Any]]) -> No
     assert done.stdout.endswith("Pins: 2, of them failing: 1.\n")
 
 
+def test_a_function_alone_is_shown(serve: Serve, pins: list[dict[str, Any]]) -> None:
+    done = pinwatch("check", "--url", serve([pins[0] | {"tags": {"route": "/jobs"}}]))
+    assert "listen: in /jobs" in done.stdout
+
+
 def test_a_contested_one_may(serve: Serve, pins: list[dict[str, Any]]) -> None:
     done = pinwatch("check", "--url", serve(pins[1:]))
     assert done.returncode == 0

@@ -266,6 +266,11 @@ with psycopg.connect(sys.argv[1]) as connection:
             (Frame("app/orders.py", 42, "orders"),),
         ),
         ("/*line='app/models/order.rb'*/", (Frame("app/models/order.rb", 0, ""),)),
+        (
+            "/*file='app%2Forders.js',line='12',controller='orders'*/",
+            (Frame("app/orders.js", 12, "orders"),),
+        ),
+        ("/*route='%2Forders',line='12'*/", (Frame("", 0, "/orders"),)),
     ],
 )
 def test_another_process_is_known_by_its_tags_alone(
