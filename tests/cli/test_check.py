@@ -65,12 +65,35 @@ def test_a_new_pin_fails_the_job(serve: Serve, pins: list[dict[str, Any]]) -> No
     assert done.returncode == 1
     assert "listen: app/jobs.rb:42 in jobs\n  |\n  | line 1: LISTEN jobs" in done.stdout
     assert "  = contested: " in done.stdout
+    assert done.stdout.count("  = line: ") == 1
     assert done.stdout.endswith("Pins: 2, of them failing: 1.\n")
+
+
+def test_without_a_line_it_says_who_and_what_would_tell_it(
+    serve: Serve, pins: list[dict[str, Any]]
+) -> None:
+    web = pins[0] | {
+        "tags": {},
+        "application_name": "web",
+        "user": "u",
+        "database": "d",
+    }
+    other = web | {"application_name": ""}
+    done = pinwatch("check", "--url", serve([web, web, other]))
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.startswith("listen: ")] == [
+        "listen: a line that was not found, of application_name web, user u, "
+        "database d, 2 times",
+        "listen: a line that was not found, of user u, database d",
+    ]
+    hint = "  = line: sqlcommenter's tags file and line in the statement would tell it"
+    assert lines.count(hint) == 2
 
 
 def test_a_function_alone_is_shown(serve: Serve, pins: list[dict[str, Any]]) -> None:
     done = pinwatch("check", "--url", serve([pins[0] | {"tags": {"route": "/jobs"}}]))
-    assert "listen: in /jobs" in done.stdout
+    assert "listen: in /jobs, of user postgres, database " in done.stdout
+    assert "  = line: " in done.stdout
 
 
 def test_a_contested_one_may(serve: Serve, pins: list[dict[str, Any]]) -> None:
