@@ -190,7 +190,7 @@ RULES: Final = (
         subject=named("name", "ALL"),
         advice=(
             "Leave the setting alone, or do not reset when a connection goes back to "
-            "the application's pool: the proxy gives out clean connections."
+            "the application's pool: the proxy resets what was pinned."
         ),
         words=("reset",),
         pins="RESET ALL",

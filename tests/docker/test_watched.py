@@ -178,8 +178,8 @@ def test_the_table_s_columns_are_what_the_api_answers(watched: Watched) -> None:
     (table,) = [panel for panel in panels() if panel["type"] == "table"]
     (query,) = table["targets"]
     parameters = {one["key"]: one["value"] for one in query["url_options"]["params"]}
-    assert parameters == {"since": "${__from:date:iso}"}
-    asked = urlencode({"since": "2020-01-01T00:00:00.000Z"})
+    assert parameters == {"since": "${__from:date:iso}", "first": "true"}
+    asked = urlencode(parameters | {"since": "2020-01-01T00:00:00.000Z"})
     request = Request(f"{watched.http}{query['url']}?{asked}")
     request.add_header("Authorization", f"Bearer {TOKEN}")
 
