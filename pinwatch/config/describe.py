@@ -22,7 +22,8 @@ KINDS = {
 
 
 class Setting(NamedTuple):
-    """``allowed`` completes "must be"; a secret's value is not to be shown.
+    """``allowed`` completes "must be"; the value of a secret, and of what may have one
+    within, is not to be shown.
 
     ``default`` is as in JSON, and None where there is none, or where it is computed.
     ``several`` says that it is a table of settings, or a list.
@@ -35,6 +36,10 @@ class Setting(NamedTuple):
     secret: bool
     several: bool
 
+    @property
+    def is_list(self) -> bool:
+        return self.allowed == KINDS["array"]
+
 
 @cache
 def settings() -> dict[str, Setting]:
@@ -46,17 +51,19 @@ def settings() -> dict[str, Setting]:
 def _walk(model: Schema, models: dict[str, Schema], prefix: str) -> Iterator[Setting]:
     for name, field in model["properties"].items():
         schema = _resolve(field, models)
+        table = _resolve(schema.get("items", schema), models)
+        within: list[Setting] = []
+        if "properties" in table:
+            within = list(_walk(table, models, f"{prefix}{name}."))
         yield Setting(
             name=prefix + name,
             allowed=_allowed(schema),
             default=field.get("default"),
             about=" ".join(field.get("description", "").split()),
-            secret="writeOnly" in schema,
+            secret="writeOnly" in schema or any(one.secret for one in within),
             several=schema["type"] in ("object", "array"),
         )
-        table = _resolve(schema.get("items", schema), models)
-        if "properties" in table:
-            yield from _walk(table, models, f"{prefix}{name}.")
+        yield from within
 
 
 def _resolve(schema: Schema, models: dict[str, Schema]) -> Schema:

@@ -1,9 +1,11 @@
 """Where the settings come from: the command line, the environment, a TOML file.
 
 The first that has a setting wins. In the environment a setting is PINWATCH_ and its
-name, with "__" for the dot: PINWATCH_CONNECTION_POOL__MAX_CONNECTIONS_PERCENT.
+name, with "__" for the dot: PINWATCH_CONNECTION_POOL__MAX_CONNECTIONS_PERCENT. A list
+is JSON there.
 """
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -52,13 +54,43 @@ def load(command_line: Mapping[str, Any], file: Path | None = None) -> Settings:
             dotenv_settings: PydanticBaseSettingsSource,
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
+            variables = InitSettingsSource(settings_cls, _with_lists(env_settings()))
             toml_settings = InitSettingsSource(settings_cls, in_file)
-            return init_settings, env_settings, toml_settings
+            return init_settings, variables, toml_settings
 
     try:
         return Settings(**dict(Loaded(**command_line)))
     except ValidationError as error:
         raise SettingError(sentence(error)) from None
+
+
+def _with_lists(given: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """What variables gave, each list read from its JSON; raises SettingError."""
+    read: dict[str, Any] = {}
+    for key, value in given.items():
+        name = prefix + key
+        if isinstance(value, Mapping):
+            value = _with_lists(value, f"{name}.")
+        elif name in settings() and settings()[name].is_list:
+            value = _list(variable(name), value)
+        read[key] = value
+    return read
+
+
+def _list(name: str, text: str) -> Any:
+    """Does not quote the text, which may hold a password."""
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError):
+        read = None
+    if not isinstance(read, list):
+        raise SettingError(f"{name} must be a list, as JSON.")
+    return read
+
+
+def variable(name: str) -> str:
+    """That of a setting."""
+    return PREFIX + name.upper().replace(".", "__")
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -76,13 +108,12 @@ def _refuse_misspelt_variables() -> None:
     A service that is called pinwatch gives containers a PINWATCH_SERVICE_HOST:
     https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
     """
-    for variable in os.environ:
-        name = variable.upper().removeprefix(PREFIX).lower().replace("__", ".")
-        if variable.upper().startswith(PREFIX) and name not in settings():
+    for given in os.environ:
+        name = given.upper().removeprefix(PREFIX).lower().replace("__", ".")
+        if given.upper().startswith(PREFIX) and name not in settings():
             depth = name.count(".")
             meant = nearest(name, (s for s in settings() if s.count(".") == depth))
             if meant is not None:
-                meant = PREFIX + meant.upper().replace(".", "__")
                 raise SettingError(
-                    f"{variable} is not a setting: did you mean {meant}?"
+                    f"{given} is not a setting: did you mean {variable(meant)}?"
                 )

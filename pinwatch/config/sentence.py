@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from pydantic import ValidationError
 
-from pinwatch.config.describe import settings
+from pinwatch.config.describe import KINDS, settings
 
 
 def sentence(wrong: ValidationError) -> str:
@@ -25,6 +25,10 @@ def sentence(wrong: ValidationError) -> str:
             return f"{name}: {error['ctx']['error']}.".removeprefix(": ")
         case "value_error":
             allowed = str(error["ctx"]["error"])
+        case "string_type" if isinstance(path[-1], int):
+            allowed = KINDS["string"]
+        case "model_type" if isinstance(path[-1], int):
+            allowed = KINDS["object"]
         case _:
             allowed = setting.allowed if setting else error["msg"]
     value = (

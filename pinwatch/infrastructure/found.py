@@ -94,7 +94,7 @@ def has_tables(path: Place) -> bool:
 
 def is_list(path: Place) -> bool:
     """Whether it is a setting, and a list."""
-    return is_setting(path) and settings()[dotted(path)].allowed == "a list"
+    return is_setting(path) and settings()[dotted(path)].is_list
 
 
 def shown(value: Any) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pinwatch.config.load import PREFIX
+from pinwatch.config.load import variable
 
 Table = dict[str, Any]
 
@@ -33,11 +33,11 @@ def beneath(
         kept: Table = {}
         for key, value in table.items():
             name = prefix + key
-            variable = PREFIX + name.upper().replace(".", "__")
+            in_environment = variable(name)
             if name in options:
                 winners[name] = f"--{name.replace('_', '-')}"
-            elif variable in variables:
-                winners[name] = variables[variable]
+            elif in_environment in variables:
+                winners[name] = variables[in_environment]
             elif isinstance(value, dict):
                 kept[key] = left(value, f"{name}.", _inner(others, key))
             elif key in others:

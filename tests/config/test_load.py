@@ -149,6 +149,7 @@ ADDRESS = "HOST:PORT, such as 127.0.0.1:6432 or [::1]:6432, with a port from 0 t
             'iam.access_keys = [{secret_access_key = "s"}]',
             "iam.access_keys[0].access_key_id must be text.",
         ),
+        ('auth = "ann:s3cret"', "auth must be a list."),
         ('tls.names = "db"', "tls.names is db, but must be a list."),
         ("pool = 1", "pool is not a setting."),
         ("listne = 1", "listne is not a setting: did you mean listen?"),
@@ -182,6 +183,43 @@ def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
         "PINWATCH_CONNECTION_POOL__BORROW_TIMEOUT is not a setting: did you mean "
         "PINWATCH_CONNECTION_POOL__CONNECTION_BORROW_TIMEOUT?"
     )
+
+
+LISTS = {
+    "PINWATCH_AUTH": '[{"username": "ann", "password": "s3cret"}]',
+    "PINWATCH_TARGETS": '[{"name": "a", "url": "postgresql://ann:s3cret@db/app"}]',
+    "PINWATCH_TLS__NAMES": '["db", "10.0.0.1"]',
+}
+
+
+def test_lists_are_json_in_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in LISTS.items():
+        monkeypatch.setenv(variable, value)
+    read = load({})
+    assert [(one.username, one.iam_auth) for one in read.auth] == [("ann", "DISABLED")]
+    assert [one.name for one in read.targets] == ["a"]
+    assert read.tls.names == ("db", "10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("AUTH", "ann:s3cret", "PINWATCH_AUTH must be a list, as JSON."),
+        ("AUTH", '"ann:s3cret"', "PINWATCH_AUTH must be a list, as JSON."),
+        ("AUTH", '[{"password": "s3cret"', "PINWATCH_AUTH must be a list, as JSON."),
+        ("AUTH", "[" * 100_000, "PINWATCH_AUTH must be a list, as JSON."),
+        ("AUTH", '{"password": "s3cret"}', "PINWATCH_AUTH must be a list, as JSON."),
+        ("AUTH", '["s3cret"]', "auth[0] must be a table."),
+        ("TLS__NAMES", "db", "PINWATCH_TLS__NAMES must be a list, as JSON."),
+        ("TLS__NAMES", "[1]", "tls.names[0] is 1, but must be text."),
+        ("IAM", "s3cret", "iam must be a table."),
+    ],
+)
+def test_a_variable_that_is_no_list_is_told_without_its_value(
+    variable: str, value: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"PINWATCH_{variable}", value)
+    assert refusal({}) == sentence
 
 
 def test_the_variables_of_kubernetes_are_not_ours(
