@@ -34,6 +34,8 @@ class Admission:
         """Read certificates and secrets, in a thread; raises SettingError."""
         self.tls = await asyncio.to_thread(server_tls, self.settings)
         await self.refresh()
+        for sentence in self._credentials.problems:
+            log.warning("%s: each of its logins will fail.", sentence)
 
     def listening(self, port: int) -> None:
         """Tokens must be for this port; raises SettingError."""

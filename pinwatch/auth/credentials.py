@@ -113,6 +113,11 @@ class Credentials:
         """The roles that may log in, where they are checked."""
         return [role for role, known in self._known.items() if not known.problem]
 
+    @property
+    def problems(self) -> list[str]:
+        """The log's sentences on roles that are known, and may not log in."""
+        return [known.problem for known in self._known.values() if known.problem]
+
     def stale(self) -> bool:
         """Whether a login should refresh() first; looks at no more than local files."""
         return any(entry.source.stale() for entry in self._entries)

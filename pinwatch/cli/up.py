@@ -224,6 +224,7 @@ def _target(settings: Settings) -> AbstractContextManager[Target]:
 
 def _set_up_log(level: str) -> None:
     """For what is not an event of the proxy; libraries only warn."""
+    logging.addLevelName(logging.WARNING, "WARN")  # as pinwatch.log has it
     logging.Formatter.converter = time.gmtime
     logging.basicConfig(
         format="%(asctime)s.%(msecs)03dZ [%(levelname)s] %(message)s",

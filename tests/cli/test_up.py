@@ -241,6 +241,21 @@ def test_the_greeting_names_who_can_log_in(
         assert up.url.startswith(f"postgresql://{role or 'postgres'}@")
 
 
+def test_a_role_of_two_entries_is_warned_of(
+    target: str, tmp_path: Path, log: Path
+) -> None:
+    config = tmp_path / "pinwatch.toml"
+    config.write_text(AUTH + AUTH)
+    with pinwatch_up(log, "--config", str(config), "--target", target) as up:
+        assert up.stop() == 0
+        assert any("No role can log in" in line for line in up.lines)
+    (line,) = [line for line in log.read_text().splitlines() if "multiple" in line]
+    assert line.partition(" ")[2] == (
+        '[WARN] The database user "ada" was found in multiple DB proxy authentication '
+        "entries: each of its logins will fail."
+    )
+
+
 @pytest.mark.parametrize("option", ["--listen", "--http"])
 def test_a_port_that_is_taken(option: str, taken: str, target: str) -> None:
     other = {"--listen": "--http", "--http": "--listen"}[option]
