@@ -28,6 +28,7 @@ NO_SQL: Final = (
     "PostgreSQL's grammar does not have this: it was judged by the words that its "
     "statements begin with."
 )
+NO_STATEMENT: Final = "There is no statement in this."
 PARSE_PINS: Final = "Under this profile any Parse message pins, whatever its text."
 
 
@@ -114,18 +115,21 @@ def _verdict(sql: bytes, profile: Profile) -> Verdict:
     return verdict(sql, profile)
 
 
-def _is_sql(verdict: Verdict) -> bool:
-    """Unless the parser refuses it; what is too long or too deep is not asked."""
+def _doubt(verdict: Verdict) -> str:
+    """What to say of a text that the parser finds no statement in; empty for others.
+
+    What is too long or too deep is not asked.
+    """
     from pinwatch.pins.tree import TooDeep, Unparsable, statements
 
+    if verdict.too_deep:
+        return ""
     try:
-        if not verdict.too_deep:
-            statements(verdict.text)
+        return "" if statements(verdict.text) else NO_STATEMENT
     except TooDeep:
-        return True
+        return ""
     except Unparsable:
-        return False
-    return True
+        return NO_SQL
 
 
 # For programs.
@@ -142,8 +146,9 @@ def described(verdict: Verdict, profile: Profile) -> dict[str, Any]:
         }
         for warning in verdict.warnings
     ]
-    if not _is_sql(verdict):
-        warnings.append({"rule": "syntax", "text": NO_SQL})
+    doubt = _doubt(verdict)
+    if doubt:
+        warnings.append({"rule": "syntax", "text": doubt})
     if profile.parse_pins:
         warnings.append({"rule": "parse_message", "text": PARSE_PINS})
     return {
@@ -237,8 +242,9 @@ def _lines(verdict: Verdict, profile: Profile) -> Iterator[tuple[str, str]]:
     for warning in verdict.warnings:
         yield f"Warning, {warning.rule}: {warning.text}", "yellow"
         yield "", ""
-    if not _is_sql(verdict):
-        yield NO_SQL, "yellow"
+    doubt = _doubt(verdict)
+    if doubt:
+        yield doubt, "yellow"
     if profile.parse_pins:
         yield PARSE_PINS, "yellow"
     count = len(verdict.findings)

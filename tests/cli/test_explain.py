@@ -61,6 +61,18 @@ def test_what_is_no_sql_is_said_to_be_none(sql: str, status: int) -> None:
     assert [warning["rule"] for warning in told["warnings"]] == ["syntax"]
 
 
+@pytest.mark.parametrize("sql", ["", " ;\n", "/* all of it */"])
+def test_a_text_without_a_statement_is_said_to_have_none(sql: str) -> None:
+    ended = pinwatch("explain", sql)
+    assert ended.returncode == 0
+    assert ended.stdout.splitlines() == [
+        "There is no statement in this.",
+        "Nothing pins, by the rules of rds-2023-11.",
+    ]
+    (told,) = lines([{"sql": sql}])
+    assert [warning["rule"] for warning in told["warnings"]] == ["syntax"]
+
+
 def test_a_byte_order_mark_is_no_sql() -> None:
     status, out = explained(b"\xef\xbb\xbfSET a.b = 1", "-")
     assert status == 1
