@@ -43,6 +43,7 @@ class HttpSide:
         Raises SettingError where it does not answer, and PinwatchError with what it
         says where it refuses.
         """
+        from http.client import HTTPException
         from urllib.error import HTTPError
         from urllib.request import Request, urlopen
 
@@ -63,7 +64,7 @@ class HttpSide:
                     "--token or PINWATCH_HTTP_TOKEN."
                 ) from None
             raise _refusal(error) or self._silent(error) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             raise self._silent(error) from None
 
     @property
@@ -72,12 +73,26 @@ class HttpSide:
         return f"{scheme}{self.url.rstrip('/')}"
 
     def _silent(self, error: Exception) -> SettingError:
-        reason = getattr(error, "reason", error)
-        why = getattr(reason, "strerror", None) or str(reason)
         return SettingError(
-            f"--url is {self.url}, but no pinwatch answers there: {why}. "
+            f"--url is {self.url}, but no pinwatch answers there: {_why(error)}. "
             "pinwatch up starts one."
         )
+
+
+def _why(error: Exception) -> str:
+    """In a few words."""
+    from http.client import HTTPException, InvalidURL
+
+    match error:
+        case InvalidURL():
+            return "it is no URL"
+        case json.JSONDecodeError() | UnicodeDecodeError():
+            return "what answers is something else"
+        case HTTPException() if not isinstance(error, OSError):
+            return "what answers is something else"
+        case _:
+            reason = getattr(error, "reason", error)
+            return getattr(reason, "strerror", None) or str(reason)
 
 
 def _refusal(error: HTTPError) -> PinwatchError | None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -193,6 +194,7 @@ def test_a_pinwatch_that_goes_away(up: Up) -> None:
     [
         ("http://127.0.0.1:1", "Connection refused"),
         ("127.0.0.1:1", "Connection refused"),
+        ("a b", "it is no URL"),
     ],
 )
 def test_where_no_pinwatch_is(url: str, reason: str) -> None:
@@ -202,6 +204,27 @@ def test_where_no_pinwatch_is(url: str, reason: str) -> None:
         f"pinwatch: --url is {url}, but no pinwatch answers there: {reason}. "
         "pinwatch up starts one.\n"
     )
+
+
+def test_where_no_http_is() -> None:
+    """As where pinwatch's other port is given."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = "127.0.0.1:{1}".format(*listening.getsockname())
+        answering = Thread(target=_answer_in_another_protocol, args=(listening,))
+        answering.start()
+        ended = pinwatch("top", "--url", url)
+        answering.join()
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        f"pinwatch: --url is {url}, but no pinwatch answers there: what answers is "
+        "something else. pinwatch up starts one.\n"
+    )
+
+
+def _answer_in_another_protocol(listening: socket.socket) -> None:
+    with listening.accept()[0] as client:
+        client.recv(4096)
+        client.sendall(b"E\0\0\0\x0eSFATAL\0\0\n")
 
 
 @pytest.mark.parametrize("answer", [b"{}", b"null"])
