@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import typer
 
 from pinwatch.cli.asking import DEFAULT_URL, HttpSide, Token, Url
+from pinwatch.errors import SettingError
 
 fault = typer.Typer(
     help="Faults on demand: latency, refused borrows, killed connections, a pause.",
@@ -24,6 +26,14 @@ class Kind(StrEnum):
     PAUSE = "pause"
 
 
+KINDS: Final = {
+    "seconds": (Kind.LATENCY, Kind.KILL),
+    "every": (Kind.REFUSE,),
+    "connections": (Kind.KILL,),
+}
+"""What an option is for."""
+
+
 @fault.command()
 def add(
     kind: Annotated[Kind, typer.Argument(help="What is to go wrong.")],
@@ -31,17 +41,17 @@ def add(
         str | None, typer.Option(metavar="NAME", help="What it is removed by.")
     ] = None,
     seconds: Annotated[
-        float,
+        float | None,
         typer.Option(
             metavar="SECONDS",
             min=0,
             help="Of latency, how long before each borrow; of kill, how often.",
         ),
-    ] = 0,
+    ] = None,
     every: Annotated[
-        int,
+        int | None,
         typer.Option(metavar="N", min=1, help="Of refuse: each N-th borrow."),
-    ] = 1,
+    ] = None,
     connections: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="Of kill: so many, and not all."),
@@ -65,15 +75,21 @@ def add(
 
     $ pinwatch fault add pause --for 30
     """
-    asked = {
-        "kind": kind,
-        "name": name,
-        "seconds": seconds,
-        "every": every,
-        "connections": connections,
-        "lasting": lasting,
-    }
+    how = {"seconds": seconds, "every": every, "connections": connections}
+    given = {option: value for option, value in how.items() if value is not None}
+    _check(kind, given, lasting)
+    asked = {"kind": kind, "name": name, "lasting": lasting, **given}
     print(_line(HttpSide(url, token).ask("POST", "/api/faults", asked)))
+
+
+def _check(kind: Kind, given: Iterable[str], lasting: float | None) -> None:
+    """Raises SettingError."""
+    for option in given:
+        if kind not in KINDS[option]:
+            kinds = " and ".join(KINDS[option])
+            raise SettingError(f"--{option} is not for {kind}, but for {kinds}.")
+    if lasting is not None and not lasting > 0:
+        raise SettingError(f"--for is {lasting:g}, but must be greater than 0.")
 
 
 @fault.command("list")
@@ -95,12 +111,15 @@ def remove(
 
 
 def _line(told: dict[str, Any]) -> str:
+    connections, every = told["connections"], told["every"]
     how = {
         "latency": f"{told['seconds']:g} s before each borrow",
-        "refuse": f"one borrow of {told['every']}",
-        "kill": f"{told['connections'] or 'all'} database connections"
+        "refuse": "every borrow" if every == 1 else f"one borrow of {every}",
+        "kill": f"{connections or 'all'} database connection"
+        + ("" if connections == 1 else "s")
         + (f" each {told['seconds']:g} s" if told["seconds"] else ""),
         "pause": "no borrow is served",
     }[told["kind"]]
+    times = "once" if told["happened"] == 1 else f"{told['happened']} times"
     left = "" if told["left"] is None else f", {told['left']:.0f} s left"
-    return f"{told['name']}: {how}; happened {told['happened']} times{left}"
+    return f"{told['name']}: {how}; happened {times}{left}"

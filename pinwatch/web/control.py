@@ -228,5 +228,6 @@ async def _asked(request: Request, model: type[M]) -> M:
     except ValidationError as error:
         [first, *_] = error.errors(include_url=False)
         where = ".".join(map(str, first["loc"]))
-        told = f"{where}: {first['msg']}." if where else f"{first['msg']}."
+        why = first["msg"].replace("Input should", "must")
+        told = f"{where}: {why}." if where else f"{why}."
         raise HTTPException(400, told) from None

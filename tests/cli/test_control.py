@@ -78,14 +78,47 @@ def test_faults_come_and_go(up: Up) -> None:
     assert run(up, "fault", "list") == "No fault is on.\n"
     with closing(connect(up)) as client:
         told = run(up, "fault", "add", "refuse", "--name", "flaky", "--for", "600")
-        assert told == "flaky: one borrow of 1; happened 0 times, 600 s left\n"
+        assert told == "flaky: every borrow; happened 0 times, 600 s left\n"
         with pytest.raises(psycopg.errors.ConnectionException):
             client.execute("SELECT 1")
-        assert "happened 1 times" in run(up, "fault", "list")
+        assert "happened once," in run(up, "fault", "list")
         run(up, "fault", "remove", "flaky")
         client.execute("SELECT 1")
     told = run(up, "fault", "remove", "flaky", status=1)
     assert told == "pinwatch: There is no fault flaky; on are: none.\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "option", "kinds"),
+    [
+        ("kill --every 3", "--every", "refuse"),
+        ("refuse --seconds 3", "--seconds", "latency and kill"),
+        ("refuse --connections 1", "--connections", "kill"),
+        ("pause --seconds 0", "--seconds", "latency and kill"),
+    ],
+)
+def test_a_fault_with_an_option_of_another(given: str, option: str, kinds: str) -> None:
+    done = pinwatch("fault", "add", *given.split(), "--url", "127.0.0.1:1")
+    kind = given.partition(" ")[0]
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"pinwatch: {option} is not for {kind}, but for {kinds}.\n"
+
+
+def test_numbers_of_faults_are_told_in_words_that_agree(up: Up) -> None:
+    with closing(connect(up)) as client:
+        client.execute("SELECT 1")
+        kill = ("fault", "add", "kill", "--name", "k", "--connections")
+        assert run(up, *kill, "1") == "k: 1 database connection; happened once\n"
+    assert run(up, *kill, "2").startswith("k: 2 database connections; ")
+    add = ("fault", "add", "refuse", "--every")
+    assert run(up, *add, "1").partition(": ")[2].startswith("every borrow; ")
+
+
+def test_a_fault_that_would_end_at_once() -> None:
+    add = ("fault", "add", "pause", "--for", "0", "--url", "127.0.0.1:1")
+    done = pinwatch(*add)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "pinwatch: --for is 0, but must be greater than 0.\n"
 
 
 def test_a_reload_over_http(up: Up, config: Path) -> None:
@@ -127,7 +160,7 @@ def test_what_is_not_asked_right(up: Up) -> None:
         f"{site(up)}/api/faults", method="POST", body=json.dumps({"kind": "fire"})
     )
     assert answer.status == 400
-    assert answer.json["error"].startswith("kind: ")
+    assert answer.json["error"].startswith("kind: must be ")
 
 
 def test_from_other_machines_faults_must_be_allowed(
