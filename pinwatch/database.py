@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters, Histogram, TargetCounters
-from pinwatch.encryption import EncryptedStream
+from pinwatch.encryption import EncryptedStream, failure
 from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
 from pinwatch.introduction import Encryption, Introduction, Welcome
 from pinwatch.lending import Key
@@ -248,7 +248,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             self.reason = f"The database sent what is not the protocol: {violation}."
             self.abort()
         except ssl.SSLError as error:
-            self.reason = f"TLS failed: {error.reason}."
+            self.reason = f"{failure(error)}."
             self.abort()
 
     def _decrypt(self, stream: EncryptedStream, data: bytes) -> bytes:

@@ -11,6 +11,12 @@ from typing import Final
 RECORD: Final = 16_384  # bytes at a time: the most that TLS has in a record
 
 
+def failure(error: ssl.SSLError) -> str:
+    """Why there is no TLS; of a certificate that is refused, OpenSSL's own reason."""
+    why = getattr(error, "verify_message", None) or error.reason or error
+    return f"TLS failed: {why}".rstrip(".")
+
+
 class EncryptedStream:
     """TLS over one connection; raises ssl.SSLError when the peer breaks it."""
 

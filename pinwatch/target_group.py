@@ -99,7 +99,8 @@ class TargetGroup(Lender):
         error = member.monitor.error
         if error is not None:
             address = member.connections.target.address
-            raise TargetError(f"The target {address} cannot be used: {error.text}.")
+            why = error.text.rstrip(".")
+            raise TargetError(f"The target {address} cannot be used: {why}.")
 
     async def stop(self) -> None:
         await self._tasks.end()

@@ -24,6 +24,14 @@ LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 LIFE: Final = timedelta(days=397)  # of a generated server certificate
 RENEWAL: Final = timedelta(days=30)  # before its end
 
+NO_CERTIFICATE: Final = "is not a certificate in PEM."
+OTHER_KEY: Final = (
+    "KEY_VALUES_MISMATCH",
+    "KEY_TYPE_MISMATCH",
+    "NO_CERTIFICATE_ASSIGNED",
+)
+"""OpenSSL's reasons where a key is not the certificate's."""
+
 
 class ServerTls(NamedTuple):
     """What the proxy shows its clients.
@@ -48,13 +56,8 @@ def server(certificate: Path, key: Path | None = None) -> ServerTls:
     # As PostgreSQL's be-secure-openssl.c: nothing to resume, nothing to renegotiate.
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
     context.num_tickets = 0
-    try:
-        pem = certificate.read_text()
-        context.load_cert_chain(certificate, key)
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        raise SettingError(
-            f"The certificate {certificate} can't be used with its key: {error}."
-        ) from error
+    pem = _read(certificate)
+    _load(context, certificate, key or certificate)
     first = pem[pem.index(ssl.PEM_HEADER) :]
     first = first[: first.index(ssl.PEM_FOOTER) + len(ssl.PEM_FOOTER)]
     return ServerTls(context, channel_binding(ssl.PEM_cert_to_DER_cert(first)))
@@ -80,13 +83,53 @@ def client(
     elif sslrootcert is None or str(sslrootcert) == "system":
         context.load_default_certs()
     else:
-        try:
-            context.load_verify_locations(sslrootcert)
-        except OSError as error:
-            raise SettingError(
-                f"sslrootcert {sslrootcert} can't be used: {error}."
-            ) from error
+        root = Path(sslrootcert)
+        _read(root)
+        if not _is_certificate(root, context):
+            raise SettingError(f"{root} {NO_CERTIFICATE}")
     return context
+
+
+def _read(file: Path) -> str:
+    """What is no text is replaced; raises SettingError."""
+    try:
+        return file.read_text(errors="replace")
+    except OSError as error:
+        raise SettingError(f"Cannot read {file}: {error.strerror}.") from None
+
+
+def _load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    """Raises SettingError."""
+
+    def password() -> bytes:
+        raise SettingError(f"The key {key} is encrypted, but must not be.")
+
+    _read(key)
+    try:
+        context.load_cert_chain(certificate, key, password)
+    except ssl.SSLError as error:
+        raise SettingError(_unusable(certificate, key, error)) from None
+
+
+def _unusable(certificate: Path, key: Path, error: ssl.SSLError) -> str:
+    """OpenSSL does not say which file it means."""
+    if error.reason in OTHER_KEY:
+        return f"The key {key} does not belong to the certificate {certificate}."
+    if not _is_certificate(certificate, _context(ssl.PROTOCOL_TLS_CLIENT)):
+        return f"{certificate} {NO_CERTIFICATE}"
+    if error.reason:
+        why = error.reason.replace("_", " ").lower()
+        return f"The certificate {certificate} can't be used: {why}."
+    return f"{key} is not a private key in PEM."
+
+
+def _is_certificate(file: Path, context: ssl.SSLContext) -> bool:
+    """Whether it is one, which context then trusts."""
+    try:
+        context.load_verify_locations(file)
+    except ssl.SSLError:
+        return False
+    return True
 
 
 def channel_binding(der: bytes) -> bytes | None:
@@ -133,9 +176,13 @@ def generated(
                 _write(certificate, issued.private_key_and_cert_chain_pem.bytes())
     except (OSError, ValueError) as error:
         raise SettingError(
-            f"No certificate can be made in {folder}: {error}."
+            f"No certificate can be made in {folder}: {_why(error)}."
         ) from error
     return certificate
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _identity(name: str) -> str:

@@ -11,9 +11,14 @@ from pathlib import Path
 import pytest
 import trustme
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, HashAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from pinwatch import tls
 from pinwatch.errors import SettingError
@@ -109,8 +114,11 @@ class TestGenerated:
 
     def test_a_folder_that_can_not_be_made(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
-        with pytest.raises(SettingError, match="No certificate can be made"):
+        with pytest.raises(SettingError) as raised:
             tls.generated(tmp_path / "file")
+        assert str(raised.value) == (
+            f"No certificate can be made in {tmp_path}/file: File exists."
+        )
 
     def test_processes_that_start_at_once(self, tmp_path: Path) -> None:
         program = (
@@ -141,8 +149,41 @@ def folder(tmp_path_factory: pytest.TempPathFactory, ca: trustme.CA) -> Path:
     issued.cert_chain_pems[0].write_to_path(folder / "server.crt")
     issued.private_key_pem.write_to_path(folder / "server.key")
     ca.cert_pem.write_to_path(folder / "ca.pem")
-    trustme.CA().cert_pem.write_to_path(folder / "other.pem")
+    other = trustme.CA()
+    other.cert_pem.write_to_path(folder / "other.pem")
+    other.private_key_pem.write_to_path(folder / "other.key")
+    another = other.issue_cert("localhost", key_type=trustme.KeyType.RSA)
+    another.private_key_pem.write_to_path(folder / "rsa.key")
+    (folder / "encrypted.key").write_bytes(encrypted(issued.private_key_pem.bytes()))
+    weak = rsa.generate_private_key(65_537, 1_024)
+    (folder / "weak").write_bytes(self_signed(weak, SHA256(), Encoding.PEM))
+    (folder / "binary").write_bytes(b"0\x82\xff\xfe")
+    (folder / "broken").write_text(f"{ssl.PEM_HEADER}\nAAAA\n{ssl.PEM_FOOTER}\n")
     return folder
+
+
+def self_signed(
+    key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey,
+    algorithm: HashAlgorithm | None,
+    encoding: Encoding = Encoding.DER,
+) -> bytes:
+    name = x509.Name([])
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + timedelta(days=1))
+    )
+    return built.sign(key, algorithm).public_bytes(encoding)  # type: ignore[arg-type]
+
+
+def encrypted(pem: bytes) -> bytes:
+    key = load_pem_private_key(pem, password=None)
+    with_password = BestAvailableEncryption(b"password")
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, with_password)
 
 
 @pytest.fixture(scope="module")
@@ -188,20 +229,57 @@ class TestServer:
         assert server.channel_binding == sha256(certificate).digest()
 
     @pytest.mark.parametrize(
-        ("certificate", "key"),
+        ("certificate", "key", "sentence"),
         [
-            ("absent", "server.key"),
-            ("server.crt", "absent"),
-            ("server.key", "server.key"),
-            ("server.crt", "ca.pem"),
-            ("server.crt", None),
+            (
+                "absent",
+                "server.key",
+                "Cannot read {folder}/absent: No such file or directory.",
+            ),
+            (
+                "server.crt",
+                "absent",
+                "Cannot read {folder}/absent: No such file or directory.",
+            ),
+            (
+                "server.key",
+                "server.key",
+                "{folder}/server.key is not a certificate in PEM.",
+            ),
+            ("binary", "server.key", "{folder}/binary is not a certificate in PEM."),
+            (
+                "weak",
+                "server.key",
+                "The certificate {folder}/weak can't be used: ee key too small.",
+            ),
+            ("broken", "server.key", "{folder}/broken is not a certificate in PEM."),
+            ("server.crt", "ca.pem", "{folder}/ca.pem is not a private key in PEM."),
+            ("server.crt", None, "{folder}/server.crt is not a private key in PEM."),
+            (
+                "server.crt",
+                "other.key",
+                "The key {folder}/other.key does not belong to the certificate "
+                "{folder}/server.crt.",
+            ),
+            (
+                "server.crt",
+                "rsa.key",
+                "The key {folder}/rsa.key does not belong to the certificate "
+                "{folder}/server.crt.",
+            ),
+            (
+                "server.crt",
+                "encrypted.key",
+                "The key {folder}/encrypted.key is encrypted, but must not be.",
+            ),
         ],
     )
     def test_files_that_can_not_be_used(
-        self, folder: Path, certificate: str, key: str | None
+        self, folder: Path, certificate: str, key: str | None, sentence: str
     ) -> None:
-        with pytest.raises(SettingError, match=f"{certificate} can't be used"):
+        with pytest.raises(SettingError) as raised:
             tls.server(folder / certificate, folder / key if key else None)
+        assert str(raised.value) == sentence.format(folder=folder)
 
 
 class TestClient:
@@ -258,41 +336,33 @@ class TestClient:
         there, _ = handshake(server.context, tls.client("prefer"))
         assert there.selected_alpn_protocol() == "postgresql"
 
-    @pytest.mark.parametrize("sslrootcert", ["absent", "server.key"])
-    def test_a_root_that_can_not_be_used(self, folder: Path, sslrootcert: str) -> None:
-        with pytest.raises(SettingError, match=f"{sslrootcert} can't be used"):
+    @pytest.mark.parametrize(
+        ("sslrootcert", "sentence"),
+        [
+            ("absent", "Cannot read {}: No such file or directory."),
+            ("server.key", "{} is not a certificate in PEM."),
+        ],
+    )
+    def test_a_root_that_can_not_be_used(
+        self, folder: Path, sslrootcert: str, sentence: str
+    ) -> None:
+        with pytest.raises(SettingError) as raised:
             tls.client("verify-full", folder / sslrootcert)
+        assert str(raised.value) == sentence.format(folder / sslrootcert)
 
 
 class TestChannelBinding:
     """RFC 5929, section 4.1; test_database asks a real server about it."""
 
-    @staticmethod
-    def certificate(
-        key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey,
-        algorithm: HashAlgorithm | None,
-    ) -> bytes:
-        name = x509.Name([])
-        built = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(1)
-            .not_valid_before(NOW)
-            .not_valid_after(NOW + timedelta(days=1))
-        )
-        return built.sign(key, algorithm).public_bytes(Encoding.DER)  # type: ignore[arg-type]
-
     def test_the_hash_is_that_of_the_signature(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
-        der = self.certificate(key, SHA256())
+        der = self_signed(key, SHA256())
         assert tls.channel_binding(der) == sha256(der).digest()
-        der = self.certificate(key, SHA384())
+        der = self_signed(key, SHA384())
         assert tls.channel_binding(der) == sha384(der).digest()
 
     def test_a_signature_without_a_hash(self) -> None:
-        der = self.certificate(ed25519.Ed25519PrivateKey.generate(), None)
+        der = self_signed(ed25519.Ed25519PrivateKey.generate(), None)
         assert tls.channel_binding(der) is None
 
     @pytest.mark.parametrize("der", [b"", b"nonsense", b"\x30\x00"])
