@@ -161,6 +161,11 @@ def describe(  # noqa: C901 - a branch for each kind of event
                 "A database connection could not be opened. "
                 f"SQLSTATE {sqlstate}: {text}"
             )
+        case events.DatabaseConnected(_, _, str(path)) if path.startswith("/"):
+            return INFO, (
+                "A connection was established from the proxy to the database at the "
+                f"Unix socket {path}."
+            )
         case events.DatabaseConnected(_, local, remote):
             return INFO, (
                 f"A TCP connection was established from the proxy at {local} "

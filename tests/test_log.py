@@ -98,6 +98,11 @@ LINES: list[tuple[events.Event, str]] = [
         f"[INFO] {CLIENT} Timed-out waiting.",
     ),
     (
+        events.DatabaseConnected(2, "", "/run/.s.PGSQL.5432", "a"),
+        f"[INFO] {DATABASE} A connection was established from the proxy to the "
+        "database at the Unix socket /run/.s.PGSQL.5432.",
+    ),
+    (
         events.DatabaseConnected(2, "10.0.0.1:1", "10.0.0.2:5432", "a"),
         f"[INFO] {DATABASE} A TCP connection was established from the proxy at "
         "10.0.0.1:1 to the database at 10.0.0.2:5432.",
