@@ -260,14 +260,16 @@ def _greet(target: Target, proxy: Proxy, http: Address | None) -> None:
     target = replace(target, user=role)
     url = client_url(target, proxy.address)
     _say((f"pinwatch {__version__}", "bold"), f" before {server}\n")
-    _say(("Connect  ", "bold"), url)
-    _say(("psql     ", "bold"), shlex.join((psql, url)))
+    told = [("Connect", url), ("psql", shlex.join((psql, url)))]
     for name, endpoint in proxy.endpoints.items():
         if name != DEFAULT:
-            _say((f"{name:<8} ", "bold"), client_url(target, endpoint.address))
+            told.append((name, client_url(target, endpoint.address)))
     if http is not None:
-        _say(("HTTP     ", "bold"), f"http://{http}")
-    _say(("Stop     ", "bold"), "Ctrl-C\n")
+        told.append(("HTTP", f"http://{http}"))
+    told.append(("Stop", "Ctrl-C\n"))
+    width = max(len(label) for label, _ in told)
+    for label, text in told:
+        _say((f"{label:<{width}}  ", "bold"), text)
 
 
 def client_url(target: Target, listening: Address) -> str:

@@ -241,6 +241,17 @@ def test_the_greeting_names_who_can_log_in(
         assert up.url.startswith(f"postgresql://{role or 'postgres'}@")
 
 
+def test_the_greeting_has_columns(target: str, tmp_path: Path, log: Path) -> None:
+    config = tmp_path / "pinwatch.toml"
+    config.write_text(
+        '[[endpoints]]\nname = "reporting-of-finance"\nlisten = "127.0.0.1:0"\n'
+    )
+    with pinwatch_up(log, "--config", str(config), "--target", target) as up:
+        assert up.greeting["reporting-of-finance"].startswith("postgresql://")
+        told = [line for line in up.lines[2:] if line]
+        assert {line.index(up.greeting[line.split()[0]]) for line in told} == {22}
+
+
 def test_a_role_of_two_entries_is_warned_of(
     target: str, tmp_path: Path, log: Path
 ) -> None:
