@@ -11,11 +11,13 @@ import yaml
 
 from pinwatch.errors import SettingError
 from pinwatch.infrastructure import tags
-from pinwatch.infrastructure.cloudformation import Template
+from pinwatch.infrastructure.cloudformation import PROXY, Template
 from pinwatch.infrastructure.found import Found, Infrastructure, sort
 from pinwatch.infrastructure.terraform import Stack
 
 MAJOR_VERSIONS: Final = ("0", "1")  # of terraform show's format
+
+LOOP: Final = "Fn::ForEach::"
 
 
 def read(text: str, file: str, proxy: str | None = None) -> Found:
@@ -49,7 +51,8 @@ def _infrastructure(parsed: Any, file: str) -> Infrastructure:
     match parsed:
         case {"format_version": str(version)}:
             return _stack(parsed, version, file)
-        case {"Resources": dict()}:
+        case {"Resources": dict(resources)}:
+            _refuse_loops(resources, file)
             return Template(parsed)
         case {"terraform_version": str(), "version": int()}:
             hint = "a state as Terraform keeps it: give the output of terraform show"
@@ -58,6 +61,16 @@ def _infrastructure(parsed: Any, file: str) -> Infrastructure:
             raise SettingError(
                 f"{file} is neither a CloudFormation template nor the output of "
                 "terraform show -json."
+            )
+
+
+def _refuse_loops(resources: Mapping[Any, Any], file: str) -> None:
+    """Where a proxy, or what belongs to one, is made in a loop."""
+    for name, resource in resources.items():
+        if str(name).startswith(LOOP) and PROXY in str(resource):
+            raise SettingError(
+                f"{file} has {PROXY} in {name}, which can't be read: give the template "
+                "as aws cloudformation get-template --template-stage Processed has it."
             )
 
 

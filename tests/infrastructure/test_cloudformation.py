@@ -569,3 +569,28 @@ def test_a_file_that_cannot_be_used_is_told(text: str, sentence: str) -> None:
 def test_resources_of_other_shapes_do_no_harm() -> None:
     rest = "  A: a\n  B: {Type: AWS::RDS::DBProxyTargetGroup}\n  C: {Properties: 1}"
     assert found("RequireTLS: true", rest).settings["require_tls"] is True
+
+
+LOOP = """
+Transform: AWS::LanguageExtensions
+Resources:
+  Fn::ForEach::Proxies:
+    - Name
+    - [orders, billing]
+    - Proxy${Name}:
+        Type: AWS::RDS::DBProxy
+        Properties: {EngineFamily: POSTGRESQL, DBProxyName: !Ref Name}
+"""
+
+
+def test_a_proxy_in_a_loop_can_not_be_read() -> None:
+    assert refusal(LOOP) == (
+        "orders.yaml has AWS::RDS::DBProxy in Fn::ForEach::Proxies, which can't be "
+        "read: give the template as aws cloudformation get-template --template-stage "
+        "Processed has it."
+    )
+
+
+def test_a_loop_of_other_things_is_passed_over() -> None:
+    loop = LOOP.partition("Resources:")[2].replace("RDS::DBProxy", "SQS::Queue")
+    assert found("RequireTLS: true", loop.strip("\n")).settings["require_tls"] is True
