@@ -61,6 +61,13 @@ class Rule:
     reason: str = SETTING
 
 
+def advice(rule: Rule, subject: str) -> str:
+    """A custom setting, which has a dot, can seldom hold for every connection."""
+    if rule.advice == SETTING_ADVICE and "." in subject:
+        return CUSTOM_SETTING_ADVICE
+    return rule.advice
+
+
 def function_name(call: Fields) -> str:
     """The name of a called function, as PostgreSQL folds it; empty for a schema's own.
 
@@ -139,6 +146,12 @@ SETTING_ADVICE: Final = (
     "query, ALTER ROLE ... SET, or one of the startup parameters that the proxy "
     "accepts (application_name, client_encoding, DateStyle, TimeZone, "
     "extra_float_digits, search_path)."
+)
+CUSTOM_SETTING_ADVICE: Final = (
+    "Where its value differs between requests, as a tenant's for row-level security, "
+    "pass the value to the statement or function as a parameter instead; or accept the "
+    "pin, in a pool of its own with few clients. Where it is the same for all, move it "
+    "to the proxy's initialization query or ALTER ROLE ... SET."
 )
 AWS_TOOLKIT: Final = "https://github.com/aws/agent-toolkit-for-aws"
 PINNING_PAGE: Final = (

@@ -28,6 +28,7 @@ from pinwatch.pins.rules import (
     Fields,
     Readings,
     Rule,
+    advice,
 )
 from pinwatch.pins.sqlcommenter import without_comments
 from pinwatch.pins.tokens import Span
@@ -243,14 +244,15 @@ class _Reader:
 
     def finding(self, rule: Rule, fields: Fields, statement: Statement) -> Finding:
         text, position = self.statement(statement)
+        subject = rule.subject(fields)
         return Finding(
             rule.code,
-            rule.subject(fields),
+            subject,
             text,
             position,
             self.trigger(rule, fields, text, position),
             rule.reason,
-            rule.advice,
+            advice(rule, subject),
             rule.readings,
         )
 

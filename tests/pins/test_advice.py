@@ -131,6 +131,25 @@ def test_a_finding_of_no_driver_has_the_rules_advice() -> None:
     assert (told.text, told.driver, told.source) == (finding.advice, "", "")
 
 
+@pytest.mark.parametrize(
+    ("sql", "is_custom"),
+    [
+        ("SET app.tenant = '42'", True),
+        ("SET LOCAL app.tenant TO '42'", True),
+        ("SELECT set_config('app.tenant', $1, true)", True),
+        ("SET work_mem = '1GB'", False),
+        ("SELECT set_config('work_mem', '1GB', true)", False),
+        ("SELECT set_config($1, $2, true)", False),
+        ("SELECT nextval('app.orders_id_seq')", False),
+    ],
+)
+def test_a_custom_setting_is_not_advised_to_move(sql: str, is_custom: bool) -> None:
+    found = verdict(sql.encode())
+    (finding,) = found.findings
+    told = advice(found, finding).text
+    assert ("pass the value to the statement" in told) is is_custom
+
+
 def test_only_the_findings_of_its_rules_are_a_drivers() -> None:
     found = verdict(
         b"SELECT set_config('pghistory.context_id', '5e2d', true); "

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pinwatch.config.model import ProfileName
 from pinwatch.pins.profiles import PROFILES
-from pinwatch.pins.rules import MAX_STATEMENT, RULES, Rule
+from pinwatch.pins.rules import MAX_STATEMENT, RULES, Rule, advice
 from pinwatch.pins.scan import MARKS, WORDS, may_matter
 from pinwatch.pins.verdict import Verdict, verdict
 from tests.pins.cases import DIGESTS, PINS
@@ -40,7 +40,7 @@ def test_case(case: dict[str, Any]) -> None:
 def test_rule_has_an_example_of_each_kind(rule: Rule) -> None:
     (finding,) = judged(rule.pins).findings
     assert finding.rule == rule.code
-    assert finding.advice == rule.advice
+    assert finding.advice == advice(rule, finding.subject)
     assert judged(rule.passes).findings == ()
 
 
