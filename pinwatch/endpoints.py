@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pinwatch import session
-from pinwatch.config.model import Address, TargetRole
+from pinwatch.config.model import DEFAULT, Address, TargetRole
 from pinwatch.counters import EndpointCounters
 from pinwatch.errors import cannot_listen
 from pinwatch.lending import Key, Lender
@@ -44,9 +44,8 @@ class Endpoint(session.Endpoint):
                 running(), address.host, address.port, lambda: accept(self)
             )
         except OSError as error:
-            raise cannot_listen(
-                str(address), error, reason(error), "--listen"
-            ) from None
+            option = "--listen" if self.name == DEFAULT else f"{self.name}'s listen"
+            raise cannot_listen(str(address), error, reason(error), option) from None
 
     @property
     def address(self) -> Address:
