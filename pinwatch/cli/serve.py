@@ -3,11 +3,12 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final
 
 from pinwatch.cli.reloading import Reloading, level
+from pinwatch.cli.stopping import STOP_SIGNALS, stop_signals
 from pinwatch.config.model import Address, Settings
 from pinwatch.config.target import Target
 from pinwatch.eventlog import EventLog
@@ -22,7 +23,6 @@ from pinwatch.web.guard import Guard
 from pinwatch.web.server import serving
 from pinwatch.web.stream import Feed
 
-STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 STOPPED_AT_ONCE: Final = 130  # what a shell gives a command that Ctrl-C ended
 
 
@@ -74,13 +74,3 @@ async def _answering(
             yield address
         finally:
             feed.close()
-
-
-@contextmanager
-def stop_signals(how: int) -> Iterator[None]:
-    """Held back, or let through: none may leave a database half started or stopped."""
-    before = signal.pthread_sigmask(how, STOP_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -23,6 +23,7 @@ from urllib.parse import quote
 import typer
 
 from pinwatch import __version__
+from pinwatch.cli.stopping import stop_signals
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from rich.table import Table
@@ -126,8 +127,6 @@ def up(
 
     $ pinwatch up --event-log pins.jsonl
     """
-    from pinwatch.config.load import load
-
     options = {
         "target": target,
         "listen": listen,
@@ -141,10 +140,13 @@ def up(
     given = {name: value for name, value in options.items() if value is not None}
 
     def read(say: bool = False) -> Settings:
+        from pinwatch.config.load import load
+
         beneath = _from(from_, proxy, given, config, say)
         return load(beneath | given, config)
 
-    raise typer.Exit(_run(read(say=True), read))
+    with stop_signals(signal.SIG_BLOCK):
+        raise typer.Exit(_run(read(say=True), read))
 
 
 def _from(
@@ -186,13 +188,12 @@ def _run(settings: Settings, read: Callable[[], Settings]) -> int:
     """Until it is stopped; gives the exit status."""
     import asyncio
 
-    from pinwatch.cli.serve import serve, stop_signals
+    from pinwatch.cli.serve import serve
     from pinwatch.sockets.loop import Loop
 
     _set_up_log(settings.log_level)
     _allow_open_files(settings.max_client_connections + OTHER_FILES)
     with (
-        stop_signals(signal.SIG_BLOCK),
         _event_log(settings) as event_log,
         _target(settings) as target,
         asyncio.Runner(loop_factory=Loop) as runner,

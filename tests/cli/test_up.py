@@ -1,4 +1,5 @@
 import json
+import os
 import shlex
 import signal
 import socket
@@ -177,6 +178,19 @@ class TestStopping:
                 _, told = process.communicate(timeout=PATIENCE)
         assert (process.returncode, told) == (0, "")
 
+    def test_while_it_reads_its_settings(self, target: str, tmp_path: Path) -> None:
+        config = tmp_path / "fifo"
+        os.mkfifo(config)
+        command = [*PINWATCH, "up", "--target", target, "--config", str(config)]
+        with Popen(command, env=environment(), stderr=PIPE, text=True) as process:
+            end = eventually(partial(open_for_a_reader, config))
+            assert end is not None
+            process.send_signal(signal.SIGINT)
+            os.write(end, b'listen = "127.0.0.1:0"\nhttp = "off"\n')
+            os.close(end)
+            _, told = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, told) == (0, "")
+
     def test_lets_a_transaction_end(self, target: str, log: Path) -> None:
         with pinwatch_up(log, "--target", target) as up:
             with closing(psycopg.connect(up.url)) as busy:
@@ -207,6 +221,14 @@ class TestStopping:
             eventually(partial(refuses, up.url))
             assert up.stop(signal.SIGINT) == 130
         assert "Traceback" not in log.read_text()
+
+
+def open_for_a_reader(fifo: Path) -> int | None:
+    """None while nobody reads."""
+    try:
+        return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
 
 
 def refuses(url: str) -> bool:
@@ -279,6 +301,19 @@ def test_a_port_that_is_taken(option: str, taken: str, target: str) -> None:
     assert "ddress already in use. " in ended.stderr
     assert ended.stderr.endswith(f"{option} chooses another port.\n")
     assert ended.stderr.count("\n") == 1
+
+
+def test_a_port_of_an_endpoint_that_is_taken(
+    taken: str, target: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "pinwatch.toml"
+    config.write_text(
+        'listen = "127.0.0.1:0"\nhttp = "off"\n'
+        f'[[endpoints]]\nname = "reader"\nlisten = "{taken}"\n'
+    )
+    ended = pinwatch("up", "--target", target, "--config", str(config))
+    assert ended.returncode == 1
+    assert ended.stderr.endswith("reader's listen chooses another port.\n")
 
 
 def test_a_target_that_is_unreachable() -> None:
