@@ -64,8 +64,8 @@ def explain(
 ) -> None:
     """Say whether SQL pins a session of RDS Proxy, why, and what to do about it.
 
-    The SQL is judged as one message, as a driver sends it; statements that are sent
-    one by one, as psql does, are for --jsonl.
+    The SQL is judged as one message, as a driver sends it. Statements that
+    are sent one by one, as psql does, are for --jsonl.
 
     The exit status is 0 where nothing pins, 1 where something does, 2 on misuse.
 

@@ -119,6 +119,8 @@ def test_a_role_in_two_entries_can_not_be_used() -> None:
         'The database user "ann" was found in multiple DB proxy authentication entries'
     )
     assert credentials.cached("bob").password == "s3cret"
+    assert credentials.problems == [credentials.cached("ann").problem]
+    assert credentials.usable == ["bob"]
 
 
 def test_nothing_secret_is_shown() -> None:
