@@ -64,11 +64,15 @@ class Answered:
         return json.loads(self.text)
 
 
-def ask(url: str, method: str = "GET", **headers: str) -> Answered:
+def ask(
+    url: str, method: str = "GET", body: str | None = None, **headers: str
+) -> Answered:
     """Whatever its status; of headers, the names have _ for -."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
+    data = None if body is None else body.encode()
+    request = Request(url, data, named, method=method)
     try:
-        with urlopen(Request(url, method=method, headers=named), timeout=PATIENCE) as a:
+        with urlopen(request, timeout=PATIENCE) as a:
             return Answered(a.status, _lower(a.headers), a.read().decode())
     except HTTPError as error:
         with error:
