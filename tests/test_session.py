@@ -380,13 +380,13 @@ def test_a_setting_longer_than_what_is_looked_at_is_told_whole() -> None:
     client = stage.client()
     client.read()
     (server,) = stage.servers
-    told = messages.parameter_status(b"search_path", b"a" * 100_000)
+    told = messages.parameter_status(b"search_path", b"a" * 200_000)
     client.send(SELECT)
     for at in range(0, len(told), 60_000):
         server.send(told[at : at + 60_000])
     server.send(ANSWER)
     assert client.read() == told + ANSWER
-    assert client.session.client.told.values[b"search_path"] == b"a" * 100_000
+    assert client.session.client.told.values[b"search_path"] == b"a" * 200_000
 
 
 def test_failed_reset_costs_the_connection() -> None:
