@@ -28,12 +28,13 @@ message, chunk
 
 from typing import TYPE_CHECKING, Any
 
+from pinwatch.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from pinwatch.background import Proxy as Proxy
     from pinwatch.fixture.case import PinwatchTestCase as PinwatchTestCase
 
 __all__ = ["PinwatchTestCase", "Proxy", "__version__"]
-__version__ = "0.1.0"
 
 _LATER = {
     "PinwatchTestCase": "pinwatch.fixture.case",

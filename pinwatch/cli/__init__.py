@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from pinwatch.build import described
 from pinwatch.cli.check import check
 from pinwatch.cli.explain import explain
 from pinwatch.cli.failover import failover
@@ -14,6 +13,7 @@ from pinwatch.cli.reload import reload
 from pinwatch.cli.top import top
 from pinwatch.cli.up import up
 from pinwatch.errors import PinwatchError, SettingError
+from pinwatch.version import described
 
 app = typer.Typer(
     name="pinwatch",

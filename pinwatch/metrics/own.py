@@ -7,9 +7,9 @@ anew, and no more of them than the tally tells apart.
 from typing import Final
 
 from pinwatch import __version__
-from pinwatch.build import COMPILED, PYTHON
 from pinwatch.metrics.family import Metric
 from pinwatch.metrics.reading import Reading
+from pinwatch.version import COMPILED, PYTHON
 
 BUILD: Final = {
     "version": __version__,
