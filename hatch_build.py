@@ -15,7 +15,7 @@ COMPILED: Final = (
     "pinwatch/counters.py",
     "pinwatch/database.py",
     "pinwatch/due.py",
-    "pinwatch/encryption.py",
+    "pinwatch/tls/stream.py",
     "pinwatch/lending.py",
     "pinwatch/peers.py",
     "pinwatch/pinning.py",

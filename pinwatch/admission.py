@@ -15,7 +15,7 @@ from pinwatch.auth.refusals import no_credentials
 from pinwatch.auth.secrets import Secret, SecretsManager
 from pinwatch.config.model import Settings
 from pinwatch.config.target import Target
-from pinwatch.tls import LOCAL_NAMES, ServerTls, generated, server
+from pinwatch.tls.certificates import LOCAL_NAMES, ServerTls, generated, server
 
 log = logging.getLogger("pinwatch")
 

@@ -14,7 +14,6 @@ from typing import Final, Protocol
 
 from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters, Histogram, TargetCounters
-from pinwatch.encryption import EncryptedStream, failure
 from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
 from pinwatch.introduction import Encryption, Introduction, Welcome
 from pinwatch.lending import Key
@@ -23,6 +22,7 @@ from pinwatch.peers import BorrowedConnection, Session
 from pinwatch.responses import Responses, Row
 from pinwatch.sockets.transport import Receiver, Transport
 from pinwatch.statements import Registry
+from pinwatch.tls.stream import EncryptedStream, failure
 from pinwatch.wire.messages import (
     IDLE,
     TERMINATE_MESSAGE,

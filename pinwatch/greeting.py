@@ -12,11 +12,11 @@ from pinwatch import events
 from pinwatch.auth import refusals
 from pinwatch.auth.client import Conversation
 from pinwatch.auth.refusals import AuthenticationFailed
-from pinwatch.encryption import EncryptedStream
 from pinwatch.errors import ProtocolViolation
 from pinwatch.lending import Key
 from pinwatch.parameters import Values, read_startup
-from pinwatch.tls import ALPN, ServerTls
+from pinwatch.tls.certificates import ALPN, ServerTls
+from pinwatch.tls.stream import EncryptedStream
 from pinwatch.wire import messages
 from pinwatch.wire.messages import HEADER, PASSWORD
 from pinwatch.wire.startup import (

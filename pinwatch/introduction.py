@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from pinwatch.auth.database import LoginRefused, login
-from pinwatch.encryption import EncryptedStream
 from pinwatch.errors import ClientError, ProtocolViolation
 from pinwatch.lending import Key
 from pinwatch.parameters import NEUTRAL, Values
 from pinwatch.responses import client_error
-from pinwatch.tls import channel_binding
+from pinwatch.tls.certificates import channel_binding
+from pinwatch.tls.stream import EncryptedStream
 from pinwatch.wire import messages
 from pinwatch.wire.messages import (
     AUTHENTICATION,

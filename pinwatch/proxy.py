@@ -45,7 +45,7 @@ from pinwatch.sockets.loop import running
 from pinwatch.statements import Registry
 from pinwatch.target_group import TargetGroup
 from pinwatch.targets import TargetConnections, Tasks
-from pinwatch.tls import ServerTls
+from pinwatch.tls.certificates import ServerTls
 from pinwatch.wire.startup import CancelRequest
 
 log = logging.getLogger("pinwatch")

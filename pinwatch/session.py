@@ -17,7 +17,6 @@ from pinwatch import errors, events
 from pinwatch.auth.client import Conversation
 from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters
-from pinwatch.encryption import EncryptedStream
 from pinwatch.errors import (
     ClientError,
     ProtocolViolation,
@@ -35,6 +34,7 @@ from pinwatch.requests import Requests
 from pinwatch.responses import Client
 from pinwatch.sockets.transport import Receiver, Transport
 from pinwatch.statements import Registry
+from pinwatch.tls.stream import EncryptedStream
 from pinwatch.wire import messages
 from pinwatch.wire.messages import IDLE
 

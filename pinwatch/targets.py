@@ -33,7 +33,7 @@ from pinwatch.sockets.connect import connect, connect_unix
 from pinwatch.sockets.loop import running
 from pinwatch.sockets.transport import Listening, Receiver, Transport
 from pinwatch.statements import Registry
-from pinwatch.tls import client
+from pinwatch.tls.certificates import client
 from pinwatch.wire.messages import cancel_request
 
 log = logging.getLogger("pinwatch")

@@ -24,7 +24,7 @@ from pinwatch.pool import Pool
 from pinwatch.session import ClientSession, Endpoint, Greeted
 from pinwatch.sockets.transport import Transport
 from pinwatch.statements import Registry
-from pinwatch.tls import ServerTls
+from pinwatch.tls.certificates import ServerTls
 from pinwatch.wire import messages
 from pinwatch.wire.messages import HEADER
 from pinwatch.wire.startup import CancelRequest

@@ -12,7 +12,7 @@ FLOORS: Final = (
     {"clock", "counters", "due", "errors", "events", "marking"},
     {"config", "version", "wire"},
     {"auth", "infrastructure", "pins", "tls"},
-    {"encryption", "lending", "parameters", "replies", "state"},
+    {"lending", "parameters", "replies", "state"},
     {"statements"},
     {"pool", "prepared"},
     {"responses"},

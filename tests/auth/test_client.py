@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from scramp import ScramClient
 
-from pinwatch import tls
 from pinwatch.auth import md5, refusals
 from pinwatch.auth.client import Conversation, login
 from pinwatch.auth.credentials import Credential, Credentials, Method
@@ -24,7 +23,8 @@ from pinwatch.auth.keys import derived
 from pinwatch.auth.refusals import AuthenticationFailed, Refusal
 from pinwatch.auth.secrets import Secret
 from pinwatch.config.auth import AuthEntry
-from pinwatch.tls import ServerTls
+from pinwatch.tls.certificates import ServerTls
+from pinwatch.tls.certificates import certificates as tls
 from pinwatch.wire import messages
 
 from .passwords import PASSWORDS

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from pinwatch import tls
 from pinwatch.errors import SettingError
+from pinwatch.tls.certificates import certificates as tls
 
 NOW = datetime.now(UTC)
 
