@@ -14,9 +14,9 @@ from pinwatch.lending import Key
 from pinwatch.peers import BorrowedConnection
 from pinwatch.pins.advice import advice
 from pinwatch.pins.sqlcommenter import tags
+from pinwatch.pins.state import SessionState
 from pinwatch.pins.verdict import Finding, Verdict
 from pinwatch.responses import Client, Responses
-from pinwatch.state import SessionState
 
 MAX_SQL: Final = 2_048  # characters of a statement that are told
 MAX_TOLD: Final = 100  # pins of a session, what would have pinned it included

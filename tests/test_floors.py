@@ -9,10 +9,10 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[1]
 FLOORS: Final = (
-    {"clock", "counters", "due", "errors", "events", "marking"},
+    {"clock", "counters", "due", "errors", "events"},
     {"config", "version", "wire"},
     {"auth", "infrastructure", "pins", "tls"},
-    {"lending", "parameters", "replies", "state"},
+    {"lending", "parameters", "replies"},
     {"statements"},
     {"pool", "prepared"},
     {"responses"},

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, NoReturn
 
 import typer
 
-from pinwatch.marking import marked, printable
+from pinwatch.pins.carets import marked, printable
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.pins.profiles import Profile

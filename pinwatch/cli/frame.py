@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Column, Table
 from rich.text import Text
 
-from pinwatch.marking import printable
+from pinwatch.pins.carets import printable
 
 Told = dict[str, Any]
 
