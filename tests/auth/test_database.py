@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from pinwatch.auth.database import LoginRefused, login
-from pinwatch.tls.certificates import certificates as tls
+from pinwatch.tls import certificates as tls
 from pinwatch.wire import messages
 from pinwatch.wire.messages import INT32, SSL_REQUEST_CODE
 

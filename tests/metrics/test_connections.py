@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from pinwatch.tls.certificates import certificates as tls
+from pinwatch.tls import certificates as tls
 from tests.auth.servers import postgresql, with_tls
 from tests.harness import Endpoint, Postgres, Proxies, embedded_postgres
 from tests.live.clients import Clients

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from pinwatch.errors import SettingError
-from pinwatch.tls.certificates import certificates as tls
+from pinwatch.tls import certificates as tls
 
 NOW = datetime.now(UTC)
 
