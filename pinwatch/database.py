@@ -176,6 +176,10 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         responses = self.responses
         return responses.status == IDLE and self.replies.settled()
 
+    @property
+    def pinned_by(self) -> str | None:
+        return None if self.session is None else self.session.pinned_by
+
     def lent(self, session: Session, parameters: Values) -> bool:
         self.session = session
         self.since = session.asked_at or self.clock.now

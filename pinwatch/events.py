@@ -67,12 +67,15 @@ class ClientClosed:
 
 
 @dataclass(frozen=True, slots=True)
-class Lent:
-    """How many database connections of a pool its clients have, of how many at most;
-    pinned counts those of pinned sessions, by rule."""
+class PoolUsage:
+    """The database connections of a pool that clients have borrowed.
 
-    most: int
-    lent: int
+    max_connections is the pool's cap; pinned maps each rule to the number of borrowed
+    connections whose session that rule pinned.
+    """
+
+    max_connections: int
+    borrowed: int
     pinned: Mapping[str, int]
 
 
@@ -80,12 +83,12 @@ class Lent:
 class BorrowFailed:
     """A client waited for a database connection and got an error instead.
 
-    lent is who had them, where the client waited for too long.
+    usage is the pool's at that moment, where the wait timed out.
     """
 
     client: int
     text: str
-    lent: Lent | None = None
+    usage: PoolUsage | None = None
 
 
 @dataclass(frozen=True, slots=True)

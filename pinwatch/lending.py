@@ -31,6 +31,11 @@ class Connection(metaclass=ABCMeta):
     """Those of its key that are idle in its pool; None before it is one of them, and
     once it is retired."""
 
+    @property
+    @abstractmethod
+    def pinned_by(self) -> str | None:
+        """The rule by which its session is pinned; None if it is not."""
+
     @abstractmethod
     def close(self, reason: str) -> None:
         """End it; ``Pool.closed`` follows when the server has let go."""

@@ -69,8 +69,8 @@ class Log:
         self._write(event, *describe(event))
         if isinstance(event, events.SessionPinned):
             self._write(event, INFO, explanation(event))
-        elif isinstance(event, events.BorrowFailed) and event.lent is not None:
-            self._write(event, INFO, whereabouts(event.lent))
+        elif isinstance(event, events.BorrowFailed) and event.usage is not None:
+            self._write(event, INFO, usage(event.usage))
         elif isinstance(event, events.ClientClosed):
             self._endpoints.pop(event.client, None)
 
@@ -104,20 +104,17 @@ def explanation(pin: events.SessionPinned) -> str:
     """What RDS Proxy does not say: the rule, the statement, what to do, any doubt."""
     statement = " ".join(pin.statement.split())
     contested = f" Contested. {pin.contested}" if pin.contested else ""
-    return (
-        f"The pin by rule {pin.rule} is explained: {statement!r}. "
-        f"Fix: {pin.advice}{contested}"
-    )
+    return f"Pinned by rule {pin.rule}: {statement!r}. Fix: {pin.advice}{contested}"
 
 
-def whereabouts(lent: events.Lent) -> str:
-    """What RDS Proxy does not say of a borrow that timed out: who had connections."""
-    ranked = sorted(lent.pinned.items(), key=lambda item: (-item[1], item[0]))
-    rules = ", ".join(f"{rule} {count}" for rule, count in ranked)
-    pinned = f"{sum(lent.pinned.values())} of them pinned ({rules})"
+def usage(pool: events.PoolUsage) -> str:
+    """Return the line below a borrow timeout, which RDS Proxy does not log."""
+    ranked = sorted(pool.pinned.items(), key=lambda item: (-item[1], item[0]))
+    rules = ", ".join(f"{rule}: {count}" for rule, count in ranked)
+    pinned = f"{sum(pool.pinned.values())} pinned ({rules})" if rules else "none pinned"
     return (
-        f"The borrow is explained: {lent.lent} of {lent.most} database connections "
-        f"were lent, {pinned if rules else 'none of them pinned'}."
+        f"Borrow timed out: {pool.borrowed} of {pool.max_connections} connections "
+        f"in use, {pinned}."
     )
 
 

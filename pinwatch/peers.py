@@ -40,6 +40,11 @@ class Session(Borrower):
     def pinned(self) -> bool:
         """It keeps its connection until it ends."""
 
+    @property
+    @abstractmethod
+    def pinned_by(self) -> str | None:
+        """The rule that pinned it first; None if it is not pinned."""
+
     @abstractmethod
     def write(self, data: bytes) -> None:
         """Send bytes to the client."""

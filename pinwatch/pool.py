@@ -16,6 +16,7 @@ from typing import Final
 
 from pinwatch.clock import Clock
 from pinwatch.errors import ClientError, borrow_timeout
+from pinwatch.events import PoolUsage
 from pinwatch.lending import Borrower, Connection, Key, Lender, Queue
 
 UNUSED_AFTER: Final = 300.0  # seconds without use, from which max_idle holds
@@ -77,6 +78,17 @@ class Pool(Lender):
     def lent(self) -> int:
         """How many are borrowed."""
         return len(self.open) - sum(map(len, self.idle.values()))
+
+    def usage(self) -> PoolUsage:
+        """Count the borrowed connections, and the pinned ones by rule.
+
+        The cost grows with the pool: call it for a report, not for each statement.
+        """
+        borrowed = self.borrowed
+        rules = [one.pinned_by for one in borrowed]
+        return PoolUsage(
+            self.max_connections, len(borrowed), Counter(filter(None, rules))
+        )
 
     def borrow(self, borrower: Borrower, patience: float = 0) -> Connection | None:
         """A connection for borrower, or None: it is lent or refused one later.

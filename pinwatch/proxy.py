@@ -36,7 +36,6 @@ from pinwatch.errors import (
 from pinwatch.faults import Faults
 from pinwatch.greeting import Guest
 from pinwatch.lending import Lender
-from pinwatch.lent import lent
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.profiles import PROFILES
 from pinwatch.pool import Pool
@@ -338,10 +337,10 @@ class Proxy:
         return no_credentials(user) if refused and not known else error
 
     def borrow_failed(self, session: ClientSession, error: ClientError) -> None:
-        pool, why = session.pool, None
+        pool, usage = session.pool, None
         if isinstance(error, BorrowTimeout) and isinstance(pool, Pool):
-            why = lent(pool)
-        self.observe(events.BorrowFailed(session.number, error.text, why))
+            usage = pool.usage()
+        self.observe(events.BorrowFailed(session.number, error.text, usage))
 
     def welcomed(self, session: ClientSession) -> None:
         self.starting.pop(session, None)

@@ -377,6 +377,11 @@ class ClientSession(Session, Receiver):
     def pinned(self) -> bool:
         return self.pinning.pinned
 
+    @property
+    def pinned_by(self) -> str | None:
+        event = self.pinning.event
+        return None if event is None else event.rule
+
     # Refusals and the end.
 
     def refuse(self, error: ClientError) -> None:

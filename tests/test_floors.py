@@ -21,7 +21,7 @@ FLOORS: Final = (
     {"pinning"},
     {"sockets"},
     {"database", "session"},
-    {"admission", "lent", "targets"},
+    {"admission", "targets"},
     {"endpoints", "health"},
     {"faults", "target_group"},
     {"proxy"},

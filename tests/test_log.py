@@ -213,24 +213,24 @@ def test_a_contested_pin_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lent", "sentence"),
+    ("usage", "sentence"),
     [
         (
-            events.Lent(5, 5, {"listen": 1, "set": 3}),
-            "5 of 5 database connections were lent, 4 of them pinned (set 3, listen 1)",
+            events.PoolUsage(5, 5, {"listen": 1, "set": 3}),
+            "5 of 5 connections in use, 4 pinned (set: 3, listen: 1)",
         ),
         (
-            events.Lent(5, 0, {}),
-            "0 of 5 database connections were lent, none of them pinned",
+            events.PoolUsage(5, 0, {}),
+            "0 of 5 connections in use, none pinned",
         ),
     ],
 )
 def test_a_borrow_that_times_out_is_explained_below(
-    lent: events.Lent, sentence: str
+    usage: events.PoolUsage, sentence: str
 ) -> None:
-    event = events.BorrowFailed(1, "Timed-out waiting.", lent)
+    event = events.BorrowFailed(1, "Timed-out waiting.", usage)
     _, line = written(event)
-    assert line.endswith(f"[INFO] {CLIENT} The borrow is explained: {sentence}.")
+    assert line.endswith(f"[INFO] {CLIENT} Borrow timed out: {sentence}.")
     assert written(event, WARN) == []
 
 

@@ -38,6 +38,10 @@ class Wire(Connection):
         self.opened_at = 0.0
         self.reasons: list[str] = []
 
+    @property
+    def pinned_by(self) -> str | None:
+        return None
+
     def close(self, reason: str) -> None:
         self.reasons.append(reason)
         self.pool.retire(self)

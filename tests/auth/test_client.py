@@ -23,8 +23,8 @@ from pinwatch.auth.keys import derived
 from pinwatch.auth.refusals import AuthenticationFailed, Refusal
 from pinwatch.auth.secrets import Secret
 from pinwatch.config.auth import AuthEntry
-from pinwatch.tls.certificates import ServerTls
 from pinwatch.tls import certificates as tls
+from pinwatch.tls.certificates import ServerTls
 from pinwatch.wire import messages
 
 from .passwords import PASSWORDS

@@ -152,8 +152,7 @@ def test_a_borrow_that_times_out_is_explained_in_the_log(
     at = next(at for at, line in enumerate(lines) if "Timed-out waiting" in line)
     assert lines[at + 1] == lines[at].replace(
         "Timed-out waiting to acquire database connection.",
-        "The borrow is explained: 3 of 3 database connections were lent, 2 of them "
-        "pinned (listen 1, set 1).",
+        "Borrow timed out: 3 of 3 connections in use, 2 pinned (listen: 1, set: 1).",
     )
 
 
