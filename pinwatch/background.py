@@ -23,7 +23,7 @@ from pinwatch.config.sentence import sentence
 from pinwatch.config.target import Target
 from pinwatch.database import DatabaseConnection, Phase
 from pinwatch.errors import PinwatchError, SettingError
-from pinwatch.pool import Pool
+from pinwatch.pool.pool import Pool
 from pinwatch.recording import Pin, Recorder
 from pinwatch.sockets.loop import Loop
 from pinwatch.web import sessions

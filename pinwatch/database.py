@@ -16,9 +16,9 @@ from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters, Histogram, TargetCounters
 from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
 from pinwatch.introduction import Encryption, Introduction, Welcome
-from pinwatch.lending import Key
 from pinwatch.parameters import NEUTRAL, NO_INIT_QUERY, InitQuery, Values, switch
 from pinwatch.peers import BorrowedConnection, Session
+from pinwatch.pool.interfaces import Key
 from pinwatch.responses import Responses, Row
 from pinwatch.sockets.transport import Receiver, Transport
 from pinwatch.statements import Registry

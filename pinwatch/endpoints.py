@@ -12,8 +12,8 @@ from pinwatch import session
 from pinwatch.config.model import DEFAULT, Address, TargetRole
 from pinwatch.counters import EndpointCounters
 from pinwatch.errors import cannot_listen
-from pinwatch.lending import Key, Lender
 from pinwatch.parameters import APPLICATION_NAME, Values, nameless, plain_name
+from pinwatch.pool.interfaces import Key, Lender
 from pinwatch.session import ClientSession, Greeted
 from pinwatch.sockets.connect import Listener, listen
 from pinwatch.sockets.loop import running

@@ -14,8 +14,8 @@ from typing import Final, Literal, Protocol
 from pinwatch.database import DatabaseConnection
 from pinwatch.endpoints import Endpoint
 from pinwatch.errors import FaultError, borrow_timeout
-from pinwatch.lending import Borrower, Connection, Lender
-from pinwatch.pool import Pool
+from pinwatch.pool.interfaces import Borrower, Connection, Lender
+from pinwatch.pool.pool import Pool
 
 Kind = Literal["latency", "refuse", "kill", "pause"]
 KILLED: Final = "A fault was asked for: kill."

@@ -10,8 +10,8 @@ from typing import Final, Protocol
 
 from pinwatch.auth.database import LoginRefused, login
 from pinwatch.errors import ClientError, ProtocolViolation
-from pinwatch.lending import Key
 from pinwatch.parameters import NEUTRAL, Values
+from pinwatch.pool.interfaces import Key
 from pinwatch.responses import client_error
 from pinwatch.tls.certificates import channel_binding
 from pinwatch.tls.stream import EncryptedStream

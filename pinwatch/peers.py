@@ -7,8 +7,8 @@ from abc import abstractmethod
 
 from pinwatch.counters import TargetCounters, Traffic
 from pinwatch.errors import ClientError
-from pinwatch.lending import Borrower, Connection
 from pinwatch.parameters import Values
+from pinwatch.pool.interfaces import Borrower, Connection
 from pinwatch.replies import Replies
 from pinwatch.requests import Requests
 from pinwatch.responses import Client, Responses

@@ -35,10 +35,10 @@ from pinwatch.errors import (
 )
 from pinwatch.faults import Faults
 from pinwatch.greeting import Guest
-from pinwatch.lending import Lender
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.profiles import PROFILES
-from pinwatch.pool import Pool
+from pinwatch.pool.interfaces import Lender
+from pinwatch.pool.pool import Pool
 from pinwatch.session import ClientSession
 from pinwatch.sockets.loop import running
 from pinwatch.statements import Registry

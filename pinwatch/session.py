@@ -24,11 +24,11 @@ from pinwatch.errors import (
     protocol_violation,
 )
 from pinwatch.greeting import Door, Greeting
-from pinwatch.lending import NOWHERE, Connection, Key, Lender
 from pinwatch.parameters import NEUTRAL, Values, of_reading
 from pinwatch.peers import BorrowedConnection, Session
 from pinwatch.pinning import Pinning
 from pinwatch.pins.cache import VerdictCache
+from pinwatch.pool.interfaces import NOWHERE, Connection, Key, Lender
 from pinwatch.prepared import ClientStatements
 from pinwatch.requests import Requests
 from pinwatch.responses import Client

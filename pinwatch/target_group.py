@@ -13,8 +13,8 @@ from pinwatch import events
 from pinwatch.config.model import Settings, TargetRole
 from pinwatch.errors import FailoverError, TargetError, no_reader
 from pinwatch.health import Monitor
-from pinwatch.lending import Borrower, Connection, Lender
-from pinwatch.pool import Pool
+from pinwatch.pool.interfaces import Borrower, Connection, Lender
+from pinwatch.pool.pool import Pool
 from pinwatch.targets import TargetConnections, Tasks
 
 FAILED_OVER: Final = "The target is not the writer any more: there was a failover."

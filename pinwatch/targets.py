@@ -25,9 +25,9 @@ from pinwatch.errors import (
     unreachable,
 )
 from pinwatch.introduction import Encryption
-from pinwatch.lending import Key
 from pinwatch.parameters import init_query
-from pinwatch.pool import Pool
+from pinwatch.pool.interfaces import Key
+from pinwatch.pool.pool import Pool
 from pinwatch.responses import Row
 from pinwatch.sockets.connect import connect, connect_unix
 from pinwatch.sockets.loop import running

@@ -17,10 +17,10 @@ from pinwatch.counters import EndpointCounters, TargetCounters
 from pinwatch.database import DatabaseConnection
 from pinwatch.errors import ClientError
 from pinwatch.greeting import Guest
-from pinwatch.lending import Key, Lender
 from pinwatch.parameters import Values
 from pinwatch.pins.cache import VerdictCache
-from pinwatch.pool import Pool
+from pinwatch.pool.interfaces import Key, Lender
+from pinwatch.pool.pool import Pool
 from pinwatch.session import ClientSession, Endpoint, Greeted
 from pinwatch.sockets.transport import Transport
 from pinwatch.statements import Registry

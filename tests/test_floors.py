@@ -12,7 +12,7 @@ FLOORS: Final = (
     {"clock", "counters", "due", "errors", "events"},
     {"config", "version", "wire"},
     {"auth", "infrastructure", "pins", "tls"},
-    {"lending", "parameters", "replies"},
+    {"parameters", "replies"},
     {"statements"},
     {"pool", "prepared"},
     {"responses"},

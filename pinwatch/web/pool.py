@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from pinwatch.database import DatabaseConnection
 from pinwatch.history.told import Answer
-from pinwatch.lending import Connection as Pooled
+from pinwatch.pool.interfaces import Connection as Pooled
 from pinwatch.proxy import Proxy
 from pinwatch.session import ClientSession
 from pinwatch.target_group import Member

@@ -17,7 +17,7 @@ from typing import Final
 from pinwatch.clock import Clock
 from pinwatch.errors import ClientError, borrow_timeout
 from pinwatch.events import PoolUsage
-from pinwatch.lending import Borrower, Connection, Key, Lender, Queue
+from pinwatch.pool.interfaces import Borrower, Connection, Key, Lender, Queue
 
 UNUSED_AFTER: Final = 300.0  # seconds without use, from which max_idle holds
 MAX_AGE: Final = 24 * 3600.0  # seconds; an older connection is closed when idle

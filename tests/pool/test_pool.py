@@ -17,8 +17,8 @@ from hypothesis.stateful import (
 from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters
 from pinwatch.errors import ClientError, request_error
-from pinwatch.lending import NOWHERE, Borrower, Connection, Key, Lender
-from pinwatch.pool import Pool
+from pinwatch.pool.interfaces import NOWHERE, Borrower, Connection, Key, Lender
+from pinwatch.pool.pool import Pool
 
 ADA: Key = (b"ada", b"shop")
 BOB: Key = (b"bob", b"shop")
