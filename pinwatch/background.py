@@ -21,10 +21,10 @@ from pinwatch import proxy
 from pinwatch.config.model import Settings
 from pinwatch.config.sentence import sentence
 from pinwatch.config.target import Target
-from pinwatch.database import DatabaseConnection, Phase
 from pinwatch.errors import PinwatchError, SettingError
 from pinwatch.pool.pool import Pool
 from pinwatch.recording import Pin, Recorder
+from pinwatch.relay.database_connection import DatabaseConnection, Phase
 from pinwatch.sockets.loop import Loop
 from pinwatch.web import sessions
 

@@ -8,13 +8,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from pinwatch import session
 from pinwatch.config.model import DEFAULT, Address, TargetRole
 from pinwatch.counters import EndpointCounters
 from pinwatch.errors import cannot_listen
-from pinwatch.parameters import APPLICATION_NAME, Values, nameless, plain_name
 from pinwatch.pool.interfaces import Key, Lender
-from pinwatch.session import ClientSession, Greeted
+from pinwatch.relay import client_session
+from pinwatch.relay.client_session import ClientSession, Greeted
+from pinwatch.relay.parameters import APPLICATION_NAME, Values, nameless, plain_name
 from pinwatch.sockets.connect import Listener, listen
 from pinwatch.sockets.loop import running
 from pinwatch.targets import reason
@@ -22,7 +22,7 @@ from pinwatch.targets import reason
 MAX_GREETINGS: Final = 10_000
 
 
-class Endpoint(session.Endpoint):
+class Endpoint(client_session.Endpoint):
     """One of a proxy; lender serves its clients until it is replaced."""
 
     def __init__(

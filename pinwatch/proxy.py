@@ -21,7 +21,6 @@ from pinwatch.clock import Clock
 from pinwatch.config.model import DEFAULT, Address, EndpointEntry, Settings, TargetRole
 from pinwatch.config.target import Target
 from pinwatch.counters import EndpointCounters
-from pinwatch.database import DatabaseConnection
 from pinwatch.endpoints import Endpoint
 from pinwatch.errors import (
     BorrowTimeout,
@@ -34,14 +33,15 @@ from pinwatch.errors import (
     too_many_clients,
 )
 from pinwatch.faults import Faults
-from pinwatch.greeting import Guest
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.profiles import PROFILES
 from pinwatch.pool.interfaces import Lender
 from pinwatch.pool.pool import Pool
-from pinwatch.session import ClientSession
+from pinwatch.relay.client_session import ClientSession
+from pinwatch.relay.client_startup import Guest
+from pinwatch.relay.database_connection import DatabaseConnection
+from pinwatch.relay.statements import Registry
 from pinwatch.sockets.loop import running
-from pinwatch.statements import Registry
 from pinwatch.target_group import TargetGroup
 from pinwatch.targets import TargetConnections, Tasks
 from pinwatch.tls.certificates import ServerTls

@@ -17,22 +17,22 @@ from pinwatch import events
 from pinwatch.config.model import Settings
 from pinwatch.config.target import Target
 from pinwatch.counters import TargetCounters
-from pinwatch.database import DatabaseConnection, Phase
 from pinwatch.errors import (
     ClientError,
     connection_failure,
     request_error,
     unreachable,
 )
-from pinwatch.introduction import Encryption
-from pinwatch.parameters import init_query
 from pinwatch.pool.interfaces import Key
 from pinwatch.pool.pool import Pool
-from pinwatch.responses import Row
+from pinwatch.relay.database_connection import DatabaseConnection, Phase
+from pinwatch.relay.database_startup import Encryption
+from pinwatch.relay.database_stream import Row
+from pinwatch.relay.parameters import init_query
+from pinwatch.relay.statements import Registry
 from pinwatch.sockets.connect import connect, connect_unix
 from pinwatch.sockets.loop import running
 from pinwatch.sockets.transport import Listening, Receiver, Transport
-from pinwatch.statements import Registry
 from pinwatch.tls.certificates import client
 from pinwatch.wire.messages import cancel_request
 

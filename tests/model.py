@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from pinwatch.database import Phase
+from pinwatch.relay.database_connection import Phase
 from pinwatch.wire import messages
 from pinwatch.wire.messages import HEADER, message
 from tests.stage import Server, Stage

@@ -14,16 +14,16 @@ from pinwatch.auth.iam import no_verifier
 from pinwatch.auth.refusals import no_credentials
 from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters, TargetCounters
-from pinwatch.database import DatabaseConnection
 from pinwatch.errors import ClientError
-from pinwatch.greeting import Guest
-from pinwatch.parameters import Values
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pool.interfaces import Key, Lender
 from pinwatch.pool.pool import Pool
-from pinwatch.session import ClientSession, Endpoint, Greeted
+from pinwatch.relay.client_session import ClientSession, Endpoint, Greeted
+from pinwatch.relay.client_startup import Guest
+from pinwatch.relay.database_connection import DatabaseConnection
+from pinwatch.relay.parameters import Values
+from pinwatch.relay.statements import Registry
 from pinwatch.sockets.transport import Transport
-from pinwatch.statements import Registry
 from pinwatch.tls.certificates import ServerTls
 from pinwatch.wire import messages
 from pinwatch.wire.messages import HEADER

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 
-from pinwatch import requests
+from pinwatch.relay import client_stream
 from pinwatch.wire import messages
 from pinwatch.wire.messages import SYNC_MESSAGE, message, parse, query
 from tests.stage import READY, Client, Server, Stage, complete, row
@@ -36,7 +36,7 @@ EXTENDED: Final = (
 MANY: Final = 1_000
 
 pytestmark = pytest.mark.skipif(
-    not requests.__file__.endswith(".py"), reason="the compiled build is not counted"
+    not client_stream.__file__.endswith(".py"), reason="the compiled build is not counted"
 )
 
 

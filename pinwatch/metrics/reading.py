@@ -11,10 +11,10 @@ from typing import Protocol
 
 from pinwatch.config.model import Settings
 from pinwatch.counters import Buckets, EndpointCounters
-from pinwatch.database import DatabaseConnection
 from pinwatch.metrics.tally import Clients, Tally
 from pinwatch.pins.cache import VerdictCache
-from pinwatch.session import ClientSession
+from pinwatch.relay.client_session import ClientSession
+from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.target_group import Member
 from pinwatch.wire.messages import IDLE
 

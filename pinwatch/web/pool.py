@@ -8,11 +8,11 @@ from typing import Literal, Self
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pinwatch.database import DatabaseConnection
 from pinwatch.history.told import Answer
 from pinwatch.pool.interfaces import Connection as Pooled
 from pinwatch.proxy import Proxy
-from pinwatch.session import ClientSession
+from pinwatch.relay.client_session import ClientSession
+from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.target_group import Member
 from pinwatch.web.operation import Operation, told
 from pinwatch.wire.messages import IDLE

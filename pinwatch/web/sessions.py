@@ -11,10 +11,10 @@ from typing import Any, Final, Literal, Self
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pinwatch.database import DatabaseConnection
 from pinwatch.history.told import Answer, Event, of_event
 from pinwatch.proxy import Proxy
-from pinwatch.session import ClientSession, Phase
+from pinwatch.relay.client_session import ClientSession, Phase
+from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.web.operation import Operation, told_all
 from pinwatch.wire.messages import FAILED_TRANSACTION, IDLE, IN_TRANSACTION
 

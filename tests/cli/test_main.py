@@ -2,10 +2,11 @@ import platform
 import subprocess
 import sys
 
-from pinwatch import __version__, session
+from pinwatch import __version__
+from pinwatch.relay import client_session
 from tests.cli.command import pinwatch
 
-UNCOMPILED = str(session.__file__).endswith(".py")
+UNCOMPILED = str(client_session.__file__).endswith(".py")
 
 
 def test_its_version() -> None:

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from pinwatch import events
-from pinwatch.database import DatabaseConnection
+from pinwatch.relay.database_connection import DatabaseConnection
 from tests.harness import Proxies, eventually
 from tests.live.clients import Clients
 from tests.live.conftest import Serve

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from pinwatch import targets
-from pinwatch.database import DatabaseConnection
+from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.wire import messages
 from pinwatch.wire.messages import message
 from tests.harness import Postgres, eventually

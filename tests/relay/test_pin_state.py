@@ -5,10 +5,10 @@ from typing import TypeVar
 import pytest
 
 from pinwatch import events
-from pinwatch.pinning import MAX_TOLD
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.profiles import PROFILES
 from pinwatch.pins.rules import PARSE_REASON, SETTING, STATEMENT_SIZE_REASON
+from pinwatch.relay.pin_state import MAX_TOLD
 from pinwatch.wire import messages
 from pinwatch.wire.messages import SYNC_MESSAGE, error_response, message, parse, query
 from tests.stage import READY, Client, Server, Stage, complete, kinds

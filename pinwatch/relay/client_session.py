@@ -23,17 +23,17 @@ from pinwatch.errors import (
     connection_failure,
     protocol_violation,
 )
-from pinwatch.greeting import Door, Greeting
-from pinwatch.parameters import NEUTRAL, Values, of_reading
-from pinwatch.peers import BorrowedConnection, Session
-from pinwatch.pinning import Pinning
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pool.interfaces import NOWHERE, Connection, Key, Lender
-from pinwatch.prepared import ClientStatements
-from pinwatch.requests import Requests
-from pinwatch.responses import Client
+from pinwatch.relay.client_startup import Door, Greeting
+from pinwatch.relay.client_stream import Requests
+from pinwatch.relay.database_stream import Client
+from pinwatch.relay.interfaces import BorrowedConnection, Session
+from pinwatch.relay.parameters import NEUTRAL, Values, of_reading
+from pinwatch.relay.pin_state import Pinning
+from pinwatch.relay.prepared import ClientStatements
+from pinwatch.relay.statements import Registry
 from pinwatch.sockets.transport import Receiver, Transport
-from pinwatch.statements import Registry
 from pinwatch.tls.stream import EncryptedStream
 from pinwatch.wire import messages
 from pinwatch.wire.messages import IDLE

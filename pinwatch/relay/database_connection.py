@@ -15,13 +15,13 @@ from typing import Final, Protocol
 from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters, Histogram, TargetCounters
 from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
-from pinwatch.introduction import Encryption, Introduction, Welcome
-from pinwatch.parameters import NEUTRAL, NO_INIT_QUERY, InitQuery, Values, switch
-from pinwatch.peers import BorrowedConnection, Session
 from pinwatch.pool.interfaces import Key
-from pinwatch.responses import Responses, Row
+from pinwatch.relay.database_startup import Encryption, Introduction, Welcome
+from pinwatch.relay.database_stream import Responses, Row
+from pinwatch.relay.interfaces import BorrowedConnection, Session
+from pinwatch.relay.parameters import NEUTRAL, NO_INIT_QUERY, InitQuery, Values, switch
+from pinwatch.relay.statements import Registry
 from pinwatch.sockets.transport import Receiver, Transport
-from pinwatch.statements import Registry
 from pinwatch.tls.stream import EncryptedStream, failure
 from pinwatch.wire.messages import (
     IDLE,

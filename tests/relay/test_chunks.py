@@ -6,8 +6,8 @@ from typing import Final
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pinwatch.requests import MAX_STATEMENT
-from pinwatch.responses import WHOLE
+from pinwatch.relay.client_stream import MAX_STATEMENT
+from pinwatch.relay.database_stream import WHOLE
 from pinwatch.wire import messages
 from pinwatch.wire.messages import message
 from tests.model import Backend

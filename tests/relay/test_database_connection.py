@@ -5,8 +5,8 @@ from hashlib import md5
 import pytest
 
 from pinwatch import events
-from pinwatch.database import DatabaseConnection, Phase
-from pinwatch.statements import Registry
+from pinwatch.relay.database_connection import DatabaseConnection, Phase
+from pinwatch.relay.statements import Registry
 from pinwatch.wire import messages
 from pinwatch.wire.messages import authentication, error_response, message
 from tests.stage import AUTHENTICATED, READY, Server, Stage, complete, row

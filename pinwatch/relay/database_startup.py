@@ -10,9 +10,9 @@ from typing import Final, Protocol
 
 from pinwatch.auth.database import LoginRefused, login
 from pinwatch.errors import ClientError, ProtocolViolation
-from pinwatch.parameters import NEUTRAL, Values
 from pinwatch.pool.interfaces import Key
-from pinwatch.responses import client_error
+from pinwatch.relay.database_stream import client_error
+from pinwatch.relay.parameters import NEUTRAL, Values
 from pinwatch.tls.certificates import channel_binding
 from pinwatch.tls.stream import EncryptedStream
 from pinwatch.wire import messages

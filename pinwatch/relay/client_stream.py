@@ -17,8 +17,8 @@ from pinwatch.counters import Traffic
 from pinwatch.errors import ClientError, ProtocolViolation
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.verdict import Verdict, oversize, parse_message
-from pinwatch.prepared import ClientStatements, Unsettled
-from pinwatch.responses import Responses
+from pinwatch.relay.database_stream import Responses
+from pinwatch.relay.prepared import ClientStatements, Unsettled
 from pinwatch.wire.messages import (
     BIND,
     CLOSE,

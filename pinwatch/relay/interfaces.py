@@ -7,11 +7,11 @@ from abc import abstractmethod
 
 from pinwatch.counters import TargetCounters, Traffic
 from pinwatch.errors import ClientError
-from pinwatch.parameters import Values
 from pinwatch.pool.interfaces import Borrower, Connection
-from pinwatch.replies import Replies
-from pinwatch.requests import Requests
-from pinwatch.responses import Client, Responses
+from pinwatch.relay.client_stream import Requests
+from pinwatch.relay.database_stream import Client, Responses
+from pinwatch.relay.parameters import Values
+from pinwatch.relay.reply_tracker import Replies
 
 
 class Session(Borrower):

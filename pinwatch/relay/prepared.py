@@ -16,11 +16,11 @@ from typing import Final
 from mypy_extensions import i64
 
 from pinwatch.counters import TargetCounters
-from pinwatch.due import Change
-from pinwatch.parameters import NEUTRAL
 from pinwatch.pins.verdict import Verdict
-from pinwatch.replies import Replies
-from pinwatch.statements import Registry, Statement
+from pinwatch.relay.parameters import NEUTRAL
+from pinwatch.relay.reply_queue import Change
+from pinwatch.relay.reply_tracker import Replies
+from pinwatch.relay.statements import Registry, Statement
 from pinwatch.wire.messages import close_statement, parse
 
 CLOSE_UNNAMED: Final = close_statement(b"")

@@ -13,12 +13,12 @@ from librt.strings import BytesWriter, read_i32_be
 from mypy_extensions import i64
 
 from pinwatch.counters import TargetCounters
-from pinwatch.due import FENCE, INJECTED, Change
 from pinwatch.errors import FATAL, ClientError, ProtocolViolation
-from pinwatch.parameters import ACCEPTED, NEUTRAL, Values
-from pinwatch.prepared import ClientStatements, ServerStatements
-from pinwatch.replies import Replies
-from pinwatch.statements import Registry
+from pinwatch.relay.parameters import ACCEPTED, NEUTRAL, Values
+from pinwatch.relay.prepared import ClientStatements, ServerStatements
+from pinwatch.relay.reply_queue import FENCE, INJECTED, Change
+from pinwatch.relay.reply_tracker import Replies
+from pinwatch.relay.statements import Registry
 from pinwatch.wire import messages
 from pinwatch.wire.messages import (
     CLOSE_COMPLETE,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pglast import ast, parse_sql
 
 from pinwatch.errors import ClientError
-from pinwatch.parameters import (
+from pinwatch.relay.parameters import (
     ACCEPTED,
     NEUTRAL,
     Values,

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from itertools import count
 from weakref import WeakValueDictionary
 
-from pinwatch.parameters import Values
 from pinwatch.pins.verdict import Verdict
+from pinwatch.relay.parameters import Values
 
 
 class Statement:

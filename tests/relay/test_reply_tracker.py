@@ -9,10 +9,10 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from pinwatch.counters import TargetCounters
-from pinwatch.due import FENCE, INJECTED
-from pinwatch.prepared import Removed, ServerStatements
-from pinwatch.replies import Replies
-from pinwatch.statements import Statement
+from pinwatch.relay.prepared import Removed, ServerStatements
+from pinwatch.relay.reply_queue import FENCE, INJECTED
+from pinwatch.relay.reply_tracker import Replies
+from pinwatch.relay.statements import Statement
 from pinwatch.wire import messages
 from pinwatch.wire.messages import message
 from tests import model

@@ -13,8 +13,8 @@ from pinwatch.auth import refusals
 from pinwatch.auth.client import Conversation
 from pinwatch.auth.refusals import AuthenticationFailed
 from pinwatch.errors import ProtocolViolation
-from pinwatch.parameters import Values, read_startup
 from pinwatch.pool.interfaces import Key
+from pinwatch.relay.parameters import Values, read_startup
 from pinwatch.tls.certificates import ALPN, ServerTls
 from pinwatch.tls.stream import EncryptedStream
 from pinwatch.wire import messages

@@ -10,13 +10,13 @@ from time import monotonic
 from typing import Final, Protocol
 
 from pinwatch import events
-from pinwatch.peers import BorrowedConnection
 from pinwatch.pins.advice import advice
 from pinwatch.pins.sqlcommenter import tags
 from pinwatch.pins.state import SessionState
 from pinwatch.pins.verdict import Finding, Verdict
 from pinwatch.pool.interfaces import Key
-from pinwatch.responses import Client, Responses
+from pinwatch.relay.database_stream import Client, Responses
+from pinwatch.relay.interfaces import BorrowedConnection
 
 MAX_SQL: Final = 2_048  # characters of a statement that are told
 MAX_TOLD: Final = 100  # pins of a session, what would have pinned it included

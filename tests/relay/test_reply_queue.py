@@ -5,7 +5,15 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pinwatch.due import PASSED, PLAIN, QUERY, SYNC, Change, Due, answered_by_ready
+from pinwatch.relay.reply_queue import (
+    PASSED,
+    PLAIN,
+    QUERY,
+    SYNC,
+    Change,
+    Due,
+    answered_by_ready,
+)
 
 
 @given(st.lists(st.sampled_from(["append", "take", "prepend"]), max_size=4 * PASSED))

@@ -15,7 +15,7 @@ proxy's own, before whose answer all others must come.
 
 from mypy_extensions import i64
 
-from pinwatch.due import (
+from pinwatch.relay.reply_queue import (
     COPY_END,
     ENDED_BY_READY,
     ENDS_OF_BATCH,
