@@ -17,7 +17,7 @@ from pinwatch.relay.client_session import ClientSession, Greeted
 from pinwatch.relay.parameters import APPLICATION_NAME, Values, nameless, plain_name
 from pinwatch.sockets.connect import Listener, listen
 from pinwatch.sockets.loop import running
-from pinwatch.targets import reason
+from pinwatch.targets.connections import reason
 
 MAX_GREETINGS: Final = 10_000
 

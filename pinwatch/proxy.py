@@ -42,8 +42,8 @@ from pinwatch.relay.client_startup import Guest
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.relay.statements import Registry
 from pinwatch.sockets.loop import running
-from pinwatch.target_group import TargetGroup
-from pinwatch.targets import TargetConnections, Tasks
+from pinwatch.targets.connections import TargetConnections, Tasks
+from pinwatch.targets.group import TargetGroup
 from pinwatch.tls.certificates import ServerTls
 from pinwatch.wire.startup import CancelRequest
 

@@ -36,7 +36,8 @@ EXTENDED: Final = (
 MANY: Final = 1_000
 
 pytestmark = pytest.mark.skipif(
-    not client_stream.__file__.endswith(".py"), reason="the compiled build is not counted"
+    not client_stream.__file__.endswith(".py"),
+    reason="the compiled build is not counted",
 )
 
 

@@ -15,7 +15,7 @@ from pinwatch.metrics.tally import Clients, Tally
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.relay.client_session import ClientSession
 from pinwatch.relay.database_connection import DatabaseConnection
-from pinwatch.target_group import Member
+from pinwatch.targets.group import Member
 from pinwatch.wire.messages import IDLE
 
 

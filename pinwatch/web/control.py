@@ -14,7 +14,7 @@ from pinwatch import faults
 from pinwatch.errors import FailoverError, FaultError, PinwatchError
 from pinwatch.history.told import Answer
 from pinwatch.proxy import Proxy
-from pinwatch.target_group import Member
+from pinwatch.targets.group import Member
 from pinwatch.web.operation import Operation, told, told_all
 
 Reload = Callable[[], Awaitable[list[str]]]

@@ -13,7 +13,7 @@ from pinwatch.pool.interfaces import Connection as Pooled
 from pinwatch.proxy import Proxy
 from pinwatch.relay.client_session import ClientSession
 from pinwatch.relay.database_connection import DatabaseConnection
-from pinwatch.target_group import Member
+from pinwatch.targets.group import Member
 from pinwatch.web.operation import Operation, told
 from pinwatch.wire.messages import IDLE
 

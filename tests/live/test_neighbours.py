@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from pinwatch import targets
 from pinwatch.relay.database_connection import DatabaseConnection
+from pinwatch.targets import connections as targets
 from pinwatch.wire import messages
 from pinwatch.wire.messages import message
 from tests.harness import Postgres, eventually

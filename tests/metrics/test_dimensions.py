@@ -5,16 +5,16 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.failover.conftest import Before
-from tests.failover.conftest import before as before
-from tests.failover.conftest import pair as pair
-from tests.failover.conftest import started_pair as started_pair
-from tests.failover.test_endpoints import READS, connected
 from tests.harness import eventually
 from tests.live.clients import Clients
 from tests.metrics.conftest import Measure
 from tests.metrics.scrape import Measured, measured
 from tests.pair import Pair
+from tests.targets.conftest import Before
+from tests.targets.conftest import before as before
+from tests.targets.conftest import pair as pair
+from tests.targets.conftest import started_pair as started_pair
+from tests.targets.test_endpoints import READS, connected
 
 NAME = "shop"
 

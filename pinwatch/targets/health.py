@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pinwatch.errors import ClientError
-from pinwatch.targets import TargetConnections, jittered
+from pinwatch.targets.connections import TargetConnections, jittered
 
 ALONE: Final = 60.0  # seconds between looks at a target that nobody could stand in for
 AMONG_OTHERS: Final = 1.0

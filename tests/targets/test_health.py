@@ -7,16 +7,16 @@ import pytest
 
 from pinwatch.config.model import DEFAULT
 from pinwatch.errors import ClientError, TargetError
-from pinwatch.health import (
+from pinwatch.targets.health import (
     AVAILABLE,
     REGISTERING,
     Monitor,
     TargetHealth,
     unavailable,
 )
-from tests.failover.conftest import Before
 from tests.harness import Proxies, RunningProxy, eventually
 from tests.pair import Pair
+from tests.targets.conftest import Before
 
 
 def monitor(proxy: RunningProxy, name: str) -> Monitor:

@@ -12,10 +12,10 @@ from typing import Final
 from pinwatch import events
 from pinwatch.config.model import Settings, TargetRole
 from pinwatch.errors import FailoverError, TargetError, no_reader
-from pinwatch.health import Monitor
 from pinwatch.pool.interfaces import Borrower, Connection, Lender
 from pinwatch.pool.pool import Pool
-from pinwatch.targets import TargetConnections, Tasks
+from pinwatch.targets.connections import TargetConnections, Tasks
+from pinwatch.targets.health import Monitor
 
 FAILED_OVER: Final = "The target is not the writer any more: there was a failover."
 

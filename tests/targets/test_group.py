@@ -13,9 +13,9 @@ import pytest
 
 from pinwatch import events
 from pinwatch.errors import FailoverError
-from tests.failover.conftest import Before
 from tests.harness import PATIENCE, RunningProxy, eventually
 from tests.pair import Pair
+from tests.targets.conftest import Before
 
 ROUNDS: Final = int(os.environ.get("PINWATCH_FAILOVERS", "2"))
 WRITERS: Final = 12

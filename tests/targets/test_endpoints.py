@@ -8,9 +8,9 @@ import psycopg
 import pytest
 
 from pinwatch.config.model import Settings
-from tests.failover.conftest import Before
 from tests.harness import Endpoint, Proxies, RunningProxy, eventually
 from tests.pair import Pair
+from tests.targets.conftest import Before
 
 READS = {"name": "reads", "listen": "127.0.0.1:0", "target_role": "READ_ONLY"}
 WRITES = {"name": "writes", "listen": "127.0.0.1:0"}
