@@ -17,12 +17,12 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from pinwatch import proxy
 from pinwatch.config.model import Settings
 from pinwatch.config.sentence import sentence
 from pinwatch.config.target import Target
 from pinwatch.errors import PinwatchError, SettingError
 from pinwatch.pool.pool import Pool
+from pinwatch.proxy import proxy
 from pinwatch.recording import Pin, Recorder
 from pinwatch.relay.database_connection import DatabaseConnection, Phase
 from pinwatch.sockets.loop import Loop

@@ -26,7 +26,7 @@ from psycopg.conninfo import make_conninfo
 from pinwatch import events
 from pinwatch.config.model import Settings
 from pinwatch.config.target import Target
-from pinwatch.proxy import Proxy
+from pinwatch.proxy.proxy import Proxy
 from pinwatch.sockets.loop import Loop
 from tests.auth.servers import embedded, postgresql
 

@@ -12,7 +12,7 @@ from pinwatch.log import DEBUG, LEVELS, Log
 
 if TYPE_CHECKING:
     from pinwatch.config.model import Settings
-    from pinwatch.proxy import Proxy
+    from pinwatch.proxy.proxy import Proxy
 
 log = logging.getLogger("pinwatch")
 

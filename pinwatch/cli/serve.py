@@ -16,7 +16,7 @@ from pinwatch.history.pins import History
 from pinwatch.log import Log
 from pinwatch.metrics.route import metrics_route
 from pinwatch.metrics.tally import Tally
-from pinwatch.proxy import Proxy
+from pinwatch.proxy.proxy import Proxy
 from pinwatch.web.app import app
 from pinwatch.web.control import control_routes
 from pinwatch.web.guard import Guard

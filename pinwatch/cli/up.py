@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.config.model import Address, Settings
     from pinwatch.config.target import Target
     from pinwatch.eventlog import EventLog
-    from pinwatch.proxy import Proxy
+    from pinwatch.proxy.proxy import Proxy
 
 log = logging.getLogger("pinwatch")
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from pinwatch.history.pins import History
-from pinwatch.proxy import Proxy
+from pinwatch.proxy.proxy import Proxy
 from pinwatch.web.docs import docs_route
 from pinwatch.web.effective import config_route
 from pinwatch.web.health import healthz_route, readyz_route

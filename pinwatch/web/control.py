@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from pinwatch import faults
 from pinwatch.errors import FailoverError, FaultError, PinwatchError
 from pinwatch.history.told import Answer
-from pinwatch.proxy import Proxy
+from pinwatch.proxy import faults
+from pinwatch.proxy.proxy import Proxy
 from pinwatch.targets.group import Member
 from pinwatch.web.operation import Operation, told, told_all
 

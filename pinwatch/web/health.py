@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from pinwatch.errors import TargetError
 from pinwatch.history.told import Answer
-from pinwatch.proxy import Proxy
+from pinwatch.proxy.proxy import Proxy
 from pinwatch.web.operation import Error, Operation, told
 
 

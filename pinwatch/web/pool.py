@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from pinwatch.history.told import Answer
 from pinwatch.pool.interfaces import Connection as Pooled
-from pinwatch.proxy import Proxy
+from pinwatch.proxy.proxy import Proxy
 from pinwatch.relay.client_session import ClientSession
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.targets.group import Member

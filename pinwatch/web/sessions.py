@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pinwatch.history.told import Answer, Event, of_event
-from pinwatch.proxy import Proxy
+from pinwatch.proxy.proxy import Proxy
 from pinwatch.relay.client_session import ClientSession, Phase
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.web.operation import Operation, told_all

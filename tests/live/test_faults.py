@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from pinwatch.errors import FaultError
-from pinwatch.faults import Fault
+from pinwatch.proxy.faults import Fault
 from tests.harness import Proxies, RunningProxy, eventually
 
 

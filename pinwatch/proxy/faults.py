@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, Literal, Protocol
 
-from pinwatch.endpoints import Endpoint
 from pinwatch.errors import FaultError, borrow_timeout
 from pinwatch.pool.interfaces import Borrower, Connection, Lender
 from pinwatch.pool.pool import Pool
+from pinwatch.proxy.endpoints import Endpoint
 from pinwatch.relay.database_connection import DatabaseConnection
 
 Kind = Literal["latency", "refuse", "kill", "pause"]

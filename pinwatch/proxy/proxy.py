@@ -14,14 +14,12 @@ from time import monotonic
 from typing import Final
 
 from pinwatch import events
-from pinwatch.admission import Admission
 from pinwatch.auth.client import Conversation
 from pinwatch.auth.refusals import no_credentials
 from pinwatch.clock import Clock
 from pinwatch.config.model import DEFAULT, Address, EndpointEntry, Settings, TargetRole
 from pinwatch.config.target import Target
 from pinwatch.counters import EndpointCounters
-from pinwatch.endpoints import Endpoint
 from pinwatch.errors import (
     BorrowTimeout,
     ClientError,
@@ -32,11 +30,13 @@ from pinwatch.errors import (
     idle_client_timeout,
     too_many_clients,
 )
-from pinwatch.faults import Faults
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.profiles import PROFILES
 from pinwatch.pool.interfaces import Lender
 from pinwatch.pool.pool import Pool
+from pinwatch.proxy.admission import Admission
+from pinwatch.proxy.endpoints import Endpoint
+from pinwatch.proxy.faults import Faults
 from pinwatch.relay.client_session import ClientSession
 from pinwatch.relay.client_startup import Guest
 from pinwatch.relay.database_connection import DatabaseConnection
