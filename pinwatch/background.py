@@ -21,12 +21,12 @@ from pinwatch.config.model import Settings
 from pinwatch.config.sentence import sentence
 from pinwatch.config.target import Target
 from pinwatch.errors import PinwatchError, SettingError
+from pinwatch.observers import sessions
 from pinwatch.pool.pool import Pool
 from pinwatch.proxy import proxy
 from pinwatch.recording import Pin, Recorder
 from pinwatch.relay.database_connection import DatabaseConnection, Phase
 from pinwatch.sockets.loop import Loop
-from pinwatch.web import sessions
 
 DEFAULTS: Final = {"listen": "127.0.0.1:0", "http": None, "shutdown_grace": 0}
 LOOK: Final = 0.002  # seconds between looks at what the server still holds

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pinwatch.errors import PinwatchError
-from pinwatch.log import DEBUG, LEVELS, Log
+from pinwatch.observers.log import DEBUG, LEVELS, Log
 
 if TYPE_CHECKING:
     from pinwatch.config.model import Settings

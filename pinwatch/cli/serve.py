@@ -11,11 +11,11 @@ from pinwatch.cli.reloading import Reloading, level
 from pinwatch.cli.stopping import STOP_SIGNALS, stop_signals
 from pinwatch.config.model import Address, Settings
 from pinwatch.config.target import Target
-from pinwatch.eventlog import EventLog
-from pinwatch.history.pins import History
-from pinwatch.log import Log
 from pinwatch.metrics.route import metrics_route
 from pinwatch.metrics.tally import Tally
+from pinwatch.observers.event_log import EventLog
+from pinwatch.observers.log import Log
+from pinwatch.observers.pin_history import History
 from pinwatch.proxy.proxy import Proxy
 from pinwatch.web.app import app
 from pinwatch.web.control import control_routes

@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is quick
 
     from pinwatch.config.model import Address, Settings
     from pinwatch.config.target import Target
-    from pinwatch.eventlog import EventLog
+    from pinwatch.observers.event_log import EventLog
     from pinwatch.proxy.proxy import Proxy
 
 log = logging.getLogger("pinwatch")
@@ -202,7 +202,7 @@ def _run(settings: Settings, read: Callable[[], Settings]) -> int:
 
 
 def _event_log(settings: Settings) -> AbstractContextManager[EventLog | None]:
-    from pinwatch.eventlog import EventLog
+    from pinwatch.observers.event_log import EventLog
 
     if settings.event_log is None:
         return nullcontext()
@@ -225,7 +225,7 @@ def _target(settings: Settings) -> AbstractContextManager[Target]:
 
 def _set_up_log(level: str) -> None:
     """For what is not an event of the proxy; libraries only warn."""
-    logging.addLevelName(logging.WARNING, "WARN")  # as pinwatch.log has it
+    logging.addLevelName(logging.WARNING, "WARN")  # as pinwatch.observers.log has it
     logging.Formatter.converter = time.gmtime
     logging.basicConfig(
         format="%(asctime)s.%(msecs)03dZ [%(levelname)s] %(message)s",

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from pinwatch.history.pins import History
+from pinwatch.observers.pin_history import History
 from pinwatch.proxy.proxy import Proxy
 from pinwatch.web.docs import docs_route
 from pinwatch.web.effective import config_route

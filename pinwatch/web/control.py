@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from pinwatch.errors import FailoverError, FaultError, PinwatchError
-from pinwatch.history.told import Answer
+from pinwatch.observers.schemas import Answer
 from pinwatch.proxy import faults
 from pinwatch.proxy.proxy import Proxy
 from pinwatch.targets.group import Member

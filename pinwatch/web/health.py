@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pinwatch.errors import TargetError
-from pinwatch.history.told import Answer
+from pinwatch.observers.schemas import Answer
 from pinwatch.proxy.proxy import Proxy
 from pinwatch.web.operation import Error, Operation, told
 

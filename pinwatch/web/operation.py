@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from pinwatch.history.told import Answer
+from pinwatch.observers.schemas import Answer
 
 JSON: Final = "application/json"
 SLICE: Final = 100  # answers of a list that are told before the loop goes on

@@ -17,8 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pinwatch.history import pins, told
-from pinwatch.history.pins import History
+from pinwatch.observers import pin_history, schemas
+from pinwatch.observers.pin_history import History
 from pinwatch.pins.rules import CODES
 from pinwatch.web.operation import Operation, told_all
 
@@ -98,7 +98,7 @@ class PinQuery(Query):
     first: bool | None = None
     """Whether it pinned the session, and not one that was pinned already."""
 
-    def covers(self, pin: pins.Pin) -> bool:
+    def covers(self, pin: pin_history.Pin) -> bool:
         event, is_named = pin.event, _is_part if self.partial else _is
         return (
             self.rule in (None, event.rule)
@@ -124,10 +124,10 @@ def pins_route(history: History) -> Operation:
         """Pins, the newest first: the last 10,000, and all that are not over."""
         query, now = PinQuery.of(request), history.now()
         asked = (pin for pin in history.pins() if query.covers(pin))
-        return told_all(told.Pin.of(pin, now) for pin in islice(asked, query.limit))
+        return told_all(schemas.Pin.of(pin, now) for pin in islice(asked, query.limit))
 
     return Operation(
-        "/api/pins", api_pins, told.Pin, several=True, query=PinQuery, errors=(400,)
+        "/api/pins", api_pins, schemas.Pin, several=True, query=PinQuery, errors=(400,)
     )
 
 
@@ -136,12 +136,12 @@ def digests_route(history: History) -> Operation:
         """Pins by digest and rule; those first that pinned for longest."""
         query, now = Query.of(request), history.now()
         ranked = history.digests.ranked(now)[: query.limit]
-        return told_all(told.Digest.of(digest, now) for digest in ranked)
+        return told_all(schemas.Digest.of(digest, now) for digest in ranked)
 
     return Operation(
         "/api/digests",
         digests,
-        told.Digest,
+        schemas.Digest,
         several=True,
         query=Query,
         errors=(400,),

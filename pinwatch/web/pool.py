@@ -8,7 +8,7 @@ from typing import Literal, Self
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pinwatch.history.told import Answer
+from pinwatch.observers.schemas import Answer
 from pinwatch.pool.interfaces import Connection as Pooled
 from pinwatch.proxy.proxy import Proxy
 from pinwatch.relay.client_session import ClientSession

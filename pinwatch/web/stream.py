@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from pinwatch.history import pins, told
-from pinwatch.history.pins import History
+from pinwatch.observers import pin_history, schemas
+from pinwatch.observers.pin_history import History
 from pinwatch.web.operation import Operation
 
 MAX_READERS: Final = 100
@@ -80,10 +80,10 @@ class Feed:
         for reader in self.readers:
             reader.end()
 
-    def _publish(self, pin: pins.Pin) -> None:
+    def _publish(self, pin: pin_history.Pin) -> None:
         if self.readers:
             name = "pin" if pin.until is None else "unpin"
-            answer = told.Pin.of(pin, self.history.now())
+            answer = schemas.Pin.of(pin, self.history.now())
             text = event(name, answer.model_dump_json())
             for reader in self.readers:
                 reader.offer(text)
@@ -123,5 +123,5 @@ def stream_route(feed: Feed) -> Operation:
         return EventStream(feed)
 
     return Operation(
-        "/api/pins/stream", stream, told.Pin, errors=(503,), media_type=EVENT_STREAM
+        "/api/pins/stream", stream, schemas.Pin, errors=(503,), media_type=EVENT_STREAM
     )

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from pinwatch.history.pins import MAX_PINS
+from pinwatch.observers.pin_history import MAX_PINS
 from pinwatch.web.pins import PinQuery
 from pinwatch.web.stream import HEARTBEAT, MAX_READERS
 

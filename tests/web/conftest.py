@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import pytest
 from starlette.types import ASGIApp
 
-from pinwatch.history.pins import History
+from pinwatch.observers.pin_history import History
 from pinwatch.web.app import app
 from pinwatch.web.stream import Feed
 from tests.harness import PATIENCE, Postgres, Proxies

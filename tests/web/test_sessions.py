@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pinwatch.web.sessions import described
+from pinwatch.observers.sessions import described
 from pinwatch.wire.messages import COMMAND_COMPLETE
 from tests.harness import RunningProxy, eventually
 from tests.live.clients import Clients

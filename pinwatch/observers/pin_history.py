@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Final
 
 from pinwatch import events
-from pinwatch.history.digests import MAX_DIGESTS, Digest, Digests
+from pinwatch.observers.digests import MAX_DIGESTS, Digest, Digests
 
 MAX_PINS: Final = 10_000  # that are over; of the others a client has few
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from pinwatch import events
-from pinwatch.history import told
-from pinwatch.history.pins import History
+from pinwatch.observers import schemas as told
+from pinwatch.observers.pin_history import History
 from tests.pinned import AT, PIN, Clock
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 from pydantic import BaseModel, ConfigDict
 
 from pinwatch import events
-from pinwatch.history import digests, pins
+from pinwatch.observers import digests, pin_history
 
 EVENT: Final = tuple(field.name for field in fields(events.SessionPinned))
 
@@ -86,7 +86,7 @@ class Pin(Event):
     """How long the session was pinned from then on, or is so far."""
 
     @classmethod
-    def of(cls, pin: pins.Pin, now: float) -> Self:
+    def of(cls, pin: pin_history.Pin, now: float) -> Self:
         return cls(
             id=pin.id,
             until=pin.until,

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from pinwatch import events
-from pinwatch.log import DEBUG, INFO, LEVELS, WARN, Log, describe
+from pinwatch.observers.log import DEBUG, INFO, LEVELS, WARN, Log, describe
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678_900, UTC)
 PIN = events.SessionPinned(

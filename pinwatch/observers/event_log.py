@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from pinwatch.errors import SettingError
-from pinwatch.history import pins, told
+from pinwatch.observers import pin_history, schemas
 
 log = logging.getLogger("pinwatch")
 
@@ -52,7 +52,7 @@ class EventLog:
         self._writer.start()
         return self
 
-    def __call__(self, pin: pins.Pin) -> None:
+    def __call__(self, pin: pin_history.Pin) -> None:
         if pin.until is None:
             self._queue.handle(logging.makeLogRecord({"msg": pin}))
 
@@ -96,8 +96,8 @@ class _Writer(QueueListener):
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         pin = record.msg
-        assert isinstance(pin, pins.Pin)
-        return told.Pin.of(pin, pin.since).model_dump_json(exclude=NOT_YET)
+        assert isinstance(pin, pin_history.Pin)
+        return schemas.Pin.of(pin, pin.since).model_dump_json(exclude=NOT_YET)
 
 
 class _File(RotatingFileHandler):

@@ -12,8 +12,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from pinwatch.eventlog import NOT_YET, EventLog
-from pinwatch.history.pins import History
+from pinwatch.observers.event_log import NOT_YET, EventLog
+from pinwatch.observers.pin_history import History
 from tests.cli.command import Up, pinwatch, pinwatch_up
 from tests.harness import Postgres
 from tests.pinned import PIN
