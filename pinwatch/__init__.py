@@ -31,14 +31,14 @@ from typing import TYPE_CHECKING, Any
 from pinwatch.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from pinwatch.background import Proxy as Proxy
-    from pinwatch.fixture.case import PinwatchTestCase as PinwatchTestCase
+    from pinwatch.testing.background import Proxy as Proxy
+    from pinwatch.testing.plugin.case import PinwatchTestCase as PinwatchTestCase
 
 __all__ = ["PinwatchTestCase", "Proxy", "__version__"]
 
 _LATER = {
-    "PinwatchTestCase": "pinwatch.fixture.case",
-    "Proxy": "pinwatch.background",
+    "PinwatchTestCase": "pinwatch.testing.plugin.case",
+    "Proxy": "pinwatch.testing.background",
 }
 """Public names by the modules that have them, imported when somebody asks."""
 

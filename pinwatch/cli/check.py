@@ -18,9 +18,9 @@ from pinwatch.cli.asking import DEFAULT_URL, HttpSide, Token, Url
 from pinwatch.errors import SettingError
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
-    from pinwatch.fixture.baseline import Baseline
-    from pinwatch.fixture.record import Outcome, Record
-    from pinwatch.recording import Pin
+    from pinwatch.testing.plugin.baseline import Baseline
+    from pinwatch.testing.plugin.record import Outcome, Record
+    from pinwatch.testing.recorder import Pin
 
 PINS: Final = 1
 ANY_TEST: Final = "*"
@@ -57,9 +57,9 @@ def check(
 
     $ pinwatch check --baseline pins.json --update-baseline
     """
-    from pinwatch.fixture.annotations import annotations
-    from pinwatch.fixture.record import Outcome
-    from pinwatch.fixture.wording import explained
+    from pinwatch.testing.plugin.annotations import annotations
+    from pinwatch.testing.plugin.record import Outcome
+    from pinwatch.testing.plugin.wording import explained
 
     known = _baseline(baseline, update_baseline)
     pins = [_pin(told) for told in _fetch(HttpSide(url, token))]
@@ -78,7 +78,7 @@ def check(
 
 
 def _baseline(file: Path | None, update: bool) -> Baseline:
-    from pinwatch.fixture.baseline import Baseline
+    from pinwatch.testing.plugin.baseline import Baseline
 
     if file is None:
         if update:
@@ -100,8 +100,8 @@ def _fetch(side: HttpSide) -> list[dict[str, Any]]:
 def _pin(told: dict[str, Any]) -> Pin:
     """From the keys of an event; others may be there."""
     from pinwatch.events import SessionPinned
-    from pinwatch.origin.tagged import tagged
-    from pinwatch.recording import Pin
+    from pinwatch.testing.origin.tagged import tagged
+    from pinwatch.testing.recorder import Pin
 
     try:
         values = {field.name: told[field.name] for field in fields(SessionPinned)}
@@ -115,15 +115,15 @@ def _pin(told: dict[str, Any]) -> Pin:
 
 
 def _record(pin: Pin, known: Baseline, contested: Contested) -> Record:
-    from pinwatch.fixture.record import Record
-    from pinwatch.fixture.wording import log_line
+    from pinwatch.testing.plugin.record import Record
+    from pinwatch.testing.plugin.wording import log_line
 
     return Record.of(pin, "", _outcome(pin, known, contested), log_line(pin.event))
 
 
 def _outcome(pin: Pin, known: Baseline, contested: Contested) -> Outcome:
     """A pin has no test here: an entry for any will do."""
-    from pinwatch.fixture.record import Outcome
+    from pinwatch.testing.plugin.record import Outcome
 
     if pin.contested and contested is Contested.REPORT:
         return Outcome.CONTESTED
@@ -132,8 +132,8 @@ def _outcome(pin: Pin, known: Baseline, contested: Contested) -> Outcome:
 
 
 def _update(known: Baseline, records: list[Record], file: Path) -> None:
-    from pinwatch.fixture.baseline import Baseline, Entry
-    from pinwatch.fixture.record import Outcome
+    from pinwatch.testing.plugin.baseline import Baseline, Entry
+    from pinwatch.testing.plugin.record import Outcome
 
     new = [
         Entry(ANY_TEST, one.rule, one.digest)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pinwatch.fixture import options, plugin
+from pinwatch.testing.plugin import hooks as plugin
+from pinwatch.testing.plugin import options
 
 PAGE = (Path(__file__).parents[2] / "docs" / "fixture.md").read_text()
 

@@ -1,0 +1,65 @@
+"""unittest: test cases whose tests fail where they pin."""
+
+import unittest
+from typing import Any, ClassVar
+
+from pinwatch.errors import PinwatchError
+from pinwatch.testing.background import Proxy
+from pinwatch.testing.plugin import wording
+from pinwatch.testing.plugin.record import Outcome, Record
+from pinwatch.testing.recorder import known
+
+
+class PinwatchTestCase(unittest.TestCase):
+    """A TestCase with a proxy, ``self.pinwatch``, for as long as its class runs.
+
+    Its tests fail where they pin, after their own cleanups. ``pinwatch_allow`` are
+    rules that may; contested pins fail with ``pinwatch_contested = "fail"`` only.
+    """
+
+    pinwatch: ClassVar[Proxy]
+    pinwatch_target: ClassVar[str | None] = None
+    """The URL of the PostgreSQL behind the proxy; without one, an embedded one."""
+    pinwatch_settings: ClassVar[dict[str, Any]] = {}
+    pinwatch_allow: tuple[str, ...] = ()
+    pinwatch_contested: str = "report"
+    pinwatch_judges: ClassVar[bool] = True
+    """Whether it fails its tests by itself; with pytest --pinwatch the run does."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        __tracebackhide__ = True
+        super().setUpClass()
+        if cls.pinwatch_allow:
+            known(tuple(cls.pinwatch_allow))
+        proxy = Proxy(cls.pinwatch_target, **cls.pinwatch_settings)
+        try:
+            cls.pinwatch = cls.enterClassContext(proxy)
+        except PinwatchError as error:
+            raise error.with_traceback(None) from None
+
+    def run(
+        self, result: unittest.TestResult | None = None
+    ) -> unittest.TestResult | None:
+        # What is registered first is run last: cleanups may pin as well.
+        # A class that is skipped has no proxy.
+        if self.pinwatch_judges and hasattr(self, "pinwatch"):
+            self.addCleanup(self._pinwatch_judge, len(self.pinwatch.pins))
+        return super().run(result)
+
+    def _pinwatch_judge(self, start: int) -> None:
+        failing = [
+            Record.of(pin, self.id(), Outcome.FAILED, wording.log_line(pin.event))
+            for pin in self.pinwatch.pins[start:]
+            if not (pin.allowed or pin.rule in self.pinwatch_allow)
+            and (not pin.contested or self.pinwatch_contested == "fail")
+        ]
+        if failing:
+            self.fail(wording.failure(failing))
+
+
+def case_of(test: object) -> type[PinwatchTestCase] | None:
+    """The class of a test of pytest's, if it is one of these."""
+    found = getattr(test, "cls", None)
+    is_case = isinstance(found, type) and issubclass(found, PinwatchTestCase)
+    return found if is_case else None

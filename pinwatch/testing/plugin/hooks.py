@@ -1,0 +1,88 @@
+"""What pytest sees: options, the marker, and the fixtures.
+
+Inert until asked for: a run that has neither ``--pinwatch`` nor a test that uses
+``pinwatch_proxy`` imports nothing of the proxy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pinwatch.testing.plugin import options
+
+if TYPE_CHECKING:  # imported where they are used, so that a run without stays light
+    from pinwatch.testing.background import Proxy
+    from pinwatch.testing.plugin.recorded import Recorded
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    options.add(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", options.MARKER)
+    chosen = options.Options.of(config)
+    if chosen.on:
+        from pinwatch.testing.plugin.watch import Watch
+
+        config.pluginmanager.register(Watch(config, chosen), "pinwatch-watch")
+
+
+@pytest.fixture(scope="session")
+def pinwatch_target(pytestconfig: pytest.Config) -> str | None:
+    """The URL of the PostgreSQL behind the proxy; override it to give your own."""
+    return options.Options.of(pytestconfig).target
+
+
+@pytest.fixture(scope="session")
+def pinwatch_settings() -> dict[str, Any]:
+    """Settings of the proxy, such as max_connections; override it to give your own."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def pinwatch_proxy(
+    pytestconfig: pytest.Config,
+    pinwatch_target: str | None,
+    pinwatch_settings: dict[str, Any],
+) -> Iterator[Proxy]:
+    """A running pinwatch.Proxy: .url(driver), .dsn, .pins, .sessions(), .allow()."""
+    from pinwatch.testing.background import Proxy
+
+    swap = options.Options.of(pytestconfig).swap
+    with _started(Proxy(pinwatch_target, swap=swap, **pinwatch_settings)) as proxy:
+        watch = pytestconfig.pluginmanager.get_plugin("pinwatch-watch")
+        if watch is not None:
+            watch.begin(proxy)
+        yield proxy
+
+
+@contextmanager
+def _started(proxy: Proxy) -> Iterator[Proxy]:
+    """Why it cannot start is one sentence, without a traceback."""
+    from pinwatch.errors import PinwatchError
+
+    wrong = ""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(proxy)
+        except PinwatchError as error:
+            wrong = str(error)
+        if wrong:
+            pytest.fail(wrong, pytrace=False)
+        yield proxy
+
+
+@pytest.fixture
+def pinwatch_recorder(pinwatch_proxy: Proxy) -> Recorded:
+    """The pins of this test alone: .pins, .rules, and .clear().
+
+    With --pinwatch, a test that expects one has to allow it as well.
+    """
+    from pinwatch.testing.plugin.recorded import Recorded
+
+    return Recorded(pinwatch_proxy)

@@ -1,0 +1,76 @@
+"""The closing section in the terminal."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from textwrap import shorten
+
+from pinwatch.pins.carets import SHOWN, printable
+from pinwatch.testing.plugin.baseline import Entry
+from pinwatch.testing.plugin.record import Outcome
+from pinwatch.testing.plugin.report import Report
+from pinwatch.testing.plugin.wording import repeated, title
+
+MOST = 10  # tests that are listed
+NOTHING = (
+    "nothing went through pinwatch: no {}, whose url() is what the application has to "
+    "connect to"
+)
+
+
+def summary(report: Report, gone: list[Entry], updated: Path | None) -> Iterator[str]:
+    """updated is the baseline that was written, if one was."""
+    yield _pins(report)
+    if report.records:
+        yield f"by rule: {_counted(record.rule for record in report.records)}"
+        yield from _by_test(report)
+    yield from _contested(report)
+    if report.ratio is not None:
+        clients = _number(report.clients, "client")
+        connections = _number(report.connections, "database connection")
+        yield (
+            f"multiplexing ratio: {report.ratio:.1f} "
+            f"(at its most {clients}, {connections})"
+        )
+    for entry in gone:
+        done = "removed from" if updated else "no longer occurs, remove it from"
+        yield f"{done} the baseline: {entry.rule} in {entry.test}: {entry.digest}"
+    if updated:
+        yield f"the baseline was written: {updated}"
+
+
+def _pins(report: Report) -> str:
+    count = len(report.records)
+    if not report.asked:
+        return NOTHING.format("test used the fixture pinwatch_proxy")
+    if not report.clients:
+        return NOTHING.format("client connected to pinwatch_proxy")
+    if not count:
+        return "no pins"
+    outcomes = ", ".join(
+        f"{number} {outcome}" for outcome, number in report.outcomes().items() if number
+    )
+    return f"{_number(count, 'pin')}: {outcomes}"
+
+
+def _by_test(report: Report) -> Iterator[str]:
+    tests = Counter(record.test for record in report.records).most_common()
+    for test, count in tests[:MOST]:
+        yield f"by test: {count} in {test}"
+    if len(tests) > MOST:
+        yield f"by test: and {len(tests) - MOST} more tests"
+
+
+def _contested(report: Report) -> Iterator[str]:
+    contested = [one for one in report.records if one.outcome is Outcome.CONTESTED]
+    for same in repeated(contested):
+        statement = shorten(printable(same[0].statement), SHOWN, placeholder=" ...")
+        yield f"contested, {title(same)}: {statement}"
+
+
+def _counted(names: Iterable[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in Counter(names).most_common())
+
+
+def _number(count: int, name: str) -> str:
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"

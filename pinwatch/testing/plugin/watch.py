@@ -1,0 +1,182 @@
+"""Watches a run of pytest: judges each test's pins, and reports at the end.
+
+Under pytest-xdist each worker judges, and its reports carry the records to the process
+that the user started, which alone writes files.
+"""
+
+from collections.abc import Generator
+from typing import Any, Final
+
+import pytest
+
+from pinwatch.errors import SettingError
+from pinwatch.testing.background import Proxy
+from pinwatch.testing.plugin import wording
+from pinwatch.testing.plugin.annotations import annotations
+from pinwatch.testing.plugin.baseline import Baseline
+from pinwatch.testing.plugin.case import case_of
+from pinwatch.testing.plugin.judge import Exceptions, Judge
+from pinwatch.testing.plugin.options import Options
+from pinwatch.testing.plugin.record import Outcome, Record
+from pinwatch.testing.plugin.report import Report, write
+from pinwatch.testing.plugin.summary import summary
+from pinwatch.testing.recorder import Pin
+
+Result = Generator[None, Any, Any]
+LOAD: Final = "pinwatch"
+"""The key of what reports and workers carry."""
+
+
+class Watch:
+    """A plugin of one run."""
+
+    def __init__(self, config: pytest.Config, options: Options) -> None:
+        self.config = config
+        self.options = options
+        self.baseline = _baseline(options)
+        self.judge = Judge(options, self.baseline)
+        self.report = Report()
+        self._exceptions = Exceptions()
+        self._judged: dict[Proxy, int] = {}
+        """How many of its pins, of each proxy that the run used."""
+        self._fresh: list[Record] = []
+
+    def begin(self, proxy: Proxy) -> None:
+        """It has started, and the run uses it."""
+        self._judged.setdefault(proxy, 0)
+
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        self.report.asked |= fixturedef.argname == "pinwatch_proxy"
+
+    # One test.
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Result:
+        """pytest wants a test that was refused here to be set up nonetheless."""
+        __tracebackhide__ = True
+        self._exceptions = Exceptions()
+        case = case_of(item)
+        self.report.asked |= case is not None
+        result = yield
+        if case is not None:
+            case.pinwatch_judges = False
+            self.begin(case.pinwatch)
+        wrong = ""
+        try:
+            self._exceptions = Exceptions.of(item)
+        except SettingError as error:
+            wrong = str(error)
+        if wrong:
+            pytest.fail(f"{item.nodeid}: {wrong}", pytrace=False)
+        return result
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Result:
+        return (yield from self._judging(item, "call"))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Result:
+        return (yield from self._judging(item, "teardown"))
+
+    def _judging(self, item: pytest.Item, phase: str) -> Result:
+        """A failure of the test's own stays, and the pins are told beside it."""
+        try:
+            result = yield
+        except BaseException:
+            text = self._judge(item)
+            if text:
+                item.add_report_section(phase, "pinwatch", text)
+            raise
+        text = self._judge(item)
+        if text and getattr(item, "_excinfo", None):  # of unittest, which raises none
+            item.add_report_section(phase, "pinwatch", text)
+        elif text:
+            pytest.fail(text, pytrace=False)
+        return result
+
+    def _judge(self, item: pytest.Item) -> str:
+        """Why the test fails, of pins since the last time; or nothing."""
+        records = self.judge.judged(item.nodeid, self._pins(), self._exceptions)
+        self._fresh = records
+        failing = [one for one in records if one.outcome is Outcome.FAILED]
+        if len(failing) > self._exceptions.max_pins:
+            return wording.failure(failing, self._exceptions.max_pins)
+        self._fresh = [one.allowed() for one in records]
+        return ""
+
+    def _pins(self) -> list[Pin]:
+        """Those that were not judged yet; from now on they are."""
+        fresh: list[Pin] = []
+        for proxy, judged in self._judged.items():
+            pins = proxy.pins
+            fresh += pins[judged:]
+            self._judged[proxy] = len(pins)
+        return fresh
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """What skips, or was expected to fail, fails by no pin."""
+        report = yield
+        fresh, self._fresh = self._fresh, []
+        if report.skipped:
+            fresh = [record.allowed() for record in fresh]
+        properties = [("pinwatch", _property(record)) for record in fresh]
+        item.user_properties += properties
+        report.user_properties += properties
+        vars(report)[LOAD] = [record.to_json() for record in fresh]
+        return report
+
+    # The run.
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and not report.skipped:
+            self.report.tests.add(report.nodeid)
+        told = vars(report).get(LOAD, ())
+        self.report.records += [Record.from_json(record) for record in told]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """A worker of pytest-xdist has ended."""
+        self.report.count(*getattr(node, "workeroutput", {}).get(LOAD, (False, 0, 0)))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        recorders = [proxy.recorder for proxy in self._judged]
+        self.report.count(
+            self.report.asked,
+            max((one.clients.most for one in recorders), default=0),
+            max((one.connections.most for one in recorders), default=0),
+        )
+        worker = getattr(self.config, "workeroutput", None)
+        if worker is not None:
+            report = self.report
+            worker[LOAD] = (report.asked, report.clients, report.connections)
+        else:
+            write(self.report, self.options, self.baseline)
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter
+    ) -> None:
+        gone = self.report.gone(self.baseline)
+        updated = self.options.baseline if self.options.update_baseline else None
+        terminalreporter.section("pinwatch")
+        for line in summary(self.report, gone, updated):
+            terminalreporter.write_line(line)
+        for line in annotations(self.report.records):
+            terminalreporter.write_line(line)
+
+
+def _baseline(options: Options) -> Baseline:
+    file = options.baseline
+    if file is None or (options.update_baseline and not file.exists()):
+        return Baseline()
+    try:
+        return Baseline.read(file)
+    except SettingError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _property(record: Record) -> str:
+    return f"{record.outcome}, {wording.title([record])}: {record.statement}"

@@ -1,0 +1,144 @@
+"""unittest, by its own runner and by pytest's."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.harness import Postgres
+from tests.testing.plugin.conftest import Run
+
+SUITE = """
+import unittest
+import psycopg
+from pinwatch import PinwatchTestCase
+
+class TestShop(PinwatchTestCase):
+    pinwatch_target = {target!r}
+    pinwatch_allow = ("declare_cursor",)
+
+    def setUp(self):
+        self.connection = psycopg.connect(self.pinwatch.dsn, autocommit=True)
+        self.addCleanup(self.connection.close)
+
+    def test_pins(self):
+        self.connection.execute("LISTEN jobs")
+
+    def test_clean(self):
+        self.connection.execute("SELECT 1")
+
+    def test_contested(self):
+        self.connection.execute("SET LOCAL a.b = 1")
+
+    def test_allowed(self):
+        self.connection.execute("DECLARE c CURSOR WITH HOLD FOR SELECT 1")
+        with self.pinwatch.allow("listen"):
+            self.connection.execute("LISTEN jobs")
+
+    def test_pins_in_a_cleanup(self):
+        self.addCleanup(self.connection.execute, "LISTEN jobs")
+
+class TestStrict(TestShop):
+    pinwatch_contested = "fail"
+
+@unittest.skip("It is not wanted.")
+class TestSkipped(PinwatchTestCase):
+    def test_one(self):
+        pass
+"""
+
+
+@pytest.fixture
+def suite(postgres: Postgres, database: str) -> str:
+    return SUITE.format(target=postgres.endpoint(database).url())
+
+
+def test_by_unittest(suite: str, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_shop=suite)
+    command = [sys.executable, "-m", "unittest", "-v", "test_shop"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=pytester.path)
+    failed = [
+        line.removeprefix("FAIL: ").split(" ")[1].removeprefix("(test_shop.")[:-1]
+        for line in done.stderr.splitlines()
+        if line.startswith("FAIL: ")
+    ]
+    assert failed == [
+        "TestShop.test_pins",
+        "TestShop.test_pins_in_a_cleanup",
+        "TestStrict.test_contested",
+        "TestStrict.test_pins",
+        "TestStrict.test_pins_in_a_cleanup",
+    ]
+    assert done.stderr.splitlines()[-1] == "FAILED (failures=5, skipped=1)"
+    assert "listen: test_shop.py:14 in TestShop.test_pins\n" in done.stderr
+
+
+def test_by_pytest(suite: str, run: Run) -> None:
+    run(test_shop=suite).assert_outcomes(passed=5, failed=5, skipped=1)
+
+
+def test_by_pytest_with_the_option_the_run_judges(
+    suite: str, run: Run, pytester: pytest.Pytester
+) -> None:
+    options = ("--pinwatch", "--pinwatch-json=pins.json")
+    result = run(*options, test_shop=suite)
+    result.assert_outcomes(passed=5, failed=5, skipped=1)
+    result.stdout.fnmatch_lines(
+        [
+            "Behind RDS Proxy this pins its database connection: 1 pin.",
+            "listen: test_shop.py:14 in TestShop.test_pins",
+            "10 pins: 5 failed, 1 contested, 4 allowed",
+            "multiplexing ratio: *",
+        ]
+    )
+    told = json.loads((pytester.path / "pins.json").read_text())
+    failed = [pin["test"] for pin in told["pins"] if pin["outcome"] == "failed"]
+    assert sorted(failed) == [
+        "test_shop.py::TestShop::test_pins",
+        "test_shop.py::TestShop::test_pins_in_a_cleanup",
+        "test_shop.py::TestStrict::test_contested",
+        "test_shop.py::TestStrict::test_pins",
+        "test_shop.py::TestStrict::test_pins_in_a_cleanup",
+    ]
+
+
+def test_by_pytest_a_full_baseline_holds(suite: str, run: Run) -> None:
+    known = ("--pinwatch", "--pinwatch-baseline=known.json")
+    result = run(*known, "--pinwatch-update-baseline", test_shop=suite)
+    result.assert_outcomes(passed=10, skipped=1)
+    result = run(*known)
+    result.assert_outcomes(passed=10, skipped=1)
+    result.stdout.fnmatch_lines(["10 pins: 1 contested, 5 baseline, 4 allowed"])
+
+
+def test_by_pytest_a_failure_of_the_tests_own_stays(suite: str, run: Run) -> None:
+    wrong = suite.replace('"LISTEN jobs")\n', '"LISTEN jobs"); assert not 1\n', 1)
+    result = run("--pinwatch", "-k", "TestShop and test_pins", test_shop=wrong)
+    result.assert_outcomes(failed=2, deselected=9)
+    result.stdout.fnmatch_lines(
+        ["E *assert not 1", "*- Captured pinwatch call -*", "listen: *in *test_pins"]
+    )
+
+
+def test_rules_that_do_not_exist_are_an_error(suite: str, run: Run) -> None:
+    wrong = suite.replace("declare_cursor", "declare")
+    result = run(test_shop=wrong)
+    result.assert_outcomes(errors=10, skipped=1)
+    result.stdout.fnmatch_lines(["E *declare is not a rule: did you mean *"])
+
+
+def test_a_proxy_that_does_not_start_is_told_without_what_is_within(run: Run) -> None:
+    suite = """
+    from pinwatch import PinwatchTestCase
+
+    class TestIt(PinwatchTestCase):
+        pinwatch_target = "postgresql://127.0.0.1:1/nowhere"
+
+        def test_one(self):
+            pass
+    """
+    result = run("--pinwatch", test_it=suite)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["E *The target 127.0.0.1:1 cannot be used: *"])
+    assert len(result.outlines) < 30

@@ -1,0 +1,226 @@
+"""What a run leaves for programs: JSON, SARIF, JUnit properties, annotations."""
+
+import json
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema
+
+from pinwatch.testing.origin import Frame
+from pinwatch.testing.plugin.annotations import annotations
+from pinwatch.testing.plugin.record import Outcome, Record
+from pinwatch.testing.plugin.sarif import sarif
+from tests.testing.plugin.conftest import Run
+from tests.testing.plugin.suites import CONFTEST
+
+SUITE = """
+import pytest
+
+def listen(connection):
+    connection.execute("LISTEN jobs")
+
+def test_fails(connection):
+    listen(connection)
+
+@pytest.mark.pinwatch(allow=["listen"])
+def test_allowed(connection):
+    listen(connection)
+
+def test_contested(connection):
+    connection.execute("SET LOCAL a.b = 1")
+
+def test_clean(connection):
+    connection.execute("SELECT 1")
+"""
+
+
+def record(**chosen: Any) -> Record:
+    values: dict[str, Any] = {
+        "test": "tests/test_it.py::test_one",
+        "outcome": Outcome.FAILED,
+        "rule": "set",
+        "digest": "set a.b = $1",
+        "sql": "SET a.b = 1",
+        "statement": "SET a.b = 1",
+        "trigger": (0, 3),
+        "contested": "",
+        "advice": "Do not.",
+        "user": "app",
+        "database": "shop",
+        "application_name": "",
+        "reason": "SQL changed it.",
+        "first": True,
+        "log": "[WARN]",
+        "frames": (Frame("tests/test_it.py", 3, "test_one"), Frame("a/b.py", 7, "pay")),
+    }
+    return Record(**values | chosen)
+
+
+def valid(told: dict[str, Any]) -> dict[str, Any]:
+    """By models that were generated from the schema of SARIF 2.1.0."""
+    StaticAnalysisResultsFormatSarifVersion210JsonSchema.model_validate(told)
+    return told
+
+
+def test_json(run: Run, pytester: pytest.Pytester) -> None:
+    options = ("--pinwatch", "--pinwatch-json=out/pins.json")
+    run(*options, conftest=CONFTEST, test_it=SUITE)
+    told = json.loads((pytester.path / "out/pins.json").read_text())
+    pins = told.pop("pins")
+    assert told == {
+        "version": 1,
+        "pinwatch": told["pinwatch"],
+        "tests": 4,
+        "outcomes": {"failed": 1, "contested": 1, "baseline": 0, "allowed": 1},
+        "client_connections": 1,
+        "database_connections": 1,
+        "multiplexing_ratio": 1.0,
+        "gone": [],
+    }
+    assert [(pin["test"], pin["outcome"], pin["rule"]) for pin in pins] == [
+        ("test_it.py::test_fails", "failed", "listen"),
+        ("test_it.py::test_allowed", "allowed", "listen"),
+        ("test_it.py::test_contested", "contested", "set"),
+    ]
+    assert pins[0]["frames"] == [
+        {"file": "test_it.py", "line": 7, "function": "test_fails"},
+        {"file": "test_it.py", "line": 4, "function": "listen"},
+    ]
+    assert pins[0]["trigger"] == [0, 6]
+    assert "The client session was pinned" in pins[0]["log"]
+
+
+def test_sarif(run: Run, pytester: pytest.Pytester) -> None:
+    options = ("--pinwatch", "--pinwatch-sarif=pins.sarif")
+    run(*options, conftest=CONFTEST, test_it=SUITE)
+    told = valid(json.loads((pytester.path / "pins.sarif").read_text()))
+    (of_run,) = told["runs"]
+    assert [rule["id"] for rule in of_run["tool"]["driver"]["rules"]] == [
+        "listen",
+        "set",
+    ]
+    failed, allowed, contested = of_run["results"]
+    assert (failed["ruleId"], failed["ruleIndex"], failed["level"]) == (
+        "listen",
+        0,
+        "error",
+    )
+    (location,) = failed["locations"]
+    assert location["physicalLocation"] == {
+        "artifactLocation": {"uri": "test_it.py", "uriBaseId": "%SRCROOT%"},
+        "region": {"startLine": 4},
+    }
+    assert len(failed["stacks"][0]["frames"]) == 2
+    assert (allowed["level"], allowed["suppressions"]) == (
+        "note",
+        [{"kind": "inSource"}],
+    )
+    assert contested["level"] == "warning"
+    assert "Contested" not in failed["message"]["text"]
+
+
+def test_sarif_of_nothing() -> None:
+    assert valid(sarif([]))["runs"][0]["results"] == []
+
+
+def test_sarif_of_a_line_that_was_not_found() -> None:
+    (result,) = valid(sarif([record(frames=())]))["runs"][0]["results"]
+    assert result["locations"] == [
+        {
+            "logicalLocations": [
+                {
+                    "fullyQualifiedName": "tests/test_it.py::test_one",
+                    "kind": "function",
+                }
+            ]
+        }
+    ]
+    assert "stacks" not in result
+
+
+def test_sarif_of_a_function_alone() -> None:
+    (result,) = valid(sarif([record(frames=(Frame("", 0, "/orders"),))]))["runs"][0][
+        "results"
+    ]
+    (location,) = result["locations"]
+    assert [one["fullyQualifiedName"] for one in location.pop("logicalLocations")] == [
+        "/orders",
+        "tests/test_it.py::test_one",
+    ]
+    assert location == {}
+
+
+@pytest.mark.parametrize(
+    ("frame", "uri"),
+    [
+        (Frame("/srv/app a.py", 1, "f"), {"uri": "file:///srv/app%20a.py"}),
+        (Frame("app/a b.py", 0, ""), {"uri": "app/a%20b.py", "uriBaseId": "%SRCROOT%"}),
+    ],
+)
+def test_sarif_of_files(frame: Frame, uri: dict[str, str]) -> None:
+    (result,) = valid(sarif([record(frames=(frame,))]))["runs"][0]["results"]
+    physical = result["locations"][0]["physicalLocation"]
+    assert physical["artifactLocation"] == uri
+    assert ("region" in physical) == bool(frame.line)
+
+
+def test_a_record_survives_its_way_between_processes() -> None:
+    one = record()
+    assert Record.from_json(json.loads(json.dumps(one.to_json()))) == one
+
+
+def test_junit(run: Run, pytester: pytest.Pytester) -> None:
+    run("--pinwatch", "--junitxml=junit.xml", conftest=CONFTEST, test_it=SUITE)
+    cases = ElementTree.parse(pytester.path / "junit.xml").iter("testcase")
+    properties = {
+        case.attrib["name"]: [one.attrib["value"] for one in case.iter("property")]
+        for case in cases
+    }
+    assert properties == {
+        "test_fails": ["failed, listen: test_it.py:4 in listen: LISTEN jobs"],
+        "test_allowed": ["allowed, listen: test_it.py:4 in listen: LISTEN jobs"],
+        "test_contested": [
+            "contested, set: test_it.py:14 in test_contested: SET LOCAL a.b = 1"
+        ],
+        "test_clean": [],
+    }
+
+
+# GitHub's annotations.
+
+
+def test_annotations_are_for_github_only() -> None:
+    assert list(annotations([record()], {})) == []
+
+
+REST = "SET a.b = 1%0AFix: Do not.%0ATest: tests/test_it.py::test_one"
+
+
+def test_annotations(tmp_path: Path) -> None:
+    environment = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path)}
+    inside = Frame(f"{tmp_path}/app/a,b.py", 3, "pay")
+    records = [
+        record(frames=(inside,), statement="SET a =\n'100%'"),
+        record(frames=(inside,), statement="SET a =\n'100%'"),
+        record(outcome=Outcome.ALLOWED),
+        record(outcome=Outcome.CONTESTED, frames=()),
+        record(frames=(Frame("", 0, "/orders"),)),
+        record(frames=(Frame(f"{tmp_path}/a.js", 0, ""),)),
+    ]
+    assert list(annotations(records, environment)) == [
+        "::error title=RDS Proxy pins%3A set,file=app/a%2Cb.py,line=3::"
+        "SET a =%0A'100%25'%0AFix: Do not.%0ATest: tests/test_it.py::test_one",
+        f"::warning title=RDS Proxy pins%3A set::{REST}",
+        f"::error title=RDS Proxy pins%3A set::{REST}",
+        f"::error title=RDS Proxy pins%3A set,file=a.js::{REST}",
+    ]
+
+
+def test_annotations_in_a_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    result = run("--pinwatch", conftest=CONFTEST, test_it=SUITE)
+    result.stdout.fnmatch_lines(
+        ["::error title=RDS Proxy pins%3A listen,file=*test_it.py,line=4::LISTEN jobs*"]
+    )
