@@ -83,7 +83,11 @@ def _wanted() -> bool:
 
 
 def _compile(scratch: Path, target: Path) -> None:
-    """Compile the modules into target, as a wheel lays them out."""
+    """Compile the modules into target, as a wheel lays them out.
+
+    Raises RuntimeError for a module that has no source or was not compiled.
+    """
+    _check_sources()
     # Only a compiling build has these.
     from mypyc.build import mypycify
     from setuptools import Distribution, Extension
@@ -103,3 +107,18 @@ def _compile(scratch: Path, target: Path) -> None:
     command.build_lib = str(target)
     command.build_temp = str(scratch / "temporary")
     distribution.run_command("build_ext")
+    _check_compiled(target)
+
+
+def _check_sources() -> None:
+    missing = [path for path in (*COMPILED, *IN_C.values()) if not Path(path).exists()]
+    if missing:
+        raise RuntimeError(f"hatch_build.py lists missing files: {', '.join(missing)}")
+
+
+def _check_compiled(target: Path) -> None:
+    wanted = [path.removesuffix(".py") for path in COMPILED]
+    wanted += [name.replace(".", "/") for name in IN_C]
+    plain = [path for path in wanted if not list(target.glob(f"{path}.*.so"))]
+    if plain:
+        raise RuntimeError(f"These modules were not compiled: {', '.join(plain)}")
