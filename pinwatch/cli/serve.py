@@ -11,7 +11,7 @@ from pinwatch.cli.reloading import Reloading, level
 from pinwatch.cli.stopping import STOP_SIGNALS, stop_signals
 from pinwatch.config.model import Address, Settings
 from pinwatch.config.target import Target
-from pinwatch.metrics.route import metrics_route
+from pinwatch.metrics.exporter import metrics_route
 from pinwatch.metrics.tally import Tally
 from pinwatch.observers.event_log import EventLog
 from pinwatch.observers.log import Log

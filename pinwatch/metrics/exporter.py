@@ -1,11 +1,15 @@
-"""All metrics at once, as prometheus_client collects them.
+"""All metrics at once: as a collector for prometheus_client, and over HTTP.
 
-Does not know HTTP, nor which metrics there are.
+Does not know which metrics there are.
 """
 
 from collections.abc import Iterator
 
 from prometheus_client.core import Metric as Family
+from prometheus_client.exposition import choose_encoder
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from pinwatch.metrics import cloudwatch, own
 from pinwatch.metrics.reading import Measured, Reading
@@ -13,7 +17,7 @@ from pinwatch.metrics.tally import Tally
 
 
 class Exporter:
-    """A collector for prometheus_client; to be asked in the loop of the proxy."""
+    """A collector for prometheus_client; call it in the proxy's event loop."""
 
     def __init__(self, proxy: Measured, tally: Tally) -> None:
         self.proxy = proxy
@@ -26,3 +30,18 @@ class Exporter:
         self._hits = reading.verdict_hits = max(self._hits, reading.verdict_hits)
         for metric in (*cloudwatch.METRICS, *own.METRICS):
             yield metric.family(reading)
+
+
+def metrics_route(proxy: Measured, tally: Tally) -> Route:
+    exporter = Exporter(proxy, tally)
+
+    async def metrics(request: Request) -> Response:
+        """Return Prometheus's text format, or OpenMetrics if the client accepts it."""
+        accepted = ",".join(request.headers.getlist("accept"))
+        try:
+            encode, content_type = choose_encoder(accepted)
+        except TypeError:  # a version that is not a number
+            encode, content_type = choose_encoder("")
+        return Response(encode(exporter), headers={"Content-Type": content_type})
+
+    return Route("/metrics", metrics)

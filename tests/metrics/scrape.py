@@ -10,7 +10,7 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.openmetrics import parser
 from starlette.applications import Starlette
 
-from pinwatch.metrics.route import metrics_route
+from pinwatch.metrics.exporter import metrics_route
 from pinwatch.metrics.tally import Tally
 from tests.harness import PATIENCE, eventually
 from tests.live.clients import Clients

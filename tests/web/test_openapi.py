@@ -9,7 +9,7 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 from starlette.routing import Mount, Route
 
-from pinwatch.metrics.route import metrics_route
+from pinwatch.metrics.exporter import metrics_route
 from pinwatch.metrics.tally import Tally
 from pinwatch.observers.pin_history import History
 from pinwatch.web.app import app
