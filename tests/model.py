@@ -134,7 +134,7 @@ class Backend:
 
     @property
     def owes(self) -> bool:
-        """Replies are due, or will be without another request."""
+        """ReplyTracker are due, or will be without another request."""
         return self.copying or self.skipping or self.batch
 
     @property

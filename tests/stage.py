@@ -16,10 +16,10 @@ from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters, TargetCounters
 from pinwatch.errors import ClientError
 from pinwatch.pins.cache import VerdictCache
-from pinwatch.pool.interfaces import Key, Lender
+from pinwatch.pool.interfaces import ConnectionSource, Key
 from pinwatch.pool.pool import Pool
-from pinwatch.relay.client_session import ClientSession, Endpoint, Greeted
-from pinwatch.relay.client_startup import Guest
+from pinwatch.relay.client_session import CachedParameters, ClientSession, Endpoint
+from pinwatch.relay.client_startup import StartupClient
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.relay.parameters import Values
 from pinwatch.relay.statements import Registry
@@ -124,20 +124,26 @@ class Client:
         self.session.connection_lost(None)
 
 
-class Door(Endpoint):
+class StartupServices(Endpoint):
     """An endpoint without a socket."""
 
-    def __init__(self, lender: Lender) -> None:
+    def __init__(self, lender: ConnectionSource) -> None:
         self.name = "default"
         self.lender = lender
         self.counters = EndpointCounters()
-        self.greetings: dict[tuple[Key, Values], Greeted] = {}
+        self.parameter_cache: dict[tuple[Key, Values], CachedParameters] = {}
 
-    def greeting(self, key: Key, parameters: Values) -> Greeted | None:
-        return self.greetings.get((key, parameters))
+    def cached_parameters(
+        self, key: Key, parameters: Values
+    ) -> CachedParameters | None:
+        return self.parameter_cache.get((key, parameters))
 
-    def keep_greeting(self, key: Key, parameters: Values, told: Values) -> None:
-        self.greetings[key, parameters] = Greeted(key, told)
+    def cache_parameters(
+        self, key: Key, parameters: Values, reported_parameters: Values
+    ) -> None:
+        self.parameter_cache[key, parameters] = CachedParameters(
+            key, reported_parameters
+        )
 
 
 class Stage:
@@ -171,7 +177,7 @@ class Stage:
             self.clock,
             self.soon.append,
         )
-        self.door = Door(self.pool)
+        self.door = StartupServices(self.pool)
         self.on_open: Callable[[Server], None] = Server.greet
         self._number = 0
 
@@ -243,7 +249,7 @@ class Stage:
         self.events.append(event)
 
     def authenticate(
-        self, _guest: Guest, user: str, _encrypted: bool
+        self, _guest: StartupClient, user: str, _encrypted: bool
     ) -> Conversation | None:
         if user == "stranger":
             raise no_credentials(user)

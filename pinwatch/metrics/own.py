@@ -88,9 +88,9 @@ METRICS: Final = (
         "pinwatch_borrows_total",
         "counter",
         ("outcome",),
-        "Requests for a database connection, by outcome: at_once, waited, timed_out or "
+        "ClientStream for a database connection, by outcome: at_once, waited, timed_out or "
         "refused.",
-        "requests",
+        "stream",
         borrows,
     ),
     Metric(

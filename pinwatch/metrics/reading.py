@@ -107,7 +107,7 @@ class TargetReading:
             session = one.session
             self.connections += 1
             self.connections_with_tls += one.encryption is not None
-            self.in_transaction += one.responses.status != IDLE
+            self.in_transaction += one.stream.status != IDLE
             if isinstance(session, ClientSession):
                 self.pinned += session.pinning.pinned
 

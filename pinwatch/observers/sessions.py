@@ -102,9 +102,9 @@ def state(session: ClientSession) -> State:
     connection = session.connection
     if not isinstance(connection, DatabaseConnection):
         return "idle"
-    if session.requests.passing or not connection.replies.settled():
+    if session.stream.passing or not connection.replies.settled():
         return "active"
-    return BETWEEN[connection.responses.status]
+    return BETWEEN[connection.stream.status]
 
 
 def _text(name: bytes) -> str:

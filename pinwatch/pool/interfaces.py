@@ -21,13 +21,13 @@ Key = tuple[bytes, bytes]
 class Connection(metaclass=ABCMeta):
     """What the pool knows of a database connection."""
 
-    __slots__ = ("idle_since", "key", "opened_at", "shelf")
+    __slots__ = ("idle_since", "key", "opened_at", "idle_list")
 
     key: Key
     idle_since: float
     opened_at: float
 
-    shelf: "list[Connection] | None"
+    idle_list: "list[Connection] | None"
     """Those of its key that are idle in its pool; None before it is one of them, and
     once it is retired."""
 
@@ -45,17 +45,17 @@ class Connection(metaclass=ABCMeta):
 class Borrower(metaclass=ABCMeta):
     """What the pool knows of a client session."""
 
-    __slots__ = ("counters", "key", "pool", "shelf", "shelf_of", "wait")
+    __slots__ = ("counters", "key", "pool", "idle_list", "idle_list_pool", "wait")
 
     key: Key
     counters: EndpointCounters
 
-    shelf: list[Connection] | None
-    """Those of its key that are idle in the pool shelf_of, once there was one."""
+    idle_list: list[Connection] | None
+    """Those of its key that are idle in the pool idle_list_pool, once there was one."""
 
-    shelf_of: "Lender | None"
+    idle_list_pool: "ConnectionSource | None"
 
-    pool: "Lender"
+    pool: "ConnectionSource"
     """Where it waits, or whose connection it has."""
 
     wait: "Wait | None"
@@ -152,7 +152,7 @@ class Queue:
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Lender(metaclass=ABCMeta):
+class ConnectionSource(metaclass=ABCMeta):
     """A pool, or one that chooses among pools."""
 
     __slots__ = ()
@@ -165,15 +165,15 @@ class Lender(metaclass=ABCMeta):
         """The borrower is done with it."""
         raise RuntimeError("a connection was given back to who lends none")
 
-    def take_back(self, borrower: Borrower) -> None:  # noqa: B027 - most lend nothing
+    def cancel_borrow(self, borrower: Borrower) -> None:  # noqa: B027 - most lend nothing
         """The borrower waits no longer, nor comes again."""
 
 
-class _Nowhere(Lender):
+class _Nowhere(ConnectionSource):
     """Of a borrower that has asked for nothing yet."""
 
     def borrow(self, borrower: Borrower, patience: float = 0) -> Connection | None:
         return None
 
 
-NOWHERE: Final = _Nowhere()
+NO_POOL: Final = _Nowhere()

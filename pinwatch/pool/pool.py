@@ -17,13 +17,13 @@ from typing import Final
 from pinwatch.clock import Clock
 from pinwatch.errors import ClientError, borrow_timeout
 from pinwatch.events import PoolUsage
-from pinwatch.pool.interfaces import Borrower, Connection, Key, Lender, Queue
+from pinwatch.pool.interfaces import Borrower, Connection, ConnectionSource, Key, Queue
 
 UNUSED_AFTER: Final = 300.0  # seconds without use, from which max_idle holds
 MAX_AGE: Final = 24 * 3600.0  # seconds; an older connection is closed when idle
 
 
-class Pool(Lender):
+class Pool(ConnectionSource):
     """At most max_connections connections, lent one borrower at a time.
 
     open_connection starts to open one and is answered by ``opened`` or ``refused``.
@@ -97,8 +97,8 @@ class Pool(Lender):
         """
         borrower.pool = self
         if not self.waiting and not self.paused:
-            idle = borrower.shelf
-            if idle is None or borrower.shelf_of is not self:
+            idle = borrower.idle_list
+            if idle is None or borrower.idle_list_pool is not self:
                 idle = self._shelf(borrower)
             if idle and (not self.swap or self._other(borrower, idle)):
                 connection = idle.pop()
@@ -153,7 +153,7 @@ class Pool(Lender):
 
         A connection that was retired meanwhile goes to nobody.
         """
-        if connection.shelf is None:
+        if connection.idle_list is None:
             return
         if self._serving:
             self._returned.append(connection)
@@ -162,7 +162,7 @@ class Pool(Lender):
         else:
             self._store(connection)
 
-    def take_back(self, borrower: Borrower) -> None:
+    def cancel_borrow(self, borrower: Borrower) -> None:
         """The borrower waits no longer, nor comes again."""
         self._last.pop(borrower, None)
         if borrower in self.waiting:
@@ -328,22 +328,22 @@ class Pool(Lender):
 
     def _shelf(self, borrower: Borrower) -> list[Connection] | None:
         """Those that are idle for borrower; found once, and kept with it."""
-        shelf = self.idle.get(borrower.key)
-        borrower.shelf, borrower.shelf_of = shelf, self
-        return shelf
+        idle_list = self.idle.get(borrower.key)
+        borrower.idle_list, borrower.idle_list_pool = idle_list, self
+        return idle_list
 
     def _store(self, connection: Connection) -> None:
         connection.idle_since = self.now()
-        shelf = connection.shelf
-        if shelf is None:
-            shelf = connection.shelf = self.idle.setdefault(connection.key, [])
-        shelf.append(connection)
+        idle_list = connection.idle_list
+        if idle_list is None:
+            idle_list = connection.idle_list = self.idle.setdefault(connection.key, [])
+        idle_list.append(connection)
 
     def _remove(self, connection: Connection) -> None:
         self.open.discard(connection)
-        shelf, connection.shelf = connection.shelf, None
-        if shelf is not None and connection in shelf:
-            shelf.remove(connection)
+        idle_list, connection.idle_list = connection.idle_list, None
+        if idle_list is not None and connection in idle_list:
+            idle_list.remove(connection)
 
     def _end_opening(self, key: Key) -> None:
         self.opening[key] -= 1

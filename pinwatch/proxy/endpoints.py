@@ -11,28 +11,34 @@ from typing import Final
 from pinwatch.config.model import DEFAULT, Address, TargetRole
 from pinwatch.counters import EndpointCounters
 from pinwatch.errors import cannot_listen
-from pinwatch.pool.interfaces import Key, Lender
+from pinwatch.pool.interfaces import ConnectionSource, Key
 from pinwatch.relay import client_session
-from pinwatch.relay.client_session import ClientSession, Greeted
+from pinwatch.relay.client_session import CachedParameters, ClientSession
 from pinwatch.relay.parameters import APPLICATION_NAME, Values, nameless, plain_name
 from pinwatch.sockets.connect import Listener, listen
 from pinwatch.sockets.loop import running
 from pinwatch.targets.connections import reason
 
-MAX_GREETINGS: Final = 10_000
+MAX_CACHED_PARAMETERS: Final = 10_000
 
 
 class Endpoint(client_session.Endpoint):
     """One of a proxy; lender serves its clients until it is replaced."""
 
     def __init__(
-        self, name: str, role: TargetRole, lender: Lender, counters: EndpointCounters
+        self,
+        name: str,
+        role: TargetRole,
+        lender: ConnectionSource,
+        counters: EndpointCounters,
     ) -> None:
         self.name = name
         self.counters = counters
         self.role = role
         self.lender = lender
-        self._greetings: OrderedDict[tuple[Key, Values], Greeted] = OrderedDict()
+        self._cached_parameters: OrderedDict[tuple[Key, Values], CachedParameters] = (
+            OrderedDict()
+        )
         self._listener: Listener | None = None
 
     async def listen(
@@ -58,14 +64,22 @@ class Endpoint(client_session.Endpoint):
         if self._listener is not None:
             self._listener.close()
 
-    def greeting(self, key: Key, parameters: Values) -> Greeted | None:
-        found = self._greetings.get((key, nameless(parameters)))
+    def cached_parameters(
+        self, key: Key, parameters: Values
+    ) -> CachedParameters | None:
+        found = self._cached_parameters.get((key, nameless(parameters)))
         name = plain_name(parameters)
         if found is None or name is None:
             return found
-        return Greeted(found.key, found.told.changed(APPLICATION_NAME, name))
+        return CachedParameters(
+            found.key, found.reported_parameters.changed(APPLICATION_NAME, name)
+        )
 
-    def keep_greeting(self, key: Key, parameters: Values, told: Values) -> None:
-        self._greetings[key, nameless(parameters)] = Greeted(key, told)
-        if len(self._greetings) > MAX_GREETINGS:
-            self._greetings.popitem(last=False)
+    def cache_parameters(
+        self, key: Key, parameters: Values, reported_parameters: Values
+    ) -> None:
+        self._cached_parameters[key, nameless(parameters)] = CachedParameters(
+            key, reported_parameters
+        )
+        if len(self._cached_parameters) > MAX_CACHED_PARAMETERS:
+            self._cached_parameters.popitem(last=False)

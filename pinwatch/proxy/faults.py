@@ -12,7 +12,7 @@ from itertools import count
 from typing import Final, Literal, Protocol
 
 from pinwatch.errors import FaultError, borrow_timeout
-from pinwatch.pool.interfaces import Borrower, Connection, Lender
+from pinwatch.pool.interfaces import Borrower, Connection, ConnectionSource
 from pinwatch.pool.pool import Pool
 from pinwatch.proxy.endpoints import Endpoint
 from pinwatch.relay.database_connection import DatabaseConnection
@@ -45,7 +45,7 @@ class Fault:
         return self._borrows % self.every == 0
 
 
-class House(Protocol):
+class FaultTargets(Protocol):
     """The proxy."""
 
     endpoints: dict[str, Endpoint]
@@ -58,15 +58,15 @@ class House(Protocol):
 
     def time(self) -> float: ...
 
-    def lender(self, endpoint: Endpoint) -> Lender:
+    def lender(self, endpoint: Endpoint) -> ConnectionSource:
         """Who serves endpoint where there is no fault."""
 
 
 class Faults:
     """Those of one proxy; ``sweep`` ends what is over."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, targets: FaultTargets) -> None:
+        self.targets = targets
         self.on: dict[str, Fault] = {}
         self._numbers = count(1)
         self._next_kill: dict[str, float] = {}
@@ -86,16 +86,16 @@ class Faults:
             raise FaultError(f"There is a fault {name} already.")
         if kind == "latency" and not seconds:
             raise FaultError("latency needs seconds greater than 0.")
-        until = None if lasting is None else self.house.time() + lasting
+        until = None if lasting is None else self.targets.time() + lasting
         fault = Fault(name, kind, seconds, every, connections, until)
         if kind == "kill":
             self._kill(fault)
             if not seconds:
                 return fault
-            self._next_kill[name] = self.house.time() + seconds
+            self._next_kill[name] = self.targets.time() + seconds
         if kind == "pause":
             fault.happened = 1
-            for pool in self.house.pools:
+            for pool in self.targets.pools:
                 pool.pause()
         self.on[name] = fault
         self.put()
@@ -109,7 +109,7 @@ class Faults:
             raise FaultError(f"There is no fault {name}; on are: {there}.")
         self._next_kill.pop(name, None)
         if fault.kind == "pause":
-            for pool in self.house.pools:
+            for pool in self.targets.pools:
                 pool.resume()
         self.put()
         return fault
@@ -117,13 +117,13 @@ class Faults:
     def put(self) -> None:
         """Stand between endpoints and lenders, or do not."""
         between = any(one.kind in ("latency", "refuse") for one in self.on.values())
-        for endpoint in self.house.endpoints.values():
-            lender = self.house.lender(endpoint)
+        for endpoint in self.targets.endpoints.values():
+            lender = self.targets.lender(endpoint)
             endpoint.lender = Unreliable(self, lender) if between else lender
 
     def sweep(self) -> None:
         """What time alone brings."""
-        now = self.house.time()
+        now = self.targets.time()
         for fault in list(self.on.values()):
             if fault.until is not None and fault.until <= now:
                 self.remove(fault.name)
@@ -133,7 +133,7 @@ class Faults:
 
     def _kill(self, fault: Fault) -> None:
         """Of the writer's pool, borrowed ones first."""
-        pool = self.house.pool
+        pool = self.targets.pool
         borrowed = [*pool.borrowed]
         idle = [one for connections in pool.idle.values() for one in connections]
         random.shuffle(borrowed)
@@ -143,10 +143,10 @@ class Faults:
             fault.happened += 1
 
 
-class Unreliable(Lender):
+class Unreliable(ConnectionSource):
     """A lender that has faults."""
 
-    def __init__(self, faults: Faults, lender: Lender) -> None:
+    def __init__(self, faults: Faults, lender: ConnectionSource) -> None:
         self.faults = faults
         self.lender = lender
         self._delayed: dict[Borrower, asyncio.TimerHandle] = {}
@@ -189,7 +189,7 @@ class Unreliable(Lender):
         if connection is not None:
             borrower.lend(connection)
 
-    def take_back(self, borrower: Borrower) -> None:
+    def cancel_borrow(self, borrower: Borrower) -> None:
         delayed = self._delayed.pop(borrower, None)
         if delayed is not None:
             delayed.cancel()

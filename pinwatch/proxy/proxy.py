@@ -32,13 +32,13 @@ from pinwatch.errors import (
 )
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.profiles import PROFILES
-from pinwatch.pool.interfaces import Lender
+from pinwatch.pool.interfaces import ConnectionSource
 from pinwatch.pool.pool import Pool
 from pinwatch.proxy.admission import Admission
 from pinwatch.proxy.endpoints import Endpoint
 from pinwatch.proxy.faults import Faults
 from pinwatch.relay.client_session import ClientSession
-from pinwatch.relay.client_startup import Guest
+from pinwatch.relay.client_startup import StartupClient
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.relay.statements import Registry
 from pinwatch.sockets.loop import running
@@ -172,7 +172,7 @@ class Proxy:
         await endpoint.listen(entry.listen, self._accept)
         return endpoint
 
-    def lender(self, endpoint: Endpoint) -> Lender:
+    def lender(self, endpoint: Endpoint) -> ConnectionSource:
         return self.group if endpoint.role == "READ_ONLY" else self.pool
 
     @property
@@ -314,7 +314,7 @@ class Proxy:
                 log.exception("an observer failed on %r", event)
 
     def authenticate(
-        self, guest: Guest, user: str, encrypted: bool
+        self, guest: StartupClient, user: str, encrypted: bool
     ) -> Conversation | None:
         most = self.settings.max_client_connections
         if len(self.sessions) > most:
@@ -325,7 +325,7 @@ class Proxy:
         return self.admission.conversation(user, encrypted)
 
     async def _authenticate_later(
-        self, guest: Guest, user: str, encrypted: bool
+        self, guest: StartupClient, user: str, encrypted: bool
     ) -> None:
         await self.admission.refresh(everything=False)
         guest.prove(self.admission.conversation(user, encrypted))

@@ -2,7 +2,7 @@
 
 Owns the client's socket and the session's life: its startup, when it borrows a
 database connection and when it gives it back, its end. What it sends is read by
-``requests``. Does not know how connections are opened, nor what the server answers.
+``client_stream``. Does not know how connections are opened, nor what the server answers.
 """
 
 import ssl
@@ -24,12 +24,12 @@ from pinwatch.errors import (
     protocol_violation,
 )
 from pinwatch.pins.cache import VerdictCache
-from pinwatch.pool.interfaces import NOWHERE, Connection, Key, Lender
-from pinwatch.relay.client_startup import Door, Greeting
-from pinwatch.relay.client_stream import Requests
+from pinwatch.pool.interfaces import NO_POOL, Connection, ConnectionSource, Key
+from pinwatch.relay.client_startup import ClientStartup, StartupServices
+from pinwatch.relay.client_stream import ClientStream
 from pinwatch.relay.database_stream import Client
 from pinwatch.relay.interfaces import BorrowedConnection, Session
-from pinwatch.relay.parameters import NEUTRAL, Values, of_reading
+from pinwatch.relay.parameters import NO_PARAMETERS, Values, of_reading
 from pinwatch.relay.pin_state import Pinning
 from pinwatch.relay.prepared import ClientStatements
 from pinwatch.relay.statements import Registry
@@ -38,7 +38,7 @@ from pinwatch.tls.stream import EncryptedStream
 from pinwatch.wire import messages
 from pinwatch.wire.messages import IDLE
 
-LOGIN_PATIENCE: Final = 10.0
+LOGIN_BORROW_TIMEOUT: Final = 10.0
 """Seconds that a login may wait for what clients are told, if clients wait less."""
 MAX_INPUT: Final = 294_912
 """Bytes kept of a client that waits: a Parse with 65,535 types of parameters."""
@@ -49,26 +49,26 @@ IN_A_REQUEST: Final = (
 
 
 class Phase(Enum):
-    GREETING = "greeting"
+    STARTUP = "startup"
     LOGIN = "login"
     READY = "ready"
     CLOSED = "closed"
 
 
-GREETING: Final = Phase.GREETING
+STARTUP: Final = Phase.STARTUP
 LOGIN: Final = Phase.LOGIN
 READY: Final = Phase.READY
 CLOSED: Final = Phase.CLOSED
 
 
-class Greeted(NamedTuple):
+class CachedParameters(NamedTuple):
     """What clients with the same key and parameters are told.
 
     They all have this very key, which is found faster than one that is only equal.
     """
 
     key: Key
-    told: Values
+    reported_parameters: Values
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -80,18 +80,22 @@ class Endpoint(metaclass=ABCMeta):
     name: str
     counters: EndpointCounters
 
-    lender: Lender
+    lender: ConnectionSource
     """It may be another one at the next borrow."""
 
     @abstractmethod
-    def greeting(self, key: Key, parameters: Values) -> Greeted | None:
+    def cached_parameters(
+        self, key: Key, parameters: Values
+    ) -> CachedParameters | None:
         """Of a client with these parameters, if it was found out before."""
 
     @abstractmethod
-    def keep_greeting(self, key: Key, parameters: Values, told: Values) -> None: ...
+    def cache_parameters(
+        self, key: Key, parameters: Values, reported_parameters: Values
+    ) -> None: ...
 
 
-class House(Door, Protocol):
+class ProxyServices(StartupServices, Protocol):
     """What the proxy has for each of its sessions."""
 
     registry: Registry
@@ -130,8 +134,8 @@ class ClientSession(Session, Receiver):
         "connection",
         "encryption",
         "endpoint",
-        "greeting",
-        "house",
+        "startup",
+        "services",
         "number",
         "parameters",
         "phase",
@@ -142,28 +146,32 @@ class ClientSession(Session, Receiver):
         "write_paused",
     )
 
-    def __init__(self, number: int, house: House, endpoint: Endpoint) -> None:
-        statements = ClientStatements(house.registry)
+    def __init__(
+        self, number: int, services: ProxyServices, endpoint: Endpoint
+    ) -> None:
+        statements = ClientStatements(services.registry)
         self.number = number
-        self.house = house
-        self.clock = house.clock
-        self.connected_at = house.now()
+        self.services = services
+        self.clock = services.clock
+        self.connected_at = services.now()
         self.endpoint = endpoint
-        self.pool = NOWHERE
-        self.shelf = self.shelf_of = self.wait = None
-        self.phase: Phase = GREETING
+        self.pool = NO_POOL
+        self.idle_list = self.idle_list_pool = self.wait = None
+        self.phase: Phase = STARTUP
         self.key: Key = (b"", b"")
-        self.parameters = NEUTRAL
+        self.parameters = NO_PARAMETERS
         self.client = Client(statements)
         self.pinning = Pinning(self)
         self.counters = endpoint.counters
         self.traffic = self.counters.plain
-        self.requests = Requests(statements, house.verdicts, self.pinning, self.traffic)
-        self.asked_at = 0.0
-        self.connected = self.rested_at = self.clock.now
+        self.stream = ClientStream(
+            statements, services.verdicts, self.pinning, self.traffic
+        )
+        self.request_started_at = 0.0
+        self.connected = self.last_reply_at = self.clock.now
         self.connection: BorrowedConnection | None = None
         self.waiting = False
-        self.greeting: Greeting | None = Greeting(self, house)
+        self.startup: ClientStartup | None = ClientStartup(self, services)
         self.encryption: EncryptedStream | None = None
         self.reading_paused = False
         self.write_paused = False
@@ -176,7 +184,7 @@ class ClientSession(Session, Receiver):
     def connection_made(self, transport: Transport) -> None:
         self.transport = transport
         self.address = _address(transport.ends()[1])
-        self.house.observe(
+        self.services.observe(
             events.ClientConnected(self.number, self.address, self.endpoint.name)
         )
 
@@ -196,59 +204,59 @@ class ClientSession(Session, Receiver):
         try:
             if self.phase is READY:
                 self._receive(data)
-            elif self.phase is GREETING:
-                self._greet(data)
+            elif self.phase is STARTUP:
+                self._start_up(data)
             elif self.phase is LOGIN:
-                self.requests.input += data
+                self.stream.input += data
                 self._adjust_reading()
         except ProtocolViolation as violation:
             self.close(protocol_violation(str(violation)))
         except ClientError as error:
             self.close(error)
 
-    def _greet(self, data: bytes) -> None:
-        assert self.greeting is not None
-        self.greeting.receive(data)
+    def _start_up(self, data: bytes) -> None:
+        assert self.startup is not None
+        self.startup.receive(data)
 
     def prove(self, conversation: Conversation) -> None:
         """The way in which this client is to prove who it is is known at last."""
-        if self.phase is not GREETING or self.greeting is None:
+        if self.phase is not STARTUP or self.startup is None:
             return
         try:
-            self.greeting.prove(conversation)
+            self.startup.prove(conversation)
         except ClientError as error:
             self.close(error)
         self.receive(b"")
 
     def _receive(self, data: bytes) -> None:
-        requests = self.requests
+        stream = self.stream
         connection = self.connection
         self.traffic.received += len(data)
-        if not self.asked_at:
-            self.asked_at = self.clock.now
+        if not self.request_started_at:
+            self.request_started_at = self.clock.now
         if connection is None:
-            requests.input = requests.input + data if requests.input else data
+            stream.input = stream.input + data if stream.input else data
             if self.waiting or not self._opens() or not self._borrowed():
                 self._adjust_reading()
                 return
             data = b""
-        elif requests.held:
-            requests.input += data
+        elif stream.held:
+            stream.input += data
             self._adjust_reading()
             return
         self._forward(data)
 
     def _opens(self) -> bool:
         """Whether what came wants a connection now."""
-        requests = self.requests
-        if requests.begins():
+        stream = self.stream
+        if stream.begins():
             return True
-        answers = requests.opening()
+        answers = stream.opening()
         if answers:
             self.write(answers)
-        if requests.terminated:
+        if stream.terminated:
             self._leave(requested=True)
-        return requests.needs_connection()
+        return stream.needs_connection()
 
     def _borrowed(self, patience: float = 0) -> bool:
         """Whether the pool lends a connection now rather than later."""
@@ -261,19 +269,19 @@ class ClientSession(Session, Receiver):
 
     def _forward(self, data: bytes) -> None:
         """Send what came on to the server."""
-        connection, requests = self.connection, self.requests
+        connection, stream = self.connection, self.stream
         assert connection is not None
-        data = requests.forward(data, connection.responses)
+        data = stream.forward(data, connection.stream)
         sent = len(data)
         if sent:
             connection.counters.sent += sent
             connection.write(data)
             if not connection.replies.due:
                 connection.check()
-            elif not connection.asked_at:
-                connection.asked_at = self.asked_at
-        if requests.input:
-            if requests.terminated:
+            elif not connection.request_started_at:
+                connection.request_started_at = self.request_started_at
+        if stream.input:
+            if stream.terminated:
                 self._leave(requested=True)
             self._adjust_reading()
 
@@ -283,7 +291,7 @@ class ClientSession(Session, Receiver):
         """The pool has one at last."""
         self._take(connection)
         if self.phase is READY and self.connection is not None:
-            self.connection.asked_at = self.connection.since = self.clock.now
+            self.connection.request_started_at = self.connection.since = self.clock.now
             self.receive(b"")
             self._adjust_reading()
 
@@ -302,28 +310,30 @@ class ClientSession(Session, Receiver):
         if error is not None:
             self.close(ClientError(error.text, error.sqlstate))
         elif self.phase is LOGIN:
-            told = connection.responses.told
-            self.endpoint.keep_greeting(self.key, self.parameters, told)
+            reported = connection.stream.reported_parameters
+            self.endpoint.cache_parameters(self.key, self.parameters, reported)
             self._give_back()
-            self._welcome(told)
-        elif connection.responses.told is not self.client.told:
-            self._tell(connection.responses.told)
+            self._welcome(reported)
+        elif (
+            connection.stream.reported_parameters is not self.client.reported_parameters
+        ):
+            self._report_parameters(connection.stream.reported_parameters)
 
-    def _tell(self, values: Values) -> None:
+    def _report_parameters(self, values: Values) -> None:
         """What of the server's settings is not as the client was told last."""
-        for name, value in values.differing(self.client.told).items():
+        for name, value in values.differing(self.client.reported_parameters).items():
             self.write(messages.parameter_status(name, value))
-        self.client.told = values
+        self.client.reported_parameters = values
 
     def settled(self) -> None:
-        requests, connection = self.requests, self.connection
+        stream, connection = self.stream, self.connection
         if connection is None:
             return
         if self.pinning.pinned:
             if self.pinning.state.changes and connection.replies.settled():
-                self.pinning.transaction_ended(connection.responses)
+                self.pinning.transaction_ended(connection.stream)
             return
-        if requests.passing or requests.held:
+        if stream.passing or stream.held:
             return
         if connection.replies.settled() and not connection.cancelling:
             self._give_back()
@@ -337,13 +347,13 @@ class ClientSession(Session, Receiver):
         self.pool.give_back(connection)
 
     def answered(self) -> None:
-        self.requests.held = False
+        self.stream.held = False
         self.receive(b"")
         self._adjust_reading()
 
-    def connection_closed(self, told: bool) -> None:
+    def connection_closed(self, fatal_sent: bool) -> None:
         self.connection = None
-        if told:
+        if fatal_sent:
             self._end()
         else:
             self.close(connection_failure("The database connection was closed."))
@@ -358,11 +368,11 @@ class ClientSession(Session, Receiver):
             return 0
         if connection is not None and connection.replies.due:
             return 0
-        return now - (self.asked_at or self.rested_at)
+        return now - (self.request_started_at or self.last_reply_at)
 
     @property
     def application_name(self) -> str:
-        name = self.client.told.values.get(b"application_name", b"")
+        name = self.client.reported_parameters.values.get(b"application_name", b"")
         return name.decode("utf-8", "replace")
 
     @property
@@ -371,7 +381,7 @@ class ClientSession(Session, Receiver):
         connection = self.connection
         if connection is None:
             return self.waiting
-        return bool(self.requests.passing) or not connection.idle_outside_transaction
+        return bool(self.stream.passing) or not connection.idle_outside_transaction
 
     @property
     def pinned(self) -> bool:
@@ -387,18 +397,18 @@ class ClientSession(Session, Receiver):
     def refuse(self, error: ClientError) -> None:
         """No connection could be had for the request that waits."""
         self.waiting = False
-        self.house.borrow_failed(self, error)
+        self.services.borrow_failed(self, error)
         if self.phase is LOGIN:
-            self.close(self.house.login_refused(self, error))
+            self.close(self.services.login_refused(self, error))
         else:
-            self.write(self.requests.fail(error))
+            self.write(self.stream.fail(error))
             self.receive(b"")
 
     def close(self, error: ClientError) -> None:
         """Tell the client why, and end."""
         if self.phase is CLOSED:
             return
-        self.house.observe(
+        self.services.observe(
             events.ClientRefused(self.number, error.text, error.sqlstate, error.log)
         )
         self.write(messages.error_response(errors.FATAL, error.sqlstate, error.text))
@@ -421,23 +431,23 @@ class ClientSession(Session, Receiver):
             return
         self.phase = CLOSED
         self.waiting = False
-        self.pool.take_back(self)
+        self.pool.cancel_borrow(self)
         assert self.transport is not None
         if self.encryption is not None and not self.transport.is_closing():
             self.transport.write(self.encryption.end())
         self.transport.close()
         self.pinning.end()
-        self.house.observe(events.ClientClosed(self.number, requested))
-        self.house.ended(self)
+        self.services.observe(events.ClientClosed(self.number, requested))
+        self.services.ended(self)
 
     def eof_received(self) -> None:
-        if self.greeting is not None and self.greeting.begun:
+        if self.startup is not None and self.startup.begun:
             self.close(protocol_violation("incomplete startup packet"))
 
     def connection_lost(self, error: Exception | None) -> None:
         self._leave(requested=False)
         # What would keep itself alive in a circle, until garbage is collected.
-        self.greeting = self.encryption = None
+        self.startup = self.encryption = None
 
     # Backpressure.
 
@@ -457,7 +467,7 @@ class ClientSession(Session, Receiver):
     def _adjust_reading(self) -> None:
         """Read from the client only while there is room for what it sends."""
         connection, transport = self.connection, self.transport
-        pause = len(self.requests.input) > MAX_INPUT or (
+        pause = len(self.stream.input) > MAX_INPUT or (
             connection is not None and connection.write_paused
         )
         if pause is self.reading_paused or transport is None or transport.is_closing():
@@ -472,32 +482,35 @@ class ClientSession(Session, Receiver):
 
     def let_in(self, rest: bytes) -> None:
         self.phase = LOGIN
-        assert self.greeting is not None
-        self.key, self.parameters = self.greeting.key, self.greeting.parameters
-        self.greeting = None
+        assert self.startup is not None
+        self.key, self.parameters = self.startup.key, self.startup.parameters
+        self.startup = None
         self.client.statements.settings = of_reading(self.parameters)
-        self.requests.input = rest
-        greeted = self.endpoint.greeting(self.key, self.parameters)
-        if greeted is not None:
-            self.key = greeted.key
-            self._welcome(greeted.told)
+        self.stream.input = rest
+        cached = self.endpoint.cached_parameters(self.key, self.parameters)
+        if cached is not None:
+            self.key = cached.key
+            self._welcome(cached.reported_parameters)
         else:
-            self._borrowed(LOGIN_PATIENCE)
+            self._borrowed(LOGIN_BORROW_TIMEOUT)
 
-    def _welcome(self, told: Values) -> None:
-        self.client.told = told
-        greeting = [messages.parameter_status(*item) for item in told.values.items()]
-        key = self.house.backend_key(self)
+    def _welcome(self, reported_parameters: Values) -> None:
+        self.client.reported_parameters = reported_parameters
+        greeting = [
+            messages.parameter_status(*item)
+            for item in reported_parameters.values.items()
+        ]
+        key = self.services.backend_key(self)
         if key is not None:
             greeting.append(messages.backend_key_data(*key))
         greeting.append(messages.ready_for_query(IDLE))
         self.phase = READY
-        self.house.observe(
+        self.services.observe(
             events.ClientWelcomed(self.number, self.encryption is not None)
         )
-        self.house.welcomed(self)
+        self.services.welcomed(self)
         self.write(b"".join(greeting))
-        if self.requests.input:
+        if self.stream.input:
             self.receive(b"")
 
     def send_away(self) -> None:
@@ -507,7 +520,7 @@ class ClientSession(Session, Receiver):
 
     def encrypt(self, stream: EncryptedStream) -> None:
         self.encryption = stream
-        self.traffic = self.requests.traffic = self.counters.encrypted
+        self.traffic = self.stream.traffic = self.counters.encrypted
 
     def decrypt(self, data: bytes) -> None:
         assert self.encryption is not None

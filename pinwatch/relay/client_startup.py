@@ -37,7 +37,7 @@ class Phase(Enum):
     OVER = "over"
 
 
-class Door(Protocol):
+class StartupServices(Protocol):
     """What the proxy has for those who want in."""
 
     require_tls: bool
@@ -49,9 +49,9 @@ class Door(Protocol):
     def observe(self, event: events.Event) -> None: ...
 
     def authenticate(
-        self, guest: "Guest", user: str, encrypted: bool
+        self, client: "StartupClient", user: str, encrypted: bool
     ) -> Conversation | None:
-        """How user is to prove who it is; None if ``Guest.prove`` follows later.
+        """How user is to prove who it is; None if ``StartupClient.prove`` follows later.
 
         Raises ClientError for a client that is refused.
         """
@@ -60,7 +60,7 @@ class Door(Protocol):
         """Whether the request was sent on."""
 
 
-class Guest(Protocol):
+class StartupClient(Protocol):
     """The client, as its greeting sees it."""
 
     number: int
@@ -84,14 +84,14 @@ class Guest(Protocol):
         """The connection has served its purpose."""
 
 
-class Greeting:
+class ClientStartup:
     """One client's way in."""
 
     __slots__ = (
         "_conversation",
         "_direct",
-        "_door",
-        "_guest",
+        "_services",
+        "_client",
         "_input",
         "_received",
         "encryption",
@@ -103,9 +103,9 @@ class Greeting:
     key: Key
     parameters: Values
 
-    def __init__(self, guest: Guest, door: Door) -> None:
-        self._guest = guest
-        self._door = door
+    def __init__(self, client: StartupClient, services: StartupServices) -> None:
+        self._client = client
+        self._services = services
         self._input = b""
         self._received = 0
         self._direct = False
@@ -154,12 +154,14 @@ class Greeting:
         if isinstance(packet, SSLRequest):
             self._encrypt()
         elif isinstance(packet, GSSENCRequest):
-            self._guest.write(b"N")
+            self._client.write(b"N")
         elif isinstance(packet, CancelRequest):
-            forwarded = self._door.cancel(packet)
-            self._door.observe(events.CancelRequested(self._guest.number, forwarded))
+            forwarded = self._services.cancel(packet)
+            self._services.observe(
+                events.CancelRequested(self._client.number, forwarded)
+            )
             self.phase = Phase.OVER
-            self._guest.send_away()
+            self._client.send_away()
         else:
             self._start(packet)
         return True
@@ -167,25 +169,25 @@ class Greeting:
     def _encrypt(self) -> None:
         if self.encryption is not None:
             raise ProtocolViolation("an SSL request on an encrypted connection")
-        tls = self._door.tls
+        tls = self._services.tls
         if tls is None:
-            self._guest.write(b"N")
+            self._client.write(b"N")
             return
         if self._input:
             raise ProtocolViolation("received unencrypted data after SSL request")
-        self._guest.write(b"S")
+        self._client.write(b"S")
         self.encryption = EncryptedStream(tls.context, server_side=True)
-        self._guest.encrypt(self.encryption)
+        self._client.encrypt(self.encryption)
 
     def _encrypt_directly(self) -> bool:
-        tls = self._door.tls
+        tls = self._services.tls
         if tls is None:
             raise ProtocolViolation("a TLS handshake where a startup was expected")
         records, self._input = self._input, b""
         self._direct = True
         self.encryption = EncryptedStream(tls.context, server_side=True)
-        self._guest.encrypt(self.encryption)
-        self._guest.decrypt(records)
+        self._client.encrypt(self.encryption)
+        self._client.decrypt(records)
         return False
 
     def _check_alpn(self) -> None:
@@ -200,25 +202,25 @@ class Greeting:
         user, database, self.parameters = read_startup(packet.parameters)
         self.key = user, database
         encrypted = self.encryption is not None
-        self._door.observe(
+        self._services.observe(
             events.StartupReceived(
-                self._guest.number,
+                self._client.number,
                 self.user,
                 database.decode("utf-8", "replace"),
                 (3, packet.minor),
                 encrypted,
             )
         )
-        if self._door.require_tls and not encrypted:
+        if self._services.require_tls and not encrypted:
             raise AuthenticationFailed(refusals.TLS_REQUIRED, tls=False)
         if packet.minor or packet.protocol_options:
-            self._guest.write(
+            self._client.write(
                 messages.negotiate_protocol_version(
                     messages.PROTOCOL_3_0, packet.protocol_options
                 )
             )
         self.phase = Phase.AUTHENTICATION
-        conversation = self._door.authenticate(self._guest, self.user, encrypted)
+        conversation = self._services.authenticate(self._client, self.user, encrypted)
         if conversation is not None:
             self.prove(conversation)
 
@@ -250,9 +252,9 @@ class Greeting:
 
     def _converse(self, step: Callable[[], bytes]) -> None:
         try:
-            self._guest.write(step())
+            self._client.write(step())
         except StopIteration as end:
-            self._guest.write(end.value)
+            self._client.write(end.value)
             self.phase = Phase.OVER
             rest, self._input = self._input, b""
-            self._guest.let_in(rest)
+            self._client.let_in(rest)

@@ -17,7 +17,7 @@ from pinwatch.counters import Traffic
 from pinwatch.errors import ClientError, ProtocolViolation
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.verdict import Verdict, oversize, parse_message
-from pinwatch.relay.database_stream import Responses
+from pinwatch.relay.database_stream import DatabaseStream
 from pinwatch.relay.prepared import ClientStatements, Unsettled
 from pinwatch.wire.messages import (
     BIND,
@@ -48,15 +48,19 @@ NO_TYPES: Final = 3  # bytes, all 0: the end of a text, and the number of its ty
 MAX_NAMES: Final = 8_192  # bytes of a message in which its names must end
 MAX_SMALL: Final = 10_000  # the length of a CopyFail; at more the server hangs up
 KINDS: Final = frozenset(b"BCDEFHPQSXdcf")
-REFERRING: Final = bytes(kind in (PARSE, BIND, DESCRIBE, CLOSE) for kind in range(256))
+NAMES_A_STATEMENT: Final = bytes(
+    kind in (PARSE, BIND, DESCRIBE, CLOSE) for kind in range(256)
+)
 """1 for what names a prepared statement, or a portal."""
-OUTSIDE: Final = frozenset((COPY_DATA, COPY_DONE, COPY_FAIL, FLUSH))
+IGNORED_WHEN_IDLE: Final = frozenset((COPY_DATA, COPY_DONE, COPY_FAIL, FLUSH))
 """What the server ignores while it serves no request."""
 
-EMPTY: Final = frozenset((SYNC, FLUSH, COPY_DONE, TERMINATE))
+NO_BODY: Final = frozenset((SYNC, FLUSH, COPY_DONE, TERMINATE))
 """What has no body; in the middle of a batch the server skips what comes after one."""
 
-BEGINNING: Final = bytes(kind in KINDS - OUTSIDE - {TERMINATE} for kind in range(256))
+STARTS_REQUEST: Final = bytes(
+    kind in KINDS - IGNORED_WHEN_IDLE - {TERMINATE} for kind in range(256)
+)
 """1 for what the server answers, or what begins that which it answers."""
 
 Renamed = tuple[bytes, bytes]
@@ -80,7 +84,7 @@ class Judge(Protocol):
         """It was parsed, and has not run."""
 
 
-class Requests:
+class ClientStream:
     """The stream of one client."""
 
     __slots__ = (
@@ -123,7 +127,7 @@ class Requests:
         if self.dropping or self.failed_batch or end < 5:
             return False
         size = read_i32_be(data, 1)
-        return 4 <= size < end and BEGINNING[data[0]] == 1
+        return 4 <= size < end and STARTS_REQUEST[data[0]] == 1
 
     def opening(self) -> bytes:
         """What to answer at once; the input then begins with what needs a connection.
@@ -134,7 +138,7 @@ class Requests:
         at, end = self.dropping, len(data)
         while end - at > 4:
             kind, size = header(data, at)
-            if kind in EMPTY and size != 4:
+            if kind in NO_BODY and size != 4:
                 raise bad_length(size)
             if kind == TERMINATE:
                 self.terminated = True
@@ -142,7 +146,7 @@ class Requests:
             if kind == SYNC and self.failed_batch:
                 self.failed_batch = False
                 answers += ready_for_query(IDLE)
-            elif not (kind in OUTSIDE or self.failed_batch):
+            elif not (kind in IGNORED_WHEN_IDLE or self.failed_batch):
                 break
             at += size + 1
         self.dropping = max(at - end, 0)
@@ -171,13 +175,13 @@ class Requests:
     # With one.
 
     def forward(  # noqa: C901 - one pass, and a branch for each kind of message
-        self, data: bytes, responses: Responses
+        self, data: bytes, database: DatabaseStream
     ) -> bytes:
         """What goes to the server of the input and data; the rest is kept.
 
         Raises ProtocolViolation.
         """
-        replies = responses.replies
+        replies = database.replies
         if self.input:
             data = self.input + data if data else self.input
             self.input = b""
@@ -195,7 +199,7 @@ class Requests:
                 if following > end and (size <= MAX_QUERY or end - at < SHOWN):
                     break
                 try:
-                    before = self._query(data, at, following, responses)
+                    before = self._query(data, at, following, database)
                 except Unsettled:
                     self.held = True
                     break
@@ -211,9 +215,9 @@ class Requests:
             elif kind == EXECUTE:
                 replies.batch()
                 self.traffic.statements += 1
-            elif REFERRING[kind]:
+            elif NAMES_A_STATEMENT[kind]:
                 try:
-                    change = self._refer(kind, data, at, following, responses)
+                    change = self._refer(kind, data, at, following, database)
                 except Incomplete:
                     break
                 except Unsettled:
@@ -252,10 +256,10 @@ class Requests:
         return changed.getvalue()
 
     def _query(
-        self, data: bytes, at: i64, following: i64, responses: Responses
+        self, data: bytes, at: i64, following: i64, database: DatabaseStream
     ) -> bytes:
         """A Query, the whole of it unless it is too long; what goes before it."""
-        replies, before = responses.replies, b""
+        replies, before = database.replies, b""
         if following - at > MAX_QUERY + 1:
             if replies.counting:
                 self.judge.ran(oversize(data[at + 5 : min(len(data), following - 1)]))
@@ -263,8 +267,8 @@ class Requests:
             sql = data[at + 5 : following - 1] if following - at > 5 else b""
             verdict = self.verdicts.look(sql)
             if verdict is not None and replies.counting:
-                before = self._run(verdict, responses)
-        statements, server = self.statements, responses.statements
+                before = self._run(verdict, database)
+        statements, server = self.statements, database.statements
         if statements.unnamed is not None or server.unnamed is not None:
             statements.queried(server, replies)
         replies.query()
@@ -272,29 +276,29 @@ class Requests:
         self.traffic.statements += 1
         return before
 
-    def _run(self, verdict: Verdict, responses: Responses) -> bytes:
+    def _run(self, verdict: Verdict, database: DatabaseStream) -> bytes:
         """A text that there is something to say of; what goes before its Query."""
-        replies, named = responses.replies, self.statements.named
+        replies, named = database.replies, self.statements.named
         before = b""
         if any(name in named for name in verdict.names) and not replies.in_request():
             if replies.due:
                 raise Unsettled
-            before = responses.slip_in(self.statements.release(verdict.names, None))
-        self._ran(verdict, responses)
+            before = database.hidden_batch(self.statements.release(verdict.names, None))
+        self._ran(verdict, database)
         return before
 
     def _ran(
-        self, verdict: Verdict, responses: Responses, prepared: bool = False
+        self, verdict: Verdict, database: DatabaseStream, prepared: bool = False
     ) -> None:
         self.judge.ran(verdict, prepared)
         if verdict.drops_statements:
-            responses.replies.drops_statements()
+            database.replies.drops_statements()
 
     def _refer(
-        self, kind: i64, data: bytes, at: i64, following: i64, responses: Responses
+        self, kind: i64, data: bytes, at: i64, following: i64, database: DatabaseStream
     ) -> Change | None:
         """A message that names a prepared statement, or a portal."""
-        replies, server = responses.replies, responses.statements
+        replies, server = database.replies, database.statements
         name_at: i64 = at + 5
         if kind == BIND:
             name_at = string_end(data, name_at, at, following)
@@ -308,7 +312,7 @@ class Requests:
         name_end = string_end(data, name_at, at, following)
         name = data[name_at : name_end - 1] if name_end - name_at > 1 else b""
         if kind == PARSE:
-            change = self._parse(name, data, name_end, following, responses)
+            change = self._parse(name, data, name_end, following, database)
         elif kind == CLOSE:
             change = self.statements.close(name, server, replies)
         else:
@@ -317,7 +321,7 @@ class Requests:
             if kind == BIND:
                 verdict = self.statements.verdict(name, named)
                 if verdict is not None and replies.counting:
-                    change = self._bind(name, change, verdict, responses)
+                    change = self._bind(name, change, verdict, database)
         if change is None:
             return None
         before, new_name = change
@@ -329,12 +333,12 @@ class Requests:
         data: bytes,
         text_at: i64,
         following: i64,
-        responses: Responses,
+        database: DatabaseStream,
     ) -> Renamed | None:
         definition = data[text_at:following] if following <= len(data) else b""
         if definition and definition == self.verdicts.latest_definition:
-            return self._prepare(name, definition, None, responses)
-        replies, server = responses.replies, responses.statements
+            return self._prepare(name, definition, None, database)
+        replies, server = database.replies, database.statements
         limit = min(following, text_at + MAX_STATEMENT + 1)
         sql = text(data, text_at, limit, following)
         if sql is None:
@@ -347,7 +351,7 @@ class Requests:
         if following > len(data):
             raise Incomplete
         verdict = self.verdicts.look_at_parse(sql, definition)
-        change = self._prepare(name, definition, verdict, responses)
+        change = self._prepare(name, definition, verdict, database)
         if replies.counting:
             if self.verdicts.parse_pins:
                 self.judge.ran(parse_message(sql.decode("utf-8", "replace")))
@@ -360,9 +364,9 @@ class Requests:
         name: bytes,
         definition: bytes,
         verdict: Verdict | None,
-        responses: Responses,
+        database: DatabaseStream,
     ) -> Renamed | None:
-        replies, server = responses.replies, responses.statements
+        replies, server = database.replies, database.statements
         self.traffic.parses += 1
         if name:
             return self.statements.parse(name, definition, verdict, server, replies)
@@ -374,11 +378,11 @@ class Requests:
         name: bytes,
         change: Renamed | None,
         verdict: Verdict,
-        responses: Responses,
+        database: DatabaseStream,
     ) -> Renamed | None:
         """Bind to a statement of which there is something to say."""
-        released = self.statements.release(verdict.names, responses.replies)
-        self._ran(verdict, responses, prepared=True)
+        released = self.statements.release(verdict.names, database.replies)
+        self._ran(verdict, database, prepared=True)
         if not released:
             return change
         before, new_name = change or (b"", name)

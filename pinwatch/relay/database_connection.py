@@ -1,7 +1,7 @@
 """One connection to the target: its socket, its login, its end.
 
 Owns the way from a login to a close. What the server sends is told apart by
-``responses``; what belongs to the session that borrows the connection is written to
+``database_stream``; what belongs to the session that borrows the connection is written to
 it. Does not know what clients send.
 """
 
@@ -16,10 +16,16 @@ from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters, Histogram, TargetCounters
 from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
 from pinwatch.pool.interfaces import Key
-from pinwatch.relay.database_startup import Encryption, Introduction, Welcome
-from pinwatch.relay.database_stream import Responses, Row
+from pinwatch.relay.database_startup import DatabaseStartup, Encryption, LoginResult
+from pinwatch.relay.database_stream import DatabaseStream, Row
 from pinwatch.relay.interfaces import BorrowedConnection, Session
-from pinwatch.relay.parameters import NEUTRAL, NO_INIT_QUERY, InitQuery, Values, switch
+from pinwatch.relay.parameters import (
+    NO_INIT_QUERY,
+    NO_PARAMETERS,
+    InitQuery,
+    Values,
+    switch,
+)
 from pinwatch.relay.statements import Registry
 from pinwatch.sockets.transport import Receiver, Transport
 from pinwatch.tls.stream import EncryptedStream, failure
@@ -39,7 +45,7 @@ class Phase(Enum):
 
 
 CLOSING: Final = Phase.CLOSING
-NOBODYS: Final = Histogram()  # until there is somebody
+NO_LATENCIES: Final = Histogram()  # until there is somebody
 
 
 class Owner(Protocol):
@@ -106,25 +112,29 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.key = key
         self.owner = owner
         self.clock = owner.clock
-        self.introduction: Introduction | None = Introduction(
+        self.introduction: DatabaseStartup | None = DatabaseStartup(
             self, key, password, encryption
         )
         self.encryption: EncryptedStream | None = None
         self.phase = Phase.CONNECTING
         self.session: Session | None = None
-        self.responses = Responses(registry, max_statements, NEUTRAL, owner.counters)
-        self.replies = self.responses.replies
-        self.statements = self.responses.statements
+        self.stream = DatabaseStream(
+            registry, max_statements, NO_PARAMETERS, owner.counters
+        )
+        self.replies = self.stream.replies
+        self.statements = self.stream.statements
         self.backend_key: tuple[int, bytes] | None = None
         self.idle_since = 0.0
-        self.shelf = None
+        self.idle_list = None
         self.opened_at = 0.0
         self.init_query = init_query
         self.counters = owner.counters
         self.target = owner.name
         self.measured: EndpointCounters | None = None  # whose latencies follow
-        self.latencies = NOBODYS
-        self.asked_at = 0.0  # when it was sent what it has not answered; 0 is nothing
+        self.latencies = NO_LATENCIES
+        self.request_started_at = (
+            0.0  # when it was sent what it has not answered; 0 is nothing
+        )
         self.since = self.clock.now  # that it is opening, borrowed or closing
         self.borrows = 0
         self.cancelling = 0  # cancel requests that the server may not have read yet
@@ -150,15 +160,15 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         assert transport is not None
         transport.write(data if encryption is None else encryption.encrypt(data))
 
-    def let_in(self, welcome: Welcome) -> None:
+    def let_in(self, welcome: LoginResult) -> None:
         self.introduction = None
         self.phase = Phase.READY
         self.backend_key = welcome.key
-        self.responses.told = welcome.told
-        self.responses.status = welcome.status
+        self.stream.reported_parameters = welcome.reported_parameters
+        self.stream.status = welcome.status
         self.owner.opened(self)
 
-    def _introduce(self, introduction: Introduction, data: bytes) -> bytes:
+    def _introduce(self, introduction: DatabaseStartup, data: bytes) -> bytes:
         """What came after the login."""
         try:
             return introduction.receive(data)
@@ -173,8 +183,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
     @property
     def idle_outside_transaction(self) -> bool:
         """Nothing is due, and the server is in no transaction."""
-        responses = self.responses
-        return responses.status == IDLE and self.replies.settled()
+        stream = self.stream
+        return stream.status == IDLE and self.replies.settled()
 
     @property
     def pinned_by(self) -> str | None:
@@ -182,15 +192,15 @@ class DatabaseConnection(BorrowedConnection, Receiver):
 
     def lent(self, session: Session, parameters: Values) -> bool:
         self.session = session
-        self.since = session.asked_at or self.clock.now
+        self.since = session.request_started_at or self.clock.now
         self.borrows += 1
-        responses = self.responses
-        before = responses.parameters
+        stream = self.stream
+        before = stream.parameters
         if before is parameters:
             return True
-        responses.parameters = parameters
+        stream.parameters = parameters
         self.write(
-            responses.ask(
+            stream.ask(
                 switch(before, parameters, self.init_query), self._parameters_set
             )
         )
@@ -198,7 +208,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
 
     def _parameters_set(self, _row: Row, error: ClientError | None) -> None:
         if error is not None:
-            self.responses.parameters = None
+            self.stream.parameters = None
         if self.session is not None:
             self.session.prepared(error)
 
@@ -209,14 +219,14 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.session = None
         self.phase = Phase.RESETTING
         self.resume_reading()
-        self.write(self.responses.ask(b"DISCARD ALL", self._reset_done))
+        self.write(self.stream.ask(b"DISCARD ALL", self._reset_done))
 
     def _reset_done(self, _row: Row, error: ClientError | None) -> None:
         if error is not None:
             self.close(f"The session reset failed: {error.text}")
             return
         self.statements.held.clear()
-        self.responses.parameters = NEUTRAL
+        self.stream.parameters = NO_PARAMETERS
         if self.init_query.sql:
             self.initialise(self._reset_initialised)
         else:
@@ -232,11 +242,11 @@ class DatabaseConnection(BorrowedConnection, Receiver):
     def initialise(self, done: Callable[[ClientError | None], None]) -> None:
         """Run the init query; done gets its error, if there is one. Only while idle."""
         sql = self.init_query.sql
-        self.write(self.responses.ask(sql, lambda _row, error: done(error)))
+        self.write(self.stream.ask(sql, lambda _row, error: done(error)))
 
     def ask(self, sql: bytes, answer: Callable[[Row], None]) -> None:
         """Run sql for the proxy; answer gets its last row. Only while idle."""
-        self.write(self.responses.ask(sql, lambda row, _error: answer(row)))
+        self.write(self.stream.ask(sql, lambda row, _error: answer(row)))
 
     # What the server sends.
 
@@ -262,36 +272,36 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         return plain
 
     def _receive(self, data: bytes) -> None:
-        responses, session = self.responses, self.session
+        stream, session = self.stream, self.session
         if session is None:
-            responses.receive(data, None)
-            if responses.fatal is not None:
+            stream.receive(data, None)
+            if stream.fatal is not None:
                 self.owner.kill(self, self.reason)
         else:
             self.counters.received += len(data)
-            data = responses.receive(data, session.client)
+            data = stream.receive(data, session.client)
             sent = len(data)
             if sent:
                 session.traffic.sent += sent
                 session.write(data)
-        if responses.done:
-            responses.give_answer()
+        if stream.done:
+            stream.give_answer()
         self.check()
-        if session is not None and session.requests.held:
+        if session is not None and session.stream.held:
             session.answered()
 
     def check(self) -> None:
         """Tell the session when all that it asked for is answered."""
-        responses, replies, session = self.responses, self.replies, self.session
+        stream, replies, session = self.stream, self.replies, self.session
         if replies.due:
             return
-        if self.asked_at:
+        if self.request_started_at:
             self._note_latency()
-        if responses.status != IDLE or session is None:
+        if stream.status != IDLE or session is None:
             return
-        if responses.partial or responses.passing:
+        if stream.partial or stream.passing:
             return
-        if replies.uncertain or replies.spoilt:
+        if replies.needs_fence or replies.needs_reset_query:
             self._clear_up(session)
         else:
             session.settled()
@@ -301,13 +311,13 @@ class DatabaseConnection(BorrowedConnection, Receiver):
 
         Where two such things came together, the session keeps the connection.
         """
-        responses, replies = self.responses, self.replies
-        if replies.in_request() or session.requests.passing:
+        stream, replies = self.stream, self.replies
+        if replies.in_request() or session.stream.passing:
             return
-        if not replies.spoilt:
-            self.write(responses.fence(keep=session.pinned))
-        elif not replies.uncertain:
-            self.write(responses.clear())
+        if not replies.needs_reset_query:
+            self.write(stream.fence(keep=session.pinned))
+        elif not replies.needs_fence:
+            self.write(stream.clear())
 
     def _note_latency(self) -> None:
         now, session = self.clock.now, self.session
@@ -316,11 +326,11 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             if counters is not self.measured:
                 self.measured = counters
                 self.latencies = counters.of_database(self.target)
-            self.latencies.observe(now - self.asked_at)
-            counters.query_latency.observe(now - session.asked_at)
-            session.asked_at = 0.0
-            session.rested_at = now
-        self.asked_at = 0.0
+            self.latencies.observe(now - self.request_started_at)
+            counters.query_latency.observe(now - session.request_started_at)
+            session.request_started_at = 0.0
+            session.last_reply_at = now
+        self.request_started_at = 0.0
 
     def cancel(self) -> None:
         """Ask the server to stop what it runs."""
@@ -357,7 +367,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
     def connection_lost(self, error: Exception | None) -> None:
         before, self.phase = self.phase, Phase.CLOSED
         session, self.session = self.session, None
-        fatal = self.responses.fatal
+        fatal = self.stream.fatal
         if before in (Phase.CONNECTING, Phase.AUTHENTICATION):
             self.owner.failed(self, connection_failure(self.reason))
         elif before is not Phase.CLOSED:
@@ -365,7 +375,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
                 self.reason = f"The database ended it: {fatal.text}"
             self.owner.closed(self, self.reason)
         if session is not None:
-            session.connection_closed(self.responses.fatal_told)
+            session.connection_closed(self.stream.fatal_sent)
 
     def ends(self) -> tuple[str, str]:
         """Its addresses: the proxy's end, the database's end."""

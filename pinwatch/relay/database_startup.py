@@ -12,7 +12,7 @@ from pinwatch.auth.database import LoginRefused, login
 from pinwatch.errors import ClientError, ProtocolViolation
 from pinwatch.pool.interfaces import Key
 from pinwatch.relay.database_stream import client_error
-from pinwatch.relay.parameters import NEUTRAL, Values
+from pinwatch.relay.parameters import NO_PARAMETERS, Values
 from pinwatch.tls.certificates import channel_binding
 from pinwatch.tls.stream import EncryptedStream
 from pinwatch.wire import messages
@@ -40,15 +40,15 @@ class Encryption:
 
 
 @dataclass(frozen=True, slots=True)
-class Welcome:
+class LoginResult:
     """What the server said when it let the proxy in; key is process and secret."""
 
-    told: Values
+    reported_parameters: Values
     key: tuple[int, bytes] | None
     status: int
 
 
-class Visitor(Protocol):
+class StartupConnection(Protocol):
     """The database connection, as its introduction sees it."""
 
     def write(self, data: bytes) -> None: ...
@@ -56,26 +56,26 @@ class Visitor(Protocol):
     def encrypt(self, stream: EncryptedStream) -> None:
         """From the next byte on, both ways."""
 
-    def let_in(self, welcome: Welcome) -> None: ...
+    def let_in(self, welcome: LoginResult) -> None: ...
 
 
-class Introduction:
+class DatabaseStartup:
     """One way in, as user and to the database of key."""
 
     def __init__(
         self,
-        visitor: Visitor,
+        connection: StartupConnection,
         key: Key,
         password: str | None,
         encryption: Encryption | None,
     ) -> None:
-        self._visitor = visitor
+        self._connection = connection
         self._key = key
         self._password = password
         self._encryption = encryption
         self._stream: EncryptedStream | None = None
         self._input = b""
-        self._told = NEUTRAL
+        self._reported_parameters = NO_PARAMETERS
         self._backend_key: tuple[int, bytes] | None = None
         self._waits_for_tls = encryption is not None
         self._login: Generator[bytes, bytes, None] | None = None
@@ -83,7 +83,7 @@ class Introduction:
 
     def begin(self) -> None:
         if self._waits_for_tls:
-            self._visitor.write(SSL_REQUEST)
+            self._connection.write(SSL_REQUEST)
         else:
             self._start()
 
@@ -121,7 +121,7 @@ class Introduction:
                 encryption.context, False, encryption.hostname
             )
             self._waits_for_tls = False
-            self._visitor.encrypt(self._stream)
+            self._connection.encrypt(self._stream)
         elif encryption.required or answer != b"N":
             raise ClientError("the server does not support TLS", "08006")
         else:
@@ -137,7 +137,7 @@ class Introduction:
             channel_binding=self._channel_binding(),
         )
         next(self._login)
-        self._visitor.write(messages.startup({b"user": user, b"database": database}))
+        self._connection.write(messages.startup({b"user": user, b"database": database}))
 
     def _channel_binding(self) -> bytes | None:
         certificate = None if self._stream is None else self._stream.peer_certificate
@@ -148,12 +148,14 @@ class Introduction:
             self._authenticate(body)
         elif kind == PARAMETER_STATUS:
             name, value, _ = body.split(b"\0")
-            self._told = self._told.changed(name, value)
+            self._reported_parameters = self._reported_parameters.changed(name, value)
         elif kind == BACKEND_KEY_DATA:
             self._backend_key = INT32.unpack_from(body)[0], body[4:]
         elif kind == READY_FOR_QUERY:
             self._done = True
-            self._visitor.let_in(Welcome(self._told, self._backend_key, body[0]))
+            self._connection.let_in(
+                LoginResult(self._reported_parameters, self._backend_key, body[0])
+            )
         elif kind == ERROR_RESPONSE:
             raise client_error(body)
 
@@ -166,4 +168,4 @@ class Introduction:
         except LoginRefused as refusal:
             raise ClientError(str(refusal).rstrip("."), "28000") from None
         if answer:
-            self._visitor.write(answer)
+            self._connection.write(answer)

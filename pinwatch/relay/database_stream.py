@@ -14,10 +14,10 @@ from mypy_extensions import i64
 
 from pinwatch.counters import TargetCounters
 from pinwatch.errors import FATAL, ClientError, ProtocolViolation
-from pinwatch.relay.parameters import ACCEPTED, NEUTRAL, Values
+from pinwatch.relay.parameters import ACCEPTED, NO_PARAMETERS, Values
 from pinwatch.relay.prepared import ClientStatements, ServerStatements
 from pinwatch.relay.reply_queue import FENCE, INJECTED, Change
-from pinwatch.relay.reply_tracker import Replies
+from pinwatch.relay.reply_tracker import ReplyTracker
 from pinwatch.relay.statements import Registry
 from pinwatch.wire import messages
 from pinwatch.wire.messages import (
@@ -40,7 +40,7 @@ from pinwatch.wire.messages import (
 )
 
 WHOLE: Final = 65_536  # bytes; of a longer message only so much is looked at
-HEEDED: Final = bytes(
+INSPECTED_TYPES: Final = bytes(
     kind
     in (
         READY_FOR_QUERY,
@@ -54,11 +54,11 @@ HEEDED: Final = bytes(
     for kind in range(256)
 )
 """1 for each kind of message that changes what is known, or counted."""
-ALL_HEEDED: Final = b"\1" * 256
+ALL_TYPES: Final = b"\1" * 256
 
 UNSIGNED: Final = 0xFFFFFFFF
 
-TELLING: Final = bytes(kind in b"ACDR" for kind in range(256))
+INSPECTED_TAGS: Final = bytes(kind in b"ACDR" for kind in range(256))
 """1 for the first letter of each tag that is looked at."""
 SCHEMA_TAGS: Final = (b"CREATE ", b"ALTER ", b"DROP ")
 FORGETTING_TAGS: Final = (b"DEALLOCATE ALL\0", b"DISCARD ALL\0")
@@ -74,14 +74,14 @@ Answer = Callable[[Row, ClientError | None], None]
 class Client:
     """The part of a client session that replies change."""
 
-    __slots__ = ("statements", "told")
+    __slots__ = ("statements", "reported_parameters")
 
     def __init__(self, statements: ClientStatements) -> None:
         self.statements = statements
-        self.told: Values = NEUTRAL  # by ParameterStatus
+        self.reported_parameters: Values = NO_PARAMETERS  # by ParameterStatus
 
 
-class Responses:
+class DatabaseStream:
     """The stream of one database connection."""
 
     __slots__ = (
@@ -90,9 +90,9 @@ class Responses:
         "done",
         "error",
         "fatal",
-        "fatal_told",
+        "fatal_sent",
         "fence_name",
-        "heeded",
+        "inspected",
         "parameters",
         "partial",
         "passing",
@@ -104,28 +104,28 @@ class Responses:
         "statements",
         "status",
         "swallowing",
-        "told",
+        "reported_parameters",
     )
 
     def __init__(
         self,
         registry: Registry,
         max_statements: int,
-        told: Values,
+        reported_parameters: Values,
         counters: TargetCounters,
     ) -> None:
         self.registry = registry
         self.counters = counters
-        self.replies = Replies()
+        self.replies = ReplyTracker()
         self.statements = ServerStatements(max_statements, counters)
         self.status = IDLE
         self.rolling_back = False  # the transaction failed, or was told to
         self.rollbacks = 0
-        self.parameters: Values | None = NEUTRAL  # None is not known
-        self.told = told
+        self.parameters: Values | None = NO_PARAMETERS  # None is not known
+        self.reported_parameters = reported_parameters
         self.partial = b""  # the beginning of a message that is not whole yet
         self.passing: i64 = 0  # bytes to come of a message that is let through
-        self.heeded = HEEDED
+        self.inspected = INSPECTED_TYPES
         self.swallowing = False
         self.fence_name = b""
         self.answer: Answer | None = None
@@ -133,7 +133,7 @@ class Responses:
         self.row: Row = []
         self.error: ClientError | None = None
         self.fatal: ClientError | None = None  # the last words of the server
-        self.fatal_told = False  # to a client
+        self.fatal_sent = False  # to a client
 
     # What the proxy asks.
 
@@ -171,11 +171,11 @@ class Responses:
         On PostgreSQL 18 its Sync leaves a state in which the next statement fails,
         whoever sends it: "StartTransactionCommand: unexpected state STARTED".
         """
-        self.replies.spoilt = False
+        self.replies.needs_reset_query = False
         self.swallowing = True
         return self._inject(INJECTED, b"SELECT 1")
 
-    def slip_in(self, batch: bytes) -> bytes:
+    def hidden_batch(self, batch: bytes) -> bytes:
         """What to send so that batch runs, unseen by the client. Only while idle.
 
         An error in it is lost: what needs it will tell.
@@ -183,12 +183,12 @@ class Responses:
         if not batch:
             return b""
         self.swallowing = True
-        self.heeded = ALL_HEEDED
+        self.inspected = ALL_TYPES
         self.replies.inject(INJECTED)
         return batch + SYNC_MESSAGE
 
     def _inject(self, entry: int, sql: bytes) -> bytes:
-        self.heeded = ALL_HEEDED
+        self.inspected = ALL_TYPES
         self.statements.unnamed = None
         self.replies.inject(entry)
         return query(sql)
@@ -200,7 +200,7 @@ class Responses:
         if self.partial:
             data = self.partial + data
             self.partial = b""
-        heeded = self.heeded
+        inspected = self.inspected
         end: i64 = len(data)
         at: i64 = self.passing
         start: i64 = 0  # of what goes on as it is
@@ -211,13 +211,13 @@ class Responses:
             if not 4 <= size <= MAX_MESSAGE:
                 raise ProtocolViolation(f"invalid message length {size & UNSIGNED}")
             following: i64 = at + size + 1
-            if heeded[kind]:
+            if inspected[kind]:
                 if following > end and (
                     self.swallowing or end - at < WHOLE or kind == PARAMETER_STATUS
                 ):
                     break
-                instead = self._heed(kind, data, at + 5, following, client)
-                heeded = self.heeded
+                instead = self._inspect(kind, data, at + 5, following, client)
+                inspected = self.inspected
                 if instead is not None and following <= end:
                     changed = BytesWriter() if changed is None else changed
                     changed.write(data[start:at])
@@ -237,7 +237,7 @@ class Responses:
         changed.write(data)
         return changed.getvalue()
 
-    def _heed(  # noqa: C901 - a branch for each kind of message
+    def _inspect(  # noqa: C901 - a branch for each kind of message
         self, kind: i64, data: bytes, at: i64, following: i64, client: Client | None
     ) -> bytes | None:
         """Act on the message with this body; what goes on in its place, or None."""
@@ -250,7 +250,7 @@ class Responses:
             if not self.fence_name:
                 self.replies.ready()
         elif kind == COMMAND_COMPLETE:
-            if TELLING[data[at]]:
+            if INSPECTED_TAGS[data[at]]:
                 self._command_completed(data[at:following], client)
         elif kind == PARSE_COMPLETE or kind == CLOSE_COMPLETE:
             entry = self.replies.completed()
@@ -287,7 +287,7 @@ class Responses:
             self.status = body[0]
             self.replies.ready()
             self.swallowing = False
-            self.heeded = HEEDED
+            self.inspected = INSPECTED_TYPES
             self.done = self.answer is not None
         elif kind == DATA_ROW:
             self.row = columns(body)
@@ -300,13 +300,13 @@ class Responses:
 
     def _parameter_status(self, body: bytes, client: Client | None) -> bytes | None:
         name, value, _ = body.split(b"\0")
-        self.told = self.told.changed(name, value)
+        self.reported_parameters = self.reported_parameters.changed(name, value)
         if self.swallowing:
             return b""
         if name.lower() in ACCEPTED:
             self.parameters = None
         if client is not None:
-            client.told = self.told
+            client.reported_parameters = self.reported_parameters
         return None
 
     def _command_completed(self, body: bytes, client: Client | None) -> None:
@@ -326,7 +326,7 @@ class Responses:
         self.rolling_back = True
         if client is None:
             return None
-        self.fatal_told = self.fatal is not None
+        self.fatal_sent = self.fatal is not None
         if self.replies.failed():
             client.statements.unnamed = self.statements.unnamed = None
         if PLAN_CHANGED in body:

@@ -8,31 +8,31 @@ from abc import abstractmethod
 from pinwatch.counters import TargetCounters, Traffic
 from pinwatch.errors import ClientError
 from pinwatch.pool.interfaces import Borrower, Connection
-from pinwatch.relay.client_stream import Requests
-from pinwatch.relay.database_stream import Client, Responses
+from pinwatch.relay.client_stream import ClientStream
+from pinwatch.relay.database_stream import Client, DatabaseStream
 from pinwatch.relay.parameters import Values
-from pinwatch.relay.reply_tracker import Replies
+from pinwatch.relay.reply_tracker import ReplyTracker
 
 
 class Session(Borrower):
     """The borrower, as the connection that serves it sees it."""
 
     __slots__ = (
-        "asked_at",
+        "request_started_at",
         "client",
-        "requests",
-        "rested_at",
+        "stream",
+        "last_reply_at",
         "traffic",
     )
 
     client: Client
-    requests: Requests
+    stream: ClientStream
     traffic: Traffic
 
-    asked_at: float
+    request_started_at: float
     """When what is not answered began to come, in seconds; 0 is nothing."""
 
-    rested_at: float
+    last_reply_at: float
     """When the last of it was answered, in seconds."""
 
     @property
@@ -55,7 +55,7 @@ class Session(Borrower):
 
     @abstractmethod
     def answered(self) -> None:
-        """What the requests wait for may have been answered."""
+        """What the client stream waits for may have been answered."""
 
     @abstractmethod
     def connection_full(self) -> None:
@@ -66,31 +66,34 @@ class Session(Borrower):
         """The client's settings are in force; or the error that prevents it."""
 
     @abstractmethod
-    def connection_closed(self, told: bool) -> None:
-        """The connection is gone; told says that the client has read a FATAL error."""
+    def connection_closed(self, fatal_sent: bool) -> None:
+        """Handle the loss of the connection.
+
+        fatal_sent is true if the client was sent the server's FATAL error.
+        """
 
 
 class BorrowedConnection(Connection):
     """The connection, as the session that borrows it sees it."""
 
     __slots__ = (
-        "asked_at",
+        "request_started_at",
         "cancelling",
         "counters",
         "number",
         "replies",
-        "responses",
+        "stream",
         "since",
         "write_paused",
     )
 
     number: int
     counters: TargetCounters
-    replies: Replies
-    responses: Responses
+    replies: ReplyTracker
+    stream: DatabaseStream
     write_paused: bool
 
-    asked_at: float
+    request_started_at: float
     """When it was sent what it has not answered, in seconds; 0 is nothing."""
 
     since: float

@@ -74,7 +74,7 @@ class Values:
         return dict(self._items - other._items)
 
 
-NEUTRAL: Final = Values.of({})
+NO_PARAMETERS: Final = Values.of({})
 
 
 def of_reading(parameters: Values) -> Values:
@@ -157,10 +157,10 @@ def switch(
     known = ACCEPTED.values() if before is None else before.values
     names = [name for name in known if name not in after.values]
     reset = [b"RESET " + name for name in names]
-    old = NEUTRAL if before is None else before
+    old = NO_PARAMETERS if before is None else before
     if not initial.sets.isdisjoint(names):
         reset.append(initial.sql)
-        old = NEUTRAL
+        old = NO_PARAMETERS
     wanted = after.differing(old)
     assign = [
         b"pg_catalog.set_config(" + literal(n) + b"," + literal(v) + b",false)"

@@ -15,14 +15,14 @@ from pinwatch.pins.sqlcommenter import tags
 from pinwatch.pins.state import SessionState
 from pinwatch.pins.verdict import Finding, Verdict
 from pinwatch.pool.interfaces import Key
-from pinwatch.relay.database_stream import Client, Responses
+from pinwatch.relay.database_stream import Client, DatabaseStream
 from pinwatch.relay.interfaces import BorrowedConnection
 
 MAX_SQL: Final = 2_048  # characters of a statement that are told
 MAX_TOLD: Final = 100  # pins of a session, what would have pinned it included
 
 
-class House(Protocol):
+class PinReporter(Protocol):
     every_pin: bool
     """Tell of every finding of a session, and not once of those that are alike."""
 
@@ -41,7 +41,7 @@ class Pinned(Protocol):
     connection: BorrowedConnection | None
 
     @property
-    def house(self) -> House: ...
+    def services(self) -> PinReporter: ...
 
 
 class Pinning:
@@ -55,7 +55,7 @@ class Pinning:
         "session",
         "since",
         "state",
-        "told",
+        "reported",
     )
 
     def __init__(self, session: Pinned) -> None:
@@ -64,14 +64,14 @@ class Pinning:
         self.since = 0.0  # that it is pinned, on a monotonic clock
         self.event: events.SessionPinned | None = None
         self.rules: dict[str, None] = {}
-        self.told: set[tuple[str, str]] = set()
+        self.reported: set[tuple[str, str]] = set()
         self.state = SessionState()
         self.rollbacks = 0  # of the connection, when state began to change
 
     def ran(self, verdict: Verdict, prepared: bool = False) -> None:
         """A statement is on its way; prepared says that it was, before."""
         for warning in verdict.warnings:
-            self.session.house.observe(
+            self.session.services.observe(
                 events.PinWarned(
                     self.session.number,
                     warning.rule,
@@ -86,7 +86,7 @@ class Pinning:
                 self.since = monotonic()
             for finding in verdict.by_certainty:
                 if self._is_news(verdict, finding):
-                    self._tell(verdict, finding, prepared)
+                    self._report(verdict, finding, prepared)
         if self.pinned:
             self._hold(verdict)
 
@@ -94,11 +94,11 @@ class Pinning:
         connection = self.session.connection
         assert connection is not None
         if not self.state.changes:
-            self.rollbacks = connection.responses.rollbacks
+            self.rollbacks = connection.stream.rollbacks
         self.state.apply(verdict.effects)
 
-    def transaction_ended(self, responses: Responses) -> None:
-        self.state.end_transaction(responses.rollbacks != self.rollbacks)
+    def transaction_ended(self, stream: DatabaseStream) -> None:
+        self.state.end_transaction(stream.rollbacks != self.rollbacks)
 
     def prepared(self, verdict: Verdict) -> None:
         """A statement is prepared that will pin when it runs."""
@@ -106,7 +106,7 @@ class Pinning:
         if self.pinned or not verdict.findings or connection is None:
             return
         finding = verdict.by_certainty[0]
-        self.session.house.observe(
+        self.session.services.observe(
             events.PinAhead(
                 self.session.number,
                 connection.number,
@@ -117,24 +117,24 @@ class Pinning:
 
     def _is_news(self, verdict: Verdict, finding: Finding) -> bool:
         """Whether nothing that is alike was told of the session, and there is room."""
-        if self.session.house.every_pin:
+        if self.session.services.every_pin:
             return True
-        if len(self.told) == MAX_TOLD:
+        if len(self.reported) == MAX_TOLD:
             return False
         whatever = finding.rule == "parse_message"
         alike = finding.rule, "" if whatever else verdict.outline
-        known = alike in self.told
-        self.told.add(alike)
+        known = alike in self.reported
+        self.reported.add(alike)
         return not known
 
-    def _tell(self, verdict: Verdict, finding: Finding, prepared: bool) -> None:
+    def _report(self, verdict: Verdict, finding: Finding, prepared: bool) -> None:
         session = self.session
         connection = session.connection
         assert connection is not None
-        told = session.client.told.values
+        parameters = session.client.reported_parameters.values
         user, database = (name.decode("utf-8", "replace") for name in session.key)
         event = events.SessionPinned(
-            at=session.house.now(),
+            at=session.services.now(),
             client=session.number,
             connection=connection.number,
             rule=finding.rule,
@@ -146,25 +146,25 @@ class Pinning:
             trigger=(finding.trigger.start, finding.trigger.end),
             user=user,
             database=database,
-            application_name=told.get(b"application_name", b"").decode(
+            application_name=parameters.get(b"application_name", b"").decode(
                 "utf-8", "replace"
             ),
             tags=tags(verdict.text),
-            transaction_status=chr(connection.responses.status),
+            transaction_status=chr(connection.stream.status),
             advice=advice(verdict, finding).text,
             first=self.event is None,
         )
         if self.event is None:
             self.event = event
-        session.house.observe(event)
+        session.services.observe(event)
 
     def end(self) -> None:
         """The session is over."""
-        event, house = self.event, self.session.house
+        event, reporter = self.event, self.session.services
         if event is not None:
-            now = house.now()
+            now = reporter.now()
             seconds = (now - event.at).total_seconds()
-            house.observe(
+            reporter.observe(
                 events.SessionUnpinned(now, event.client, event.connection, seconds)
             )
 

@@ -17,9 +17,9 @@ from mypy_extensions import i64
 
 from pinwatch.counters import TargetCounters
 from pinwatch.pins.verdict import Verdict
-from pinwatch.relay.parameters import NEUTRAL
+from pinwatch.relay.parameters import NO_PARAMETERS
 from pinwatch.relay.reply_queue import Change
-from pinwatch.relay.reply_tracker import Replies
+from pinwatch.relay.reply_tracker import ReplyTracker
 from pinwatch.relay.statements import Registry, Statement
 from pinwatch.wire.messages import close_statement, parse
 
@@ -58,7 +58,7 @@ class ServerStatements:
         self.held[statement] = None
         self.latest = statement
 
-    def prepare(self, statement: Statement, replies: Replies) -> bytes:
+    def prepare(self, statement: Statement, replies: ReplyTracker) -> bytes:
         """What to send so that the connection has statement; answers are swallowed."""
         if self.use(statement):
             return b""
@@ -68,14 +68,14 @@ class ServerStatements:
         replies.change(Added(self, statement, swallow=True))
         return room + parse(statement.name, statement.definition)
 
-    def make_room(self, replies: Replies) -> bytes:
+    def make_room(self, replies: ReplyTracker) -> bytes:
         """What to send so that one more statement fits."""
         out = b""
         while len(self.held) >= self.limit:
             out += self.remove(next(iter(self.held)), replies)
         return out
 
-    def remove(self, statement: Statement, replies: Replies) -> bytes:
+    def remove(self, statement: Statement, replies: ReplyTracker) -> bytes:
         """What to send so that the connection lacks statement."""
         if statement not in self.held:
             return b""
@@ -89,7 +89,7 @@ class ServerStatements:
             if statement.name == name:
                 del self.held[statement]
 
-    def forget_all(self, replies: Replies) -> None:
+    def forget_all(self, replies: ReplyTracker) -> None:
         """The server dropped all; what is being prepared since then stays."""
         self.held.clear()
         for entry in replies.due:
@@ -245,7 +245,7 @@ class ClientStatements:
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
-        self.settings = NEUTRAL  # under which the client's SQL is read
+        self.settings = NO_PARAMETERS  # under which the client's SQL is read
         self.named: dict[bytes, Statement] = {}
         self.unnamed: object = None
         self.unnamed_verdict: Verdict | None = None
@@ -262,7 +262,7 @@ class ClientStatements:
         definition: bytes,
         verdict: Verdict | None,
         server: ServerStatements,
-        replies: Replies,
+        replies: ReplyTracker,
     ) -> tuple[bytes, bytes] | None:
         """Parse of a named statement."""
         _wait_for_earlier_changes(replies)
@@ -289,7 +289,7 @@ class ClientStatements:
         definition: object,
         verdict: Verdict | None,
         server: ServerStatements,
-        replies: Replies,
+        replies: ReplyTracker,
     ) -> None:
         """Parse of the unnamed statement, which goes as it is.
 
@@ -307,7 +307,7 @@ class ClientStatements:
         server.unnamed_segment = replies.segment
 
     def parse_unkept(
-        self, name: bytes, server: ServerStatements, replies: Replies
+        self, name: bytes, server: ServerStatements, replies: ReplyTracker
     ) -> tuple[bytes, bytes] | None:
         """Parse of a statement that is not kept.
 
@@ -329,7 +329,7 @@ class ClientStatements:
         name: bytes,
         named: Statement | None,
         server: ServerStatements,
-        replies: Replies,
+        replies: ReplyTracker,
     ) -> tuple[bytes, bytes] | None:
         """Bind to, or Describe of, the statement name: named, if there is one."""
         if named is None and not name:
@@ -341,7 +341,7 @@ class ClientStatements:
         return server.prepare(named, replies), named.name
 
     def _refer_to_unnamed(
-        self, server: ServerStatements, replies: Replies
+        self, server: ServerStatements, replies: ReplyTracker
     ) -> tuple[bytes, bytes] | None:
         own = server.unnamed is self.unnamed and self.unnamed is not None
         if own and server.unnamed_segment == replies.segment:
@@ -360,7 +360,7 @@ class ClientStatements:
         return parse(b"", self.unnamed), b""
 
     def close(
-        self, name: bytes, server: ServerStatements, replies: Replies
+        self, name: bytes, server: ServerStatements, replies: ReplyTracker
     ) -> tuple[bytes, bytes] | None:
         """Close of the statement name."""
         if not name:
@@ -376,7 +376,7 @@ class ClientStatements:
         replies.change(Released(self, name, statement, swallow=False))
         return b"", self.registry.nowhere
 
-    def _close_unnamed(self, server: ServerStatements, replies: Replies) -> None:
+    def _close_unnamed(self, server: ServerStatements, replies: ReplyTracker) -> None:
         if replies.counting and replies.in_request():
             replies.batch()
             replies.change(UnnamedByClient(server, self, None))
@@ -385,7 +385,7 @@ class ClientStatements:
         if replies.counting:
             self.unnamed = server.unnamed = None
 
-    def release(self, names: Iterable[bytes], replies: Replies | None) -> bytes:
+    def release(self, names: Iterable[bytes], replies: ReplyTracker | None) -> bytes:
         """What to send so that SQL can call statements by the client's names.
 
         For a session that is pinned. replies is None where they are not to be told.
@@ -399,7 +399,7 @@ class ClientStatements:
                     replies.change(Released(self, name, statement, swallow=True))
         return out
 
-    def queried(self, server: ServerStatements, replies: Replies) -> None:
+    def queried(self, server: ServerStatements, replies: ReplyTracker) -> None:
         """A Query is about to be sent: the server drops the unnamed statement."""
         if replies.in_request():
             if not replies.counting:
@@ -407,7 +407,7 @@ class ClientStatements:
             replies.change(UnnamedByQuery(server, self, None))
         self.unnamed = server.unnamed = None
 
-    def forget_all(self, replies: Replies) -> None:
+    def forget_all(self, replies: ReplyTracker) -> None:
         """The server dropped all; what is being prepared since then stays."""
         self.named.clear()
         for entry in replies.due:
@@ -422,7 +422,7 @@ class ClientStatements:
         return name
 
 
-def _wait_for_earlier_changes(replies: Replies) -> None:
-    open_questions = replies.changes or replies.uncertain or replies.barrier >= 0
+def _wait_for_earlier_changes(replies: ReplyTracker) -> None:
+    open_questions = replies.changes or replies.needs_fence or replies.barrier >= 0
     if open_questions and replies.in_doubt():
         raise Unsettled

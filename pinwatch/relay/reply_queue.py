@@ -51,7 +51,7 @@ def answered_by_ready(entry: Entry) -> bool:
     return isinstance(entry, int) and (entry <= SYNC or entry >= INJECTED)
 
 
-class Due:
+class ReplyQueue:
     """A queue of entries; the first one is answered first.
 
     Most queues are short and soon empty, so the list stays, and what is past in it is

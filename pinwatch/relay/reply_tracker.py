@@ -9,7 +9,7 @@ Three things make the count hard, and are settled here. After an error in an ext
 batch the server skips to the next Sync, Query included. While it reads COPY data it
 ignores Sync, so that the batch of an extended COPY stays open. And where it cannot be
 told which of two messages the server took for what, the fewest answers are assumed,
-and ``uncertain`` asks for a fence before the connection is given back: a query of the
+and ``needs_fence`` asks for a fence before the connection is given back: a query of the
 proxy's own, before whose answer all others must come.
 """
 
@@ -26,13 +26,13 @@ from pinwatch.relay.reply_queue import (
     SYNC,
     UNNAMED_PARSE,
     Change,
-    Due,
     Entry,
+    ReplyQueue,
     answered_by_ready,
 )
 
 
-class Replies:
+class ReplyTracker:
     """What one database connection still has to answer, in order."""
 
     __slots__ = (
@@ -44,13 +44,13 @@ class Replies:
         "ignored_syncs",
         "segment",
         "skipping",
-        "spoilt",
-        "uncertain",
+        "needs_reset_query",
+        "needs_fence",
         "unsynced",
     )
 
     def __init__(self) -> None:
-        self.due = Due()
+        self.due = ReplyQueue()
         self.changes: i64 = 0  # entries of due that are a Change
         self.segment: i64 = 0  # batches sent so far, each up to its Sync or Query
         self.barrier: i64 = -1  # batch of whose end, or SQL, nothing is known before
@@ -59,15 +59,17 @@ class Replies:
         self.skipping = False  # the server skips all until a Sync not yet sent
         self.copying = False  # the server reads COPY data whose end is not yet sent
         self.ignored_syncs = False  # a Sync went into the COPY that is running
-        self.uncertain = False
-        self.spoilt = False  # a Query ended a batch: see ``Responses.clear``
+        self.needs_fence = False
+        self.needs_reset_query = (
+            False  # a Query ended a batch: see ``DatabaseStream.clear``
+        )
 
     def settled(self) -> bool:
         """Nothing is due, half sent or in doubt."""
         return not (
             self.due
-            or self.uncertain
-            or self.spoilt
+            or self.needs_fence
+            or self.needs_reset_query
             or self.batch_open
             or self.unsynced
             or self.skipping
@@ -144,7 +146,7 @@ class Replies:
     def _breaks_copy(self) -> None:
         """The server takes any other message for the COPY's failure."""
         self.copying = False
-        self.uncertain = True
+        self.needs_fence = True
 
     # What the server sent.
 
@@ -158,14 +160,14 @@ class Replies:
                 if due:
                     self._pass_copy_ends()
                 if entry != SYNC:
-                    self.spoilt = entry == QUERY_IN_BATCH
+                    self.needs_reset_query = entry == QUERY_IN_BATCH
                 if entry == FENCE:
-                    self.uncertain = False
+                    self.needs_fence = False
                 if self.barrier >= 0 and not self._ready_is_due():
                     self.barrier = -1
                 return entry
             skipped = isinstance(entry, Change) and entry.answered
-            self.uncertain = self.uncertain or skipped
+            self.needs_fence = self.needs_fence or skipped
             self._drop(entry, undo=skipped)
         self.skipping = self.unsynced = False
         return None
@@ -191,7 +193,7 @@ class Replies:
     def failed(self) -> bool:
         """ErrorResponse: True if it leaves no unnamed statement of the client."""
         due = self.due
-        self.uncertain = self.uncertain or self.ignored_syncs
+        self.needs_fence = self.needs_fence or self.ignored_syncs
         self.copying = self.ignored_syncs = self.unsynced = False
         self._pass_copy_ends()
         if due and due[0] in ENDED_BY_READY:
@@ -204,7 +206,7 @@ class Replies:
         while due and due[0] != SYNC:
             entry = due.take()
             if entry == QUERY_IN_BATCH:
-                self.uncertain = True
+                self.needs_fence = True
             dropped.append(entry)
         for entry in reversed(dropped):
             self._drop(entry, undo=True)
@@ -271,7 +273,7 @@ class Replies:
             return False
         if 0 <= self.barrier < self.segment:
             return True
-        if self.uncertain and not self.in_request() and self._ready_is_due():
+        if self.needs_fence and not self.in_request() and self._ready_is_due():
             return True
         earlier = False
         for entry in self.due.backwards():

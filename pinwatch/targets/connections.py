@@ -365,7 +365,7 @@ class TargetConnections:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await self._dial(connection)
                 await login
-            last_words = connection.responses.fatal
+            last_words = connection.stream.fatal
             if last_words is not None:
                 raise last_words
             if connection.phase is Phase.CLOSED:

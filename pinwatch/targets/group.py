@@ -12,7 +12,7 @@ from typing import Final
 from pinwatch import events
 from pinwatch.config.model import Settings, TargetRole
 from pinwatch.errors import FailoverError, TargetError, no_reader
-from pinwatch.pool.interfaces import Borrower, Connection, Lender
+from pinwatch.pool.interfaces import Borrower, Connection, ConnectionSource
 from pinwatch.pool.pool import Pool
 from pinwatch.targets.connections import TargetConnections, Tasks
 from pinwatch.targets.health import Monitor
@@ -43,7 +43,7 @@ class Member:
         return busy / self.connections.status.max_connections
 
 
-class TargetGroup(Lender):
+class TargetGroup(ConnectionSource):
     """Its members, of which one is the writer.
 
     now is the proxy's clock, scale how many of its seconds pass in one.
@@ -232,4 +232,4 @@ class TargetGroup(Lender):
 
     def _look_again(self) -> None:
         for member in self.members:
-            member.monitor.look_again()
+            member.monitor.check_soon()

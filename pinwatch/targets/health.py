@@ -82,7 +82,7 @@ class Monitor:
         """Nobody can be served there, whoever asks."""
         return self.health.reason in ("UNREACHABLE", "CONNECTION_FAILED")
 
-    def look_again(self) -> None:
+    def check_soon(self) -> None:
         """Something may be wrong: do not wait until the next look is due."""
         self._again.set()
 

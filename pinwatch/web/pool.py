@@ -134,7 +134,7 @@ def _borrowed(connection: DatabaseConnection, now: float) -> Connection:
 
 
 def _in_transaction(connection: DatabaseConnection) -> bool:
-    return connection.responses.status != IDLE
+    return connection.stream.status != IDLE
 
 
 def _typed(connections: Iterable[Pooled]) -> Iterator[DatabaseConnection]:

@@ -17,7 +17,13 @@ from hypothesis.stateful import (
 from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters
 from pinwatch.errors import ClientError, request_error
-from pinwatch.pool.interfaces import NOWHERE, Borrower, Connection, Key, Lender
+from pinwatch.pool.interfaces import (
+    NO_POOL,
+    Borrower,
+    Connection,
+    ConnectionSource,
+    Key,
+)
 from pinwatch.pool.pool import Pool
 
 ADA: Key = (b"ada", b"shop")
@@ -34,7 +40,7 @@ class Wire(Connection):
         self.pool = pool
         self.key = key
         self.idle_since = -1.0
-        self.shelf = None
+        self.idle_list = None
         self.opened_at = 0.0
         self.reasons: list[str] = []
 
@@ -53,8 +59,8 @@ class Session(Borrower):
     def __init__(self, key: Key) -> None:
         self.key = key
         self.counters = EndpointCounters()
-        self.pool: Lender = NOWHERE
-        self.shelf = self.shelf_of = self.wait = None
+        self.pool: ConnectionSource = NO_POOL
+        self.idle_list = self.idle_list_pool = self.wait = None
         self.connection: Connection | None = None
         self.errors: list[str] = []
 
@@ -168,7 +174,7 @@ def test_who_waits_no_longer_is_not_served() -> None:
     room = Room()
     first, gone, last = room.borrow(), room.borrow(), room.borrow()
     wire = room.opened()
-    room.pool.take_back(gone)
+    room.pool.cancel_borrow(gone)
     room.pool.give_back(wire)
     assert first.connection is last.connection is wire
     assert gone.connection is None
@@ -195,7 +201,7 @@ def test_borrowers_that_give_back_at_once_as_logins_do(count: int) -> None:
 
 def test_to_take_back_what_was_not_asked_for_is_nothing() -> None:
     room = Room()
-    room.pool.take_back(Session(ADA))
+    room.pool.cancel_borrow(Session(ADA))
     assert len(room.pool) == 0
 
 
@@ -217,7 +223,7 @@ def test_who_comes_later_does_not_overtake() -> None:
 def test_a_connection_whose_borrower_left_stays_for_the_next() -> None:
     room = Room()
     gone = room.borrow()
-    room.pool.take_back(gone)
+    room.pool.cancel_borrow(gone)
     wire = room.opened()
     assert gone.connection is None
     assert room.borrow().connection is wire
@@ -321,7 +327,7 @@ def test_a_refusal_is_for_who_waited_first() -> None:
 def test_a_refusal_that_nobody_waits_for_is_lost() -> None:
     room = Room()
     gone = room.borrow(ADA)
-    room.pool.take_back(gone)
+    room.pool.cancel_borrow(gone)
     waiter = room.borrow(BOB)
     room.asked.remove(ADA)
     room.pool.refused(ADA, NO)
@@ -413,7 +419,7 @@ def test_an_idle_connection_does_not_wait_for_another_to_close(why: str) -> None
     waiter = room.borrow(BOB)
     room.pool.give_back(wire)
     if why == "left":
-        room.pool.take_back(blocked)
+        room.pool.cancel_borrow(blocked)
     else:
         room.clock.now = 120
         room.pool.sweep()
@@ -439,7 +445,7 @@ def test_a_borrower_may_get_another_connection_each_time() -> None:
     room.pool.give_back(first)
     assert room.pool.borrow(session) is second
     room.pool.give_back(second)
-    room.pool.take_back(session)
+    room.pool.cancel_borrow(session)
     assert not room.pool._last
 
 
@@ -583,11 +589,11 @@ class Schedules(RuleBasedStateMachine):
 
     @precondition(lambda self: self.queue)
     @rule(data=st.data())
-    def take_back(self, data: st.DataObject) -> None:
+    def cancel_borrow(self, data: st.DataObject) -> None:
         session = data.draw(st.sampled_from(self.queue))
         self.queue.remove(session)
         session.waiting = False
-        self.pool.take_back(session)
+        self.pool.cancel_borrow(session)
 
     def drop(self, wire: Wire) -> None:
         """Its borrower, if any, hears that it is lost."""

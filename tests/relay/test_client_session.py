@@ -386,7 +386,10 @@ def test_a_setting_longer_than_what_is_looked_at_is_told_whole() -> None:
         server.send(told[at : at + 60_000])
     server.send(ANSWER)
     assert client.read() == told + ANSWER
-    assert client.session.client.told.values[b"search_path"] == b"a" * 200_000
+    assert (
+        client.session.client.reported_parameters.values[b"search_path"]
+        == b"a" * 200_000
+    )
 
 
 def test_failed_reset_costs_the_connection() -> None:

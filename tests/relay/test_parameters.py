@@ -11,7 +11,7 @@ from pglast import ast, parse_sql
 from pinwatch.errors import ClientError
 from pinwatch.relay.parameters import (
     ACCEPTED,
-    NEUTRAL,
+    NO_PARAMETERS,
     Values,
     literal,
     read_startup,
@@ -29,9 +29,9 @@ profiles = st.dictionaries(st.sampled_from(NAMES), values.map(str.encode)).map(
 @pytest.mark.parametrize(
     ("parameters", "expected"),
     [
-        (ADA, (b"ada", b"ada", NEUTRAL)),
-        (ADA | {b"database": b"shop"}, (b"ada", b"shop", NEUTRAL)),
-        (ADA | {b"database": b""}, (b"ada", b"ada", NEUTRAL)),
+        (ADA, (b"ada", b"ada", NO_PARAMETERS)),
+        (ADA | {b"database": b"shop"}, (b"ada", b"shop", NO_PARAMETERS)),
+        (ADA | {b"database": b""}, (b"ada", b"ada", NO_PARAMETERS)),
         (
             ADA | {b"TIMEZONE": b"UTC", b"datestyle": b"ISO"},
             (b"ada", b"ada", Values.of({b"TimeZone": b"UTC", b"DateStyle": b"ISO"})),
@@ -116,7 +116,7 @@ def test_literals(value: bytes, expected: bytes) -> None:
 
 
 def test_nothing_to_change_is_an_empty_query() -> None:
-    assert switch(NEUTRAL, NEUTRAL) == b""
+    assert switch(NO_PARAMETERS, NO_PARAMETERS) == b""
 
 
 def test_settings_that_are_not_known_are_all_reset() -> None:

@@ -30,7 +30,7 @@ def prepare(name: bytes, sql: bytes) -> bytes:
     return parse(name, sql + b"\0\0\0")
 
 
-def told(stage: Stage, kind: type[E]) -> list[E]:
+def reported(stage: Stage, kind: type[E]) -> list[E]:
     return [event for event in stage.events if isinstance(event, kind)]
 
 
@@ -77,7 +77,7 @@ def test_one_that_does_not_gives_it_back(
 ) -> None:
     run(client, server, b"SELECT 'SET search_path TO app'", b"SELECT 1")
     assert server.connection.session is None
-    assert not told(stage, events.SessionPinned)
+    assert not reported(stage, events.SessionPinned)
 
 
 def test_what_is_told_of_a_pin() -> None:
@@ -87,7 +87,7 @@ def test_what_is_told_of_a_pin() -> None:
     stage.time = 5
     sql = b"SELECT 1; /*route='%2Fcart'*/ SET LOCAL work_mem = '1MB'"
     client.send(query(sql))
-    (pinned,) = told(stage, events.SessionPinned)
+    (pinned,) = reported(stage, events.SessionPinned)
     assert pinned.at.timestamp() == 5
     assert pinned.client == client.session.number
     assert pinned.connection == stage.servers[0].connection.number
@@ -111,14 +111,14 @@ def test_a_certain_finding_wins_over_a_contested_one_before_it(
     client.send(prepare(b"", reset), SYNC_MESSAGE)
     server.send(PARSED, READY)
     client.send(query(reset))
-    (ahead,) = told(stage, events.PinAhead)
-    pinned, _ = told(stage, events.SessionPinned)
+    (ahead,) = reported(stage, events.PinAhead)
+    pinned, _ = reported(stage, events.SessionPinned)
     assert (ahead.rule, pinned.rule, pinned.contested) == ("reset", "reset", "")
     assert pinned.sql[slice(*pinned.trigger)] == "RESET"
 
 
 def pins(stage: Stage) -> list[tuple[str, bool]]:
-    return [(pin.rule, pin.first) for pin in told(stage, events.SessionPinned)]
+    return [(pin.rule, pin.first) for pin in reported(stage, events.SessionPinned)]
 
 
 def test_a_session_is_pinned_once_and_what_comes_later_is_told_as_such(
@@ -127,7 +127,7 @@ def test_a_session_is_pinned_once_and_what_comes_later_is_told_as_such(
     run(client, server, SET)
     run(client, server, b"LISTEN jobs", b"LISTEN")
     assert pins(stage) == [("set", True), ("listen", False)]
-    assert client.session.pinning.event == told(stage, events.SessionPinned)[0]
+    assert client.session.pinning.event == reported(stage, events.SessionPinned)[0]
     assert list(client.session.pinning.rules) == ["set", "listen"]
 
 
@@ -170,7 +170,7 @@ def test_long_texts_that_begin_alike_are_told_apart(
 ) -> None:
     for table in (b"first", b"second", b"first"):
         run(client, server, b"INSERT INTO " + table + b" VALUES (%016384d)" % 1)
-    assert [pin.sql[:17] for pin in told(stage, events.SessionPinned)] == [
+    assert [pin.sql[:17] for pin in reported(stage, events.SessionPinned)] == [
         "INSERT INTO first",
         "INSERT INTO secon",
     ]
@@ -207,7 +207,7 @@ def test_a_pin_ends_with_the_session(
     run(client, server, SET)
     stage.time = 2.5
     client.send(messages.TERMINATE_MESSAGE)
-    (ended,) = told(stage, events.SessionUnpinned)
+    (ended,) = reported(stage, events.SessionUnpinned)
     assert ended.seconds == 2.5
     assert server.read() == query(b"DISCARD ALL")
 
@@ -217,7 +217,7 @@ def test_a_parse_tells_and_does_not_pin(
 ) -> None:
     client.send(prepare(b"", SET), SYNC_MESSAGE)
     server.send(PARSED, READY)
-    (ahead,) = told(stage, events.PinAhead)
+    (ahead,) = reported(stage, events.PinAhead)
     assert ahead.reason == f'{SETTING} Digest: "set search_path to $1".'
     assert ahead.connection == server.connection.number
     assert server.connection.session is None
@@ -230,7 +230,7 @@ def test_a_bind_pins(stage: Stage, client: Client, server: Server, name: bytes) 
     client.send(bind(name), EXECUTE, SYNC_MESSAGE)
     server.send(BOUND, complete(b"SET"), READY)
     assert server.connection.session is client.session
-    (pinned,) = told(stage, events.SessionPinned)
+    (pinned,) = reported(stage, events.SessionPinned)
     assert pinned.reason.startswith(
         "Running a prepared statement changed session settings that the proxy doesn't"
     )
@@ -244,7 +244,7 @@ def test_a_statement_that_the_server_skips_pins_nothing(
     client.send(prepare(b"", SET), bind(b""), EXECUTE, SYNC_MESSAGE)
     server.send(READY)
     assert server.connection.session is None
-    assert not told(stage, events.SessionPinned)
+    assert not reported(stage, events.SessionPinned)
 
 
 def test_an_unnamed_statement_that_failed_pins_nothing(
@@ -253,7 +253,7 @@ def test_an_unnamed_statement_that_failed_pins_nothing(
     client.send(prepare(b"", b"SET nonsense ="), SYNC_MESSAGE)
     server.send(FAILED, READY)
     client.send(bind(b""), SYNC_MESSAGE)
-    assert not told(stage, events.SessionPinned)
+    assert not reported(stage, events.SessionPinned)
 
 
 @pytest.mark.parametrize("split", [3_000, 16_383, 16_384])
@@ -267,7 +267,7 @@ def test_a_long_query_pins_and_is_not_kept(
     assert server.read() == whole
     server.send(complete(b"SELECT 1"), READY)
     assert server.connection.session is client.session
-    (pinned,) = told(stage, events.SessionPinned)
+    (pinned,) = reported(stage, events.SessionPinned)
     assert (pinned.rule, pinned.reason) == ("statement_size", STATEMENT_SIZE_REASON)
     assert len(pinned.sql) == 2_048
     assert not len(stage.verdicts)
@@ -286,7 +286,7 @@ def test_a_long_parse_pins(
     client.send(whole, SYNC_MESSAGE)
     assert server.read() == whole + SYNC_MESSAGE
     server.send(PARSED, READY)
-    (pinned,) = told(stage, events.SessionPinned)
+    (pinned,) = reported(stage, events.SessionPinned)
     assert pinned.rule == "statement_size"
     assert server.connection.session is client.session
 
@@ -300,7 +300,7 @@ def test_a_parse_whose_text_does_not_end_is_the_servers_to_refuse(
     assert server.read() == whole + SYNC_MESSAGE
     server.send(FAILED, READY)
     assert client.read() == FAILED + READY
-    assert not told(stage, events.SessionPinned)
+    assert not reported(stage, events.SessionPinned)
     assert server.connection.session is None
     client.send(bind(b""), SYNC_MESSAGE)
     assert server.read().endswith(bind(b"") + SYNC_MESSAGE)
@@ -310,7 +310,7 @@ def test_any_parse_pinned_in_2020(stage: Stage) -> None:
     stage.verdicts = VerdictCache(PROFILES["rds-2020-06"])
     client = stage.client()
     client.send(prepare(b"", b"SELECT 1"), SYNC_MESSAGE)
-    (pinned,) = told(stage, events.SessionPinned)
+    (pinned,) = reported(stage, events.SessionPinned)
     assert (pinned.rule, pinned.reason) == ("parse_message", PARSE_REASON)
 
 
@@ -321,13 +321,13 @@ def test_a_parse_that_said_nothing_says_what_other_rules_have_it_say(
     for _ in range(2):
         client.send(batch)
         server.send(PARSED, READY)
-    assert not told(stage, events.SessionPinned)
+    assert not reported(stage, events.SessionPinned)
     stage.verdicts.follow(PROFILES["rds-2020-06"])
     client.send(batch)
     server.send(PARSED, READY)
     client.send(batch)
     assert server.read() == batch * 4
-    (pinned,) = told(stage, events.SessionPinned)
+    (pinned,) = reported(stage, events.SessionPinned)
     assert pinned.rule == "parse_message"
 
 
@@ -336,8 +336,8 @@ def test_what_is_contested_only_warns_where_rules_are_lenient(stage: Stage) -> N
     client = stage.client()
     client.send(query(b"SET LOCAL work_mem = '1MB'"))
     stage.servers[0].send(complete(b"SET"), READY)
-    assert not told(stage, events.SessionPinned)
-    (warned,) = told(stage, events.PinWarned)
+    assert not reported(stage, events.SessionPinned)
+    (warned,) = reported(stage, events.PinWarned)
     assert warned.rule == "set"
     assert stage.servers[0].connection.session is None
     assert client.session.pinning.state.snapshot() == {}

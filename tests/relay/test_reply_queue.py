@@ -11,14 +11,14 @@ from pinwatch.relay.reply_queue import (
     QUERY,
     SYNC,
     Change,
-    Due,
+    ReplyQueue,
     answered_by_ready,
 )
 
 
 @given(st.lists(st.sampled_from(["append", "take", "prepend"]), max_size=4 * PASSED))
 def test_it_is_a_queue(steps: list[str]) -> None:
-    due, entries = Due(), list[object]()
+    due, entries = ReplyQueue(), list[object]()
     for number, step in enumerate(steps):
         if step == "append":
             due.append(number)
@@ -36,7 +36,7 @@ def test_it_is_a_queue(steps: list[str]) -> None:
 
 
 def test_what_is_past_is_not_kept() -> None:
-    due = Due()
+    due = ReplyQueue()
     for number in range(10 * PASSED):
         due.append(number)
     for _ in range(10 * PASSED - 1):
@@ -49,7 +49,7 @@ def test_what_is_past_is_not_kept() -> None:
 
 
 def test_what_is_taken_is_held_no_longer() -> None:
-    due = Due()
+    due = ReplyQueue()
     change = Change(swallow=False)
     gone = sys.getrefcount(change)
     due.append(QUERY)
@@ -63,7 +63,7 @@ def test_what_is_taken_is_held_no_longer() -> None:
 
 
 def test_what_comes_before_the_first_takes_the_room_that_is_there() -> None:
-    due = Due()
+    due = ReplyQueue()
     for _ in range(10 * PASSED):
         due.append(QUERY)
         due.prepend(due.take())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pinwatch.counters import TargetCounters
 from pinwatch.relay.prepared import Removed, ServerStatements
 from pinwatch.relay.reply_queue import FENCE, INJECTED
-from pinwatch.relay.reply_tracker import Replies
+from pinwatch.relay.reply_tracker import ReplyTracker
 from pinwatch.relay.statements import Statement
 from pinwatch.wire import messages
 from pinwatch.wire.messages import message
@@ -39,23 +39,23 @@ COPY_FAIL: Final = copy_fail("no")
 GOOD: Final = copy_data(model.GOOD_DATA)
 BAD: Final = copy_data(b"bad\n")
 
-STEPS: Final[dict[str, Callable[[Replies], object]]] = {
+STEPS: Final[dict[str, Callable[[ReplyTracker], object]]] = {
     # Sent to the server.
-    "Q": Replies.query,
-    "S": Replies.sync,
-    "B": Replies.batch,
-    "X": Replies.batch,  # Execute
-    "P": Replies.unnamed_parse,
-    "N": Replies.plain,
-    "C": Replies.copy_end,
+    "Q": ReplyTracker.query,
+    "S": ReplyTracker.sync,
+    "B": ReplyTracker.batch,
+    "X": ReplyTracker.batch,  # Execute
+    "P": ReplyTracker.unnamed_parse,
+    "N": ReplyTracker.plain,
+    "C": ReplyTracker.copy_end,
     "I": lambda replies: replies.inject(INJECTED),
     "F": lambda replies: replies.inject(FENCE),
     # Sent by the server: ReadyForQuery, ParseComplete or CloseComplete, ErrorResponse,
     # CopyInResponse.
-    "z": Replies.ready,
-    "o": Replies.completed,
-    "e": Replies.failed,
-    "g": Replies.copy_in,
+    "z": ReplyTracker.ready,
+    "o": ReplyTracker.completed,
+    "e": ReplyTracker.failed,
+    "g": ReplyTracker.copy_in,
 }
 
 
@@ -114,7 +114,7 @@ TABLE = [
     ("script", "settled"), [pytest.param(*row[1:], id=row[0]) for row in TABLE]
 )
 def test_when_nothing_is_due(script: str, settled: str) -> None:
-    replies = Replies()
+    replies = ReplyTracker()
     found = ""
     for step in script:
         STEPS[step](replies)
@@ -137,7 +137,7 @@ def put_back(server: ServerStatements) -> list[bytes]:
 
 
 def test_a_change_stays_when_it_is_answered(server: ServerStatements) -> None:
-    replies, change = Replies(), removed(server, b"a")
+    replies, change = ReplyTracker(), removed(server, b"a")
     replies.batch()
     replies.change(change)
     replies.sync()
@@ -150,7 +150,7 @@ def test_a_change_stays_when_it_is_answered(server: ServerStatements) -> None:
 def test_changes_that_an_error_skips_are_undone_last_first(
     server: ServerStatements,
 ) -> None:
-    replies = Replies()
+    replies = ReplyTracker()
     for name in b"a", b"b", b"c":
         replies.batch()
         replies.change(removed(server, name))
@@ -166,17 +166,17 @@ def test_changes_that_an_error_skips_are_undone_last_first(
 def test_changes_that_are_never_answered_are_undone_by_ready_for_query(
     server: ServerStatements,
 ) -> None:
-    replies = Replies()
+    replies = ReplyTracker()
     replies.batch()
     replies.change(removed(server, b"a"))
     replies.sync()
     replies.ready()
     assert put_back(server) == [b"a"]
-    assert replies.uncertain
+    assert replies.needs_fence
 
 
 def test_an_answer_to_nothing_is_nobodys() -> None:
-    replies = Replies()
+    replies = ReplyTracker()
     assert replies.completed() is None
     assert replies.ready() is None
     replies.query()
@@ -202,14 +202,14 @@ def test_an_answer_to_nothing_is_nobodys() -> None:
 def test_what_an_earlier_batch_may_change_is_in_doubt(
     script: str, doubtful: bool
 ) -> None:
-    replies = Replies()
+    replies = ReplyTracker()
     for step in script:
         STEPS[step](replies)
     assert replies.in_doubt() is doubtful
 
 
 def test_sql_that_may_drop_statements_is_a_doubt_until_all_is_answered() -> None:
-    replies = Replies()
+    replies = ReplyTracker()
     replies.drops_statements()
     assert not replies.in_doubt()
     replies.query()

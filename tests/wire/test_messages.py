@@ -148,7 +148,7 @@ def test_a_body_without_end_is_not_kept(client: Client) -> None:
     client.send(HEADER.pack(messages.FUNCTION_CALL, MAX_MESSAGE))
     for _ in range(100):
         client.send(b"x" * 1000)
-    assert client.session.requests.input == b""
+    assert client.session.stream.input == b""
 
 
 @pytest.mark.parametrize(
@@ -210,6 +210,6 @@ def test_any_bytes_of_a_client_are_framed_or_refused(
     answer = client.read()
     if client.wire.closed:
         assert answer == b"" or REFUSED in answer
-        assert client.session.requests.terminated is (answer == b"")
+        assert client.session.stream.terminated is (answer == b"")
     else:
         assert answer == b""
