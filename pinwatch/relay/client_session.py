@@ -271,7 +271,7 @@ class ClientSession(Session, Receiver):
         """Send what came on to the server."""
         connection, stream = self.connection, self.stream
         assert connection is not None
-        data = stream.forward(data, connection.stream)
+        data = stream.forward(data)
         sent = len(data)
         if sent:
             connection.counters.sent += sent
@@ -299,6 +299,8 @@ class ClientSession(Session, Receiver):
         self.waiting = False
         borrowed: BorrowedConnection = connection  # type: ignore[assignment]
         self.connection = borrowed
+        self.stream.database = borrowed.stream
+        self.client.statements.server = borrowed.stream.statements
         if self.write_paused:
             borrowed.pause_reading()
         if borrowed.lent(self, self.parameters):
@@ -338,8 +340,13 @@ class ClientSession(Session, Receiver):
         if connection.replies.settled() and not connection.cancelling:
             self._give_back()
 
-    def _give_back(self) -> None:
+    def _detach(self) -> BorrowedConnection | None:
         connection, self.connection = self.connection, None
+        self.stream.database = self.client.statements.server = None
+        return connection
+
+    def _give_back(self) -> None:
+        connection = self._detach()
         assert connection is not None
         if self.write_paused:
             connection.resume_reading()
@@ -352,7 +359,7 @@ class ClientSession(Session, Receiver):
         self._adjust_reading()
 
     def connection_closed(self, fatal_sent: bool) -> None:
-        self.connection = None
+        self._detach()
         if fatal_sent:
             self._end()
         else:
@@ -417,7 +424,7 @@ class ClientSession(Session, Receiver):
     def _leave(self, requested: bool) -> None:
         """End the session; the connection that it holds is reset or closed."""
         busy = self.busy
-        connection, self.connection = self.connection, None
+        connection = self._detach()
         self._end(requested)
         if connection is None:
             return

@@ -117,7 +117,7 @@ class DatabaseStream:
         self.registry = registry
         self.counters = counters
         self.replies = ReplyTracker()
-        self.statements = ServerStatements(max_statements, counters)
+        self.statements = ServerStatements(max_statements, counters, self.replies)
         self.status = IDLE
         self.rolling_back = False  # the transaction failed, or was told to
         self.rollbacks = 0
@@ -311,9 +311,9 @@ class DatabaseStream:
 
     def _command_completed(self, body: bytes, client: Client | None) -> None:
         if body in FORGETTING_TAGS:
-            self.statements.forget_all(self.replies)
+            self.statements.forget_all()
             if client is not None:
-                client.statements.forget_all(self.replies)
+                client.statements.forget_all()
         elif body == ROLLBACK_TAG:
             self.rolling_back = True
         elif body.startswith(SCHEMA_TAGS):
