@@ -243,21 +243,21 @@ METRICS: Final = (
         "counter",
         "Query messages, one for several statements in one text; as on RDS Proxy, "
         "nothing of the extended protocol.",
-        "stream",
+        "requests",
         lambda e: e.queries,
     ),
     of_endpoints(
         "QueryRequestsNoTLS",
         "counter",
         "Of them, those of clients without TLS.",
-        "stream",
+        "requests",
         lambda e: e.counters.plain.queries,
     ),
     of_endpoints(
         "QueryRequestsTLS",
         "counter",
         "Of them, those of clients with TLS.",
-        "stream",
+        "requests",
         lambda e: e.counters.encrypted.queries,
     ),
     of_endpoints(

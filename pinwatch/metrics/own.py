@@ -88,9 +88,9 @@ METRICS: Final = (
         "pinwatch_borrows_total",
         "counter",
         ("outcome",),
-        "ClientStream for a database connection, by outcome: at_once, waited, timed_out or "
+        "Requests for a database connection, by outcome: at_once, waited, timed_out or "
         "refused.",
-        "stream",
+        "requests",
         borrows,
     ),
     Metric(

@@ -1,8 +1,8 @@
 """One client of the proxy, from its first byte to its last.
 
 Owns the client's socket and the session's life: its startup, when it borrows a
-database connection and when it gives it back, its end. What it sends is read by
-``client_stream``. Does not know how connections are opened, nor what the server answers.
+database connection and when it gives it back, its end. ``client_stream`` reads what
+the client sends. Does not know how connections are opened, nor what the server answers.
 """
 
 import ssl
@@ -134,13 +134,13 @@ class ClientSession(Session, Receiver):
         "connection",
         "encryption",
         "endpoint",
-        "startup",
-        "services",
         "number",
         "parameters",
         "phase",
         "pinning",
         "reading_paused",
+        "services",
+        "startup",
         "transport",
         "waiting",
         "write_paused",

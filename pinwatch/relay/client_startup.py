@@ -51,7 +51,7 @@ class StartupServices(Protocol):
     def authenticate(
         self, client: "StartupClient", user: str, encrypted: bool
     ) -> Conversation | None:
-        """How user is to prove who it is; None if ``StartupClient.prove`` follows later.
+        """Return the login conversation, or None if ``prove`` follows later.
 
         Raises ClientError for a client that is refused.
         """
@@ -88,12 +88,12 @@ class ClientStartup:
     """One client's way in."""
 
     __slots__ = (
+        "_client",
         "_conversation",
         "_direct",
-        "_services",
-        "_client",
         "_input",
         "_received",
+        "_services",
         "encryption",
         "key",
         "parameters",

@@ -1,8 +1,8 @@
 """One connection to the target: its socket, its login, its end.
 
-Owns the way from a login to a close. What the server sends is told apart by
-``database_stream``; what belongs to the session that borrows the connection is written to
-it. Does not know what clients send.
+Owns the way from a login to a close. ``database_stream`` reads what the server sends;
+what belongs to the session that borrows the connection is written to the session. Does
+not know what clients send.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ Answer = Callable[[Row, ClientError | None], None]
 class Client:
     """The part of a client session that replies change."""
 
-    __slots__ = ("statements", "reported_parameters")
+    __slots__ = ("reported_parameters", "statements")
 
     def __init__(self, statements: ClientStatements) -> None:
         self.statements = statements
@@ -98,13 +98,13 @@ class DatabaseStream:
         "passing",
         "registry",
         "replies",
+        "reported_parameters",
         "rollbacks",
         "rolling_back",
         "row",
         "statements",
         "status",
         "swallowing",
-        "reported_parameters",
     )
 
     def __init__(

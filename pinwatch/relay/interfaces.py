@@ -18,10 +18,10 @@ class Session(Borrower):
     """The borrower, as the connection that serves it sees it."""
 
     __slots__ = (
-        "request_started_at",
         "client",
-        "stream",
         "last_reply_at",
+        "request_started_at",
+        "stream",
         "traffic",
     )
 
@@ -77,13 +77,13 @@ class BorrowedConnection(Connection):
     """The connection, as the session that borrows it sees it."""
 
     __slots__ = (
-        "request_started_at",
         "cancelling",
         "counters",
         "number",
         "replies",
-        "stream",
+        "request_started_at",
         "since",
+        "stream",
         "write_paused",
     )
 

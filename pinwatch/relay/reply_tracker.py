@@ -42,10 +42,10 @@ class ReplyTracker:
         "copying",
         "due",
         "ignored_syncs",
+        "needs_fence",
+        "needs_reset_query",
         "segment",
         "skipping",
-        "needs_reset_query",
-        "needs_fence",
         "unsynced",
     )
 
