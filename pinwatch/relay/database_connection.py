@@ -272,20 +272,26 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         return plain
 
     def _receive(self, data: bytes) -> None:
-        stream, session = self.stream, self.session
-        if session is None:
-            stream.receive(data, None)
-            if stream.fatal is not None:
-                self.owner.kill(self, self.reason)
-        else:
-            self.counters.received += len(data)
-            data = stream.receive(data, session.client)
-            sent = len(data)
-            if sent:
-                session.traffic.sent += sent
-                session.write(data)
-        if stream.done:
+        stream = self.stream
+        while True:
+            session = self.session
+            if session is None:
+                stream.receive(data, None)
+                if stream.fatal is not None:
+                    self.owner.kill(self, self.reason)
+            else:
+                self.counters.received += len(data)
+                data = stream.receive(data, session.client)
+                sent = len(data)
+                if sent:
+                    session.traffic.sent += sent
+                    session.write(data)
+            if not stream.done:
+                break
             stream.give_answer()
+            if not stream.partial or self.phase is CLOSING:
+                break
+            data = b""
         self.check()
         if session is not None and session.stream.held:
             session.answered()

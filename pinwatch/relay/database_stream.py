@@ -196,7 +196,11 @@ class DatabaseStream:
     # What the server sends.
 
     def receive(self, data: bytes, client: Client | None) -> bytes:
-        """What goes to the client. Raises ProtocolViolation."""
+        """Return the bytes for the client. Raises ProtocolViolation.
+
+        Stops behind the reply to a hidden query, with ``done`` set: call
+        ``give_answer``, then ``receive`` again for the bytes that follow it.
+        """
         if self.partial:
             data = self.partial + data
             self.partial = b""
@@ -224,6 +228,8 @@ class DatabaseStream:
                     changed.write(instead)
                     start = following
             at = following
+            if self.done:
+                break
         if at < end:
             self.passing = 0
             self.partial = data[at:]
