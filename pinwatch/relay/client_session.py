@@ -19,6 +19,7 @@ from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters
 from pinwatch.errors import (
     ClientError,
+    NotAStartupPacket,
     ProtocolViolation,
     connection_failure,
     protocol_violation,
@@ -209,6 +210,8 @@ class ClientSession(Session, Receiver):
             elif self.phase is LOGIN:
                 self.stream.input += data
                 self._adjust_reading()
+        except NotAStartupPacket as violation:
+            self.end_silently(protocol_violation(str(violation)))
         except ProtocolViolation as violation:
             self.close(protocol_violation(str(violation)))
         except ClientError as error:
@@ -281,9 +284,14 @@ class ClientSession(Session, Receiver):
             elif not connection.request_started_at:
                 connection.request_started_at = self.request_started_at
         if stream.input:
-            if stream.terminated:
+            if stream.terminated and not self._awaits_replies():
                 self._leave(requested=True)
             self._adjust_reading()
+
+    def _awaits_replies(self) -> bool:
+        """Whether the server still executes complete requests."""
+        connection = self.connection
+        return connection is not None and connection.replies.executing()
 
     # With a database connection.
 
@@ -344,6 +352,11 @@ class ClientSession(Session, Receiver):
         connection, self.connection = self.connection, None
         self.stream.database = self.client.statements.server = None
         return connection
+
+    def replies_finished(self) -> None:
+        if self.connection is not None and self.connection.idle_outside_transaction:
+            self.settled()
+        self._leave(requested=True)
 
     def _give_back(self) -> None:
         connection = self._detach()
@@ -415,10 +428,14 @@ class ClientSession(Session, Receiver):
         """Tell the client why, and end."""
         if self.phase is CLOSED:
             return
+        self.write(messages.error_response(errors.FATAL, error.sqlstate, error.text))
+        self.end_silently(error)
+
+    def end_silently(self, error: ClientError) -> None:
+        """Log the error and end the session without an answer."""
         self.services.observe(
             events.ClientRefused(self.number, error.text, error.sqlstate, error.log)
         )
-        self.write(messages.error_response(errors.FATAL, error.sqlstate, error.text))
         self._leave(requested=False)
 
     def _leave(self, requested: bool) -> None:
@@ -447,12 +464,24 @@ class ClientSession(Session, Receiver):
         self.services.observe(events.ClientClosed(self.number, requested))
         self.services.ended(self)
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool:
         if self.startup is not None and self.startup.begun:
-            self.close(protocol_violation("incomplete startup packet"))
+            self.end_silently(protocol_violation("incomplete startup packet"))
+        return self._finishing()
+
+    def _finishing(self) -> bool:
+        """Whether complete requests before a Terminate are still to be answered."""
+        if self.phase is not READY:
+            return False
+        if self.stream.terminated:
+            return self._awaits_replies()
+        return self.stream.ends_with_terminate()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._leave(requested=False)
+        if not self._finishing():
+            self._leave(requested=False)
+        elif self.write_paused:
+            self.resume_writing()
         # What would keep itself alive in a circle, until garbage is collected.
         self.startup = self.encryption = None
 

@@ -163,6 +163,16 @@ class ClientStream:
         kind, size = header(data, 0)
         return not (kind in (QUERY, PARSE) and len(data) <= size <= MAX_QUERY)
 
+    def ends_with_terminate(self) -> bool:
+        """Whether the input holds a Terminate behind complete messages."""
+        data, at = self.input, int(self.dropping)
+        while len(data) - at > 4:
+            kind, size = HEADER.unpack_from(data, at)
+            if kind == TERMINATE:
+                return True
+            at += max(size, 4) + 1
+        return False
+
     def fail(self, error: ClientError) -> bytes:
         """The answer to the request that the input begins with, which is dropped."""
         kind, size = header(self.input, 0)

@@ -303,9 +303,12 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             return
         if self.request_started_at:
             self._note_latency()
-        if stream.status != IDLE or session is None:
+        if session is None or stream.partial or stream.passing:
             return
-        if stream.partial or stream.passing:
+        if session.stream.terminated:
+            session.replies_finished()
+            return
+        if stream.status != IDLE:
             return
         if replies.needs_fence or replies.needs_reset_query:
             self._clear_up(session)

@@ -209,7 +209,7 @@ class DatabaseStream:
         at: i64 = self.passing
         start: i64 = 0  # of what goes on as it is
         changed: BytesWriter | None = None
-        while end - at > 4:
+        while end - at > 4 and not self.done:
             kind: i64 = data[at]
             size: int = read_i32_be(data, at + 1)
             if not 4 <= size <= MAX_MESSAGE:
@@ -228,8 +228,6 @@ class DatabaseStream:
                     changed.write(instead)
                     start = following
             at = following
-            if self.done:
-                break
         if at < end:
             self.passing = 0
             self.partial = data[at:]

@@ -54,6 +54,10 @@ class Session(Borrower):
         """All that was due is answered, outside a transaction, and written."""
 
     @abstractmethod
+    def replies_finished(self) -> None:
+        """End the session: all requests before its Terminate are answered."""
+
+    @abstractmethod
     def answered(self) -> None:
         """What the client stream waits for may have been answered."""
 

@@ -80,6 +80,10 @@ class ReplyTracker:
         """The client has something to send before the server is done."""
         return self.batch_open or self.unsynced or self.skipping or self.copying
 
+    def executing(self) -> bool:
+        """The server owes replies and needs nothing more from the client for them."""
+        return bool(self.due) and not self.in_request()
+
     # What is sent to the server.
 
     def query(self) -> None:

@@ -360,7 +360,8 @@ def test_parameter_status_precedes_the_rows_that_depend_on_it(pieces: int) -> No
 
 def test_what_follows_a_refused_switch_of_settings_reaches_no_client() -> None:
     stage = Stage()
-    first, second = stage.client(application_name=b"a"), stage.client()
+    stage.client(application_name=b"a")
+    second = stage.client()
     (server,) = stage.servers
     server.send(row(b"a"), complete(b"SELECT 1"), READY)
     second.read()
