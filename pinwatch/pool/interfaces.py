@@ -161,6 +161,10 @@ class ConnectionSource(metaclass=ABCMeta):
     def borrow(self, borrower: Borrower, patience: float = 0) -> Connection | None:
         """See ``Pool.borrow``."""
 
+    def must_wait(self, borrower: Borrower) -> bool:
+        """Whether a borrow now would have to wait for another borrower."""
+        return False
+
     def give_back(self, connection: Connection) -> None:
         """The borrower is done with it."""
         raise RuntimeError("a connection was given back to who lends none")

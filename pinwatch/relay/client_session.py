@@ -41,6 +41,8 @@ from pinwatch.wire.messages import IDLE
 
 LOGIN_BORROW_TIMEOUT: Final = 10.0
 """Seconds that a login may wait for what clients are told, if clients wait less."""
+PARAMETERS_MAX_AGE: Final = 0.25
+"""Seconds for which the parameters that one client received serve other logins."""
 MAX_INPUT: Final = 294_912
 """Bytes kept of a client that waits: a Parse with 65,535 types of parameters."""
 IN_A_REQUEST: Final = (
@@ -63,13 +65,16 @@ CLOSED: Final = Phase.CLOSED
 
 
 class CachedParameters(NamedTuple):
-    """What clients with the same key and parameters are told.
+    """The parameters that a database connection reported to an earlier client.
 
-    They all have this very key, which is found faster than one that is only equal.
+    Clients with the same key and startup parameters log in with them, without a
+    database connection. They all share this key object, which a dictionary finds faster
+    than an equal one. read_at is the clock's time of the report, in seconds.
     """
 
     key: Key
     reported_parameters: Values
+    read_at: float
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -88,12 +93,11 @@ class Endpoint(metaclass=ABCMeta):
     def cached_parameters(
         self, key: Key, parameters: Values
     ) -> CachedParameters | None:
-        """Of a client with these parameters, if it was found out before."""
+        """Return what was last reported to a client with these startup parameters."""
 
     @abstractmethod
-    def cache_parameters(
-        self, key: Key, parameters: Values, reported_parameters: Values
-    ) -> None: ...
+    def cache_parameters(self, parameters: Values, cached: CachedParameters) -> None:
+        """Keep what was reported to a client with these startup parameters."""
 
 
 class ProxyServices(StartupServices, Protocol):
@@ -311,7 +315,7 @@ class ClientSession(Session, Receiver):
         self.client.statements.server = borrowed.stream.statements
         if self.write_paused:
             borrowed.pause_reading()
-        if borrowed.lent(self, self.parameters):
+        if borrowed.lent(self, self.parameters, verify=self.phase is LOGIN):
             self.prepared(None)
 
     def prepared(self, error: ClientError | None) -> None:
@@ -321,7 +325,8 @@ class ClientSession(Session, Receiver):
             self.close(ClientError(error.text, error.sqlstate))
         elif self.phase is LOGIN:
             reported = connection.stream.reported_parameters
-            self.endpoint.cache_parameters(self.key, self.parameters, reported)
+            cached = CachedParameters(self.key, reported, self.clock.now)
+            self.endpoint.cache_parameters(self.parameters, cached)
             self._give_back()
             self._welcome(reported)
         elif (
@@ -526,9 +531,19 @@ class ClientSession(Session, Receiver):
         cached = self.endpoint.cached_parameters(self.key, self.parameters)
         if cached is not None:
             self.key = cached.key
+        if cached is not None and self._current(cached):
             self._welcome(cached.reported_parameters)
         else:
             self._borrowed(LOGIN_BORROW_TIMEOUT)
+
+    def _current(self, cached: CachedParameters) -> bool:
+        """Whether to log in with these; old ones serve where asking would mean waiting.
+
+        The server's settings can change at any time: by ALTER SYSTEM, a restart or an
+        upgrade, which no connection of the pool may have noticed yet.
+        """
+        age = self.clock.now - cached.read_at
+        return age < PARAMETERS_MAX_AGE or self.endpoint.lender.must_wait(self)
 
     def _welcome(self, reported_parameters: Values) -> None:
         self.client.reported_parameters = reported_parameters

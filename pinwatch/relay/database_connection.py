@@ -64,8 +64,15 @@ class Owner(Protocol):
 
     def reset_done(self, connection: DatabaseConnection) -> None: ...
 
-    def interrupt(self, connection: DatabaseConnection) -> None:
-        """The server is to be told to stop what connection runs."""
+    def interrupt(
+        self,
+        connection: DatabaseConnection,
+        delivered: Callable[[], None] | None = None,
+    ) -> None:
+        """Send a cancel request for what connection runs.
+
+        Calls delivered when the server has acted on it, or cannot be reached.
+        """
 
     def kill(self, connection: DatabaseConnection, reason: str) -> None:
         """End it at once, whoever has it."""
@@ -190,13 +197,13 @@ class DatabaseConnection(BorrowedConnection, Receiver):
     def pinned_by(self) -> str | None:
         return None if self.session is None else self.session.pinned_by
 
-    def lent(self, session: Session, parameters: Values) -> bool:
+    def lent(self, session: Session, parameters: Values, verify: bool) -> bool:
         self.session = session
         self.since = session.request_started_at or self.clock.now
         self.borrows += 1
         stream = self.stream
         before = stream.parameters
-        if before is parameters:
+        if before is parameters and not (verify and self.borrows > 1):
             return True
         stream.parameters = parameters
         self.write(
@@ -341,9 +348,9 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             session.last_reply_at = now
         self.request_started_at = 0.0
 
-    def cancel(self) -> None:
-        """Ask the server to stop what it runs."""
-        self.owner.interrupt(self)
+    def cancel(self, delivered: Callable[[], None]) -> None:
+        """Ask the server to stop the running statement; see ``Owner.interrupt``."""
+        self.owner.interrupt(self, delivered)
 
     # The end.
 

@@ -115,8 +115,11 @@ class BorrowedConnection(Connection):
     def idle_outside_transaction(self) -> bool: ...
 
     @abstractmethod
-    def lent(self, session: Session, parameters: Values) -> bool:
-        """Serve session, with its parameters; False while they are being set."""
+    def lent(self, session: Session, parameters: Values, verify: bool) -> bool:
+        """Serve session, with its parameters; return False while they are being set.
+
+        verify asks the server for its present parameters even if none is to be set.
+        """
 
     @abstractmethod
     def released(self) -> None:
