@@ -117,4 +117,4 @@ class SecretsManagerSettings(BaseModel):
     """Region of Secrets Manager. Default: the AWS environment's."""
 
     refresh_interval: Annotated[float, Field(gt=0)] = 60
-    """Seconds after which the next login reads a secret again."""
+    """Seconds after which a secret is read again, at the next login."""

@@ -306,7 +306,7 @@ class Settings(BaseModel):
     """Maximum number of client connections at a time."""
 
     idle_client_timeout: Annotated[int, Field(ge=1, le=28800)] = 1800
-    """Seconds after its last request when a client is disconnected."""
+    """Seconds without a request after which a client is disconnected."""
 
     authentication_timeout: Annotated[float, Field(gt=0)] = 60
     """Seconds that a client may take to log in."""
