@@ -1,4 +1,4 @@
-"""The image's HEALTHCHECK: ends with an error unless the HTTP side answers."""
+"""Fail unless pinwatch answers /healthz. This is the image's HEALTHCHECK."""
 
 import os
 from urllib.request import urlopen

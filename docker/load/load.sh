@@ -1,6 +1,7 @@
 #!/bin/sh
-# load.sh DATABASE PROXY: a small load, for as long as it is let. Both are libpq URLs: the
-# database makes its tables without the proxy, through which all else goes.
+# Usage: load.sh DATABASE PROXY, both as libpq URLs.
+# Create pgbench's tables in DATABASE directly, then run a small load through PROXY until
+# stopped.
 set -eu
 cd "$(dirname "$0")"
 

@@ -10,7 +10,7 @@ from pinwatch.web.operation import Operation, told
 
 def config_route(proxy: Proxy) -> Operation:
     async def config(request: Request) -> Response:
-        """The settings in force; asterisks are in the place of secrets."""
+        """Show the settings in force, with asterisks in place of secrets."""
         # They are SecretStr, whose JSON is asterisks; but for the target's password.
         shown = {"target": proxy.target.url}
         return told(proxy.settings.model_copy(update=shown))

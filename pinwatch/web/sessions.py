@@ -11,7 +11,7 @@ from pinwatch.web.operation import Operation, told_all
 
 def sessions_route(proxy: Proxy) -> Operation:
     async def sessions(request: Request) -> Response:
-        """Every client session, pinned or not."""
+        """List all client sessions, pinned or not."""
         return told_all(
             Session.of(session)
             for session in list(proxy.sessions)
