@@ -20,7 +20,7 @@
 #endif
 #endif
 
-#define AT_HAND 16384 /* bytes that are read without asking for memory first */
+#define SMALL_READ 16384 /* bytes that are read without asking for memory first */
 #define MOST 256      /* events of one wait */
 #define TOGETHER 64   /* pieces that one system call sends */
 
@@ -69,7 +69,7 @@ receive_large(int fd, Py_ssize_t most)
 static PyObject *
 receive(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
-    char buffer[AT_HAND];
+    char buffer[SMALL_READ];
     Py_ssize_t most, got;
     int fd;
 
@@ -83,7 +83,7 @@ receive(PyObject *module, PyObject *const *args, Py_ssize_t count)
             PyErr_SetString(PyExc_ValueError, "at least one byte is received");
         return NULL;
     }
-    if (most > AT_HAND)
+    if (most > SMALL_READ)
         return receive_large(fd, most);
     got = recv(fd, buffer, most, MSG_DONTWAIT);
     if (got < 0)
@@ -371,7 +371,7 @@ static PyMethodDef methods[] = {
 static int
 execute(PyObject *module)
 {
-    return PyModule_AddIntMacro(module, AT_HAND);
+    return PyModule_AddIntMacro(module, SMALL_READ);
 }
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, execute}, {0, NULL}};

@@ -1,6 +1,6 @@
 from typing import Any
 
-AT_HAND: int
+SMALL_READ: int
 
 def receive(fd: int, most: int, /) -> bytes: ...
 def send_all(pieces: list[Any], /) -> list[tuple[Any, bytes, int]]: ...

@@ -18,7 +18,7 @@ else:
 
 OWN: Final = _own
 
-AT_HAND: Final[int] = _calls.AT_HAND if OWN else 479
+SMALL_READ: Final[int] = _calls.SMALL_READ if OWN else 479
 """Bytes that can be read without asking for memory first. Python has 512 at hand,
 with what bytes are kept in."""
 

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from pinwatch.sockets import calls
-from pinwatch.sockets.calls import AT_HAND, receive, send_all
-from pinwatch.sockets.polls import READABLE, WRITABLE, Poll, Selector, system_poll
+from pinwatch.sockets.calls import SMALL_READ, receive, send_all
+from pinwatch.sockets.polls import READABLE, WRITABLE, Poll, SelectorPoll, system_poll
 from tests.sockets.conftest import Ends
 
-LARGE = 4 * AT_HAND
+LARGE_READ = 4 * SMALL_READ
 MORE_THAN_TAKEN = 1 << 24  # bytes
 
 
@@ -40,7 +40,7 @@ def send(fd: int, data: bytes) -> int:
     return len(data)
 
 
-@pytest.mark.parametrize("most", [1, AT_HAND, LARGE])
+@pytest.mark.parametrize("most", [1, SMALL_READ, LARGE_READ])
 def test_what_was_sent_is_received(pair: Ends, most: int) -> None:
     near, far = pair
     data = os.urandom(most)
@@ -48,7 +48,7 @@ def test_what_was_sent_is_received(pair: Ends, most: int) -> None:
     assert receive(near.fileno(), most) == data
 
 
-@pytest.mark.parametrize("most", [AT_HAND, LARGE])
+@pytest.mark.parametrize("most", [SMALL_READ, LARGE_READ])
 def test_no_more_is_received_than_is_there(pair: Ends, most: int) -> None:
     near, far = pair
     send(far.fileno(), b"here")
@@ -66,7 +66,7 @@ def test_no_more_is_received_than_was_asked_for(pair: Ends) -> None:
 def test_the_end_is_nothing(pair: Ends) -> None:
     near, far = pair
     far.close()
-    assert receive(near.fileno(), AT_HAND) == b""
+    assert receive(near.fileno(), SMALL_READ) == b""
     assert send(near.fileno(), b"late") == -errno.EPIPE
 
 
@@ -204,7 +204,7 @@ def test_arguments_that_make_no_sense(call: Any, arguments: tuple[Any, ...]) -> 
         call(*arguments)
 
 
-@pytest.fixture(params=[system_poll, Selector], ids=["system", "portable"])
+@pytest.fixture(params=[system_poll, SelectorPoll], ids=["system", "portable"])
 def poll(request: pytest.FixtureRequest) -> Iterator[Poll]:
     poll = request.param()
     yield poll
