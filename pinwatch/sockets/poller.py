@@ -96,5 +96,6 @@ class Poller:
                     return others
 
     def close(self) -> None:
+        self.outbox.close()
         self._poll.close()
         self._watched.clear()

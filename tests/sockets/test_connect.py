@@ -88,7 +88,7 @@ def test_unusable_addresses_raise_oserror(run: Run) -> None:
         with pytest.raises(FileNotFoundError):
             await connect_unix(loop, RecordingReceiver(), "/nowhere")
         with pytest.raises(OSError, match="not known"):
-            await connect(loop, RecordingReceiver(), "nobody.invalid", 1)
+            await connect(loop, RecordingReceiver(), "missing.invalid", 1)
 
     run(work())
 

@@ -85,7 +85,7 @@ def test_asyncio_s_own_sockets_work_beside_streams(run: Run) -> None:
 def test_other_threads_and_signals_wake_the_loop(run: Run) -> None:
     async def work() -> None:
         loop = asyncio.get_running_loop()
-        woken, told = asyncio.Event(), asyncio.Event()
+        woken, signalled = asyncio.Event(), asyncio.Event()
         thread = threading.Thread(
             target=lambda: loop.call_soon_threadsafe(woken.set), name="another"
         )
@@ -93,10 +93,10 @@ def test_other_threads_and_signals_wake_the_loop(run: Run) -> None:
         async with asyncio.timeout(TIMEOUT):
             await woken.wait()
         thread.join()
-        loop.add_signal_handler(signal.SIGUSR1, told.set)
+        loop.add_signal_handler(signal.SIGUSR1, signalled.set)
         signal.raise_signal(signal.SIGUSR1)
         async with asyncio.timeout(TIMEOUT):
-            await told.wait()
+            await signalled.wait()
         loop.remove_signal_handler(signal.SIGUSR1)
 
     run(work())
