@@ -306,7 +306,9 @@ class Settings(BaseModel):
     """Maximum number of client connections at a time."""
 
     idle_client_timeout: Annotated[int, Field(ge=1, le=28800)] = 1800
-    """Seconds without a request after which a client is disconnected."""
+    """Seconds for which the proxy waits for a client before it disconnects it. The wait
+    is for the next request; beyond RDS Proxy's documentation also for the rest of a
+    request, for COPY data, or for the client to read a result."""
 
     authentication_timeout: Annotated[float, Field(gt=0)] = 60
     """Seconds that a client may take to log in."""

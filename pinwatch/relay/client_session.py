@@ -139,6 +139,7 @@ class ClientSession(Session, Receiver):
         "connection",
         "encryption",
         "endpoint",
+        "last_received_at",
         "number",
         "parameters",
         "phase",
@@ -150,6 +151,7 @@ class ClientSession(Session, Receiver):
         "waiting",
         "wants_own",
         "write_paused",
+        "write_paused_at",
     )
 
     def __init__(
@@ -175,6 +177,7 @@ class ClientSession(Session, Receiver):
         )
         self.request_started_at = 0.0
         self.connected = self.last_reply_at = self.clock.now
+        self.last_received_at = self.write_paused_at = self.clock.now
         self.connection: BorrowedConnection | None = None
         self.waiting = False
         self.wants_own = False  # a connection opened with its startup parameters
@@ -241,6 +244,7 @@ class ClientSession(Session, Receiver):
         stream = self.stream
         connection = self.connection
         self.traffic.received += len(data)
+        self.last_received_at = self.clock.now
         if not self.request_started_at:
             self.request_started_at = self.clock.now
         if connection is None:
@@ -414,16 +418,26 @@ class ClientSession(Session, Receiver):
             self.close(connection_failure("The database connection was closed."))
 
     def idle_for(self, now: float) -> float:
-        """Seconds since its last request ended; 0 while one is under way.
+        """Seconds for which the proxy has waited for the client, at the time now.
 
-        now is of the monotonic clock.
+        The client has to send its next request or the rest of one, or to read what was
+        sent to it. 0 while the client waits for the proxy or the server.
         """
         connection = self.connection
         if self.phase is not READY or self.waiting:
             return 0
+        if self.write_paused:
+            return now - self.write_paused_at
         if connection is not None and connection.replies.due:
-            return 0
+            return now - self.last_received_at if self._in_mid_request() else 0
         return now - (self.request_started_at or self.last_reply_at)
+
+    def _in_mid_request(self) -> bool:
+        """Whether the server waits for more of what the client has begun to send."""
+        stream, connection = self.stream, self.connection
+        assert connection is not None
+        half = stream.passing or (stream.input and not stream.held)
+        return bool(half) or connection.replies.in_request()
 
     @property
     def application_name(self) -> str:
@@ -524,6 +538,7 @@ class ClientSession(Session, Receiver):
 
     def pause_writing(self) -> None:
         self.write_paused = True
+        self.write_paused_at = self.clock.now
         if self.connection is not None:
             self.connection.pause_reading()
 

@@ -5,11 +5,20 @@ does not know what the bytes mean.
 """
 
 import os
+import socket as socket_module
 from collections import deque
 from contextlib import suppress
 from errno import EAGAIN, EINTR
 from itertools import islice
-from socket import AF_UNIX, IPPROTO_TCP, SHUT_WR, TCP_NODELAY, socket
+from socket import (
+    AF_UNIX,
+    IPPROTO_TCP,
+    SHUT_WR,
+    SO_KEEPALIVE,
+    SOL_SOCKET,
+    TCP_NODELAY,
+    socket,
+)
 from typing import Any, Final
 
 from mypy_extensions import i64
@@ -30,6 +39,22 @@ MAX_BUFFERS: Final = 64  # per writev
 WOULD_BLOCK: Final = (EAGAIN, EINTR)
 
 NULL_RECEIVER: Final = Listening()  # frees the receiver of a stream that has ended
+
+
+KEEP_ALIVE: Final = (
+    ("TCP_KEEPIDLE", 60),  # seconds without data before the first probe
+    ("TCP_KEEPINTVL", 10),  # seconds between probes
+    ("TCP_KEEPCNT", 6),  # unanswered probes after which the connection is lost
+)
+
+
+def keep_alive(connected: socket) -> None:
+    """Find a peer whose machine is gone, within two minutes."""
+    connected.setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1)
+    for name, value in KEEP_ALIVE:
+        option = getattr(socket_module, name, None)  # not every system has all
+        if option is not None:
+            connected.setsockopt(IPPROTO_TCP, option, value)
 
 
 class Stream(Transport, Watched, Writer):
@@ -58,6 +83,7 @@ class Stream(Transport, Watched, Writer):
         connected.setblocking(False)
         if connected.family != AF_UNIX:
             connected.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+            keep_alive(connected)
         self._loop = loop
         self._poller = poller
         self._socket = connected

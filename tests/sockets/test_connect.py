@@ -15,6 +15,7 @@ import pytest
 from pinwatch.sockets import connect as connecting
 from pinwatch.sockets.connect import connect, connect_unix, listen
 from pinwatch.sockets.loop import running
+from pinwatch.sockets.stream import Stream
 from tests.sockets.conftest import RecordingReceiver, Run
 
 
@@ -40,6 +41,30 @@ def test_both_ends(run: Run) -> None:
         assert receiver.calls == ["made", "eof", "lost"]
         with pytest.raises(ConnectionRefusedError):
             await connect(loop, RecordingReceiver(), host, port)
+
+    run(work())
+
+
+def test_a_peer_whose_machine_is_gone_is_found(run: Run) -> None:
+    async def work() -> None:
+        accepted: list[RecordingReceiver] = []
+
+        def receive() -> RecordingReceiver:
+            accepted.append(RecordingReceiver())
+            return accepted[-1]
+
+        listener = await listen(running(), "127.0.0.1", 0, receive)
+        receiver = RecordingReceiver()
+        await connect(running(), receiver, *listener.address)
+        await receiver.until(lambda: accepted)
+        for end in (receiver, *accepted):
+            assert isinstance(end.transport, Stream)
+            with socket.socket(fileno=os.dup(end.transport._fd)) as copy:
+                assert copy.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                assert copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+            end.transport.close()
+            await end.ended()
+        listener.close()
 
     run(work())
 
