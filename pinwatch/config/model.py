@@ -335,7 +335,8 @@ class Settings(BaseModel):
     other machines reach."""
 
     time_scale: Annotated[float, Field(gt=0)] = 1
-    """How many seconds of the settings pass in one, for tests of long timeouts."""
+    """How many seconds pass in one, for tests of long timeouts; network timeouts are
+    not scaled."""
 
     @model_validator(mode="after")
     def _no_open_door(self) -> Self:

@@ -5,7 +5,6 @@ that only a proxy has, ``starting`` and ``waiting`` (for a database connection).
 """
 
 from datetime import datetime
-from time import monotonic
 from typing import Any, Final, Literal, Self
 
 from pinwatch.observers.schemas import Answer, Event, of_event
@@ -69,7 +68,7 @@ class Session(Answer):
     def of(cls, session: ClientSession) -> Self:
         user, database = (_text(name) for name in session.key)
         connection, pinning = session.connection, session.pinning
-        event, now = pinning.event, monotonic()
+        event, now = pinning.event, session.clock.now
         return cls(
             client_connection=session.number,
             db_connection=None if connection is None else connection.number,

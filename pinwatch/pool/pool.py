@@ -27,9 +27,9 @@ class Pool(ConnectionSource):
     """At most max_connections connections, lent one borrower at a time.
 
     open_connection starts to open one and is answered by ``opened`` or ``refused``.
-    borrow_timeout is in seconds, of which scale pass in one of the clock's; soon runs
-    what must not run at once. Of the connections that are unused for a while at most
-    max_idle stay open. While paused, nothing is lent and nothing opened.
+    borrow_timeout is in seconds of the clock; soon runs what must not run at once. Of
+    the connections that are unused for a while at most max_idle stay open. While
+    paused, nothing is lent and nothing opened.
     """
 
     def __init__(
@@ -39,13 +39,11 @@ class Pool(ConnectionSource):
         open_connection: Callable[[Key], None],
         clock: Clock,
         soon: Callable[[Callable[[], None]], object],
-        scale: float = 1.0,
     ) -> None:
         self.max_connections = max_connections
         self.borrow_timeout = borrow_timeout
         self.open_connection = open_connection
         self.clock = clock
-        self.scale = scale
         self.soon = soon
         self.max_idle = max_connections
         self.paused = 0  # by how many
@@ -60,10 +58,6 @@ class Pool(ConnectionSource):
         self._full = False  # since the last match, for one of those who wait
         self._returned: list[Connection] = []  # while _serving, still borrowed
         self._serving = False
-
-    def now(self) -> float:
-        """In seconds, scaled."""
-        return self.clock.now * self.scale
 
     def __len__(self) -> int:
         """Connections that count towards the cap."""
@@ -107,7 +101,7 @@ class Pool(ConnectionSource):
                     self._last[borrower] = connection
                 return connection
         patience = max(patience, self.borrow_timeout)
-        now = self.now()
+        now = self.clock.now
         behind = bool(self.waiting) and self._full
         self.waiting.append(borrower, now, now + patience)
         if not patience:
@@ -205,12 +199,12 @@ class Pool(ConnectionSource):
     def unavailable(self, key: Key, retry_after: float) -> None:
         """An opening failed for a reason that may pass; seconds to the next try."""
         self._end_opening(key)
-        self.retry_at[key] = self.now() + retry_after
+        self.retry_at[key] = self.clock.now + retry_after
         self.match()
 
     def sweep(self) -> None:
         """What time alone brings: waits that are over, openings to try again."""
-        now = self.now()
+        now = self.clock.now
         due = False
         for wait in self.waiting.waits():
             borrower = wait.borrower
@@ -295,7 +289,7 @@ class Pool(ConnectionSource):
         """To one who waited."""
         wait = self.waiting.remove(borrower)
         borrower.counters.borrows_waited += 1
-        borrower.counters.borrow_latency.observe(self.now() - wait.began)
+        borrower.counters.borrow_latency.observe(self.clock.now - wait.began)
         if self.swap:
             self._last[borrower] = connection
         borrower.lend(connection)
@@ -333,7 +327,7 @@ class Pool(ConnectionSource):
         return idle_list
 
     def _store(self, connection: Connection) -> None:
-        connection.idle_since = self.now()
+        connection.idle_since = self.clock.now
         idle_list = connection.idle_list
         if idle_list is None:
             idle_list = connection.idle_list = self.idle.setdefault(connection.key, [])

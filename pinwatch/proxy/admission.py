@@ -91,7 +91,9 @@ def credentials(settings: Settings, target: Target) -> Credentials:
         target=secret,
         default_auth_scheme=settings.default_auth_scheme,
         secrets_manager=SecretsManager(
-            manager.endpoint_url, manager.region, manager.refresh_interval
+            manager.endpoint_url,
+            manager.region,
+            manager.refresh_interval / settings.time_scale,
         ),
     )
 

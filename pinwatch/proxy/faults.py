@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, Literal, Protocol
 
+from pinwatch.clock import Clock
 from pinwatch.errors import FaultError, borrow_timeout
 from pinwatch.pool.interfaces import Borrower, Connection, ConnectionSource
 from pinwatch.pool.pool import Pool
@@ -56,7 +57,7 @@ class FaultTargets(Protocol):
     @property
     def pools(self) -> Collection[Pool]: ...
 
-    def time(self) -> float: ...
+    clock: Clock
 
     def lender(self, endpoint: Endpoint) -> ConnectionSource:
         """Who serves endpoint where there is no fault."""
@@ -86,13 +87,13 @@ class Faults:
             raise FaultError(f"There is a fault {name} already.")
         if kind == "latency" and not seconds:
             raise FaultError("latency needs seconds greater than 0.")
-        until = None if lasting is None else self.targets.time() + lasting
+        until = None if lasting is None else self.targets.clock.now + lasting
         fault = Fault(name, kind, seconds, every, connections, until)
         if kind == "kill":
             self._kill(fault)
             if not seconds:
                 return fault
-            self._next_kill[name] = self.targets.time() + seconds
+            self._next_kill[name] = self.targets.clock.now + seconds
         if kind == "pause":
             fault.happened = 1
             for pool in self.targets.pools:
@@ -123,7 +124,7 @@ class Faults:
 
     def sweep(self) -> None:
         """What time alone brings."""
-        now = self.targets.time()
+        now = self.targets.clock.now
         for fault in list(self.on.values()):
             if fault.until is not None and fault.until <= now:
                 self.remove(fault.name)
@@ -182,7 +183,9 @@ class Unreliable(ConnectionSource):
             del self._delayed[borrower]
             work()
 
-        self._delayed[borrower] = loop.call_later(seconds, run)
+        self._delayed[borrower] = loop.call_later(
+            self.faults.targets.clock.real_seconds(seconds), run
+        )
 
     def _lend(self, borrower: Borrower, patience: float) -> None:
         connection = self.lender.borrow(borrower, patience)
@@ -193,7 +196,3 @@ class Unreliable(ConnectionSource):
         delayed = self._delayed.pop(borrower, None)
         if delayed is not None:
             delayed.cancel()
-
-
-def _refuse(borrower: Borrower) -> None:
-    borrower.refuse(borrow_timeout())

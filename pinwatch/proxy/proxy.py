@@ -8,9 +8,7 @@ import asyncio
 import logging
 import secrets
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable
 from datetime import UTC, datetime
-from time import monotonic
 from typing import Final
 
 from pinwatch import events
@@ -69,11 +67,6 @@ FIXED: Final = (
 CLIENT_LIFETIME: Final = 24 * 3600.0
 
 
-def scaled(clock: Callable[[], float], scale: float) -> Callable[[], float]:
-    """It, so many times as fast."""
-    return clock if scale == 1 else lambda: clock() * scale
-
-
 class Proxy:
     """A proxy; ``start`` it on a running ``sockets.loop.Loop``.
 
@@ -82,8 +75,6 @@ class Proxy:
 
     group: TargetGroup
     clock: Clock
-    time: Callable[[], float]
-    """Seconds of a monotonic clock, which time_scale makes faster."""
 
     def __init__(
         self,
@@ -119,11 +110,9 @@ class Proxy:
         settings = self.settings
         self._loop = running()
         self.clock = self._loop.clock
-        self.time = scaled(self._loop.time, settings.time_scale)
+        self.clock.run_at(settings.time_scale)
         await self.admission.start()
-        self.group = TargetGroup(
-            self.observe, self.faults.put, self.time, settings.time_scale
-        )
+        self.group = TargetGroup(self.observe, self.faults.put, self.clock)
         targets = self._targets()
         for name, role, target in targets:
             alone = len(targets) == 1
@@ -137,7 +126,7 @@ class Proxy:
             raise
         self.admission.listening(self.address.port)
         self._timer = self._loop.call_later(SWEEP, self._sweep)
-        self._round_at = self.time()
+        self._round_at = self.clock.now
 
     def _targets(self) -> list[tuple[str, TargetRole, Target]]:
         """Names, roles and where they are; raises SettingError."""
@@ -155,7 +144,6 @@ class Proxy:
             lambda user: self.admission.password(target, user),
             self._number,
             self.observe,
-            self.time,
         )
 
     async def _listen(self, settings: Settings) -> None:
@@ -196,8 +184,8 @@ class Proxy:
     async def stop(self) -> None:
         """No new clients; transactions get shutdown_grace seconds; then all end."""
         self._stop_listening()
-        deadline = self.time() + self.settings.shutdown_grace
-        while self._end_sessions(self.time() >= deadline):  # noqa: ASYNC110
+        deadline = self.clock.now + self.settings.shutdown_grace
+        while self._end_sessions(self.clock.now >= deadline):  # noqa: ASYNC110
             await asyncio.sleep(SWEEP)
         await self.group.stop()
         self._timer.cancel()
@@ -267,7 +255,7 @@ class Proxy:
     def _accept(self, endpoint: Endpoint) -> ClientSession:
         session = ClientSession(self._number(), self, endpoint)
         self.sessions.add(session)
-        self.starting[session] = self.time() + self.settings.authentication_timeout
+        self.starting[session] = self.clock.now + self.settings.authentication_timeout
         return session
 
     def _number(self) -> int:
@@ -275,7 +263,7 @@ class Proxy:
         return secrets.randbits(32)
 
     def _sweep(self) -> None:
-        now = self.time()
+        now = self.clock.now
         self._timer = self._loop.call_later(SWEEP, self._sweep)
         self.group.sweep()
         self.faults.sweep()
@@ -292,13 +280,11 @@ class Proxy:
 
     def _end_the_idle(self) -> None:
         """Those that asked for nothing for long, and those that are here for long."""
-        now, scale = monotonic(), self.settings.time_scale
-        longest = self.settings.idle_client_timeout / scale
-        lifetime = CLIENT_LIFETIME / scale
+        now, longest = self.clock.now, self.settings.idle_client_timeout
         for session in list(self.sessions):
             if session.idle_for(now) >= longest:
                 session.close(idle_client_timeout())
-            elif now - session.connected >= lifetime:
+            elif now - session.connected >= CLIENT_LIFETIME:
                 session.close(client_lifetime())
 
     # What sessions ask (House).

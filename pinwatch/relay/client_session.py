@@ -134,13 +134,13 @@ class ClientSession(Session, Receiver):
         "connection",
         "encryption",
         "endpoint",
-        "startup",
-        "services",
         "number",
         "parameters",
         "phase",
         "pinning",
         "reading_paused",
+        "services",
+        "startup",
         "transport",
         "waiting",
         "write_paused",
@@ -361,7 +361,7 @@ class ClientSession(Session, Receiver):
     def idle_for(self, now: float) -> float:
         """Seconds since its last request ended; 0 while one is under way.
 
-        now is of the monotonic clock.
+        now is the clock's.
         """
         connection = self.connection
         if self.phase is not READY or self.waiting:

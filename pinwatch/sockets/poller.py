@@ -90,7 +90,7 @@ class Poller:
             if ready or self.interrupted or not found:
                 return ready
             if timeout is not None:
-                left = deadline - clock.now
+                left = deadline - clock.real
                 if left <= 0:
                     return ready
 

@@ -119,8 +119,8 @@ class CancelConnection(Listening):
 class TargetConnections:
     """The connections to one target.
 
-    password gives what to log in with as a user; number an identifier not in use; now
-    is the proxy's clock, and lost hears that the target may be down.
+    password gives what to log in with as a user; number an identifier not in use;
+    lost hears that the target may be down.
     """
 
     def __init__(
@@ -132,7 +132,6 @@ class TargetConnections:
         password: Callable[[str], str | None],
         number: Callable[[], int],
         observe: events.Observe,
-        now: Callable[[], float],
         lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
@@ -143,7 +142,6 @@ class TargetConnections:
         self.password = password
         self.number = number
         self.observe = observe
-        self.now = now
         self.lost = lost
         self.all: set[DatabaseConnection] = set()
         self._own: DatabaseConnection | None = None  # which answers the proxy
@@ -166,7 +164,6 @@ class TargetConnections:
             self._open,
             self.clock,
             self._loop.call_soon,
-            settings.time_scale,
         )
 
     async def look(self, stay: bool) -> Status:
@@ -264,7 +261,7 @@ class TargetConnections:
     def sweep(self) -> None:
         """What time alone brings."""
         self.pool.sweep()
-        now = self._loop.time()
+        now = self.clock.real
         for connection in [c for c, at in self._leaving.items() if at <= now]:
             connection.abort()
 
@@ -301,7 +298,7 @@ class TargetConnections:
             self._refused(key, error)
         else:
             self._retries.pop(key, None)
-            connection.opened_at = self.now()
+            connection.opened_at = self.clock.now
             self.observe(
                 events.DatabaseConnected(number, *connection.ends(), self.name)
             )
@@ -341,7 +338,7 @@ class TargetConnections:
             self.lost()
             delay = min(self._retries.get(key, RETRY_FIRST / 2) * 2, RETRY_LAST)
             self._retries[key] = delay
-            scaled = jittered(delay) * self.settings.time_scale
+            scaled = jittered(delay) * self.clock.scale
             self.pool.unavailable(key, scaled)
         else:
             self.pool.refused(key, request_error(error.text, error.sqlstate))
@@ -418,7 +415,7 @@ class TargetConnections:
     def closing(self, connection: DatabaseConnection, cancel: bool) -> None:
         if connection not in self._owned:
             self.pool.retire(connection)
-        self._leaving[connection] = self._loop.time() + CLOSE_TIMEOUT
+        self._leaving[connection] = self.clock.real + CLOSE_TIMEOUT
         if cancel:
             self.interrupt(connection)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pinwatch import events
+from pinwatch.clock import Clock
 from pinwatch.config.model import Settings, TargetRole
 from pinwatch.errors import FailoverError, TargetError, no_reader
 from pinwatch.pool.interfaces import Borrower, Connection, ConnectionSource
@@ -44,24 +45,19 @@ class Member:
 
 
 class TargetGroup(ConnectionSource):
-    """Its members, of which one is the writer.
-
-    now is the proxy's clock, scale how many of its seconds pass in one.
-    """
+    """Its members, of which one is the writer."""
 
     def __init__(
         self,
         observe: events.Observe,
         moved: Callable[[], None],
-        now: Callable[[], float],
-        scale: float,
+        clock: Clock,
     ) -> None:
         self.members: list[Member] = []
         self.failovers = 0
         self._observe = observe
         self._moved = moved
-        self._now = now
-        self._scale = scale
+        self._clock = clock
         self._started = False
         self._failing_over = False
         self._down_since = 0.0  # of the writer; 0 is not
@@ -72,7 +68,7 @@ class TargetGroup(ConnectionSource):
     def add(
         self, role: TargetRole, connections: TargetConnections, alone: bool
     ) -> None:
-        monitor = Monitor(connections, self._changed, alone, self._scale)
+        monitor = Monitor(connections, self._changed, alone)
         connections.lost = self._look_again
         self.members.append(Member(role, connections, monitor))
 
@@ -157,11 +153,11 @@ class TargetGroup(ConnectionSource):
             raise FailoverError("A failover is under way.")
         chosen = self._chosen(to)
         self._failing_over = True
-        before, began = self._writer, self._now()
+        before, began = self._writer, self._clock.now
         before.pool.pause()
         try:
             before.connections.drop(FAILED_OVER)
-            await asyncio.sleep(outage / self._scale)
+            await asyncio.sleep(self._clock.real_seconds(outage))
         finally:
             self._failing_over = False
             before.pool.resume()
@@ -196,7 +192,7 @@ class TargetGroup(ConnectionSource):
             return
         monitor = self._writer.monitor
         if monitor.down or (monitor.available and not monitor.writable):
-            self._down_since = self._down_since or self._now()
+            self._down_since = self._down_since or self._clock.now
             for member in self.readers:
                 if member.monitor.serves_writes:
                     self._move(member, self._down_since)
@@ -217,7 +213,7 @@ class TargetGroup(ConnectionSource):
             to.pool.adopt(before.pool)
             self._moved()
             before.connections.drop(FAILED_OVER)
-        self._observe(events.FailedOver(before.name, to.name, self._now() - began))
+        self._observe(events.FailedOver(before.name, to.name, self._clock.now - began))
 
     def _move_readers(self) -> None:
         """Those that wait for a reader that is down go to one that is not."""

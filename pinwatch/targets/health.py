@@ -48,7 +48,7 @@ class Monitor:
     """Looks at one target; changed hears what is new.
 
     alone is whether no other target could stand in: it is then looked at seldom, and
-    no connection is kept open for it. scale is how many seconds pass in one.
+    no connection is kept open for it.
     """
 
     def __init__(
@@ -56,7 +56,6 @@ class Monitor:
         connections: TargetConnections,
         changed: Callable[[], None],
         alone: bool,
-        scale: float,
     ) -> None:
         self.connections = connections
         self.health = REGISTERING
@@ -64,7 +63,8 @@ class Monitor:
         self.error: ClientError | None = None
         self._changed = changed
         self._alone = alone
-        self._interval = max((ALONE if alone else AMONG_OTHERS) / scale, SOONEST)
+        interval = connections.clock.real_seconds(ALONE if alone else AMONG_OTHERS)
+        self._interval = max(interval, SOONEST)
         self._failures = 0
         self._again = asyncio.Event()
         self._looking = asyncio.Lock()

@@ -122,7 +122,7 @@ def _is_part(wanted: str | None, name: str) -> bool:
 def pins_route(history: History) -> Operation:
     async def api_pins(request: Request) -> Response:
         """Pins, the newest first: the last 10,000, and all that are not over."""
-        query, now = PinQuery.of(request), history.now()
+        query, now = PinQuery.of(request), history.clock.now
         asked = (pin for pin in history.pins() if query.covers(pin))
         return told_all(schemas.Pin.of(pin, now) for pin in islice(asked, query.limit))
 
@@ -134,7 +134,7 @@ def pins_route(history: History) -> Operation:
 def digests_route(history: History) -> Operation:
     async def digests(request: Request) -> Response:
         """Pins by digest and rule; those first that pinned for longest."""
-        query, now = Query.of(request), history.now()
+        query, now = Query.of(request), history.clock.now
         ranked = history.digests.ranked(now)[: query.limit]
         return told_all(schemas.Digest.of(digest, now) for digest in ranked)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from time import monotonic
 from typing import Literal, Self
 
 from starlette.requests import Request
@@ -114,9 +113,10 @@ class Pool(Answer):
 
 
 def _connections(member: Member) -> Iterator[Connection]:
-    pool, now = member.pool, monotonic()
+    pool = member.pool
+    now = pool.clock.now
     for one in _typed(chain.from_iterable(pool.idle.values())):
-        yield Connection.of(one, "idle", pool.now() - one.idle_since)
+        yield Connection.of(one, "idle", now - one.idle_since)
     for one in _typed(pool.borrowed):
         yield _borrowed(one, now)
     for one in member.connections.opening:
