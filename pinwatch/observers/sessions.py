@@ -9,7 +9,6 @@ from typing import Any, Final, Literal, Self
 
 from pinwatch.observers.schemas import Answer, Event, of_event
 from pinwatch.relay.client_session import ClientSession, Phase
-from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.wire.messages import FAILED_TRANSACTION, IDLE, IN_TRANSACTION
 
 State = Literal[
@@ -99,7 +98,7 @@ def state(session: ClientSession) -> State:
     if session.waiting:
         return "waiting"
     connection = session.connection
-    if not isinstance(connection, DatabaseConnection):
+    if connection is None:
         return "idle"
     if session.stream.passing or not connection.replies.settled():
         return "active"

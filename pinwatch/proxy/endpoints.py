@@ -14,6 +14,7 @@ from pinwatch.errors import cannot_listen
 from pinwatch.pool.interfaces import ConnectionSource, Key
 from pinwatch.relay import client_session
 from pinwatch.relay.client_session import CachedParameters, ClientSession
+from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.relay.parameters import APPLICATION_NAME, Values, nameless, plain_name
 from pinwatch.sockets.connect import Listener, listen
 from pinwatch.sockets.loop import running
@@ -23,19 +24,19 @@ MAX_CACHED_PARAMETERS: Final = 10_000
 
 
 class Endpoint(client_session.Endpoint):
-    """One of a proxy; lender serves its clients until it is replaced."""
+    """One of a proxy; source serves its clients until it is replaced."""
 
     def __init__(
         self,
         name: str,
         role: TargetRole,
-        lender: ConnectionSource,
+        source: ConnectionSource[DatabaseConnection],
         counters: EndpointCounters,
     ) -> None:
         self.name = name
         self.counters = counters
         self.role = role
-        self.lender = lender
+        self.source = source
         self._cached_parameters: OrderedDict[tuple[Key, Values], CachedParameters] = (
             OrderedDict()
         )

@@ -13,7 +13,7 @@ from typing import Final, Literal, Protocol
 
 from pinwatch.clock import Clock
 from pinwatch.errors import FaultError, borrow_timeout
-from pinwatch.pool.interfaces import Borrower, Connection, ConnectionSource
+from pinwatch.pool.interfaces import Borrower, ConnectionSource
 from pinwatch.pool.pool import Pool
 from pinwatch.proxy.endpoints import Endpoint
 from pinwatch.relay.database_connection import DatabaseConnection
@@ -52,15 +52,15 @@ class FaultTargets(Protocol):
     endpoints: dict[str, Endpoint]
 
     @property
-    def pool(self) -> Pool: ...
+    def pool(self) -> Pool[DatabaseConnection]: ...
 
     @property
-    def pools(self) -> Collection[Pool]: ...
+    def pools(self) -> Collection[Pool[DatabaseConnection]]: ...
 
     clock: Clock
 
-    def lender(self, endpoint: Endpoint) -> ConnectionSource:
-        """Who serves endpoint where there is no fault."""
+    def source(self, endpoint: Endpoint) -> ConnectionSource[DatabaseConnection]:
+        """Return what serves the endpoint while there is no fault."""
 
 
 class Faults:
@@ -119,8 +119,8 @@ class Faults:
         """Stand between endpoints and lenders, or do not."""
         between = any(one.kind in ("latency", "refuse") for one in self.on.values())
         for endpoint in self.targets.endpoints.values():
-            lender = self.targets.lender(endpoint)
-            endpoint.lender = Unreliable(self, lender) if between else lender
+            source = self.targets.source(endpoint)
+            endpoint.source = Unreliable(self, source) if between else source
 
     def sweep(self) -> None:
         """What time alone brings."""
@@ -135,24 +135,26 @@ class Faults:
     def _kill(self, fault: Fault) -> None:
         """Of the writer's pool, borrowed ones first."""
         pool = self.targets.pool
-        borrowed = [*pool.borrowed]
-        idle = [one for connections in pool.idle.values() for one in connections]
-        random.shuffle(borrowed)
-        for connection in [*borrowed, *idle][: fault.connections]:
-            assert isinstance(connection, DatabaseConnection)
+        used, idle = pool.used_connections(), pool.idle_connections()
+        random.shuffle(used)
+        for connection in [*used, *idle][: fault.connections]:
             connection.owner.kill(connection, KILLED)
             fault.happened += 1
 
 
-class Unreliable(ConnectionSource):
-    """A lender that has faults."""
+class Unreliable(ConnectionSource[DatabaseConnection]):
+    """A source of connections that delays or refuses borrows."""
 
-    def __init__(self, faults: Faults, lender: ConnectionSource) -> None:
+    def __init__(
+        self, faults: Faults, source: ConnectionSource[DatabaseConnection]
+    ) -> None:
         self.faults = faults
-        self.lender = lender
-        self._delayed: dict[Borrower, asyncio.TimerHandle] = {}
+        self.source = source
+        self._delayed: dict[Borrower[DatabaseConnection], asyncio.TimerHandle] = {}
 
-    def borrow(self, borrower: Borrower, patience: float = 0) -> Connection | None:
+    def borrow(
+        self, borrower: Borrower[DatabaseConnection], min_timeout: float = 0
+    ) -> DatabaseConnection | None:
         """As ``Pool.borrow``, but later, or in vain."""
         loop = asyncio.get_running_loop()
         borrower.pool = self
@@ -161,22 +163,22 @@ class Unreliable(ConnectionSource):
             if fault.kind == "refuse" and fault.refuses():
                 fault.happened += 1
                 self._after(
-                    loop, 0, borrower, lambda: borrower.refuse(borrow_timeout())
+                    loop, 0, borrower, lambda: borrower.borrow_failed(borrow_timeout())
                 )
                 return None
             if fault.kind == "latency":
                 fault.happened += 1
                 delay += fault.seconds
         if not delay:
-            return self.lender.borrow(borrower, patience)
-        self._after(loop, delay, borrower, lambda: self._lend(borrower, patience))
+            return self.source.borrow(borrower, min_timeout)
+        self._after(loop, delay, borrower, lambda: self._borrow(borrower, min_timeout))
         return None
 
     def _after(
         self,
         loop: asyncio.AbstractEventLoop,
         seconds: float,
-        borrower: Borrower,
+        borrower: Borrower[DatabaseConnection],
         work: Callable[[], None],
     ) -> None:
         def run() -> None:
@@ -187,12 +189,14 @@ class Unreliable(ConnectionSource):
             self.faults.targets.clock.real_seconds(seconds), run
         )
 
-    def _lend(self, borrower: Borrower, patience: float) -> None:
-        connection = self.lender.borrow(borrower, patience)
+    def _borrow(
+        self, borrower: Borrower[DatabaseConnection], min_timeout: float
+    ) -> None:
+        connection = self.source.borrow(borrower, min_timeout)
         if connection is not None:
-            borrower.lend(connection)
+            borrower.connection_borrowed(connection)
 
-    def cancel_borrow(self, borrower: Borrower) -> None:
+    def cancel_borrow(self, borrower: Borrower[DatabaseConnection]) -> None:
         delayed = self._delayed.pop(borrower, None)
         if delayed is not None:
             delayed.cancel()

@@ -160,7 +160,7 @@ class Proxy:
         await endpoint.listen(entry.listen, self._accept)
         return endpoint
 
-    def lender(self, endpoint: Endpoint) -> ConnectionSource:
+    def source(self, endpoint: Endpoint) -> ConnectionSource[DatabaseConnection]:
         return self.group if endpoint.role == "READ_ONLY" else self.pool
 
     @property
@@ -169,12 +169,12 @@ class Proxy:
         return self.endpoints[DEFAULT].address
 
     @property
-    def pool(self) -> Pool:
+    def pool(self) -> Pool[DatabaseConnection]:
         """The writer's."""
         return self.group.writer.pool
 
     @property
-    def pools(self) -> list[Pool]:
+    def pools(self) -> list[Pool[DatabaseConnection]]:
         return [member.pool for member in self.group.members]
 
     @property
@@ -323,9 +323,8 @@ class Proxy:
         return no_credentials(user) if refused and not known else error
 
     def borrow_failed(self, session: ClientSession, error: ClientError) -> None:
-        pool, usage = session.pool, None
-        if isinstance(error, BorrowTimeout) and isinstance(pool, Pool):
-            usage = pool.usage()
+        timed_out = isinstance(error, BorrowTimeout)
+        usage = session.pool.usage() if timed_out else None
         self.observe(events.BorrowFailed(session.number, error.text, usage))
 
     def welcomed(self, session: ClientSession) -> None:
@@ -348,7 +347,7 @@ class Proxy:
     def cancel(self, request: CancelRequest) -> bool:
         session = self._keys.get((request.process, request.secret))
         connection = None if session is None else session.connection
-        if not isinstance(connection, DatabaseConnection) or not connection.replies.due:
+        if connection is None or not connection.replies.due:
             return False
         connection.cancel()
         return True

@@ -9,7 +9,7 @@ import ssl
 from abc import ABCMeta, abstractmethod
 from datetime import datetime
 from enum import Enum
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from mypy_extensions import mypyc_attr
 
@@ -24,7 +24,7 @@ from pinwatch.errors import (
     protocol_violation,
 )
 from pinwatch.pins.cache import VerdictCache
-from pinwatch.pool.interfaces import NO_POOL, Connection, ConnectionSource, Key
+from pinwatch.pool.interfaces import ConnectionSource, Key
 from pinwatch.relay.client_startup import ClientStartup, StartupServices
 from pinwatch.relay.client_stream import ClientStream
 from pinwatch.relay.database_stream import Client
@@ -75,13 +75,13 @@ class CachedParameters(NamedTuple):
 class Endpoint(metaclass=ABCMeta):
     """Where the client connected."""
 
-    __slots__ = ("counters", "lender", "name")
+    __slots__ = ("counters", "name", "source")
 
     name: str
     counters: EndpointCounters
 
-    lender: ConnectionSource
-    """It may be another one at the next borrow."""
+    source: ConnectionSource[Any]
+    """What serves its clients; a failover or a fault may replace it."""
 
     @abstractmethod
     def cached_parameters(
@@ -134,7 +134,6 @@ class ClientSession(Session, Receiver):
         "connection",
         "encryption",
         "endpoint",
-        "number",
         "parameters",
         "phase",
         "pinning",
@@ -149,20 +148,17 @@ class ClientSession(Session, Receiver):
     def __init__(
         self, number: int, services: ProxyServices, endpoint: Endpoint
     ) -> None:
+        super().__init__((b"", b""), endpoint.counters)
         statements = ClientStatements(services.registry)
         self.number = number
         self.services = services
         self.clock = services.clock
         self.connected_at = services.now()
         self.endpoint = endpoint
-        self.pool = NO_POOL
-        self.idle_list = self.idle_list_pool = self.wait = None
         self.phase: Phase = STARTUP
-        self.key: Key = (b"", b"")
         self.parameters = NO_PARAMETERS
         self.client = Client(statements)
         self.pinning = Pinning(self)
-        self.counters = endpoint.counters
         self.traffic = self.counters.plain
         self.stream = ClientStream(
             statements, services.verdicts, self.pinning, self.traffic
@@ -258,10 +254,12 @@ class ClientSession(Session, Receiver):
             self._leave(requested=True)
         return stream.needs_connection()
 
-    def _borrowed(self, patience: float = 0) -> bool:
+    def _borrowed(self, min_timeout: float = 0) -> bool:
         """Whether the pool lends a connection now rather than later."""
         self.waiting = True
-        connection = self.endpoint.lender.borrow(self, patience)
+        connection: BorrowedConnection | None = self.endpoint.source.borrow(
+            self, min_timeout
+        )
         if connection is None:
             return False
         self._take(connection)
@@ -287,21 +285,20 @@ class ClientSession(Session, Receiver):
 
     # With a database connection.
 
-    def lend(self, connection: Connection) -> None:
-        """The pool has one at last."""
+    def connection_borrowed(self, connection: BorrowedConnection) -> None:
+        """Serve the request that waited for the connection."""
         self._take(connection)
         if self.phase is READY and self.connection is not None:
-            self.connection.request_started_at = self.connection.since = self.clock.now
+            self.connection.request_started_at = self.clock.now
             self.receive(b"")
             self._adjust_reading()
 
-    def _take(self, connection: Connection) -> None:
+    def _take(self, connection: BorrowedConnection) -> None:
         self.waiting = False
-        borrowed: BorrowedConnection = connection  # type: ignore[assignment]
-        self.connection = borrowed
+        self.connection = connection
         if self.write_paused:
-            borrowed.pause_reading()
-        if borrowed.lent(self, self.parameters):
+            connection.pause_reading()
+        if connection.lent(self, self.parameters):
             self.prepared(None)
 
     def prepared(self, error: ClientError | None) -> None:
@@ -388,14 +385,18 @@ class ClientSession(Session, Receiver):
         return self.pinning.pinned
 
     @property
+    def pinned_since(self) -> float:
+        return self.pinning.since
+
+    @property
     def pinned_by(self) -> str | None:
         event = self.pinning.event
         return None if event is None else event.rule
 
     # Refusals and the end.
 
-    def refuse(self, error: ClientError) -> None:
-        """No connection could be had for the request that waits."""
+    def borrow_failed(self, error: ClientError) -> None:
+        """Report the error to the client in place of the request's answer."""
         self.waiting = False
         self.services.borrow_failed(self, error)
         if self.phase is LOGIN:

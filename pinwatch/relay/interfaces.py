@@ -14,12 +14,13 @@ from pinwatch.relay.parameters import Values
 from pinwatch.relay.reply_tracker import ReplyTracker
 
 
-class Session(Borrower):
+class Session(Borrower["BorrowedConnection"]):
     """The borrower, as the connection that serves it sees it."""
 
     __slots__ = (
         "request_started_at",
         "client",
+        "number",
         "stream",
         "last_reply_at",
         "traffic",
@@ -34,6 +35,17 @@ class Session(Borrower):
 
     last_reply_at: float
     """When the last of it was answered, in seconds."""
+
+    number: int
+
+    @property
+    @abstractmethod
+    def application_name(self) -> str: ...
+
+    @property
+    @abstractmethod
+    def pinned_since(self) -> float:
+        """When it was pinned, in seconds of the clock; 0 if it is not."""
 
     @property
     @abstractmethod
@@ -83,7 +95,6 @@ class BorrowedConnection(Connection):
         "number",
         "replies",
         "stream",
-        "since",
         "write_paused",
     )
 
@@ -95,9 +106,6 @@ class BorrowedConnection(Connection):
 
     request_started_at: float
     """When it was sent what it has not answered, in seconds; 0 is nothing."""
-
-    since: float
-    """When it came to be what it is, in seconds: opening, borrowed or closing."""
 
     cancelling: int
     """Cancel requests that may still reach what it runs."""
@@ -134,6 +142,10 @@ class BorrowedConnection(Connection):
 
         cancel says that what it has been sent is not to be run to its end.
         """
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Ask the server to stop the running statement."""
 
     @abstractmethod
     def reset(self) -> None:

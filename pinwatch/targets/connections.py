@@ -158,7 +158,7 @@ class TargetConnections:
         self._logins: dict[DatabaseConnection, asyncio.Future[None]] = {}
         self.status = Status(False, 1, 0)
         pool = settings.connection_pool
-        self.pool = Pool(
+        self.pool: Pool[DatabaseConnection] = Pool(
             1,
             pool.connection_borrow_timeout,
             self._open,
@@ -173,13 +173,13 @@ class TargetConnections:
         Without, an idle one of the pool answers, so that no more are open than the cap
         allows; where all are borrowed, what was answered last holds.
         """
-        spare = None if stay else self._spare()
+        spare = None if stay else self.pool.take_idle()
         if spare is not None:
-            unused_since = spare.idle_since
+            unused_since = spare.state_since
             row = await self._ask(spare)
             self.pool.give_back(spare)
-            spare.idle_since = unused_since
-        elif self.pool.borrowed and not stay:
+            spare.state_since = unused_since
+        elif self.pool.in_use and not stay:
             return self.status
         else:
             connection = await self._itself()
@@ -192,11 +192,6 @@ class TargetConnections:
         )
         self.limit()
         return self.status
-
-    def _spare(self) -> DatabaseConnection | None:
-        spare = self.pool.spare()
-        assert spare is None or isinstance(spare, DatabaseConnection)
-        return spare
 
     async def _ask(self, connection: DatabaseConnection) -> Row:
         """Raises ClientError."""
@@ -407,6 +402,9 @@ class TargetConnections:
 
     def failed(self, connection: DatabaseConnection, error: ClientError) -> None:
         settle(self._logins.get(connection), error)
+
+    def reset_started(self, connection: DatabaseConnection) -> None:
+        self.pool.reset_started(connection)
 
     def reset_done(self, connection: DatabaseConnection) -> None:
         self.observe(events.DatabaseReset(connection.number))

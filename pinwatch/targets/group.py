@@ -13,8 +13,9 @@ from pinwatch import events
 from pinwatch.clock import Clock
 from pinwatch.config.model import Settings, TargetRole
 from pinwatch.errors import FailoverError, TargetError, no_reader
-from pinwatch.pool.interfaces import Borrower, Connection, ConnectionSource
+from pinwatch.pool.interfaces import Borrower, ConnectionSource
 from pinwatch.pool.pool import Pool
+from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.targets.connections import TargetConnections, Tasks
 from pinwatch.targets.health import Monitor
 
@@ -34,17 +35,17 @@ class Member:
         return self.connections.name
 
     @property
-    def pool(self) -> Pool:
+    def pool(self) -> Pool[DatabaseConnection]:
         return self.connections.pool
 
     @property
     def load(self) -> float:
         """Outstanding connections relative to max_connections."""
-        busy = self.pool.lent + len(self.pool.waiting)
+        busy = self.pool.in_use + len(self.pool.waiting)
         return busy / self.connections.status.max_connections
 
 
-class TargetGroup(ConnectionSource):
+class TargetGroup(ConnectionSource[DatabaseConnection]):
     """Its members, of which one is the writer."""
 
     def __init__(
@@ -87,7 +88,7 @@ class TargetGroup(ConnectionSource):
     async def reach(self) -> None:
         """Look at the writer, unless a connection to it is open; raises TargetError."""
         writer = self._writer
-        if not writer.pool.open:
+        if not writer.pool.open_count:
             await writer.monitor.look()
             self._raise_for(writer)
 
@@ -120,7 +121,9 @@ class TargetGroup(ConnectionSource):
     def readers(self) -> list[Member]:
         return [member for member in self.members if member is not self._writer]
 
-    def borrow(self, borrower: Borrower, patience: float = 0) -> Connection | None:
+    def borrow(
+        self, borrower: Borrower[DatabaseConnection], min_timeout: float = 0
+    ) -> DatabaseConnection | None:
         """From the reader with the least load; the last one where it is one of them.
 
         As ``Pool.borrow``. Without any reader the borrower is refused soon.
@@ -134,11 +137,11 @@ class TargetGroup(ConnectionSource):
         for reader in readers:
             if reader.pool is borrower.pool and reader.load == least.load:
                 least = reader
-        return least.pool.borrow(borrower, patience)
+        return least.pool.borrow(borrower, min_timeout)
 
-    def _refuse(self, borrower: Borrower) -> None:
+    def _refuse(self, borrower: Borrower[DatabaseConnection]) -> None:
         borrower.counters.borrows_refused += 1
-        borrower.refuse(no_reader())
+        borrower.borrow_failed(no_reader())
 
     # Failover.
 

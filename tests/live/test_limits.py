@@ -156,7 +156,7 @@ class TestConnectionBorrowTimeout:
             eventually(lambda: _begun(holding))
             with pytest.raises(psycopg.errors.ConnectionException, match="Timed-out"):
                 asking.execute("SELECT 1")
-            eventually(lambda: any(running.proxy.pool.idle.values()))
+            eventually(lambda: running.proxy.pool.idle_count)
             assert value(asking, "SELECT 1") == 1
 
     def test_0_and_many_requests_in_one_chunk(self, serve: Serve) -> None:
