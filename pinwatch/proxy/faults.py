@@ -1,7 +1,7 @@
-"""Faults on demand: what goes wrong in production, made to happen for a while.
+"""Faults on demand: failures of production, injected for a while.
 
-Owns which faults there are and until when. They stand between an endpoint and its
-lender, and only while there is one: without, nothing on a statement's way knows them.
+Owns the active faults and their ends. A fault that concerns borrows stands between an
+endpoint and its pool, and only while it is active; a statement pays nothing otherwise.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ from pinwatch.proxy.endpoints import Endpoint
 from pinwatch.relay.database_connection import DatabaseConnection
 
 Kind = Literal["latency", "refuse", "kill", "pause"]
-KILLED: Final = "A fault was asked for: kill."
+KILLED: Final = "Killed by a fault on demand."
 
 
 @dataclass(slots=True)
 class Fault:
-    """One that is on.
+    """An active fault.
 
-    latency holds a borrow back for seconds; refuse refuses each every-th borrow; kill
-    ends connections of the pool, at once or once each seconds; pause lends nothing.
-    until is when it ends by itself, on the proxy's clock, None is never.
+    latency delays each borrow by seconds; refuse fails each every-th borrow; kill
+    aborts connections of the pool, once or every few seconds; pause serves no borrow.
+    until is when the fault ends, in seconds of the clock; None is never.
     """
 
     name: str
@@ -41,13 +41,13 @@ class Fault:
     _borrows: int = field(default=0, repr=False)
 
     def refuses(self) -> bool:
-        """Whether this borrow is one that it refuses."""
+        """Count a borrow; return True if the fault refuses it."""
         self._borrows += 1
         return self._borrows % self.every == 0
 
 
 class FaultTargets(Protocol):
-    """The proxy."""
+    """The proxy, as its faults see it."""
 
     endpoints: dict[str, Endpoint]
 
@@ -64,7 +64,7 @@ class FaultTargets(Protocol):
 
 
 class Faults:
-    """Those of one proxy; ``sweep`` ends what is over."""
+    """The faults of one proxy; ``sweep`` removes those that are over."""
 
     def __init__(self, targets: FaultTargets) -> None:
         self.targets = targets
@@ -81,10 +81,10 @@ class Faults:
         connections: int | None = None,
         lasting: float | None = None,
     ) -> Fault:
-        """Put one on, for lasting seconds or until it is removed; raises FaultError."""
+        """Activate a fault, for lasting seconds or until removed; raises FaultError."""
         name = name or f"{kind}-{next(self._numbers)}"
         if name in self.on:
-            raise FaultError(f"There is a fault {name} already.")
+            raise FaultError(f"A fault named {name} is already active.")
         if kind == "latency" and not seconds:
             raise FaultError("latency needs seconds greater than 0.")
         until = None if lasting is None else self.targets.clock.now + lasting
@@ -103,11 +103,11 @@ class Faults:
         return fault
 
     def remove(self, name: str) -> Fault:
-        """Raises FaultError."""
+        """Remove an active fault and return it; raises FaultError."""
         fault = self.on.pop(name, None)
         if fault is None:
             there = ", ".join(self.on) or "none"
-            raise FaultError(f"There is no fault {name}; on are: {there}.")
+            raise FaultError(f"No fault named {name}; active faults: {there}.")
         self._next_kill.pop(name, None)
         if fault.kind == "pause":
             for pool in self.targets.pools:
@@ -116,14 +116,14 @@ class Faults:
         return fault
 
     def put(self) -> None:
-        """Stand between endpoints and lenders, or do not."""
+        """Connect each endpoint to its pool, through the faults if there are any."""
         between = any(one.kind in ("latency", "refuse") for one in self.on.values())
         for endpoint in self.targets.endpoints.values():
             source = self.targets.source(endpoint)
             endpoint.source = Unreliable(self, source) if between else source
 
     def sweep(self) -> None:
-        """What time alone brings."""
+        """Remove the faults that are over, and repeat the kills that are due."""
         now = self.targets.clock.now
         for fault in list(self.on.values()):
             if fault.until is not None and fault.until <= now:
@@ -133,7 +133,7 @@ class Faults:
                 self._next_kill[fault.name] = now + fault.seconds
 
     def _kill(self, fault: Fault) -> None:
-        """Of the writer's pool, borrowed ones first."""
+        """Abort connections of the writer's pool, those in use first."""
         pool = self.targets.pool
         used, idle = pool.used_connections(), pool.idle_connections()
         random.shuffle(used)
@@ -155,7 +155,7 @@ class Unreliable(ConnectionSource[DatabaseConnection]):
     def borrow(
         self, borrower: Borrower[DatabaseConnection], min_timeout: float = 0
     ) -> DatabaseConnection | None:
-        """As ``Pool.borrow``, but later, or in vain."""
+        """As ``Pool.borrow``, with a delay or a refusal."""
         loop = asyncio.get_running_loop()
         borrower.pool = self
         delay = 0.0

@@ -1,7 +1,7 @@
-"""One proxy: its endpoints, its targets, and the clock that they share.
+"""One proxy: its endpoints, its targets, its sessions, and the clock that they share.
 
-Owns starting and stopping, the sessions, and the one timer. The way of a statement
-does not pass through here.
+Owns starting, reloading and stopping, and the one timer. No statement passes through
+here.
 """
 
 import asyncio
@@ -40,15 +40,16 @@ from pinwatch.relay.client_startup import StartupClient
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.relay.statements import Registry
 from pinwatch.sockets.loop import running
-from pinwatch.targets.connections import TargetConnections, Tasks
+from pinwatch.targets.connections import TargetConnections
 from pinwatch.targets.group import TargetGroup
+from pinwatch.targets.tasks import Tasks
 from pinwatch.tls.certificates import ServerTls
 from pinwatch.wire.startup import CancelRequest
 
 log = logging.getLogger("pinwatch")
 
-SWEEP: Final = 0.1  # seconds between looks at the clock
-ROUND: Final = 1.0  # seconds between looks at every client's
+SWEEP_INTERVAL: Final = 0.1  # real seconds between checks of what is overdue
+CLIENT_SWEEP_INTERVAL: Final = 1.0  # seconds between checks of all clients
 FIXED: Final = (
     "target",
     "targets",
@@ -62,15 +63,15 @@ FIXED: Final = (
     "allow_faults",
     "time_scale",
 )
-"""Settings that hold from one start to the next."""
+"""Settings that only a restart changes."""
 
-CLIENT_LIFETIME: Final = 24 * 3600.0
+CLIENT_LIFETIME: Final = 24 * 3600.0  # seconds
 
 
 class Proxy:
-    """A proxy; ``start`` it on a running ``sockets.loop.Loop``.
+    """A proxy; ``start`` it on a running ``sockets.loop.Loop`` that serves no other.
 
-    target is the only one, or, where settings have several, the first.
+    target is the only target, or the first one if the settings have several.
     """
 
     group: TargetGroup
@@ -103,7 +104,7 @@ class Proxy:
     # Starting and stopping.
 
     async def start(self) -> None:
-        """Look at the targets, then listen.
+        """Check the targets, then listen.
 
         Raises SettingError, TargetError and ListenError.
         """
@@ -115,8 +116,8 @@ class Proxy:
         self.group = TargetGroup(self.observe, self.faults.put, self.clock)
         targets = self._targets()
         for name, role, target in targets:
-            alone = len(targets) == 1
-            self.group.add(role, self._connections(name, target), alone)
+            single = len(targets) == 1
+            self.group.add(role, self._connections(name, target), single)
         await self.group.start()
         try:
             await self._listen(settings)
@@ -125,11 +126,11 @@ class Proxy:
             await self.group.stop()
             raise
         self.admission.listening(self.address.port)
-        self._timer = self._loop.call_later(SWEEP, self._sweep)
-        self._round_at = self.clock.now
+        self._timer = self._loop.call_later(SWEEP_INTERVAL, self._sweep)
+        self._client_sweep_at = self.clock.now
 
     def _targets(self) -> list[tuple[str, TargetRole, Target]]:
-        """Names, roles and where they are; raises SettingError."""
+        """Return the name, role and address of each; raises SettingError."""
         several = self.settings.targets
         if not several:
             return [(DEFAULT, "READ_WRITE", self.target)]
@@ -154,7 +155,7 @@ class Proxy:
         self.faults.put()
 
     async def _open_endpoint(self, entry: EndpointEntry) -> Endpoint:
-        """Raises ListenError. One that moves may listen where it listens now."""
+        """Raises ListenError. A moved endpoint may keep its present address."""
         name = entry.name
         endpoint = Endpoint(name, entry.target_role, self.pool, self.counters[name])
         await endpoint.listen(entry.listen, self._accept)
@@ -170,7 +171,7 @@ class Proxy:
 
     @property
     def pool(self) -> Pool[DatabaseConnection]:
-        """The writer's."""
+        """The writer's pool."""
         return self.group.writer.pool
 
     @property
@@ -182,20 +183,20 @@ class Proxy:
         return self.admission.tls
 
     async def stop(self) -> None:
-        """No new clients; transactions get shutdown_grace seconds; then all end."""
+        """Stop listening, give transactions shutdown_grace seconds, close all."""
         self._stop_listening()
         deadline = self.clock.now + self.settings.shutdown_grace
         while self._end_sessions(self.clock.now >= deadline):  # noqa: ASYNC110
-            await asyncio.sleep(SWEEP)
+            await asyncio.sleep(SWEEP_INTERVAL)
         await self.group.stop()
         self._timer.cancel()
         await self._tasks.end()
 
     async def reload(self, settings: Settings) -> list[str]:
-        """Work by settings from now on, without losing a client.
+        """Apply the settings without losing a client.
 
-        Gives the names of those that only a new start brings into force. Raises
-        SettingError and ListenError, and then nothing has changed.
+        Return the names of changed settings that need a restart. Raises SettingError
+        and ListenError, and changes nothing then.
         """
         fixed = {name: getattr(self.settings, name) for name in FIXED}
         late = [name for name in FIXED if getattr(settings, name) != fixed[name]]
@@ -211,9 +212,9 @@ class Proxy:
         return late
 
     async def _change_endpoints(self, settings: Settings) -> None:
-        """Listen where it is new, and no longer where it is gone; raises ListenError.
+        """Open new endpoints and close removed ones; raises ListenError.
 
-        A client of an endpoint that is gone stays.
+        The clients of a removed endpoint stay.
         """
         wanted = {entry.name: entry for entry in settings.endpoints}
         before = {entry.name: entry for entry in self.settings.endpoints}
@@ -238,7 +239,7 @@ class Proxy:
         self.faults.put()
 
     def refresh(self) -> None:
-        """Begin to read all secrets again, whatever their age."""
+        """Start to read all secrets again, whatever their age."""
         self._tasks.run(self.admission.refresh())
 
     def _stop_listening(self) -> None:
@@ -246,7 +247,7 @@ class Proxy:
             endpoint.close()
 
     def _end_sessions(self, busy_too: bool) -> bool:
-        """Whether some session still works on a transaction."""
+        """Close the sessions that may end; return True while others are left."""
         for session in list(self.sessions):
             if busy_too or not session.busy:
                 session.close(admin_shutdown())
@@ -264,7 +265,7 @@ class Proxy:
 
     def _sweep(self) -> None:
         now = self.clock.now
-        self._timer = self._loop.call_later(SWEEP, self._sweep)
+        self._timer = self._loop.call_later(SWEEP_INTERVAL, self._sweep)
         self.group.sweep()
         self.faults.sweep()
         while self.starting:
@@ -274,12 +275,12 @@ class Proxy:
             del self.starting[session]
             session.close(authentication_timeout())
 
-        if now >= self._round_at:
-            self._round_at = now + ROUND
+        if now >= self._client_sweep_at:
+            self._client_sweep_at = now + CLIENT_SWEEP_INTERVAL
             self._end_the_idle()
 
     def _end_the_idle(self) -> None:
-        """Those that asked for nothing for long, and those that are here for long."""
+        """Close the clients that were idle, or connected, for too long."""
         now, longest = self.clock.now, self.settings.idle_client_timeout
         for session in list(self.sessions):
             if session.idle_for(now) >= longest:
@@ -287,7 +288,7 @@ class Proxy:
             elif now - session.connected >= CLIENT_LIFETIME:
                 session.close(client_lifetime())
 
-    # What sessions ask (House).
+    # ProxyServices, for the sessions.
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -297,7 +298,7 @@ class Proxy:
             try:
                 observer(event)
             except Exception:
-                log.exception("an observer failed on %r", event)
+                log.exception("An observer failed on %r.", event)
 
     def authenticate(
         self, guest: StartupClient, user: str, encrypted: bool

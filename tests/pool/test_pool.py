@@ -462,6 +462,56 @@ def test_what_comes_back_goes_to_another_than_had_it_last() -> None:
     assert ada.connection is second
 
 
+def test_a_connection_that_is_reset_counts_until_it_is_returned() -> None:
+    room = Room()
+    room.borrow()
+    wire = room.opened()
+    room.pool.reset_started(wire)
+    assert list(room.pool.resetting) == [wire]
+    assert (len(room.pool.borrowed), room.pool.in_use, len(room.pool)) == (0, 1, 1)
+    waiter = room.borrow()
+    assert waiter.connection is None
+    room.pool.give_back(wire)
+    assert waiter.connection is wire
+    assert not room.pool.resetting
+
+
+def test_a_connection_that_is_retired_while_a_waiter_is_served_is_not_lent() -> None:
+    """The first waiter returns it, and loses it, before the next one is served."""
+    room = Room()
+
+    class Brief(Session):
+        def connection_borrowed(self, connection: Wire) -> None:
+            room.pool.give_back(connection)
+            room.pool.retire(connection)
+
+    room.borrow()
+    wire = room.opened()
+    assert room.pool.borrow(Brief(ADA)) is None
+    last = room.borrow()
+    room.pool.give_back(wire)
+    assert last.connection is None
+    assert list(room.pool.closing) == [wire]
+
+
+def test_its_repr_counts_each_state() -> None:
+    room = Room(size=5)
+    room.idle(BOB)
+    room.idle(CAT).close("")
+    room.borrow()
+    room.borrow()
+    wire = room.opened()
+    room.opened()
+    room.pool.reset_started(wire)
+    room.borrow()
+    room.borrow()
+    room.pool.pause()
+    assert repr(room.pool) == (
+        "<Pool max 5, 1 opening, 1 idle, 1 borrowed, 1 resetting, 1 closing, "
+        "2 waiting, paused>"
+    )
+
+
 class Random(Session):
     """A borrower that acts again while it is served or refused."""
 
@@ -573,6 +623,14 @@ class Schedules(RuleBasedStateMachine):
         _, connection = self.let_go(data)
         self.pool.give_back(connection)
 
+    @precondition(lambda self: self.holders)
+    @rule(data=st.data())
+    def reset_and_give_back(self, data: st.DataObject) -> None:
+        _, connection = self.let_go(data)
+        self.pool.reset_started(connection)
+        assert connection in self.pool.resetting
+        self.pool.give_back(connection)
+
     @precondition(lambda self: self.queue)
     @rule(data=st.data())
     def cancel_borrow(self, data: st.DataObject) -> None:
@@ -654,7 +712,7 @@ class Schedules(RuleBasedStateMachine):
     @invariant()
     def the_cap_holds(self) -> None:
         counted = self.opening.total() + len(self.open)
-        assert len(self.pool) == counted <= self.pool.max_connections
+        assert len(self.pool) == counted <= self.pool.max_connections, self.pool
         assert self.pool.opening == +self.opening
 
     @invariant()
