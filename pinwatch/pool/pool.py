@@ -197,11 +197,16 @@ class Pool(ConnectionSource[C]):
         self.match()
 
     def take_idle(self) -> C | None:
-        """Borrow any idle connection for the proxy itself; ``give_back`` returns it."""
+        """Borrow any idle connection for the proxy itself; ``give_back`` returns it.
+
+        The proxy's own use does not count: state_since stays as it is.
+        """
         for idle in self.idle.values():
             connection = idle.last
             if connection is not None:
+                idle_since = connection.state_since
                 self._move(connection, self.borrowed)
+                connection.state_since = idle_since
                 return connection
         return None
 

@@ -494,6 +494,15 @@ def test_a_connection_that_is_retired_while_a_waiter_is_served_is_not_lent() -> 
     assert list(room.pool.closing) == [wire]
 
 
+def test_the_proxy_s_own_use_leaves_the_time_of_the_last_use() -> None:
+    room = Room()
+    wire = room.idle()
+    room.clock.now = 60
+    assert room.pool.take_idle() is wire
+    assert wire.state_since == 0
+    assert room.pool.take_idle() is None
+
+
 def test_its_repr_counts_each_state() -> None:
     room = Room(size=5)
     room.idle(BOB)
