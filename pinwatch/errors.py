@@ -11,7 +11,7 @@
     ├── ProtocolViolation   bytes from a client or the server that are not the protocol
     │   └── NotAStartupPacket   the first bytes of a client, which get no answer
     └── ClientError         a refusal that the client reads as an ErrorResponse
-        └── BorrowTimeout   one that waited for a database connection in vain
+        └── BorrowTimeout   a borrow that waited for too long
 
 ``str()`` of the first three is one sentence for the person at the terminal.
 """
@@ -80,7 +80,7 @@ class ClientError(PinwatchError):
 
 
 class BorrowTimeout(ClientError):
-    """For one that waited for a database connection until its patience was over."""
+    """For a client that waited for a database connection until the borrow timeout."""
 
 
 # The texts are Amazon RDS Proxy's own where its documentation or a user's log has

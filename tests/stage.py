@@ -127,9 +127,9 @@ class Client:
 class StartupServices(Endpoint):
     """An endpoint without a socket."""
 
-    def __init__(self, lender: ConnectionSource) -> None:
+    def __init__(self, source: ConnectionSource[DatabaseConnection]) -> None:
         self.name = "default"
-        self.lender = lender
+        self.source = source
         self.counters = EndpointCounters()
         self.parameter_cache: dict[tuple[Key, Values], CachedParameters] = {}
 
@@ -166,7 +166,7 @@ class Stage:
         self.every_pin = False
         self.max_statements = max_statements
         self.soon: list[Callable[[], None]] = []
-        self.pool = Pool(
+        self.pool: Pool[DatabaseConnection] = Pool(
             max_connections,
             timeout,
             self._open,
@@ -217,6 +217,9 @@ class Stage:
     def failed(self, connection: DatabaseConnection, error: ClientError) -> None:
         self.failures.append(error)
         self.pool.refused(connection.key, error)
+
+    def reset_started(self, connection: DatabaseConnection) -> None:
+        self.pool.reset_started(connection)
 
     def reset_done(self, connection: DatabaseConnection) -> None:
         self.pool.give_back(connection)

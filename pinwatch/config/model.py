@@ -340,8 +340,8 @@ class Settings(BaseModel):
     """Allow faults on demand even if other machines can reach the HTTP address."""
 
     time_scale: Annotated[float, Field(gt=0)] = 1
-    """Factor by which timeouts run faster, for tests: with 60, a minute passes in a
-    second."""
+    """Seconds that pass in one, for tests of long timeouts. Network timeouts are not
+    scaled."""
 
     @model_validator(mode="after")
     def _no_open_door(self) -> Self:

@@ -184,7 +184,7 @@ METRICS: Final = (
         "gauge",
         "Database connections that a client has borrowed.",
         "connections",
-        lambda t: t.pool.lent,
+        lambda t: t.pool.in_use,
     ),
     of_targets(
         "DatabaseConnectionsCurrentlyInTransaction",

@@ -14,7 +14,6 @@ from pinwatch.counters import Buckets, EndpointCounters
 from pinwatch.metrics.tally import Clients, Tally
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.relay.client_session import ClientSession
-from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.targets.group import Member
 from pinwatch.wire.messages import IDLE
 
@@ -102,14 +101,12 @@ class TargetReading:
         self.connections_with_tls = 0
         self.in_transaction = 0
         self.pinned = 0
-        for one in chain(self.pool.borrowed, *self.pool.idle.values()):
-            assert isinstance(one, DatabaseConnection)
-            session = one.session
+        pool = member.pool
+        for one in chain(pool.used_connections(), pool.idle_connections()):
             self.connections += 1
             self.connections_with_tls += one.encryption is not None
             self.in_transaction += one.stream.status != IDLE
-            if isinstance(session, ClientSession):
-                self.pinned += session.pinning.pinned
+            self.pinned += one.session is not None and one.session.pinned
 
 
 class Reading:

@@ -5,12 +5,11 @@ Does not know quantities, nor how a count is told.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
-from time import monotonic
 from typing import Final
 
 from pinwatch import events
+from pinwatch.clock import Clock
 from pinwatch.pins.rules import CODES, WARNED
 
 MAX_NAMES: Final = 100  # pairs of database and user that are told apart
@@ -43,10 +42,10 @@ class Connections:
 
 
 class Tally:
-    """Counts of one proxy; now gives seconds on a monotonic clock."""
+    """Counts of one proxy, with durations in seconds of its clock."""
 
-    def __init__(self, now: Callable[[], float] = monotonic) -> None:
-        self.now = now
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
         self.clients: defaultdict[str, Clients] = defaultdict(Clients)
         self.connections: defaultdict[str, Connections] = defaultdict(Connections)
         self.failovers = 0
@@ -95,7 +94,7 @@ class Tally:
 
     def pinned_seconds(self) -> dict[str, float]:
         """By rule, of all pins; those that are not over, so far."""
-        seconds, now = dict(self._seconds), self.now()
+        seconds, now = dict(self._seconds), self.clock.now
         for rule, since in self._pinned.values():
             seconds[rule] += now - since
         return seconds
@@ -115,8 +114,8 @@ class Tally:
         else:
             self._names.add(names)
         self.pins[event.rule, *names] += 1
-        self._pinned[event.client] = event.rule, self.now()
+        self._pinned[event.client] = event.rule, self.clock.now
 
     def _unpin(self, client: int) -> None:
         rule, since = self._pinned.pop(client)
-        self._seconds[rule] += self.now() - since
+        self._seconds[rule] += self.clock.now - since

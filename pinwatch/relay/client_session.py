@@ -9,7 +9,7 @@ import ssl
 from abc import ABCMeta, abstractmethod
 from datetime import datetime
 from enum import Enum
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from mypy_extensions import mypyc_attr
 
@@ -25,7 +25,7 @@ from pinwatch.errors import (
     protocol_violation,
 )
 from pinwatch.pins.cache import VerdictCache
-from pinwatch.pool.interfaces import NO_POOL, Connection, ConnectionSource, Key
+from pinwatch.pool.interfaces import ConnectionSource, Key
 from pinwatch.relay.client_startup import ClientStartup, StartupServices
 from pinwatch.relay.client_stream import ClientStream
 from pinwatch.relay.database_stream import Client
@@ -81,13 +81,13 @@ class CachedParameters(NamedTuple):
 class Endpoint(metaclass=ABCMeta):
     """Where the client connected."""
 
-    __slots__ = ("counters", "lender", "name")
+    __slots__ = ("counters", "name", "source")
 
     name: str
     counters: EndpointCounters
 
-    lender: ConnectionSource
-    """It may be another one at the next borrow."""
+    source: ConnectionSource[Any]
+    """What serves its clients; a failover or a fault may replace it."""
 
     @abstractmethod
     def cached_parameters(
@@ -140,7 +140,6 @@ class ClientSession(Session, Receiver):
         "encryption",
         "endpoint",
         "last_received_at",
-        "number",
         "parameters",
         "phase",
         "pinning",
@@ -157,20 +156,17 @@ class ClientSession(Session, Receiver):
     def __init__(
         self, number: int, services: ProxyServices, endpoint: Endpoint
     ) -> None:
+        super().__init__((b"", b""), endpoint.counters)
         statements = ClientStatements(services.registry)
         self.number = number
         self.services = services
         self.clock = services.clock
         self.connected_at = services.now()
         self.endpoint = endpoint
-        self.pool = NO_POOL
-        self.idle_list = self.idle_list_pool = self.wait = None
         self.phase: Phase = STARTUP
-        self.key: Key = (b"", b"")
         self.parameters = NO_PARAMETERS
         self.client = Client(statements)
         self.pinning = Pinning(self)
-        self.counters = endpoint.counters
         self.traffic = self.counters.plain
         self.stream = ClientStream(
             statements, services.verdicts, self.pinning, self.traffic
@@ -275,7 +271,7 @@ class ClientSession(Session, Receiver):
             self._leave(requested=True)
         return stream.needs_connection()
 
-    def _borrowed(self, patience: float = 0, own: bool = False) -> bool:
+    def _borrowed(self, min_timeout: float = 0, own: bool = False) -> bool:
         """Whether the pool lends a connection now rather than later.
 
         own asks for a connection opened with the session's startup parameters.
@@ -283,7 +279,9 @@ class ClientSession(Session, Receiver):
         self.waiting = True
         if own is not self.wants_own:
             self._change_key(own)
-        connection = self.endpoint.lender.borrow(self, patience)
+        connection: BorrowedConnection | None = self.endpoint.source.borrow(
+            self, min_timeout
+        )
         if connection is None:
             return False
         self._take(connection)
@@ -330,23 +328,22 @@ class ClientSession(Session, Receiver):
 
     # With a database connection.
 
-    def lend(self, connection: Connection) -> None:
-        """The pool has one at last."""
+    def connection_borrowed(self, connection: BorrowedConnection) -> None:
+        """Serve the request that waited for the connection."""
         self._take(connection)
         if self.phase is READY and self.connection is not None:
-            self.connection.request_started_at = self.connection.since = self.clock.now
+            self.connection.request_started_at = self.clock.now
             self.receive(b"")
             self._adjust_reading()
 
-    def _take(self, connection: Connection) -> None:
+    def _take(self, connection: BorrowedConnection) -> None:
         self.waiting = False
-        borrowed: BorrowedConnection = connection  # type: ignore[assignment]
-        self.connection = borrowed
-        self.stream.database = borrowed.stream
-        self.client.statements.server = borrowed.stream.statements
+        self.connection = connection
+        self.stream.database = connection.stream
+        self.client.statements.server = connection.stream.statements
         if self.write_paused:
-            borrowed.pause_reading()
-        if borrowed.lent(self, self.parameters, verify=self.phase is LOGIN):
+            connection.pause_reading()
+        if connection.lent(self, self.parameters, verify=self.phase is LOGIN):
             self.prepared(None)
 
     def prepared(self, error: ClientError | None) -> None:
@@ -420,8 +417,7 @@ class ClientSession(Session, Receiver):
     def idle_for(self, now: float) -> float:
         """Seconds for which the proxy has waited for the client, at the time now.
 
-        The client has to send its next request or the rest of one, or to read what was
-        sent to it. 0 while the client waits for the proxy or the server.
+        now is the clock's.
         """
         connection = self.connection
         if self.phase is not READY or self.waiting:
@@ -457,14 +453,18 @@ class ClientSession(Session, Receiver):
         return self.pinning.pinned
 
     @property
+    def pinned_since(self) -> float:
+        return self.pinning.since
+
+    @property
     def pinned_by(self) -> str | None:
         event = self.pinning.event
         return None if event is None else event.rule
 
     # Refusals and the end.
 
-    def refuse(self, error: ClientError) -> None:
-        """No connection could be had for the request that waits."""
+    def borrow_failed(self, error: ClientError) -> None:
+        """Report the error to the client in place of the request's answer."""
         self.waiting = False
         self.services.borrow_failed(self, error)
         if self.phase is LOGIN:
@@ -589,7 +589,7 @@ class ClientSession(Session, Receiver):
         upgrade, which no connection of the pool may have noticed yet.
         """
         age = self.clock.now - cached.read_at
-        return age < PARAMETERS_MAX_AGE or self.endpoint.lender.must_wait(self)
+        return age < PARAMETERS_MAX_AGE or self.endpoint.source.must_wait(self)
 
     def _welcome(self, reported_parameters: Values) -> None:
         self.client.reported_parameters = reported_parameters

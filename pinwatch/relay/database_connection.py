@@ -64,6 +64,9 @@ class Owner(Protocol):
     def failed(self, connection: DatabaseConnection, error: ClientError) -> None:
         """The login did not succeed; sqlstate is the server's or 08006."""
 
+    def reset_started(self, connection: DatabaseConnection) -> None:
+        """Its session has left; what the session set is being discarded."""
+
     def reset_done(self, connection: DatabaseConnection) -> None: ...
 
     def interrupt(
@@ -117,8 +120,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         encryption: Encryption | None = None,
         init_query: InitQuery = NO_INIT_QUERY,
     ) -> None:
+        super().__init__(key)
         self.number = number
-        self.key = key
         self.owner = owner
         self.clock = owner.clock
         self.introduction: DatabaseStartup | None = DatabaseStartup(
@@ -136,9 +139,6 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             self.stream.parameters = own_parameters(key[2:], init_query)
         self.statements = self.stream.statements
         self.backend_key: tuple[int, bytes] | None = None
-        self.idle_since = 0.0
-        self.idle_list = None
-        self.opened_at = 0.0
         self.init_query = init_query
         self.counters = owner.counters
         self.target = owner.name
@@ -147,7 +147,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.request_started_at = (
             0.0  # when it was sent what it has not answered; 0 is nothing
         )
-        self.since = self.clock.now  # that it is opening, borrowed or closing
+        self.state_since = self.clock.now
         self.borrows = 0
         self.cancelling = 0  # cancel requests that the server may not have read yet
         self.write_paused = False
@@ -204,7 +204,6 @@ class DatabaseConnection(BorrowedConnection, Receiver):
 
     def lent(self, session: Session, parameters: Values, verify: bool) -> bool:
         self.session = session
-        self.since = session.request_started_at or self.clock.now
         self.borrows += 1
         stream = self.stream
         before = stream.parameters
@@ -233,6 +232,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             return
         self.session = None
         self.phase = Phase.RESETTING
+        self.owner.reset_started(self)
         self.resume_reading()
         self.write(self.stream.ask(b"DISCARD ALL", self._reset_done))
 
@@ -384,7 +384,6 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         if self.phase in (Phase.CLOSING, Phase.CLOSED):
             return
         self.reason = reason
-        self.since = self.clock.now
         self.phase = Phase.CLOSING
         self.owner.closing(self, cancel)
         transport = self.transport

@@ -91,7 +91,7 @@ class Poller:
             if others or self.interrupted or not found:
                 return others
             if timeout is not None:
-                left = deadline - clock.now
+                left = deadline - clock.real
                 if left <= 0:
                     return others
 

@@ -24,7 +24,7 @@ from pinwatch.errors import PinwatchError, SettingError
 from pinwatch.observers import sessions
 from pinwatch.pool.pool import Pool
 from pinwatch.proxy import proxy
-from pinwatch.relay.database_connection import DatabaseConnection, Phase
+from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.sockets.loop import Loop
 from pinwatch.testing.recorder import Pin, Recorder
 
@@ -239,20 +239,12 @@ class _Thread:
         await self.proxy.stop()
 
 
-async def _release(pool: Pool) -> None:
+async def _release(pool: Pool[DatabaseConnection]) -> None:
     """What is being reset after its client counts as held until then."""
-    while pool.closing or any(pool.idle.values()) or _resetting(pool):
-        for connection in [one for idle in pool.idle.values() for one in idle]:
+    while pool.closing or pool.resetting or pool.idle_count:
+        for connection in pool.idle_connections():
             connection.close("The test suite wants it closed.")
         await asyncio.sleep(LOOK)
-
-
-def _resetting(pool: Pool) -> bool:
-    return any(
-        connection.phase is Phase.RESETTING
-        for connection in pool.borrowed
-        if isinstance(connection, DatabaseConnection)
-    )
 
 
 def _settings(values: dict[str, Any]) -> Settings:

@@ -183,7 +183,7 @@ def _fault_routes(proxy: Proxy) -> Iterable[BaseRoute]:
             raise HTTPException(403, NOT_ALLOWED)
 
     def shown(fault: faults.Fault) -> Fault:
-        return Fault.of(fault, proxy.time())
+        return Fault.of(fault, proxy.clock.now)
 
     async def faults_on(request: Request) -> Response:
         """List the active faults."""

@@ -122,7 +122,7 @@ def pins_route(history: History) -> Operation:
     async def api_pins(request: Request) -> Response:
         """List pins, newest first: all of sessions that are still pinned, and the
         last 10,000 others."""
-        query, now = PinQuery.of(request), history.now()
+        query, now = PinQuery.of(request), history.clock.now
         asked = (pin for pin in history.pins() if query.covers(pin))
         return told_all(schemas.Pin.of(pin, now) for pin in islice(asked, query.limit))
 
@@ -134,7 +134,7 @@ def pins_route(history: History) -> Operation:
 def digests_route(history: History) -> Operation:
     async def digests(request: Request) -> Response:
         """List pins by digest and rule, those with the longest pinned time first."""
-        query, now = Query.of(request), history.now()
+        query, now = Query.of(request), history.clock.now
         ranked = history.digests.ranked(now)[: query.limit]
         return told_all(schemas.Digest.of(digest, now) for digest in ranked)
 

@@ -83,7 +83,7 @@ class Feed:
     def _publish(self, pin: pin_history.Pin) -> None:
         if self.readers:
             name = "pin" if pin.until is None else "unpin"
-            answer = schemas.Pin.of(pin, self.history.now())
+            answer = schemas.Pin.of(pin, self.history.clock.now)
             text = event(name, answer.model_dump_json())
             for reader in self.readers:
                 reader.offer(text)

@@ -53,10 +53,11 @@ def test_its_connection_is_free_again(proxy: Proxies, sent: tuple[bytes, ...]) -
 def test_a_slow_client_stays(proxy: Proxies) -> None:
     """Each byte begins the wait anew."""
     running = proxy(1, **SOON)
-    clock, began = running.proxy.time, running.proxy.time()
+    clock = running.proxy.clock
+    began = clock.now
     with WireClient.login(running.endpoint()) as client:
         client.send(query("COPY taken FROM STDIN"))
-        while clock() < began + 2 * SOON["idle_client_timeout"]:
+        while clock.now < began + 2 * SOON["idle_client_timeout"]:
             client.send(copy_data(b"1\n"))
         client.send(b"c\0\0\0\4")
         assert "Z" in client.reply().kinds
