@@ -440,13 +440,13 @@ class TestSeveralProxies:
             "IsProduction does not hold, so this is not created"
         )
         assert notes(bills.unresolved)["Bills.Condition"] == (
-            f"AWS::Region {DEPLOYED}: it is taken to hold"
+            f"AWS::Region {DEPLOYED}: it is assumed to hold"
         )
 
     def test_an_endpoint_of_nobody_known_is_told(self) -> None:
         orders = read(SEVERAL, FILE, "Orders")
         assert notes(orders.unresolved)["Unknown.DBProxyName"] == (
-            f"whose it is is not known: what !ImportValue gives {DEPLOYED}"
+            f"its proxy is not known: what !ImportValue gives {DEPLOYED}"
         )
 
     def test_no_property_is_passed_over(self) -> None:
@@ -558,7 +558,7 @@ def test_a_wrong_value_is_told_in_one_sentence(
                 "RequireTLS: !If [A, true, false]",
                 "Conditions: {A: !Not [!Condition A]}",
             ),
-            "orders.yaml refers to itself without end.",
+            "orders.yaml refers to itself without end, or is nested too deeply.",
         ),
     ],
 )

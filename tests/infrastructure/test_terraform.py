@@ -386,10 +386,11 @@ class TestSeveralProxies:
     def test_it_has_two_names(self, name: str) -> None:
         assert found(state(*self.BOTH), name).proxy == 'aws_db_proxy.this["b"]'
 
-    def test_a_name_that_two_have_is_none(self) -> None:
+    def test_a_name_of_two_proxies_chooses_neither(self) -> None:
         twice = (self.BOTH[0], proxy("aws_db_proxy.other", name="orders"))
-        assert refusal(state(*twice), "orders").startswith(
-            "plan.json has no proxy orders, but"
+        assert refusal(state(*twice), "orders") == (
+            'plan.json has 2 proxies with the name orders: choose aws_db_proxy.this["a"] '
+            "or aws_db_proxy.other with --proxy."
         )
 
     def test_a_target_group_is_the_ones_that_it_names(self) -> None:
@@ -422,7 +423,9 @@ class TestSeveralProxies:
         assert ("connection_pool" in bills.settings) is bool(mine)
         if mine is None:
             assert notes(bills.unresolved) == {
-                f"{address}.db_proxy_name": "whose it is is known only after apply"
+                f"{address}.db_proxy_name": (
+                    'it may belong to aws_db_proxy.this["a"] or aws_db_proxy.this["b"]'
+                )
             }
 
     def test_endpoints_are_not_passed_over(self) -> None:
