@@ -136,6 +136,8 @@ class Stack(Reader):
         """Return the proxy that db_proxy_name refers to, or else has the name of."""
         name = self._attribute(resource, "db_proxy_name")
         proxies = self.proxies()
+        if name.value is None and name.open is not True:
+            return Unresolved("", "it has no db_proxy_name")
         followed = self._references.follow(resource, name.expression)
         candidates = [
             proxy
@@ -145,10 +147,20 @@ class Stack(Reader):
         ]
         if not candidates and name.open is True:
             return Unresolved(name.text, "its proxy is known only after apply")
-        if not candidates and name.value is not None:
-            candidates = [proxy for proxy in proxies if proxies[proxy] == name.value]
+        if not candidates:
+            named = [proxy for proxy in proxies if proxies[proxy] == name.value]
+            candidates = self._in_same_region(resource, named)
         text = name.text if name.open is True else str(name.value)
         return only(self._nearest(resource, candidates), text, PROXY)
+
+    def _in_same_region(self, resource: str, proxies: list[str]) -> list[str]:
+        """Return the proxies without those of another region."""
+        region = self._region(resource)
+        return [
+            p
+            for p in proxies
+            if None in (region, self._region(p)) or region == self._region(p)
+        ]
 
     def _nearest(self, resource: str, candidates: list[str]) -> list[str]:
         """Of proxies with the same name, prefer those that the resource depends on.
@@ -399,7 +411,7 @@ def _objects(attribute: Attribute) -> Iterator[Attribute]:
     else:
         secrets = []
     shares = iter(secrets)
-    others = [one for one in found if one not in secrets]
+    others = [one for one in found if one not in secrets + fitting]
     for number in range(size):
         expression: Json = {}
         entry = attribute.inner(number, attribute.name, expression)
