@@ -76,8 +76,6 @@ PROPERTIES: Final = (
 )
 """Those of the three resources, as CloudFormation spells them."""
 
-SPELLING: Final = {name.casefold(): name for name in PROPERTIES}
-
 WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 NAMED_SECRET: Final = re.compile(r"arn:.*:secretsmanager:.*:secret:([\w/+=.@-]+)")
 
@@ -85,6 +83,16 @@ NAMED_SECRET: Final = re.compile(r"arn:.*:secretsmanager:.*:secret:([\w/+=.@-]+)
 def snake_case(name: str) -> str:
     """Return require_tls for RequireTLS, as in pinwatch.config.model."""
     return WORD.sub("_", name).lower()
+
+
+def _setting(name: str) -> Place:
+    return NAMES.get(name, (snake_case(name),))
+
+
+SPELLING: Final = {name.casefold(): name for name in PROPERTIES} | {
+    _setting(name)[0]: name for name in PROPERTIES
+}
+"""The property that is meant by its name in another case, or by a setting's name."""
 
 
 class Misspelt(ValueError):
@@ -138,9 +146,9 @@ class Template(Reader):
     def owner(self, resource: str) -> str | Unresolved:
         """Return the proxy that DBProxyName refers to, or else has the name of."""
         raw = self._written(resource).get("DBProxyName")
-        if raw is None:
-            return Unresolved("", "it has no DBProxyName")
         called = self._resolve(raw)
+        if called is None or called is NO_VALUE:
+            return Unresolved("", "it has no DBProxyName")
         reference = referenced(called)
         if reference is not None and reference in self._of_type(PROXY):
             return reference
@@ -272,11 +280,12 @@ def _about(name: str) -> str:
 
 
 def _under(prefix: Place, resource: str, key: object) -> Place:
-    """Return the setting of a property. Raise Misspelt if only its case is wrong."""
-    right = SPELLING.get(str(key).casefold(), key)
-    if right != key:
+    """Return the setting of a property. Raise Misspelt if its spelling is wrong."""
+    name = str(key)
+    right = SPELLING.get(name.casefold()) or SPELLING.get(snake_case(name), name)
+    if right != name and name not in PROPERTIES:
         raise Misspelt(
-            f"{resource} has the property {key}, which CloudFormation refuses: it is "
+            f"{resource} has the property {name}, which CloudFormation refuses: it is "
             f"{right}"
         )
-    return prefix + NAMES.get(str(key), (snake_case(str(key)),))
+    return prefix + _setting(name)

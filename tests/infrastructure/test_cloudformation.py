@@ -238,6 +238,7 @@ Conditions:
             ("!Select [0, !Split [a, !Ref AWS::Region]]", f"AWS::Region {DEPLOYED}"),
             ("!Select [5, [true]]", "!Select cannot have this argument"),
             ("!Select [-1, [true]]", "!Select cannot have this argument"),
+            ("!Select [.inf, [true]]", "!Select cannot have this argument"),
             ("!Sub [a]", "!Sub cannot have this argument"),
             ("!If [It, true]", "!If cannot have this argument"),
             (
@@ -311,6 +312,10 @@ Parameters: {Stage: {Type: String, Default: test}}
             "{'Fn::GetAtt': Secret.Id}",
             "{'Fn::GetAtt': [Secret, Id]}",
             "!Ref Attachment",
+            "!Sub '${Secret}'",
+            "!Sub '${Secret.Id}'",
+            "!Join ['', [!Ref Secret]]",
+            "!If [None, a, !Sub '${Attachment}']",
             "!If [None, a, !Ref Secret]",
             "!Sub 'arn:${AWS::Partition}:secretsmanager:${AWS::Region}:"
             "${AWS::AccountId}:secret:orders/${Stage}'",
@@ -337,6 +342,13 @@ Parameters: {Stage: {Type: String, Default: test}}
             "Proxy.Auth[0].SecretArn": f"{why}: {left_out}",
             "Proxy.Auth[0].IAMAuth": left_out,
         }
+
+    def test_a_secret_of_two_is_known_by_the_condition(self) -> None:
+        orders = found(
+            "Auth: [{SecretArn: !If [Always, !Ref Secret, !Ref Unnamed]}]",
+            self.SECRET + "Conditions: {Always: !Equals [a, a]}",
+        )
+        assert orders.settings["auth"] == [{"secret_arn": "orders/test"}]
 
     def test_the_entries_may_be_chosen_by_a_condition(self) -> None:
         orders = found(
@@ -455,6 +467,255 @@ class TestSeveralProxies:
         assert rows["Reports.DBProxyEndpointName"] == "reports"
         assert rows["Reports.TargetRole"] == "READ_ONLY"
         assert not any(row.startswith("Foreign") for row in rows)
+
+
+def owned(owner: str, rest: str = "") -> str:
+    """Two proxies, of which A is created, and a target group with an owner."""
+    return f"""
+Parameters:
+  Stage: {{Type: String, Default: prod}}
+  Name: {{Type: String, Default: app}}
+  Unset: {{Type: String}}
+Conditions:
+  Prod: !Equals [!Ref Stage, prod]
+  Dev: !Not [!Condition Prod]
+Mappings: {{Names: {{prod: {{proxy: app}}}}}}
+Resources:
+  A:
+    Type: AWS::RDS::DBProxy
+    Condition: Prod
+    Properties: {{DBProxyName: app, EngineFamily: POSTGRESQL}}
+  B:
+    Type: AWS::RDS::DBProxy
+    Condition: Dev
+    Properties: {{DBProxyName: app, EngineFamily: POSTGRESQL}}
+  Pool:
+    Type: AWS::RDS::DBProxyTargetGroup
+    Properties:
+      DBProxyName: {owner}
+      ConnectionPoolConfigurationInfo: {{MaxConnectionsPercent: 11}}
+  End:
+    Type: AWS::RDS::DBProxyEndpoint
+    Properties: {{DBProxyName: {owner}, DBProxyEndpointName: reports}}
+{rest}"""
+
+
+def same_name(a: str, b: str, pool: str, conditions: str, name: str = "app") -> str:
+    """Two proxies with one name, and a target group with it; each with attributes."""
+    return f"""
+Parameters:
+  Unset: {{Type: String}}
+  One: {{Type: String, Default: app}}
+  Two: {{Type: String, Default: app}}
+Conditions: {conditions}
+Resources:
+  A: {{Type: AWS::RDS::DBProxy, {a}}}
+  B: {{Type: AWS::RDS::DBProxy, {b}}}
+  Pool:
+    Type: AWS::RDS::DBProxyTargetGroup
+    {pool}
+    Properties:
+      DBProxyName: {name}
+      ConnectionPoolConfigurationInfo: {{MaxConnectionsPercent: 11}}
+"""
+
+
+def has_pool(text: str, proxy: str) -> bool:
+    return "connection_pool" in read(text, FILE, proxy).settings
+
+
+class TestOwners:
+    @pytest.mark.parametrize(
+        "owner",
+        [
+            "app",
+            "!Ref A",
+            "!Ref Name",
+            "!Sub '${A}'",
+            "!Sub '${ A }'",
+            "!Sub ['${x}', {x: !Ref A}]",
+            "!Join ['', [!Ref A]]",
+            "!Select [0, [!Ref A, !Ref B]]",
+            "!If [Prod, !Ref A, !Ref B]",
+            "!If [Dev, !Ref B, !Sub '${A}']",
+            "!If [Prod, !If [Dev, !Ref B, !Ref A], b]",
+            "!GetAtt A.DBProxyName",
+            "{'Fn::GetAtt': [A, DBProxyName]}",
+            "!Sub '${A.DBProxyName}'",
+            "!FindInMap [Names, !Ref Stage, proxy]",
+        ],
+    )
+    def test_an_owner_is_found_through_functions(self, owner: str) -> None:
+        orders = read(owned(owner), FILE)
+        assert orders.proxy == "A"
+        assert orders.settings["connection_pool"] == {"max_connections_percent": 11}
+        assert orders.settings["endpoints"][0]["name"] == "reports"
+        assert orders.unresolved == []
+        assert values(orders.meaningless)["B.Condition"] == (
+            "Dev does not hold, so this is not created"
+        )
+
+    @pytest.mark.parametrize("owner", ["!Ref B", "!Sub '${B}'", "!GetAtt B.Endpoint"])
+    def test_a_proxy_that_is_not_created_has_no_target_group_here(
+        self, owner: str
+    ) -> None:
+        orders = read(owned(owner), FILE)
+        assert "connection_pool" not in orders.settings
+        rows = notes(orders.meaningless)
+        assert rows["Pool.DBProxyName"] == "it belongs to another proxy"
+        assert rows["End.DBProxyName"] == "it belongs to another proxy"
+
+    @pytest.mark.parametrize(
+        ("owner", "why"),
+        [
+            ("other", "no AWS::RDS::DBProxy in the file has this name"),
+            ("!Sub '${A}-reader'", f"its proxy is not known: A {DEPLOYED}"),
+            (
+                "!Ref Unset",
+                "its proxy is not known: the parameter Unset has no default",
+            ),
+            (
+                "!GetAtt Stack.Outputs.Proxy",
+                f"its proxy is not known: what !GetAtt gives {DEPLOYED}",
+            ),
+            ("!Ref AWS::NoValue", "it has no DBProxyName"),
+        ],
+    )
+    def test_an_owner_that_is_not_found_is_reported(self, owner: str, why: str) -> None:
+        orders = read(owned(owner), FILE)
+        assert "connection_pool" not in orders.settings
+        assert notes(orders.unresolved) == {
+            "Pool.DBProxyName": why,
+            "End.DBProxyName": why,
+        }
+
+    def test_a_target_group_without_an_owner_is_reported(self) -> None:
+        text = owned("app").replace("DBProxyName: app\n", "Tags: []\n")
+        assert notes(read(text, FILE).unresolved) == {
+            "Pool.DBProxyName": "it has no DBProxyName"
+        }
+
+
+APP = "Properties: {DBProxyName: app, EngineFamily: POSTGRESQL}"
+
+
+class TestEqualNames:
+    """Two proxies whose conditions are not known, or that have none."""
+
+    @pytest.mark.parametrize(
+        "conditions",
+        [
+            "{P: !Equals [!Ref Unset, p], D: !Not [!Condition P]}",
+            "{D: !Equals [!Ref Unset, d], P: !Not [!Condition D]}",
+            "{P: !Equals [!Ref Unset, p], D: !Equals [d, !Ref Unset]}",
+            "{X: !Equals [!Ref AWS::Region, x], P: !And [!Condition X, !Condition X],"
+            " D: !Not [!Condition X]}",
+            "{X: !Equals [!Ref AWS::Region, x], P: !Condition X,"
+            " D: !Not [!Or [!Condition X, !Condition X]]}",
+        ],
+    )
+    def test_the_condition_of_the_chosen_one_holds(self, conditions: str) -> None:
+        text = same_name(f"Condition: P, {APP}", f"Condition: D, {APP}", "", conditions)
+        for chosen, other, name in (("A", "B", "D"), ("B", "A", "P")):
+            orders = read(text, FILE, chosen)
+            assert orders.settings["connection_pool"] == {"max_connections_percent": 11}
+            assert values(orders.meaningless)[f"{other}.Condition"] == (
+                f"{name} does not hold, so this is not created"
+            )
+            assert notes(orders.unresolved).keys() == {f"{chosen}.Condition"}
+
+    def test_the_condition_of_the_chosen_one_holds_in_values(self) -> None:
+        properties = (
+            "Properties: {EngineFamily: POSTGRESQL, RequireTLS: !If [P, true, false]}"
+        )
+        conditions = "{P: !Equals [!Ref Unset, p]}"
+        text = same_name(f"Condition: P, {properties}", APP, "", conditions)
+        assert read(text, FILE, "A").settings["require_tls"] is True
+
+    @pytest.mark.parametrize(
+        ("a", "b", "pool", "name"),
+        [
+            (APP, APP, "DependsOn: A", "app"),
+            (APP, APP, "DependsOn: [Role, A]", "app"),
+            (APP.replace("app", "!Ref One"), APP.replace("app", "!Ref Two"), "",
+             "!Ref One"),
+            (f"Condition: P, {APP}", f"Condition: Q, {APP}", "Condition: P", "app"),
+        ],
+    )  # fmt: skip
+    def test_a_reference_decides(self, a: str, b: str, pool: str, name: str) -> None:
+        conditions = "{P: !Equals [!Ref AWS::Region, p], Q: !Equals [1, 1]}"
+        text = same_name(a, b, pool, conditions, name)
+        assert (has_pool(text, "A"), has_pool(text, "B")) == (True, False)
+
+    def test_a_tie_is_reported_and_left_out(self) -> None:
+        text = same_name(APP, APP, "", "{}")
+        for chosen in ("A", "B"):
+            orders = read(text, FILE, chosen)
+            assert "connection_pool" not in orders.settings
+            assert notes(orders.unresolved) == {
+                "Pool.DBProxyName": "it may belong to A or B"
+            }
+
+    def test_the_name_chooses_neither(self) -> None:
+        assert refusal(same_name(APP, APP, "", "{}"), "app") == (
+            "orders.yaml has 2 proxies with the name app: choose A or B with --proxy."
+        )
+
+    def test_two_target_groups_of_a_proxy_are_a_tie(self) -> None:
+        second = POOL.replace("Pool:", "Second:").replace("90", "80")
+        orders = found("DBProxyName: orders", POOL + second)
+        assert orders.settings["connection_pool"] == {"connection_borrow_timeout": "30"}
+        why = "Pool and Second set connection_pool.max_connections_percent differently"
+        name = "ConnectionPoolConfigurationInfo.MaxConnectionsPercent"
+        assert notes(orders.unresolved) == {
+            f"Pool.{name}": why,
+            f"Second.{name}": why,
+        }
+
+    def test_one_of_two_target_groups_may_not_be_created(self) -> None:
+        second = POOL.replace("Pool:", "Second:").replace("90", "80")
+        second = second.replace(
+            "    Properties:", "    Condition: Never\n    Properties:"
+        )
+        never = "Conditions: {Never: !Equals [a, b]}"
+        orders = found("DBProxyName: orders", POOL + second + never)
+        assert orders.settings["connection_pool"]["max_connections_percent"] == 90
+        assert orders.unresolved == []
+
+
+class TestSpelling:
+    """CloudFormation refuses a property in another case."""
+
+    @pytest.mark.parametrize(
+        ("properties", "rest", "where", "wrong", "right"),
+        [
+            ("Auth: [{SecretARN: app}]", "", "Proxy", "SecretARN", "SecretArn"),
+            ("Auth: [{IamAuth: REQUIRED}]", "", "Proxy", "IamAuth", "IAMAuth"),
+            ("RequireTls: true", "", "Proxy", "RequireTls", "RequireTLS"),
+            ("require_tls: true", "", "Proxy", "require_tls", "RequireTLS"),
+            ("rolearn: a", "", "Proxy", "rolearn", "RoleArn"),
+            ("", POOL.replace("MaxConn", "maxConn"), "Pool", "maxConnectionsPercent",
+             "MaxConnectionsPercent"),
+            ("", POOL.replace("ConfigurationInfo", ""), "Pool", "ConnectionPool",
+             "ConnectionPoolConfigurationInfo"),
+            ("", POOL.replace("TargetGroupName", "targetGroupName"), "Pool",
+             "targetGroupName", "TargetGroupName"),
+        ],
+    )  # fmt: skip
+    def test_another_spelling_is_refused(
+        self, properties: str, rest: str, where: str, wrong: str, right: str
+    ) -> None:
+        assert refusal(template(properties, rest)) == (
+            f"{FILE}: {where} has the property {wrong}, which CloudFormation refuses: "
+            f"it is {right}."
+        )
+
+    def test_a_property_that_is_not_known_has_a_note(self) -> None:
+        orders = found("IdleTimeout: 9\nTags: []")
+        assert notes(orders.meaningless) == {
+            "Proxy.IdleTimeout": "pinwatch does not know this property",
+            "Proxy.Tags": "",
+        }
 
 
 @pytest.mark.parametrize(
