@@ -31,7 +31,7 @@ SKIPPED: Final = re.compile(r"(?:(?:\[command\]|::).*\n?|[ \t\r]*\n)*")
 
 
 def load(path: Path) -> str:
-    """Return the text of a file in UTF-8, UTF-16 or UTF-32, with or without a mark."""
+    """Return the text of a file, which may be a pipe."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -39,11 +39,16 @@ def load(path: Path) -> str:
         raise SettingError(f"Cannot read {path}: {error.strerror}.") from None
     if len(data) > MAX_BYTES:
         raise SettingError(f"{path} is larger than {MAX_BYTES // 2**20} MiB.")
+    return decode(data, str(path))
+
+
+def decode(data: bytes, file: str) -> str:
+    """Return the text of UTF-8, UTF-16 or UTF-32, with or without a byte order mark."""
     try:
         return data.decode(json.detect_encoding(data)).removeprefix("\ufeff")
     except UnicodeDecodeError:
         raise SettingError(
-            f"{path} is not text: for a saved plan, give the output of terraform show "
+            f"{file} is not text: for a saved plan, give the output of terraform show "
             "-json."
         ) from None
 
