@@ -1,4 +1,4 @@
-"""A file to a parsed document: its encoding, JSON or YAML, and how much is accepted.
+"""Reads and parses a file: encodings, JSON and YAML, and limits for each.
 
 Does not know what the document describes. Raises SettingError.
 """
@@ -14,20 +14,20 @@ import yaml
 from pinwatch.errors import SettingError
 
 MAX_BYTES: Final = 32 * 2**20
-"""Of a file. A pipe or a device may never end."""
+"""The largest file. A pipe or a device may never end."""
 
 MAX_YAML_CHARACTERS: Final = 4 * 2**20
-"""CloudFormation accepts 1 MB. PyYAML needs about a hundred bytes per character."""
+"""The longest YAML. CloudFormation accepts 1 MB, and PyYAML needs much memory."""
 
 MAX_YAML_VALUES: Final = 200_000
-"""With every alias replaced by the value it refers to."""
+"""The most values in a document, with every alias replaced by its value."""
 
 MAX_INTEGER_BITS: Final = 64
 
 BARE: Final = ("Ref", "Condition")  # the functions without "Fn::"
 SPACE: Final = re.compile(r"\s*")
 SKIPPED: Final = re.compile(r"(?:(?:\[command\]|::).*\n?|[ \t\r]*\n)*")
-"""Empty lines, and those that setup-terraform's wrapper adds to terraform's output."""
+"""Empty lines, and lines that the wrapper of setup-terraform adds."""
 
 
 def load(path: Path) -> str:
@@ -43,7 +43,7 @@ def load(path: Path) -> str:
 
 
 def decode(data: bytes, file: str) -> str:
-    """Return the text of UTF-8, UTF-16 or UTF-32, with or without a byte order mark."""
+    """Decode UTF-8, UTF-16 or UTF-32, with or without a byte order mark."""
     try:
         return data.decode(json.detect_encoding(data)).removeprefix("\ufeff")
     except UnicodeDecodeError:
@@ -68,7 +68,7 @@ def _end(pattern: re.Pattern[str], text: str, place: int) -> int:
 
 
 def _json(text: str, file: str) -> Any:
-    """JSON is nearly YAML, but an error in it is best reported as JSON's."""
+    """Parse JSON. It is nearly YAML, but its errors are clearer as JSON's."""
     try:
         documents = list(_documents(text))
     except ValueError as error:

@@ -24,7 +24,7 @@ LEFT_OUT: Final = "the entry that it belongs to is left out"
 
 
 class Unresolved(NamedTuple):
-    """A value that the file does not give: the part that it does give, and why."""
+    """A value that is not known: as much of it as is known, and why not all of it."""
 
     text: str
     why: str
@@ -170,7 +170,7 @@ def _check_engine(file: str, properties: Iterable[Property]) -> None:
 
 
 def _ties(properties: Iterable[Property]) -> Iterator[tuple[Place, str]]:
-    """Yield what two resources set differently: a setting, or an entry by its name."""
+    """Yield each place that two resources set differently, and a note on it."""
     by_place: defaultdict[Place, list[Property]] = defaultdict(list)
     by_name: defaultdict[str, list[Property]] = defaultdict(list)
     for p in properties:

@@ -48,7 +48,7 @@ def written(raw: Any) -> str:
 
 
 def referenced(value: Any) -> str | None:
-    """Return the logical name, where a resolved value is a reference and no more."""
+    """Return the logical name if a resolved value is nothing but a reference to it."""
     match = REFERENCE.fullmatch(value.text) if isinstance(value, Unresolved) else None
     return match and (match[1] or match[2])
 
@@ -129,7 +129,7 @@ class Resolver:
             case ("Or", [*inner]):
                 return self._first(map(self.condition, inner), True)
             case _:
-                return Unresolved(written(raw), f"{written(raw)} is no condition")
+                return Unresolved(written(raw), f"{written(raw)} is not a condition")
 
     def _named(self, name: str) -> bool | Unresolved:
         if name in self._conditions:
@@ -137,7 +137,7 @@ class Resolver:
         return Unresolved(name, f"the template has no condition {name}")
 
     def _assume(self, raw: Any, holds: bool) -> None:
-        """Take a condition as known, and what follows from it for others."""
+        """Record that a condition holds or not, and what follows from that."""
         match (*(function(raw) or ("", None)), holds):
             case ("Condition", str(name), _) if name not in self._holding:
                 self._holding[name] = holds
@@ -152,7 +152,7 @@ class Resolver:
                 self._assume_equal(right, left)
 
     def _assume_equal(self, reference: Any, value: Any) -> None:
-        """Give a parameter without a default the value that it is compared with."""
+        """Record the value of a parameter that has no default."""
         match function(reference):
             case ("Ref", str(name)) if function(value) is None:
                 parameter = table(self._parameters, name)
@@ -171,7 +171,7 @@ class Resolver:
     def _first(
         holding: Iterator[bool | Unresolved], decisive: bool
     ) -> bool | Unresolved:
-        """Return decisive if one condition is, else one that is not known."""
+        """Return decisive if a condition has that value, else one that is not known."""
         outcomes = list(holding)
         if decisive in outcomes:
             return decisive
@@ -182,7 +182,7 @@ class Resolver:
 
     def _call(self, name: str, argument: Any, raw: Any) -> Any:
         if name not in self._functions:
-            return Unresolved(written(raw), f"what !{name} gives {DEPLOYED}")
+            return Unresolved(written(raw), f"the value of !{name} {DEPLOYED}")
         try:
             return self._functions[name](argument)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):

@@ -1,6 +1,7 @@
-"""The text of a file to the settings of one proxy: which language, which proxy.
+"""Reads the settings of one proxy from the text of a file.
 
-Opens no file and sends no request to AWS. Raises SettingError.
+Decides on the language and on the proxy. Opens no file and sends no request to AWS.
+Raises SettingError.
 """
 
 from collections.abc import Mapping
@@ -72,8 +73,8 @@ def _refuse_loops(resources: Mapping[Any, Any], file: str) -> None:
         if str(name).startswith(LOOP) and PROXY in str(resource):
             raise SettingError(
                 f"{file} has {PROXY} in {printable(str(name))}, which can't be read: "
-                "give the template as aws cloudformation get-template "
-                "--template-stage Processed has it."
+                "give the output of aws cloudformation get-template --template-stage "
+                "Processed."
             )
 
 

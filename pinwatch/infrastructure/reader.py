@@ -1,8 +1,7 @@
-"""A reader of infrastructure code: which properties belong to a proxy.
+"""The base of the readers of CloudFormation and Terraform.
 
-The base of the readers of CloudFormation and Terraform. Decides what is read with a
-proxy, and reports target groups and endpoints that are not. A subclass knows the
-language.
+Decides which resources are read with a proxy, and reports the target groups and
+endpoints that are left out. A subclass knows the language.
 """
 
 from abc import ABC, abstractmethod
@@ -13,7 +12,7 @@ from pinwatch.infrastructure.found import Place, Property, Unresolved, listed
 
 
 class Reader(ABC):
-    """One file."""
+    """The proxies in one file, and their properties."""
 
     kind: ClassVar[str]
     """The type of a proxy's resource."""
@@ -69,18 +68,18 @@ class Reader(ABC):
 
 
 def narrowed(candidates: list[str], *tests: Callable[[str], bool]) -> list[str]:
-    """Return the candidates that pass the tests, without any test that none passes."""
+    """Apply each test to the candidates, unless no candidate passes it."""
     for test in tests:
         candidates = [c for c in candidates if test(c)] or candidates
     return candidates
 
 
 def only(candidates: list[str], text: str, kind: str) -> str | Unresolved:
-    """Return the one candidate, or what is known of it and why there is not one."""
+    """Return the candidate if it is the only one, else why there is no owner."""
     match candidates:
         case [one]:
             return one
         case []:
-            return Unresolved(text, f"no {kind} in the file has this name")
+            return Unresolved(text, f"no {kind} in the file is known by this name")
         case several:
             return Unresolved(text, f"it may belong to {listed(several, 'or')}")

@@ -85,7 +85,7 @@ class Attribute(NamedTuple):
 
     @property
     def text(self) -> str:
-        """A value that is open, as far as it is known: its first reference."""
+        """The text that is shown for an open value: its first reference."""
         return (references(self.expression) or [APPLIED])[0]
 
 
@@ -99,7 +99,6 @@ class Stack(Reader):
         values = printed.planned_values or printed.values
         every = list(_resources(values.root_module)) if values else []
         managed = [one for one in every if one.mode == "managed"]
-        self._deposed = [one for one in managed if one.deposed_key is not None]
         self._resources = {
             one.address: one for one in managed if one.deposed_key is None
         }
@@ -108,9 +107,10 @@ class Stack(Reader):
             for change in printed.resource_changes
             if change.deposed is None
         }
-        self._deposed_keys = [
-            (one.address, one.deposed_key) for one in self._deposed
-        ] + [(one.address, one.deposed) for one in printed.resource_changes]
+        self._deposed = dict.fromkeys(
+            [(one.address, one.deposed_key) for one in managed]
+            + [(one.address, one.deposed) for one in printed.resource_changes]
+        )
         self._references = References(self._resources.values(), printed)
         self._regions = dict(_regions(printed))
 
@@ -124,9 +124,9 @@ class Stack(Reader):
         return self._of_type(ENDPOINTS)
 
     def not_created(self) -> Iterator[Property]:
-        """Yield the objects that are to be destroyed once they have been replaced."""
+        """Yield deposed objects: former ones that have been replaced."""
         kinds = PROXIES + TARGET_GROUPS + ENDPOINTS
-        for address, key in dict.fromkeys(self._deposed_keys):
+        for address, key in self._deposed:
             parsed = parse(address)
             if key is not None and parsed is not None and parsed.type in kinds:
                 note = "a deposed object, which the next apply destroys"

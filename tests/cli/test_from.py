@@ -166,8 +166,8 @@ def test_the_table_says_what_became_of_each_property(
         [
             "Auth[0].SecretArn",
             "!ImportValue secret",
-            "what !ImportValue gives is known only when it is deployed: the entry that "
-            "it belongs to is left out",
+            "the value of !ImportValue is known only when it is deployed: the entry "
+            "that it belongs to is left out",
         ],
     ]
     assert ["RoleArn", "!GetAtt Role.Arn"] in sections["No local meaning"]
@@ -203,7 +203,7 @@ def test_options_variables_and_the_file_win(
     assert "[DEBUG]" not in (tmp_path / "log").read_text()
 
 
-def test_what_it_says_is_done(template: Path, target: str, tmp_path: Path) -> None:
+def test_the_settings_are_applied(template: Path, target: str, tmp_path: Path) -> None:
     with (
         up_from(template, target, tmp_path, PINWATCH_REQUIRE_TLS="false") as up,
         closing(psycopg.connect(up.url)) as busy,
@@ -235,7 +235,7 @@ def test_what_it_says_is_done(template: Path, target: str, tmp_path: Path) -> No
         ),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_told_in_one_sentence(
+def test_an_error_is_one_sentence(
     text: bytes | None, arguments: tuple[str, ...], sentence: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "template.yaml"
@@ -264,7 +264,7 @@ def test_a_resource_that_is_left_out_has_a_row(
             [
                 "DBProxyName",
                 "foreign",
-                "no AWS::RDS::DBProxy in the file has this name",
+                "no AWS::RDS::DBProxy in the file is known by this name",
             ],
         ]
 

@@ -162,7 +162,7 @@ class TestValues:
         assert self.why("!Ref AWS::Region") == f"AWS::Region {DEPLOYED}"
         assert self.why("!Ref Proxy") == f"Proxy {DEPLOYED}"
 
-    def test_a_name_that_is_not_there_is_told(self) -> None:
+    def test_a_name_that_is_not_there_is_reported(self) -> None:
         assert self.why("!Ref Om") == "the template has no Om"
 
     def test_no_value_is_as_nothing(self) -> None:
@@ -188,7 +188,7 @@ class TestValues:
             "{'Fn::If': [Always, true, false]}",
         ],
     )
-    def test_functions_are_done(self, expression: str) -> None:
+    def test_functions_are_resolved(self, expression: str) -> None:
         rest = """
 Parameters: {T: {Type: String, Default: tr}}
 Mappings: {Map: {tr: {key: true}, true: {key: true}}}
@@ -214,7 +214,7 @@ Conditions:
             ("{Condition: Always}", True),
         ],
     )
-    def test_conditions_are_done(self, condition: str, holds: bool) -> None:
+    def test_conditions_are_resolved(self, condition: str, holds: bool) -> None:
         rest = f"""
 Conditions:
   Always: !Equals [a, a]
@@ -229,10 +229,10 @@ Conditions:
         [
             ("!Sub '${Role.Arn}'", f"Role.Arn {DEPLOYED}"),
             ("!Sub '${AWS::StackName}'", f"AWS::StackName {DEPLOYED}"),
-            ("!Transform {Name: a}", f"what !Transform gives {DEPLOYED}"),
-            ("!ImportValue on", f"what !ImportValue gives {DEPLOYED}"),
+            ("!Transform {Name: a}", f"the value of !Transform {DEPLOYED}"),
+            ("!ImportValue on", f"the value of !ImportValue {DEPLOYED}"),
             ("[a, !Ref AWS::Region]", f"AWS::Region {DEPLOYED}"),
-            ("!GetAtt Role.Arn", f"what !GetAtt gives {DEPLOYED}"),
+            ("!GetAtt Role.Arn", f"the value of !GetAtt {DEPLOYED}"),
             ("!FindInMap [Map, a, b]", "the mappings have no Map.a.b"),
             ("!FindInMap [Map, !Ref AWS::Region, b]", f"AWS::Region {DEPLOYED}"),
             ("!Select [0, !Split [a, !Ref AWS::Region]]", f"AWS::Region {DEPLOYED}"),
@@ -246,11 +246,11 @@ Conditions:
                 "It is not known: the template has no condition It",
             ),
             ("!If [Open, 1, 0]", f"Open is not known: AWS::Region {DEPLOYED}"),
-            ("!If [Wrong, 1, 0]", "Wrong is not known: !Sub a is no condition"),
+            ("!If [Wrong, 1, 0]", "Wrong is not known: !Sub a is not a condition"),
             ("'{{resolve:ssm:/on}}'", f"it is looked up and {DEPLOYED}"),
         ],
     )
-    def test_what_is_not_known_says_why(self, expression: str, why: str) -> None:
+    def test_an_unknown_value_says_why(self, expression: str, why: str) -> None:
         rest = """
 Conditions:
   Open: !And [!Equals [a, a], !Not [!Equals [!Ref AWS::Region, a]]]
@@ -266,7 +266,7 @@ Conditions:
         shown = values(orders.unresolved)["Proxy.Auth[0].SecretArn"]
         assert shown == "${AWS::StackName}-test-${x}:"
 
-    def test_what_has_no_local_meaning_is_not_looked_into(self) -> None:
+    def test_a_value_without_local_meaning_is_shown_as_written(self) -> None:
         rows = found(
             "VpcSubnetIds: !If [x, [!Ref A, !GetAtt B.C], !Sub '${D}']\n"
             "Tags: [{Key: a}]"
@@ -431,7 +431,7 @@ class TestSeveralProxies:
             "with --proxy."
         )
 
-    def test_another_name_is_told(self) -> None:
+    def test_another_name_is_refused(self) -> None:
         assert refusal(SEVERAL, "Old") == (
             "orders.yaml has no proxy Old, but Orders (orders-test) and Bills."
         )
@@ -446,7 +446,7 @@ class TestSeveralProxies:
         bills = read(SEVERAL, FILE, "Bills")
         assert bills.settings["connection_pool"] == {"max_connections_percent": 20}
 
-    def test_conditions_of_resources_are_told(self) -> None:
+    def test_conditions_of_resources_are_reported(self) -> None:
         orders, bills = read(SEVERAL, FILE, "Orders"), read(SEVERAL, FILE, "Bills")
         assert values(orders.meaningless)["ProductionPool.Condition"] == (
             "IsProduction does not hold, so this is not created"
@@ -455,10 +455,10 @@ class TestSeveralProxies:
             f"AWS::Region {DEPLOYED}: it is assumed to hold"
         )
 
-    def test_an_endpoint_of_nobody_known_is_told(self) -> None:
+    def test_an_endpoint_with_an_unknown_proxy_is_reported(self) -> None:
         orders = read(SEVERAL, FILE, "Orders")
         assert notes(orders.unresolved)["Unknown.DBProxyName"] == (
-            f"its proxy is not known: what !ImportValue gives {DEPLOYED}"
+            f"its proxy is not known: the value of !ImportValue {DEPLOYED}"
         )
 
     def test_no_property_is_passed_over(self) -> None:
@@ -568,7 +568,7 @@ class TestOwners:
     @pytest.mark.parametrize(
         ("owner", "why"),
         [
-            ("other", "no AWS::RDS::DBProxy in the file has this name"),
+            ("other", "no AWS::RDS::DBProxy in the file is known by this name"),
             ("!Sub '${A}-reader'", f"its proxy is not known: A {DEPLOYED}"),
             (
                 "!Ref Unset",
@@ -576,7 +576,7 @@ class TestOwners:
             ),
             (
                 "!GetAtt Stack.Outputs.Proxy",
-                f"its proxy is not known: what !GetAtt gives {DEPLOYED}",
+                f"its proxy is not known: the value of !GetAtt {DEPLOYED}",
             ),
             ("!Ref AWS::NoValue", "it has no DBProxyName"),
         ],
@@ -774,7 +774,7 @@ class TestSpelling:
         ),
     ],
 )
-def test_a_wrong_value_is_told_in_one_sentence(
+def test_a_wrong_value_is_refused_in_one_sentence(
     properties: str, rest: str, sentence: str
 ) -> None:
     assert refusal(template(properties, rest)) == f"{FILE}: {sentence}"
@@ -823,7 +823,7 @@ def test_a_wrong_value_is_told_in_one_sentence(
         ),
     ],
 )
-def test_a_file_that_cannot_be_used_is_told(text: str, sentence: str) -> None:
+def test_a_file_that_cannot_be_used_is_refused(text: str, sentence: str) -> None:
     assert refusal(text) == sentence
 
 
@@ -847,8 +847,8 @@ Resources:
 def test_a_proxy_in_a_loop_can_not_be_read() -> None:
     assert refusal(LOOP) == (
         "orders.yaml has AWS::RDS::DBProxy in Fn::ForEach::Proxies, which can't be "
-        "read: give the template as aws cloudformation get-template --template-stage "
-        "Processed has it."
+        "read: give the output of aws cloudformation get-template --template-stage "
+        "Processed."
     )
 
 

@@ -79,7 +79,7 @@ class TestEncodings:
         "data",
         [b"PK\x03\x04\x14\x00\x08\xff", b"\xff\xfe{", b"\x80", b"\xff\xfe\x00\xd8"],
     )
-    def test_what_is_not_text_is_refused(self, data: bytes) -> None:
+    def test_bytes_that_are_not_text_are_refused(self, data: bytes) -> None:
         with pytest.raises(SettingError) as raised:
             document.decode(data, "a.plan")
         assert str(raised.value) == (

@@ -49,13 +49,13 @@ def settings_to_come(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     describe.settings.cache_clear()
 
 
-def test_what_the_model_does_not_have_has_no_local_meaning() -> None:
+def test_a_property_that_the_model_lacks_has_no_local_meaning() -> None:
     rows = values(read(TEMPLATE, "t.yaml").meaningless)
     assert rows["Proxy.BoredomTimeout"] == "900"
 
 
 @pytest.mark.usefixtures("settings_to_come")
-def test_what_it_has_from_now_on_is_used() -> None:
+def test_a_setting_added_to_the_model_is_used() -> None:
     proxy = read(TEMPLATE, "t.yaml")
     assert proxy.settings["boredom_timeout"] == 900
     assert notes(proxy.used)["Proxy.BoredomTimeout"] == "boredom_timeout"
@@ -71,7 +71,7 @@ def test_an_endpoint_listens_on_a_free_port() -> None:
 
 
 @pytest.mark.usefixtures("settings_to_come")
-def test_each_place_in_a_list_is_told_as_it_is_written() -> None:
+def test_a_place_in_a_list_is_reported_as_it_is_written() -> None:
     with pytest.raises(SettingError) as raised:
         read(TEMPLATE.replace("READ_ONLY", "BOTH"), "t.yaml")
     assert str(raised.value) == (
@@ -80,7 +80,7 @@ def test_each_place_in_a_list_is_told_as_it_is_written() -> None:
 
 
 @pytest.mark.usefixtures("settings_to_come")
-def test_what_is_wrong_with_all_of_them_names_no_property() -> None:
+def test_an_error_of_the_whole_names_no_property() -> None:
     with pytest.raises(SettingError) as raised:
         read(TEMPLATE.replace("900", "13"), "t.yaml")
     assert str(raised.value) == (

@@ -162,7 +162,7 @@ class TestState:
         looked_up = proxy("data.aws_db_proxy.this") | {"mode": "data"}
         assert refusal(state(looked_up)) == "plan.json has no aws_db_proxy."
 
-    def test_what_is_sensitive_is_not_shown(self) -> None:
+    def test_a_sensitive_value_is_not_shown(self) -> None:
         secret = proxy(auth=[{"secret_arn": "app"}], role_arn="role")
         secret["sensitive_values"] = {"auth": [{"secret_arn": True}], "role_arn": True}
         orders = found(state(secret))
@@ -171,14 +171,14 @@ class TestState:
         assert rows["aws_db_proxy.this.auth[0].secret_arn"] == "(hidden)"
         assert rows["aws_db_proxy.this.role_arn"] == "(hidden)"
 
-    def test_so_is_what_is_so_as_a_whole(self) -> None:
+    def test_values_that_are_sensitive_as_a_whole_are_not_shown(self) -> None:
         secret = proxy(auth=[{"secret_arn": "app"}]) | {"sensitive_values": True}
         rows = values(found(state(secret)).used)
         assert rows["aws_db_proxy.this.auth[0].secret_arn"] == "(hidden)"
 
 
 class TestPlan:
-    def test_what_is_left_to_aws_is_not_told(self) -> None:
+    def test_a_default_of_aws_is_not_reported(self) -> None:
         orders = found(
             plan(
                 proxy(),
@@ -201,7 +201,7 @@ class TestPlan:
             "aws_db_proxy.this.name",
         }
 
-    def test_what_is_known_only_later_is_told(self) -> None:
+    def test_a_value_known_only_after_apply_is_reported(self) -> None:
         orders = found(
             plan(
                 proxy(),
@@ -332,7 +332,7 @@ class TestSecrets:
             {"secret_arn": "app/b"},
         ]
 
-    def test_blocks_that_cannot_be_told_apart_are_left_out(self) -> None:
+    def test_ambiguous_blocks_are_left_out(self) -> None:
         by_variable = {"iam_auth": references("var.a"), "secret_arn": self.A}
         orders = secrets(
             {"iam_auth": "REQUIRED"},
@@ -525,7 +525,7 @@ class TestOwnersInAState:
             }),
         )  # fmt: skip
         assert owners(text) == {
-            f"{GROUP}.this": "no aws_db_proxy in the file has this name"
+            f"{GROUP}.this": "no aws_db_proxy in the file is known by this name"
         }
 
     def test_a_tie_is_reported_and_left_out(self) -> None:
@@ -550,7 +550,7 @@ class TestOwnersInAState:
     def test_a_foreign_proxy_is_reported(self) -> None:
         text = state(proxy(), pool(f"{GROUP}.this", "foreign", 11))
         assert owners(text) == {
-            f"{GROUP}.this": "no aws_db_proxy in the file has this name"
+            f"{GROUP}.this": "no aws_db_proxy in the file is known by this name"
         }
 
     def test_a_target_group_without_a_name_is_reported(self) -> None:
@@ -1011,5 +1011,5 @@ class TestCloudControl:
         ),
     ],
 )
-def test_what_cannot_be_used_is_told(text: str, sentence: str) -> None:
+def test_a_file_that_cannot_be_used_is_refused(text: str, sentence: str) -> None:
     assert refusal(text) == sentence
