@@ -6,6 +6,7 @@ called. Does not know how a template is parsed.
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, Final
 
 from pinwatch.infrastructure.found import (
@@ -116,10 +117,9 @@ class Template(Reader):
 
     def proxies(self) -> dict[str, str | None]:
         """Return names by logical names, without proxies whose condition is false."""
-        names = {name: self._name(name) for name in self._created_proxies()}
         return {
-            n: called if isinstance(called, str) else None
-            for n, called in names.items()
+            proxy: name if isinstance(name, str) else None
+            for proxy, name in self._names.items()
         }
 
     def target_groups(self) -> list[str]:
@@ -152,7 +152,7 @@ class Template(Reader):
         reference = referenced(called)
         if reference is not None and reference in self._of_type(PROXY):
             return reference
-        alike = [p for p in self._created_proxies() if self._name(p) == called]
+        alike = [p for p, name in self._names.items() if name == called]
         if isinstance(called, Unresolved) and not alike:
             return called._replace(why=f"its proxy is not known: {called.why}")
         return only(self._nearest(resource, alike), shown(called), PROXY)
@@ -162,10 +162,10 @@ class Template(Reader):
         mine = self._resources[resource]
         before = mine.get("DependsOn")
         before = before if isinstance(before, list) else [before]
+        name = self._written(resource).get("DBProxyName")
 
         def same_name(proxy: str) -> bool:
-            names = (self._written(one).get("DBProxyName") for one in (proxy, resource))
-            return len({written(name) for name in names}) == 1
+            return bool(self._written(proxy).get("DBProxyName") == name)
 
         def same_condition(proxy: str) -> bool:
             return bool(
@@ -177,8 +177,14 @@ class Template(Reader):
     def _of_type(self, kind: str) -> list[str]:
         return [n for n, found in self._resources.items() if found.get("Type") == kind]
 
-    def _created_proxies(self) -> list[str]:
-        return [n for n in self._of_type(PROXY) if self._created(n) is not False]
+    @cached_property
+    def _names(self) -> dict[str, Any]:
+        """The resolved names of the proxies that are created, by logical names."""
+        return {
+            name: self._resolve(self._written(name).get("DBProxyName"))
+            for name in self._of_type(PROXY)
+            if self._created(name) is not False
+        }
 
     def _written(self, name: str) -> Mapping[str, Any]:
         return table(self._resources[name], "Properties")
@@ -188,9 +194,6 @@ class Template(Reader):
 
     def _resolve(self, raw: Any) -> Any:
         return self._resolver().resolve(raw)
-
-    def _name(self, proxy: str) -> Any:
-        return self._resolve(self._written(proxy).get("DBProxyName"))
 
     def _created(self, name: str) -> bool | Unresolved:
         condition = self._resources[name].get("Condition")

@@ -96,6 +96,8 @@ def is_list(path: Place) -> bool:
 
 def printable(text: str) -> str:
     """Replace characters that move a terminal's cursor or cannot be encoded."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else " " for c in text)
 
 

@@ -6,6 +6,7 @@ for_each, the variables of modules and their outputs. The plan does not have loc
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from pinwatch.infrastructure.printed import (
@@ -16,6 +17,7 @@ from pinwatch.infrastructure.printed import (
 )
 
 PART: Final = re.compile(r'([^.\[\]"]+)|\[("(?:[^"\\]|\\.)*"|\d+)\]')
+MAX_PARSED: Final = 10_000  # addresses that are kept in parts
 PER_INSTANCE: Final = ("each.", "count.index")
 
 Modules = tuple[tuple[str, str | None], ...]
@@ -36,6 +38,7 @@ class Address(NamedTuple):
     key: str | None
 
 
+@lru_cache(MAX_PARSED)
 def parse(address: str) -> Address | None:
     """Return the parts of an address, or of a reference to a resource."""
     parts = _parts(address)
@@ -60,6 +63,7 @@ def _parts(address: str) -> list[tuple[str, str | None]]:
     return parts
 
 
+@lru_cache(MAX_PARSED)
 def static(address: Address) -> Address:
     """Return the address without keys, as a configuration has it."""
     modules = tuple((name, None) for name, _ in address.modules)

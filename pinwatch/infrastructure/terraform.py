@@ -5,7 +5,6 @@ and what a secret is called before it is made. Reads the same resources of the p
 awscc, too.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +16,7 @@ from pinwatch.infrastructure.found import (
     is_list,
     is_setting,
 )
+from pinwatch.infrastructure.origins import Origin, Origins
 from pinwatch.infrastructure.printed import Json, Module, Printed, Resource
 from pinwatch.infrastructure.reader import Reader, narrowed, only
 from pinwatch.infrastructure.references import (
@@ -35,9 +35,9 @@ TARGET_GROUPS: Final = (
 )
 ENDPOINTS: Final = ("aws_db_proxy_endpoint", "awscc_rds_db_proxy_endpoint")
 SECRETS: Final = ("aws_secretsmanager_secret", "awscc_secretsmanager_secret")
+SECRETS_BEGIN: Final = tuple(f"{kind}." for kind in SECRETS)
 SECRET_VERSION: Final = "aws_secretsmanager_secret_version"
 CLOUD_CONTROL: Final = "awscc_"
-ARN: Final = re.compile(r"arn:[\w-]+:rds:([\w-]+):")
 
 NAMES: Final[dict[str, str]] = {
     "connection_pool_config": "connection_pool",
@@ -112,7 +112,7 @@ class Stack(Reader):
             + [(one.address, one.deposed) for one in printed.resource_changes]
         )
         self._references = References(self._resources.values(), printed)
-        self._regions = dict(_regions(printed))
+        self._origins = Origins(printed, self._references)
 
     def proxies(self) -> Mapping[str, str | None]:
         return {address: self._name(address) for address in self._of_type(PROXIES)}
@@ -155,67 +155,48 @@ class Stack(Reader):
 
     def _in_same_region(self, resource: str, proxies: list[str]) -> list[str]:
         """Return the proxies without those of another region."""
-        region = self._region(resource)
-        return [
-            p
-            for p in proxies
-            if None in (region, self._region(p)) or region == self._region(p)
-        ]
+        region = self._origin(resource).region
+        regions = {proxy: self._origin(proxy).region for proxy in proxies}
+        if region is None:
+            return proxies
+        return [proxy for proxy in proxies if regions[proxy] in (None, region)]
 
-    def _nearest(self, resource: str, candidates: list[str]) -> list[str]:
+    def _nearest(self, resource: str, proxies: list[str]) -> list[str]:
         """Of proxies with the same name, prefer those that the resource depends on.
 
         Then those of its region, its provider and its module, and with its key.
         """
-        if len(candidates) < 2:
-            return candidates
+        if len(proxies) < 2:
+            return proxies
         before = self._dependencies(resource)
-        region, provider = self._region(resource), self._provider(resource)
-        mine = _address(resource)
-        shared = max(_shared(mine, _address(proxy)) for proxy in candidates)
+        mine = self._origin(resource)
+        origins = {proxy: self._origin(proxy) for proxy in proxies}
+        shared = {p: mine.shared_modules(origin) for p, origin in origins.items()}
+        most = max(shared.values())
         return narrowed(
-            candidates,
-            lambda proxy: static(_address(proxy)) in before,
-            lambda proxy: (
-                None not in (region, self._region(proxy))
-                and region == self._region(proxy)
-            ),
-            lambda proxy: provider is not None and provider == self._provider(proxy),
-            lambda proxy: _shared(mine, _address(proxy)) == shared,
-            lambda proxy: mine.key is not None and _address(proxy).key == mine.key,
+            proxies,
+            lambda proxy: static(origins[proxy].address) in before,
+            lambda proxy: origins[proxy].region == mine.region is not None,
+            lambda proxy: origins[proxy].provider == mine.provider is not None,
+            lambda proxy: shared[proxy] == most,
+            lambda proxy: origins[proxy].address.key == mine.address.key is not None,
         )
+
+    def _origin(self, address: str) -> Origin:
+        return self._origins(self._resources[address])
 
     def _dependencies(self, address: str) -> set[Address]:
         """Return the addresses in depends_on, without keys.
 
         A state has all dependencies there, a configuration those written by hand.
         """
-        modules = static(_address(address)).modules
+        modules = static(self._origin(address).address).modules
         written = self._references.configured(address)
         beside = [parse(one) for one in written.depends_on] if written else []
         given = [parse(one) for one in self._resources[address].depends_on]
         return {static(one) for one in given if one} | {
             static(one)._replace(modules=modules) for one in beside if one
         }
-
-    def _region(self, address: str) -> str | None:
-        values = self._resources[address].values
-        if isinstance(values.get("region"), str):
-            return str(values["region"])
-        for name in (
-            "arn",
-            "db_proxy_arn",
-            "target_group_arn",
-            "db_proxy_endpoint_arn",
-        ):
-            arn = ARN.match(str(values.get(name)))
-            if arn is not None:
-                return arn[1]
-        return self._regions.get(self._provider(address) or "")
-
-    def _provider(self, address: str) -> str | None:
-        written = self._references.configured(address)
-        return written.provider_config_key if written else None
 
     def _name(self, proxy: str) -> str | None:
         values = self._resources[proxy].values
@@ -318,32 +299,6 @@ class Stack(Reader):
         return self._resources[address].type
 
 
-def _address(text: str) -> Address:
-    return parse(text) or Address((), "", text, None)
-
-
-def _shared(one: Address, other: Address) -> int:
-    """Return how many modules two addresses have in common."""
-    count = 0
-    for mine, theirs in zip(one.modules, other.modules, strict=False):
-        if mine != theirs:
-            break
-        count += 1
-    return count
-
-
-def _regions(printed: Printed) -> Iterator[tuple[str, str]]:
-    """Yield the region of each provider, if it is written or is a variable's value."""
-    for key, provider in printed.configuration.provider_config.items():
-        written = provider.expressions.get("region")
-        region = _at(written, "constant_value")
-        for reference in references(written):
-            variable = printed.variables.get(reference.removeprefix("var."))
-            region = variable.value if variable else None
-        if isinstance(region, str):
-            yield key, region
-
-
 def _at(marks: Any, key: str | int) -> Any:
     """Return a part of a value, or of its marks; True marks all of it."""
     match marks:
@@ -404,7 +359,7 @@ def _objects(attribute: Attribute) -> Iterator[Attribute]:
     found = references(attribute.expression)
     size = len(attribute.value)
     is_open = [_at(_at(attribute.open, n), "secret_arn") is True for n in range(size)]
-    fitting = [one for one in found if _address(one).type in SECRETS]
+    fitting = [one for one in found if one.startswith(SECRETS_BEGIN)]
     for secrets in (found, fitting):
         if len(secrets) == sum(is_open):
             break
