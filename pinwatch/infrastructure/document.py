@@ -16,8 +16,8 @@ from pinwatch.errors import SettingError
 MAX_BYTES: Final = 32 * 2**20
 """The largest file. A pipe or a device may never end."""
 
-MAX_YAML_CHARACTERS: Final = 4 * 2**20
-"""The longest YAML. CloudFormation accepts 1 MB, and PyYAML needs much memory."""
+MAX_YAML_CHARACTERS: Final = 2**20
+"""The longest YAML. CloudFormation does not accept longer templates."""
 
 MAX_YAML_VALUES: Final = 200_000
 """The most values in a document, with every alias replaced by its value."""
@@ -88,8 +88,10 @@ def _documents(text: str) -> Iterator[Any]:
 
 def _yaml(text: str, file: str) -> Any:
     if len(text) > MAX_YAML_CHARACTERS:
-        limit = f"{MAX_YAML_CHARACTERS:,} characters"
-        raise SettingError(f"{file} is longer than the {limit} that YAML may have.")
+        raise SettingError(
+            f"{file} has {len(text):,} characters, but CloudFormation accepts "
+            f"templates of at most {MAX_YAML_CHARACTERS:,}."
+        )
     try:
         loader = Loader(text)
         try:

@@ -22,6 +22,30 @@ ENGINE: Final = ("engine_family",)
 HIDDEN: Final = "(hidden)"
 LEFT_OUT: Final = "the entry that it belongs to is left out"
 
+LOCAL: Final = frozenset(
+    {
+        "allow_faults",
+        "auth.password",
+        "auth.secret_file",
+        "auth.username",
+        "endpoints.listen",
+        "event_log",
+        "http",
+        "http_token",
+        "iam",
+        "insecure_trust",
+        "listen",
+        "max_client_connections",
+        "max_connections",
+        "secrets_manager",
+        "state_folder",
+        "target",
+        "targets",
+        "tls",
+    }
+)
+"""Settings of this machine, which a property of the same name must not change."""
+
 
 class Unresolved(NamedTuple):
     """A value that is not known: as much of it as is known, and why not all of it."""
@@ -80,13 +104,16 @@ def dotted(path: Place) -> str:
 
 
 def is_setting(path: Place) -> bool:
-    """Return whether pinwatch has this setting."""
-    return dotted(path) in settings()
+    """Return whether pinwatch has this setting, and RDS Proxy may have it, too."""
+    local = LOCAL.intersection((dotted(path[:1]), dotted(path)))
+    return dotted(path) in settings() and not local
 
 
 def has_tables(path: Place) -> bool:
     """Return whether this setting is a table, or a list of tables."""
-    return any(name.startswith(f"{dotted(path)}.") for name in settings())
+    return is_setting(path) and any(
+        name.startswith(f"{dotted(path)}.") for name in settings()
+    )
 
 
 def is_list(path: Place) -> bool:

@@ -184,7 +184,8 @@ class TestLimits:
     def test_long_yaml_is_refused(self) -> None:
         text = "a" * (document.MAX_YAML_CHARACTERS + 1)
         assert refusal(text) == (
-            "a.yaml is longer than the 4,194,304 characters that YAML may have."
+            "a.yaml has 1,048,577 characters, but CloudFormation accepts templates of "
+            "at most 1,048,576."
         )
 
     def test_a_large_file_is_refused(self, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
+import json
 from collections.abc import Iterator
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import pytest
 from pydantic import Field, model_validator
@@ -86,3 +87,35 @@ def test_an_error_of_the_whole_names_no_property() -> None:
     assert str(raised.value) == (
         "t.yaml: boredom_timeout and endpoints do not go together."
     )
+
+
+@pytest.mark.parametrize("setting", sorted(found.LOCAL - {"auth.username"}))
+def test_a_property_cannot_change_a_setting_of_this_machine(setting: str) -> None:
+    """CloudFormation itself has UserName."""
+    assert setting in describe.settings()
+    table, _, name = setting.rpartition(".")
+    property_ = {"".join(word.capitalize() for word in name.split("_")): "a"}
+    written: dict[str, dict[str, Any]] = {
+        "": {"EngineFamily": "POSTGRESQL", "Auth": [{"SecretArn": "a"}]},
+        "auth": {"SecretArn": "a"},
+        "endpoints": {
+            "DBProxyName": {"Ref": "Proxy"},
+            "DBProxyEndpointName": "reports",
+        },
+    }
+    written[table] |= property_
+    written[""]["Auth"] = [written["auth"]]
+    resources = {
+        "Proxy": {"Type": "AWS::RDS::DBProxy", "Properties": written[""]},
+        "End": {
+            "Type": "AWS::RDS::DBProxyEndpoint",
+            "Properties": written["endpoints"],
+        },
+    }
+    proxy = read(json.dumps({"Resources": resources}), "t.json")
+    assert proxy.settings == {
+        "engine_family": "POSTGRESQL",
+        "auth": [{"secret_arn": "a"}],
+        "endpoints": [{"name": "reports", "listen": "127.0.0.1:0"}],
+    }
+    assert "a" in values(proxy.meaningless).values()
