@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pinwatch.infrastructure.found import (
     ENGINE,
+    HIDDEN,
     Place,
     Property,
     Unresolved,
@@ -146,16 +147,18 @@ class Template(Reader):
     def owner(self, resource: str) -> str | Unresolved:
         """Return the proxy that DBProxyName refers to, or else has the name of."""
         raw = self._written(resource).get("DBProxyName")
-        called = self._resolve(raw)
+        resolver = self._resolver()
+        called = resolver.resolve(raw)
         if called is None or called is NO_VALUE:
             return Unresolved("", "it has no DBProxyName")
         reference = referenced(called)
         if reference is not None and reference in self._of_type(PROXY):
             return reference
         alike = [p for p, name in self._names.items() if name == called]
+        text = HIDDEN if resolver.secret else shown(called)
         if isinstance(called, Unresolved) and not alike:
-            return called._replace(why=f"its proxy is not known: {called.why}")
-        return only(self._nearest(resource, alike), shown(called), PROXY)
+            return Unresolved(text, f"its proxy is not known: {called.why}")
+        return only(self._nearest(resource, alike), text, PROXY)
 
     def _nearest(self, resource: str, alike: list[str]) -> list[str]:
         """Of proxies with the same name, prefer the one that the resource refers to."""

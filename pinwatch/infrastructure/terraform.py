@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from pinwatch.infrastructure.found import (
+    HIDDEN,
     Place,
     Property,
     Unresolved,
@@ -151,6 +152,7 @@ class Stack(Reader):
             named = [proxy for proxy in proxies if proxies[proxy] == name.value]
             candidates = self._in_same_region(resource, named)
         text = name.text if name.open is True else str(name.value)
+        text = HIDDEN if name.sensitive is True else text
         return only(self._nearest(resource, candidates), text, PROXY)
 
     def _in_same_region(self, resource: str, proxies: list[str]) -> list[str]:

@@ -589,6 +589,16 @@ class TestOwners:
             "End.DBProxyName": why,
         }
 
+    @pytest.mark.parametrize(
+        "owner", ["!Ref Hidden", "!Sub '${Hidden}-${AWS::Region}'"]
+    )
+    def test_an_owner_that_is_not_echoed_is_not_shown(self, owner: str) -> None:
+        hidden = "  Hidden: {Type: String, NoEcho: true, Default: s3cret}\n"
+        text = owned(owner).replace("Conditions:", f"{hidden}Conditions:")
+        orders = read(text, FILE)
+        assert values(orders.unresolved)["Pool.DBProxyName"] == "(hidden)"
+        assert "s3cret" not in str(orders)
+
     def test_a_target_group_without_an_owner_is_reported(self) -> None:
         text = owned("app").replace("DBProxyName: app\n", "Tags: []\n")
         assert notes(read(text, FILE).unresolved) == {

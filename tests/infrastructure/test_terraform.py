@@ -553,6 +553,12 @@ class TestOwnersInAState:
             f"{GROUP}.this": "no aws_db_proxy in the file is known by this name"
         }
 
+    def test_a_sensitive_name_is_not_shown(self) -> None:
+        marks = {"db_proxy_name": True}
+        group = pool(f"{GROUP}.this", "s3cret", 11, sensitive_values=marks)
+        orders = found(state(proxy(), group))
+        assert values(orders.unresolved) == {f"{GROUP}.this.db_proxy_name": "(hidden)"}
+
     def test_a_target_group_without_a_name_is_reported(self) -> None:
         text = state(proxy(), resource(f"{GROUP}.this", {}))
         assert owners(text) == {f"{GROUP}.this": "it has no db_proxy_name"}
