@@ -4,10 +4,10 @@ Owns the token, the refusal of what other sites make a browser send, and the hea
 which a browser protects itself. Knows no route but the two that stay open.
 """
 
+import re
 from hashlib import sha256
 from hmac import HMAC, compare_digest
 from typing import Final
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from starlette.datastructures import MutableHeaders
@@ -29,6 +29,15 @@ HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+HOST: Final = re.compile(
+    r"(\[(?P<ipv6>[0-9a-f:.]*:[0-9a-f:.]*)]|(?P<name>[a-z0-9-]+(\.[a-z0-9-]+)*\.?))"
+    r"(:(?P<port>[0-9]{0,5}))?",
+    re.ASCII | re.IGNORECASE,
+)
+"""A Host header, by RFC 9112: no user info, no path, no zone. A name may end in a dot,
+as that of the root."""
+
+MAX_PORT: Final = 65_535
 WELCOME: Final = (
     '<!DOCTYPE html>\n<html lang="en"><title>pinwatch</title>'
     '<meta http-equiv="refresh" content="0; url=/"><a href="/">pinwatch</a></html>'
@@ -59,7 +68,7 @@ class Guard:
 
     def _let_in(self, request: Request) -> Response | None:
         token = self.token
-        if token is None or request.url.path in OPEN or token.is_shown(request):
+        if token is None or request.scope["path"] in OPEN or token.is_shown(request):
             return None
         if token.is_handed_over(request):
             welcome = HTMLResponse(WELCOME)
@@ -85,7 +94,7 @@ class Token:
 
     def is_handed_over(self, request: Request) -> bool:
         given = request.query_params.get("token", "")
-        return request.url.path == "/" and self._is(given.encode())
+        return request.scope["path"] == "/" and self._is(given.encode())
 
     def _is(self, given: bytes) -> bool:
         return compare_digest(given, self.secret)
@@ -93,11 +102,11 @@ class Token:
 
 def _asks_this_machine(request: Request) -> bool:
     """Another name may be another site's, which resolves it to this machine."""
-    try:
-        host = urlsplit(f"//{request.headers.get('host', '')}").hostname
-    except ValueError:
+    found = HOST.fullmatch(request.headers.get("host", ""))
+    if found is None or int(found["port"] or 0) > MAX_PORT:
         return False
-    return Address(host or "", 0).is_loopback
+    host = found["name"] or f"[{found['ipv6']}]"
+    return Address.parse(f"{host.lower().removesuffix('.')}:0").is_loopback
 
 
 def _is_cross_site(request: Request) -> bool:
