@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
@@ -27,11 +27,20 @@ NOT_ALLOWED = (
 M = TypeVar("M", bound=BaseModel)
 
 
+MAX_BODY: Final = 64 * 1024  # bytes
+FAULT_NAME: Final = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+"""Each such name is one segment of a path, which DELETE names a fault by."""
+
+Seconds = Annotated[float, Field(ge=0, le=3_600, allow_inf_nan=False)]
+Lasting = Annotated[float, Field(gt=0, le=365 * 86_400, allow_inf_nan=False)]
+Number = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
 class Asked(BaseModel):
     """What a request is to do."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
     )
 
 
@@ -73,7 +82,7 @@ class FailoverAsked(Asked):
     to: str | None = None
     """Its name; without one, another that can be written to."""
 
-    outage: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0
+    outage: Seconds = 0
     """Seconds without any writer."""
 
 
@@ -98,19 +107,19 @@ class FaultAsked(Asked):
     """latency before each borrow; refuse some borrows; kill database connections;
     pause the targets."""
 
-    name: str | None = None
+    name: Annotated[str, Field(pattern=FAULT_NAME)] | None = None
     """What it is removed by; without one it gets one."""
 
-    seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0
+    seconds: Seconds = 0
     """Of latency, how long; of kill, how often, and 0 is once, now."""
 
-    every: Annotated[int, Field(ge=1)] = 1
+    every: Number = 1
     """Of refuse: each borrow, or each second, third and so on."""
 
-    connections: Annotated[int, Field(ge=1)] | None = None
+    connections: Number | None = None
     """Of kill: how many at a time; without a number, all."""
 
-    lasting: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    lasting: Lasting | None = None
     """Seconds until it ends by itself."""
 
 
@@ -168,7 +177,7 @@ def control_routes(proxy: Proxy, reload: Reload) -> list[BaseRoute]:
             FailedOver,
             method="POST",
             body=FailoverAsked,
-            errors=(400, 409),
+            errors=(400, 409, 413),
         ),
         Operation("/api/reload", reloads, Reloaded, method="POST", errors=(400,)),
         *_fault_routes(proxy),
@@ -214,7 +223,7 @@ def _fault_routes(proxy: Proxy) -> Iterable[BaseRoute]:
         Fault,
         method="POST",
         body=FaultAsked,
-        errors=(400, 403, 409),
+        errors=(400, 403, 409, 413),
     )
     yield Operation(
         "/api/faults/{name}", remove_fault, Fault, method="DELETE", errors=(403, 404)
@@ -224,10 +233,24 @@ def _fault_routes(proxy: Proxy) -> Iterable[BaseRoute]:
 async def _asked(request: Request, model: type[M]) -> M:
     """The request's body; nothing is as good as {}. Raises HTTPException."""
     try:
-        return model.model_validate_json(await request.body() or b"{}")
+        return model.model_validate_json(await _body(request) or b"{}")
     except ValidationError as error:
-        [first, *_] = error.errors(include_url=False)
-        where = ".".join(map(str, first["loc"]))
-        why = first["msg"].replace("Input should", "must")
-        told = f"{where}: {why}." if where else f"{why}."
-        raise HTTPException(400, told) from None
+        raise HTTPException(400, _sentence(error)) from None
+
+
+async def _body(request: Request) -> bytes:
+    """Read at most MAX_BODY bytes. Raises HTTPException with status 413."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise HTTPException(413, f"The body is longer than {MAX_BODY} bytes.")
+    return bytes(body)
+
+
+def _sentence(error: ValidationError) -> str:
+    """Describe the first fault: the field, and what it must be."""
+    [first, *_] = error.errors(include_url=False)
+    where = ".".join(map(str, first["loc"]))
+    why = first["msg"].replace("Input should", "must").replace("String", "must")
+    return f"{where}: {why}." if where else f"{why}."

@@ -31,6 +31,7 @@ MEANINGS: Final = {
     403: "That is not allowed here.",
     404: "There is none of that name.",
     409: "It cannot be done as things are.",
+    413: "The request body is too long.",
     503: "It cannot be served now.",
 }
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -21,6 +21,9 @@ from pinwatch.observers import pin_history, schemas
 from pinwatch.observers.pin_history import History
 from pinwatch.pins.rules import CODES
 from pinwatch.web.operation import Operation, told_all
+
+MAX_LIMIT: Final = 1_000_000
+MAX_QUOTED: Final = 80  # characters of a wrong value that its refusal repeats
 
 
 def _rule(given: str) -> str:
@@ -47,7 +50,7 @@ class Query(BaseModel):
         extra="forbid", frozen=True, use_attribute_docstrings=True
     )
 
-    limit: Annotated[int, Field(ge=1)] | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] | None = None
     """So many at most. Without it, all that are remembered."""
 
     @classmethod
@@ -61,11 +64,11 @@ class Query(BaseModel):
     @classmethod
     def _sentence(cls, error: ErrorDetails) -> str:
         """Names the parameter, its value and what is allowed."""
-        name, given = error["loc"][0], error["input"]
+        name, given = error["loc"][0], error["input"][:MAX_QUOTED]
         match error["type"]:
             case "extra_forbidden":
                 known = ", ".join(cls.model_fields)
-                return f"{name} is not a parameter: there is {known}."
+                return f"{str(name)[:MAX_QUOTED]} is not a parameter: there is {known}."
             case "value_error":
                 allowed = str(error["ctx"]["error"])
             case _:
