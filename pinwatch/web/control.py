@@ -6,7 +6,7 @@ from typing import Annotated, Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
@@ -239,12 +239,15 @@ async def _asked(request: Request, model: type[M]) -> M:
 
 
 async def _body(request: Request) -> bytes:
-    """Read at most MAX_BODY bytes. Raises HTTPException with status 413."""
+    """Read at most MAX_BODY bytes. Raises HTTPException: 413 if there are more."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise HTTPException(413, f"The body is longer than {MAX_BODY} bytes.")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise HTTPException(413, f"The body is longer than {MAX_BODY} bytes.")
+    except ClientDisconnect:
+        raise HTTPException(400, "The body is incomplete.") from None
     return bytes(body)
 
 

@@ -1,6 +1,7 @@
 """Numbers and names in requests: what is out of range is a 400 with one sentence."""
 
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Final
@@ -8,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from pinwatch.config.model import Address
 from pinwatch.observers.pin_history import History
 from pinwatch.web.app import app
 from pinwatch.web.control import control_routes
@@ -118,6 +120,17 @@ def test_a_body_that_is_too_long(url: str, path: str) -> None:
 def test_a_body_that_is_no_object(url: str, body: str) -> None:
     for path in ("failover", "faults"):
         assert ask(f"{url}/api/{path}", "POST", body).status == 400
+
+
+@pytest.mark.parametrize("path", ["failover", "faults"])
+def test_a_client_that_leaves_in_the_middle_of_its_body(
+    url: str, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection(Address.parse(url.removeprefix("http://"))) as one:
+        head = f"POST /api/{path} HTTP/1.1\r\nHost: localhost\r\n"
+        one.sendall(f"{head}Content-Length: 9\r\n\r\n{{".encode())
+    assert ask(f"{url}/healthz").status == 200
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize("path", ["%00", "a%00b", "x" * 1_000, "%2e%2e/app.py", "%ff"])
