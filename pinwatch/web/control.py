@@ -1,4 +1,4 @@
-"""What somebody may change over HTTP: the writer, the settings, faults on demand."""
+"""Targets, settings and faults over HTTP: their state, and requests that change it."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
@@ -10,15 +10,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from pinwatch.config.model import Settings
 from pinwatch.errors import FailoverError, FaultError, PinwatchError
 from pinwatch.observers.schemas import Answer
 from pinwatch.proxy import faults
 from pinwatch.proxy.proxy import Proxy
 from pinwatch.targets.group import Member
-from pinwatch.web.operation import Operation, told, told_all
+from pinwatch.web.operation import Operation, json_list_response, json_response
 
 Reload = Callable[[], Awaitable[list[str]]]
-"""Reads the settings again; gives those that need a new start."""
+"""Reads the settings again; returns the names of those that need a restart."""
 
 NOT_ALLOWED = (
     "Faults are refused where other machines reach the HTTP side: start with "
@@ -29,15 +30,15 @@ M = TypeVar("M", bound=BaseModel)
 
 MAX_BODY: Final = 64 * 1024  # bytes
 FAULT_NAME: Final = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-"""Each such name is one segment of a path, which DELETE names a fault by."""
+"""A fault's name is a segment of the path of its DELETE request."""
 
 Seconds = Annotated[float, Field(ge=0, le=3_600, allow_inf_nan=False)]
 Lasting = Annotated[float, Field(gt=0, le=365 * 86_400, allow_inf_nan=False)]
 Number = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
-class Asked(BaseModel):
-    """What a request is to do."""
+class RequestBody(BaseModel):
+    """The JSON body of a request."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
@@ -76,7 +77,7 @@ class Target(Answer):
         )
 
 
-class FailoverAsked(Asked):
+class FailoverRequest(RequestBody):
     """Another target is to be the writer."""
 
     to: str | None = None
@@ -100,7 +101,7 @@ class Reloaded(Answer):
     """Those that changed, and need a new start."""
 
 
-class FaultAsked(Asked):
+class FaultRequest(RequestBody):
     """A fault is to be put on."""
 
     kind: faults.Kind
@@ -147,25 +148,35 @@ class Fault(Answer):
 SHOWN = set(Fault.model_fields) - {"left"}
 
 
+def config_route(proxy: Proxy) -> Operation:
+    async def config(request: Request) -> Response:
+        """The settings in force; asterisks are in the place of secrets."""
+        # Secrets are SecretStr, whose JSON is asterisks, except in the target's URL.
+        shown = {"target": proxy.target.url}
+        return json_response(proxy.settings.model_copy(update=shown))
+
+    return Operation("/api/config", config, Settings)
+
+
 def control_routes(proxy: Proxy, reload: Reload) -> list[BaseRoute]:
     async def targets(request: Request) -> Response:
         """Every target of the group, and its health."""
-        return told_all(map(Target.of, proxy.group.members))
+        return json_list_response(map(Target.of, proxy.group.members))
 
     async def failover(request: Request) -> Response:
         """Make another target the writer; clients at work lose their connections."""
-        asked = await _asked(request, FailoverAsked)
+        body = await _read(request, FailoverRequest)
         before = proxy.group.writer.name
         try:
-            writer = await proxy.group.failover(asked.to, asked.outage)
+            writer = await proxy.group.failover(body.to, body.outage)
         except FailoverError as error:
             raise HTTPException(409, str(error)) from None
-        return told(FailedOver(before=before, after=writer.name))
+        return json_response(FailedOver(before=before, after=writer.name))
 
     async def reloads(request: Request) -> Response:
         """Read the settings again; what is wrong with them changes nothing."""
         try:
-            return told(Reloaded(restart=await reload()))
+            return json_response(Reloaded(restart=await reload()))
         except PinwatchError as error:
             raise HTTPException(400, str(error)) from None
 
@@ -176,7 +187,7 @@ def control_routes(proxy: Proxy, reload: Reload) -> list[BaseRoute]:
             failover,
             FailedOver,
             method="POST",
-            body=FailoverAsked,
+            body=FailoverRequest,
             errors=(400, 409, 413),
         ),
         Operation("/api/reload", reloads, Reloaded, method="POST", errors=(400,)),
@@ -195,17 +206,17 @@ def _fault_routes(proxy: Proxy) -> Iterable[BaseRoute]:
 
     async def faults_on(request: Request) -> Response:
         """The faults that are on."""
-        return told_all(map(shown, proxy.faults.on.values()))
+        return json_list_response(map(shown, proxy.faults.on.values()))
 
     async def add_fault(request: Request) -> Response:
         """Put a fault on."""
         allowed()
-        asked = await _asked(request, FaultAsked)
+        body = await _read(request, FaultRequest)
         try:
-            fault = proxy.faults.add(**asked.model_dump())
+            fault = proxy.faults.add(**body.model_dump())
         except FaultError as error:
             raise HTTPException(409, str(error)) from None
-        return told(shown(fault))
+        return json_response(shown(fault))
 
     async def remove_fault(request: Request) -> Response:
         """Remove the fault of that name."""
@@ -214,7 +225,7 @@ def _fault_routes(proxy: Proxy) -> Iterable[BaseRoute]:
             fault = proxy.faults.remove(request.path_params["name"])
         except FaultError as error:
             raise HTTPException(404, str(error)) from None
-        return told(shown(fault))
+        return json_response(shown(fault))
 
     yield Operation("/api/faults", faults_on, Fault, several=True)
     yield Operation(
@@ -222,7 +233,7 @@ def _fault_routes(proxy: Proxy) -> Iterable[BaseRoute]:
         add_fault,
         Fault,
         method="POST",
-        body=FaultAsked,
+        body=FaultRequest,
         errors=(400, 403, 409, 413),
     )
     yield Operation(
@@ -230,8 +241,8 @@ def _fault_routes(proxy: Proxy) -> Iterable[BaseRoute]:
     )
 
 
-async def _asked(request: Request, model: type[M]) -> M:
-    """The request's body; nothing is as good as {}. Raises HTTPException."""
+async def _read(request: Request, model: type[M]) -> M:
+    """Parse the body; an empty one counts as {}. Raises HTTPException."""
     try:
         return model.model_validate_json(await _body(request) or b"{}")
     except ValidationError as error:

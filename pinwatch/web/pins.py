@@ -1,4 +1,4 @@
-"""What the history has, over HTTP: pins by what they were, and digests."""
+"""The history of pins over HTTP: pins with filters, and digests."""
 
 from datetime import UTC, datetime
 from itertools import islice
@@ -20,7 +20,7 @@ from starlette.responses import Response
 from pinwatch.observers import pin_history, schemas
 from pinwatch.observers.pin_history import History
 from pinwatch.pins.rules import CODES
-from pinwatch.web.operation import Operation, told_all
+from pinwatch.web.operation import Operation, json_list_response
 
 MAX_LIMIT: Final = 1_000_000
 MAX_QUOTED: Final = 80  # characters of a wrong value that its refusal repeats
@@ -44,7 +44,7 @@ Rule = Annotated[
 
 
 class Query(BaseModel):
-    """What is asked for."""
+    """The query parameters of a list."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True
@@ -55,7 +55,7 @@ class Query(BaseModel):
 
     @classmethod
     def of(cls, request: Request) -> Self:
-        """Raises HTTPException with one sentence."""
+        """Parse the query parameters. Raises HTTPException with one sentence."""
         try:
             return cls.model_validate(dict(request.query_params))
         except ValidationError as error:
@@ -63,7 +63,7 @@ class Query(BaseModel):
 
     @classmethod
     def _sentence(cls, error: ErrorDetails) -> str:
-        """Names the parameter, its value and what is allowed."""
+        """Name the parameter, its value and what is allowed."""
         name, given = error["loc"][0], error["input"][:MAX_QUOTED]
         match error["type"]:
             case "extra_forbidden":
@@ -77,7 +77,7 @@ class Query(BaseModel):
 
 
 class PinQuery(Query):
-    """Which pins are asked for: those that have all that is given."""
+    """Filters for pins; a pin has to match all of them."""
 
     rule: Rule | None = None
     """The rule that pinned."""
@@ -126,8 +126,10 @@ def pins_route(history: History) -> Operation:
     async def api_pins(request: Request) -> Response:
         """Pins, the newest first: the last 10,000, and all that are not over."""
         query, now = PinQuery.of(request), history.now()
-        asked = (pin for pin in history.pins() if query.covers(pin))
-        return told_all(schemas.Pin.of(pin, now) for pin in islice(asked, query.limit))
+        found = (pin for pin in history.pins() if query.covers(pin))
+        return json_list_response(
+            schemas.Pin.of(pin, now) for pin in islice(found, query.limit)
+        )
 
     return Operation(
         "/api/pins", api_pins, schemas.Pin, several=True, query=PinQuery, errors=(400,)
@@ -139,7 +141,7 @@ def digests_route(history: History) -> Operation:
         """Pins by digest and rule; those first that pinned for longest."""
         query, now = Query.of(request), history.now()
         ranked = history.digests.ranked(now)[: query.limit]
-        return told_all(schemas.Digest.of(digest, now) for digest in ranked)
+        return json_list_response(schemas.Digest.of(digest, now) for digest in ranked)
 
     return Operation(
         "/api/digests",

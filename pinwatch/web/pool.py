@@ -1,4 +1,4 @@
-"""The pools as JSON: each database connection, what it does and for whom."""
+"""The pools and their clients as JSON."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -9,12 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pinwatch.observers.schemas import Answer
+from pinwatch.observers.sessions import Session
 from pinwatch.pool.interfaces import Connection as Pooled
 from pinwatch.proxy.proxy import Proxy
-from pinwatch.relay.client_session import ClientSession
+from pinwatch.relay.client_session import ClientSession, Phase
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.targets.group import Member
-from pinwatch.web.operation import Operation, told
+from pinwatch.web.operation import Operation, json_list_response, json_response
 from pinwatch.wire.messages import IDLE
 
 State = Literal["idle", "borrowed", "in transaction", "pinned", "opening", "closing"]
@@ -146,6 +147,18 @@ def _typed(connections: Iterable[Pooled]) -> Iterator[DatabaseConnection]:
 def pool_route(proxy: Proxy) -> Operation:
     async def pool(request: Request) -> Response:
         """The pool as it is, and each of its database connections."""
-        return told(Pool.of(proxy))
+        return json_response(Pool.of(proxy))
 
     return Operation("/api/pool", pool, Pool)
+
+
+def sessions_route(proxy: Proxy) -> Operation:
+    async def sessions(request: Request) -> Response:
+        """Every client session, pinned or not."""
+        return json_list_response(
+            Session.of(session)
+            for session in list(proxy.sessions)
+            if session.phase is not Phase.CLOSED
+        )
+
+    return Operation("/api/sessions", sessions, Session, several=True)

@@ -252,7 +252,7 @@ def test_a_cookie_does_not_help_another_site(public: str) -> None:
     cookie = handed_over(public).headers["set-cookie"].partition(";")[0]
     assert ask(public, "POST", Cookie=cookie).status == 200
     answer = ask(public, "POST", Cookie=cookie, Origin="http://evil.example")
-    assert answer.json == {"error": "Another site may not ask for this."}
+    assert answer.json == {"error": "Requests from other sites are not allowed."}
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/nothing", "/broken", "/?token=x"])
