@@ -1,4 +1,4 @@
-"""The image's HEALTHCHECK: ends with an error unless the HTTP side answers."""
+"""The image's HEALTHCHECK: fail unless /healthz returns 200."""
 
 import os
 from urllib.request import urlopen

@@ -1,6 +1,6 @@
 #!/bin/sh
-# load.sh DATABASE PROXY: a small load, for as long as it is let. Both are libpq URLs: the
-# database makes its tables without the proxy, through which all else goes.
+# load.sh DATABASE PROXY: run a small load until it is stopped. Both are libpq URLs. Tables
+# are created directly in the database; all other statements go through the proxy.
 set -eu
 cd "$(dirname "$0")"
 

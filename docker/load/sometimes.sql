@@ -1,4 +1,4 @@
--- One session, in pgbench's language: every third one pins, every third one only warns.
+-- A pgbench script for one session: every third session pins, every third one warns.
 \set turn :turn + 1
 \set account random(1, 100000)
 \if :turn % 3 = 1
