@@ -1,4 +1,4 @@
-"""The image's HEALTHCHECK: fail unless /healthz returns 200."""
+"""Fail unless pinwatch answers /healthz. This is the image's HEALTHCHECK."""
 
 import os
 from urllib.request import urlopen

@@ -9,6 +9,7 @@
     ├── FailoverError       a failover that cannot be
     ├── FaultError          a fault on demand that cannot be
     ├── ProtocolViolation   bytes from a client or the server that are not the protocol
+    │   └── NotAStartupPacket   the first bytes of a client, which get no answer
     └── ClientError         a refusal that the client reads as an ErrorResponse
         └── BorrowTimeout   one that waited for a database connection in vain
 
@@ -55,6 +56,10 @@ class FaultError(PinwatchError):
 
 class ProtocolViolation(PinwatchError):
     """Bytes that are not the protocol; the text says what was wrong with them."""
+
+
+class NotAStartupPacket(ProtocolViolation):
+    """Bytes in place of a startup packet; PostgreSQL logs them and sends no answer."""
 
 
 class ClientError(PinwatchError):

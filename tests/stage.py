@@ -138,12 +138,8 @@ class StartupServices(Endpoint):
     ) -> CachedParameters | None:
         return self.parameter_cache.get((key, parameters))
 
-    def cache_parameters(
-        self, key: Key, parameters: Values, reported_parameters: Values
-    ) -> None:
-        self.parameter_cache[key, parameters] = CachedParameters(
-            key, reported_parameters
-        )
+    def cache_parameters(self, parameters: Values, cached: CachedParameters) -> None:
+        self.parameter_cache[cached.key, parameters] = cached
 
 
 class Stage:
@@ -225,7 +221,11 @@ class Stage:
     def reset_done(self, connection: DatabaseConnection) -> None:
         self.pool.give_back(connection)
 
-    def interrupt(self, connection: DatabaseConnection) -> None:
+    def interrupt(
+        self,
+        connection: DatabaseConnection,
+        delivered: Callable[[], None] | None = None,
+    ) -> None:
         self.cancelled.append(connection)
 
     def kill(self, connection: DatabaseConnection, reason: str) -> None:
@@ -258,7 +258,7 @@ class Stage:
     def backend_key(self, session: ClientSession) -> tuple[int, bytes] | None:
         return None
 
-    def cancel(self, request: CancelRequest) -> bool:
+    def cancel(self, request: CancelRequest, delivered: Callable[[], None]) -> bool:
         return False
 
     def login_refused(self, session: ClientSession, error: ClientError) -> ClientError:

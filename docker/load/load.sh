@@ -1,6 +1,7 @@
 #!/bin/sh
-# load.sh DATABASE PROXY: run a small load until it is stopped. Both are libpq URLs. Tables
-# are created directly in the database; all other statements go through the proxy.
+# Usage: load.sh DATABASE PROXY, both as libpq URLs.
+# Create pgbench's tables in DATABASE directly, then run a small load through PROXY until
+# stopped.
 set -eu
 cd "$(dirname "$0")"
 

@@ -1,4 +1,4 @@
--- A pgbench script for one session: every third session pins, every third one warns.
+-- pgbench script for one session: every third session pins, every third only warns.
 \set turn :turn + 1
 \set account random(1, 100000)
 \if :turn % 3 = 1

@@ -1,8 +1,8 @@
-# An Aurora PostgreSQL cluster's proxy, as a service's own repository has it. With
+# The proxy of an Aurora PostgreSQL cluster, as in a service's repository. These commands
 #
 #     terraform plan -out plan && terraform show -json plan > terraform-plan.json
 #
-# it became terraform-plan.json beside it, which `pinwatch up --from` reads.
+# wrote terraform-plan.json, which `pinwatch up --from` reads.
 
 terraform {
   required_version = ">= 1.5"

@@ -42,22 +42,22 @@ class AuthEntry(BaseModel):
     model_config = SETTINGS
 
     secret_arn: SecretId | None = None
-    """A secret of AWS Secrets Manager."""
+    """ARN or name of a secret in AWS Secrets Manager."""
 
     secret_file: Path | None = None
-    """A secret's JSON, with username and password, or a folder with one a file."""
+    """JSON file with `username` and `password`, or a folder of such files."""
 
     username: Annotated[str, Field(min_length=1, max_length=128)] | None = None
-    """The role, where its secret is given here."""
+    """Name of the role, if its password is given here."""
 
     password: SecretStr | None = None
-    """That role's password."""
+    """Password of that role."""
 
     iam_auth: IamAuth = "DISABLED"
-    """REQUIRED: clients send an IAM token in the password's place."""
+    """REQUIRED: clients send an IAM token in place of the password."""
 
     client_password_auth_type: ClientPasswordAuthType = "POSTGRES_SCRAM_SHA_256"
-    """How clients prove that they know the password."""
+    """Method by which clients prove that they know the password."""
 
     @model_validator(mode="after")
     def one_source(self) -> Self:
@@ -76,44 +76,45 @@ class IamAccessKey(BaseModel):
     model_config = SETTINGS
 
     access_key_id: str
-    """An access key whose tokens are accepted, beside those of the AWS environment and
-    of the shared credentials file."""
+    """Access key whose tokens are accepted, in addition to the keys of the AWS
+    environment and of the shared credentials file."""
 
     secret_access_key: SecretStr
-    """That key's secret."""
+    """Secret of that access key."""
 
     session_token: SecretStr | None = None
-    """That key's session token, where the key is a temporary one."""
+    """Session token of that access key, if the key is temporary."""
 
 
 class IamSettings(BaseModel):
-    """What IAM tokens must be made for, and by whom."""
+    """The region, hosts, port and access keys of accepted IAM tokens."""
 
     model_config = SETTINGS
 
     region: str | None = None
-    """The region of tokens. Without one, the AWS environment's, else us-east-1."""
+    """Region that tokens must be signed for. Default: the AWS environment's, else
+    us-east-1."""
 
     hosts: tuple[str, ...] = ()
-    """Hosts that tokens may be for, beside the endpoint's own names."""
+    """Hosts that tokens may be signed for, in addition to the endpoint's own names."""
 
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    """The port that tokens are for, where a container publishes another than the one
-    listened on."""
+    """Port that tokens must be signed for, if a container publishes another port than
+    the one pinwatch listens on."""
 
     access_keys: tuple[IamAccessKey, ...] = ()
 
 
 class SecretsManagerSettings(BaseModel):
-    """Where ``secret_arn`` is looked up."""
+    """The Secrets Manager that ``secret_arn`` refers to."""
 
     model_config = SETTINGS
 
     endpoint_url: str | None = None
-    """Where Secrets Manager is, if not at AWS: LocalStack's address, say."""
+    """URL of Secrets Manager, for example LocalStack's. Default: AWS."""
 
     region: str | None = None
-    """Its region. Without one, the AWS environment's."""
+    """Region of Secrets Manager. Default: the AWS environment's."""
 
     refresh_interval: Annotated[float, Field(gt=0)] = 60
-    """Seconds that a secret serves logins before the next one reads it again."""
+    """Seconds after which a secret is read again, at the next login."""

@@ -115,29 +115,29 @@ ProfileName = Literal["rds-2023-11", "rds-2020-06", "lenient"]
 
 
 class ConnectionPool(BaseModel):
-    """ConnectionPoolConfig of the API."""
+    """Settings of the connection pool: ConnectionPoolConfig of the API."""
 
     model_config = SETTINGS
 
     max_connections_percent: Annotated[int, Field(ge=1, le=100)] = 100
-    """The cap on database connections, as a percentage of the target's
-    max_connections."""
+    """Cap on database connections, as a percentage of the target's
+    `max_connections`."""
 
     max_idle_connections_percent: Annotated[int, Field(ge=0, le=100)] | None = None
-    """How many database connections that nobody used for five minutes stay open, as a
-    percentage of the target's max_connections. Without one, half of
-    max_connections_percent."""
+    """Cap on idle database connections, as a percentage of the target's
+    `max_connections`. A connection counts as idle after five minutes without use.
+    Default: half of `max_connections_percent`."""
 
     connection_borrow_timeout: Annotated[float, Field(ge=0, le=300)] = 120
-    """Seconds that a client waits for a database connection; 0 fails at once where
-    none is idle."""
+    """Seconds that a client waits for a database connection. With 0, a borrow fails at
+    once if no connection is idle."""
 
     init_query: str | None = None
-    """SQL that each new database connection runs once, such as
-    "SET timezone TO utc; SET statement_timeout TO 30000"."""
+    """SQL that runs once on each new database connection, for example `SET timezone TO
+    utc; SET statement_timeout TO 30000`."""
 
     session_pinning_filters: tuple[str, ...] = ()
-    """Refused: RDS Proxy has filters for MySQL only."""
+    """Must be empty: RDS Proxy supports session pinning filters for MySQL only."""
 
     @property
     def max_idle_percent(self) -> float:
@@ -166,19 +166,21 @@ class ConnectionPool(BaseModel):
 
 
 class Tls(BaseModel):
-    """What the proxy shows clients that ask for TLS."""
+    """TLS between clients and the proxy."""
 
     model_config = SETTINGS
 
     certificate: Path | None = None
-    """The certificate, in PEM, its chain after it. Without one, pinwatch makes a local
-    authority and a certificate for localhost, kept in the state folder."""
+    """PEM file with the certificate, followed by its chain. Without it, pinwatch
+    creates a local CA and a certificate for localhost and keeps both in the state
+    folder."""
 
     key: Path | None = None
-    """The certificate's key, in PEM, where its own file does not hold it."""
+    """PEM file with the certificate's key, if the certificate's file does not contain
+    it."""
 
     names: tuple[str, ...] = ()
-    """Names and addresses, beside localhost, that the made certificate is for."""
+    """Names and addresses for the generated certificate, in addition to localhost."""
 
 
 DEFAULT: Final = "default"
@@ -200,142 +202,144 @@ Name = Annotated[
 
 
 class TargetEntry(BaseModel):
-    """One server of several."""
+    """One of several database servers."""
 
     model_config = SETTINGS
 
     name: Name
-    """What it is called in metrics, in the log and by pinwatch failover."""
+    """Name of the target in metrics, in the log and in `pinwatch failover --to`."""
 
     url: Annotated[str, Field(repr=False, json_schema_extra={"writeOnly": True})]
-    """Its libpq URL."""
+    """libpq URL of the target."""
 
     role: TargetRole = "READ_WRITE"
-    """READ_ONLY: a reader, until it is the only one that can be written to."""
+    """READ_ONLY: at the start, the target becomes the writer only if no READ_WRITE
+    target accepts writes."""
 
 
 class EndpointEntry(BaseModel):
-    """One more place where clients connect, beside listen."""
+    """An additional address where clients connect."""
 
     model_config = SETTINGS
 
     name: Name
-    """What it is called in metrics and in the log."""
+    """Name of the endpoint in metrics and in the log."""
 
     listen: AddressSetting
-    """Where its clients connect."""
+    """Address where the endpoint's clients connect."""
 
     target_role: TargetRole = "READ_WRITE"
-    """READ_ONLY: its clients are served by readers."""
+    """READ_ONLY sends the endpoint's clients to readers."""
 
 
 class Settings(BaseModel):
-    """All of them; a default is what a newcomer's `pinwatch up` uses."""
+    """All settings. The defaults are what `pinwatch up` uses without options."""
 
     model_config = SETTINGS
 
     target: str | None = Field(default=None, repr=False)
-    """The PostgreSQL server behind the proxy, as a libpq URL. Without one, pinwatch
+    """The PostgreSQL server behind the proxy, as a libpq URL. Without it, pinwatch
     starts its embedded PostgreSQL."""
 
     targets: tuple[TargetEntry, ...] = ()
-    """Several servers instead of target: one that is written to, and its replicas."""
+    """Several servers instead of `target`: a writer and its replicas."""
 
     engine_family: Literal["POSTGRESQL"] = "POSTGRESQL"
-    """What the targets are."""
+    """Engine of the targets."""
 
     listen: AddressSetting = Address("127.0.0.1", 6432)
-    """Where clients connect. Addresses that other machines reach need an auth entry,
-    or insecure_trust."""
+    """Address of the default endpoint, where clients connect. An address that other
+    machines can reach needs an `[[auth]]` entry, `default_auth_scheme = "IAM_AUTH"` or
+    `insecure_trust`."""
 
     http: OptionalAddressSetting = Address("127.0.0.1", 9632)
-    """Where the HTTP side listens. Addresses that other machines reach need
-    http_token."""
+    """Address of the HTTP API and the live page. An address that other machines can
+    reach needs `http_token`."""
 
     http_token: Annotated[SecretStr, Field(min_length=1)] | None = None
-    """What who asks the HTTP side has to show: as Bearer, or once in /?token=... which
-    sets a cookie."""
+    """Token that HTTP clients must send, as `Authorization: Bearer` or once as
+    `/?token=...`, which sets a cookie."""
 
     state_folder: Path = Field(default_factory=_state_folder)
-    """What is kept between starts: the embedded PostgreSQL's data, certificates.
-    Without this setting it is pinwatch in $XDG_STATE_HOME, else in ~/.local/state, or
-    in /var/lib for root."""
+    """Folder for what survives a restart: the embedded PostgreSQL's data, and
+    certificates. Default: `pinwatch` in `$XDG_STATE_HOME`, else in `~/.local/state`, or
+    in `/var/lib` for root."""
 
     db_proxy_name: Name = "pinwatch"
-    """What the proxy is called in metrics."""
+    """Name of the proxy in metrics."""
 
     endpoints: tuple[EndpointEntry, ...] = ()
-    """More places where clients connect."""
+    """Additional addresses where clients connect."""
 
     max_connections: Annotated[int, Field(ge=1)] | None = None
-    """The cap on database connections as a plain number, instead of a percentage."""
+    """Cap on database connections as a plain number, in place of a percentage."""
 
     connection_pool: ConnectionPool = ConnectionPool()
 
     cancel: Literal["ignore", "forward"] = "ignore"
-    """What becomes of a cancel request: ignored, as RDS Proxy does, or forwarded to
-    the database."""
+    """Ignore cancel requests, as RDS Proxy does, or forward them to the database."""
 
     auth: tuple[AuthEntry, ...] = ()
-    """Who may log in, and where their secrets are. Without an entry, clients on this
+    """Roles that may log in, and their secrets. Without an entry, clients on this
     machine need no password."""
 
     default_auth_scheme: DefaultAuthScheme = "NONE"
-    """IAM_AUTH: every role logs in with an IAM token, and needs no entry."""
+    """IAM_AUTH: every role logs in with an IAM token and needs no `[[auth]]` entry."""
 
     iam: IamSettings = IamSettings()
 
     secrets_manager: SecretsManagerSettings = SecretsManagerSettings()
 
     require_tls: bool = False
-    """Refuse clients that do not use TLS. How the database is reached is for its URL
-    to say, by sslmode."""
+    """Reject clients that do not use TLS. `sslmode` in the target's URL decides about
+    TLS to the database."""
 
     tls: Tls = Tls()
 
     shutdown_grace: Annotated[float, Field(ge=0)] = 10
-    """Seconds that transactions get to end when pinwatch is stopped."""
+    """Seconds that open transactions may take to end when pinwatch stops."""
 
     max_prepared_statements: Annotated[int, Field(ge=1)] = 100
-    """Prepared statements that are kept on each database connection."""
+    """Prepared statements to keep on each database connection."""
 
     max_client_connections: Annotated[int, Field(ge=1)] = 10_000
-    """Clients that may be connected at a time."""
+    """Maximum number of client connections at a time."""
 
     idle_client_timeout: Annotated[int, Field(ge=1, le=28800)] = 1800
-    """Seconds after a client's last request when it is closed."""
+    """Seconds without a request after which a client is disconnected."""
 
     authentication_timeout: Annotated[float, Field(gt=0)] = 60
-    """Seconds that a client gets to log in."""
+    """Seconds that a client may take to log in."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least severe lines that are logged."""
+    """Lowest level of the lines that are logged."""
 
     debug_logging: bool = False
-    """Log the details of logins and connections, as DebugLogging does."""
+    """Log details of logins and connections, as DebugLogging does."""
 
     event_log: Path | None = None
-    """A file that gets a line of JSON for each pin."""
+    """File that receives one line of JSON per pin."""
 
     event_log_max_bytes: Annotated[int, Field(ge=1)] = 10_000_000
-    """Its size, beyond which it is renamed and begun anew."""
+    """Size at which the event log is rotated."""
 
     event_log_backups: Annotated[int, Field(ge=1)] = 5
-    """So many of the renamed are kept."""
+    """Number of rotated event logs to keep."""
 
     profile: ProfileName = "rds-2023-11"
-    """The rules of pinning: of RDS Proxy since November 2023; before it, when any Parse
-    message pinned; or lenient, where what is contested does not pin."""
+    """Rules of pinning: `rds-2023-11` is RDS Proxy since November 2023, `rds-2020-06`
+    is RDS Proxy before that, when any Parse message pinned, and `lenient` does not pin
+    where the rule is contested."""
 
     insecure_trust: bool = False
-    """Let clients from other machines in without a password."""
+    """Accept clients from other machines without a password."""
 
     allow_faults: bool = False
-    """Let faults be made on demand even where the HTTP side listens on an address that
-    other machines reach."""
+    """Allow faults on demand even if other machines can reach the HTTP address."""
 
     time_scale: Annotated[float, Field(gt=0)] = 1
-    """How many seconds of the settings pass in one, for tests of long timeouts."""
+    """Factor by which timeouts run faster, for tests: with 60, a minute passes in a
+    second."""
 
     @model_validator(mode="after")
     def _no_open_door(self) -> Self:

@@ -94,15 +94,15 @@ METRICS: Final = (
         "AvailabilityPercentage",
         "gauge",
         ROLE,
-        "100 while a target in this role serves, 0 from an attempt to connect that "
-        "showed that none does to one that showed that one does.",
+        "100 while a target in this role is available, 0 after an attempt to connect "
+        "showed that none is.",
         "percent",
         availability,
     ),
     of_endpoints(
         "ClientConnections",
         "gauge",
-        "Client connections, those that log in included.",
+        "Open client connections, including those that are still logging in.",
         "connections",
         lambda e: e.clients,
     ),
@@ -116,73 +116,73 @@ METRICS: Final = (
     of_endpoints(
         "ClientConnectionsNoTLS",
         "gauge",
-        "Client connections without TLS.",
+        "Open client connections without TLS.",
         "connections",
         lambda e: e.clients - e.clients_with_tls,
     ),
     of_endpoints(
         "ClientConnectionsReceived",
         "counter",
-        "Client connections that were accepted, those that only carry a cancel request "
-        "included.",
+        "Client connections that were accepted, including those that carry only a "
+        "cancel request.",
         "connections",
         lambda e: e.tally.received,
     ),
     of_endpoints(
         "ClientConnectionsSetupFailedAuth",
         "counter",
-        "Client connections that failed by authentication (SQLSTATE class 28) or TLS.",
+        "Client connections that failed in authentication (SQLSTATE class 28) or in "
+        "the TLS handshake.",
         "connections",
         lambda e: e.tally.failed,
     ),
     of_endpoints(
         "ClientConnectionsSetupSucceeded",
         "counter",
-        "Clients that logged in.",
+        "Client connections that logged in.",
         "connections",
         lambda e: e.tally.set_up,
     ),
     of_endpoints(
         "ClientConnectionsTLS",
         "gauge",
-        "Client connections with TLS.",
+        "Open client connections with TLS.",
         "connections",
         lambda e: e.clients_with_tls,
     ),
     of_targets(
         "DatabaseConnectionRequests",
         "counter",
-        "Database connections that the pool began to open.",
+        "Attempts of the pool to open a database connection.",
         "connections",
         lambda t: t.tally.requested,
     ),
     of_targets(
         "DatabaseConnectionRequestsWithTLS",
         "counter",
-        "Of them, those that asked the target for TLS.",
+        "Attempts of the pool to open a database connection with TLS.",
         "connections",
         lambda t: t.tally.requested_with_tls,
     ),
     of_targets(
         "DatabaseConnections",
         "gauge",
-        "Database connections of the pool, idle or borrowed; none that is being opened "
-        "or closed.",
+        "Database connections in the pool, idle or borrowed, without those that are "
+        "opening or closing.",
         "connections",
         lambda t: t.connections,
     ),
     of_endpoints(
         "DatabaseConnectionsBorrowLatency",
         "histogram",
-        "How long clients waited for the database connection that they got, which is 0 "
-        "where one was idle.",
+        "Time that a client waited for its database connection; 0 if one was idle.",
         "seconds",
         lambda e: e.borrow_latency,
     ),
     of_targets(
         "DatabaseConnectionsCurrentlyBorrowed",
         "gauge",
-        "Database connections that are borrowed.",
+        "Database connections that a client has borrowed.",
         "connections",
         lambda t: t.pool.lent,
     ),
@@ -224,8 +224,8 @@ METRICS: Final = (
     of_targets(
         "MaxDatabaseConnectionsAllowed",
         "gauge",
-        "The cap on database connections; as a percentage, less what the target "
-        "reserves.",
+        "Cap on database connections. A cap given as a percentage excludes "
+        "connections that the target reserves.",
         "connections",
         lambda t: t.pool.max_connections,
     ),
@@ -233,38 +233,38 @@ METRICS: Final = (
         "QueryDatabaseResponseLatency",
         "histogram",
         ALL,
-        "From when requests went to the database until all of them were answered, the "
-        "extended protocol's included.",
+        "Time from sending requests to the database until all of them are answered, "
+        "extended protocol included.",
         "seconds",
         database_latency,
     ),
     of_endpoints(
         "QueryRequests",
         "counter",
-        "Query messages, one for several statements in one text; as on RDS Proxy, "
-        "nothing of the extended protocol.",
-        "stream",
+        "Query messages, one per text even if it has several statements. As on RDS "
+        "Proxy, the extended protocol does not count.",
+        "requests",
         lambda e: e.queries,
     ),
     of_endpoints(
         "QueryRequestsNoTLS",
         "counter",
-        "Of them, those of clients without TLS.",
-        "stream",
+        "Query messages of clients without TLS.",
+        "requests",
         lambda e: e.counters.plain.queries,
     ),
     of_endpoints(
         "QueryRequestsTLS",
         "counter",
-        "Of them, those of clients with TLS.",
-        "stream",
+        "Query messages of clients with TLS.",
+        "requests",
         lambda e: e.counters.encrypted.queries,
     ),
     of_endpoints(
         "QueryResponseLatency",
         "histogram",
-        "From when requests arrived until all of them were answered, the wait for a "
-        "database connection included.",
+        "Time from receiving requests until all of them are answered, including the "
+        "wait for a database connection.",
         "seconds",
         lambda e: e.counters.query_latency.buckets(),
     ),

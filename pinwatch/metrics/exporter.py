@@ -33,7 +33,8 @@ def metrics_route(proxy: Measured, tally: Tally) -> Route:
     exporter = Exporter(proxy, tally)
 
     async def metrics(request: Request) -> Response:
-        """Return Prometheus's text format, or OpenMetrics if the client accepts it."""
+        """Return the metrics in Prometheus's text format, or in OpenMetrics if the
+        Accept header asks for it."""
         accepted = ",".join(request.headers.getlist("accept"))
         try:
             encode, content_type = choose_encoder(accepted)

@@ -17,73 +17,74 @@ def of_event(event: events.SessionPinned) -> dict[str, Any]:
 
 
 class Answer(BaseModel):
-    """What is told, in JSON, of something."""
+    """Base of the models that the HTTP API returns as JSON."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
 class Event(Answer):
-    """A statement after which a session keeps its database connection."""
+    """A statement that pins a session."""
 
     at: datetime
-    """When it ran."""
+    """Time when the statement ran."""
 
     client: int
-    """The client connection, as the log numbers it."""
+    """Number of the client connection, as in the log."""
 
     connection: int
-    """The database connection, as the log numbers it."""
+    """Number of the database connection, as in the log."""
 
     rule: str
-    """The rule of docs/behaviour.md."""
+    """Rule of docs/behaviour.md that pins."""
 
     contested: str
-    """Both readings, where it is not settled that RDS Proxy pins; empty elsewhere."""
+    """Both readings if it is contested that RDS Proxy pins here, else empty."""
 
     reason: str
-    """RDS Proxy's own sentences."""
+    """Reason in RDS Proxy's own words."""
 
     digest: str
-    """The text with its constants replaced, as RDS Proxy logs it."""
+    """Text with its constants replaced, as RDS Proxy logs it."""
 
     sql: str
-    """The whole text of the request; its first 2,048 characters."""
+    """Text of the whole request, at most 2,048 characters."""
 
     statement: str
-    """The statement in it that pins; its first 2,048 characters."""
+    """The statement in it that pins, at most 2,048 characters."""
 
     trigger: tuple[int, int]
-    """Where the words that pin begin and end in the whole text, in characters."""
+    """Start and end of the words that pin, in characters of the whole text."""
 
     user: str
     database: str
     application_name: str
 
     tags: dict[str, str]
-    """Of sqlcommenter's and marginalia's comments in the text."""
+    """Tags from sqlcommenter's or marginalia's comments in the text."""
 
     transaction_status: str
-    """Before the statement ran: I is idle, T in a transaction, E in a failed one."""
+    """Status before the statement ran: I is idle, T in a transaction, E in a failed
+    transaction."""
 
     advice: str
-    """What to do about it."""
+    """How to avoid the pin."""
 
     first: bool
-    """Whether this pinned the session. Without, it was pinned already, and would have
-    been by this: RDS Proxy neither logs nor counts it."""
+    """Whether this statement pinned the session. If not, the session was pinned
+    already, and RDS Proxy neither logs nor counts this one."""
 
 
 class Pin(Event):
-    """A client session that keeps its database connection until it ends."""
+    """A statement that pins a session, with how long the session was pinned."""
 
     id: int
-    """From 1 at each start of the proxy."""
+    """Number of the pin, from 1 at each start of the proxy."""
 
     until: datetime | None
-    """When the session ended; null as long as it is pinned."""
+    """Time when the session ended; null while it is pinned."""
 
     pinned_seconds: float
-    """How long the session was pinned from then on, or is so far."""
+    """Seconds from the statement to the end of the session, or until now."""
 
     @classmethod
     def of(cls, pin: pin_history.Pin, now: float) -> Self:
@@ -96,41 +97,42 @@ class Pin(Event):
 
 
 class Digest(Answer):
-    """Pins with the same digest and rule."""
+    """All pins with the same digest and rule."""
 
     digest: str
-    """The text with its constants replaced, and # for generated numbers in names;
-    without comments."""
+    """Text without comments, with its constants replaced, and with # for generated
+    numbers in names."""
 
     sql: str
-    """The whole text of the latest of them; its first 2,048 characters."""
+    """Text of the latest request, at most 2,048 characters."""
 
     rule: str
-    """The rule of docs/behaviour.md."""
+    """Rule of docs/behaviour.md that pins."""
 
     contested: str
-    """Both readings, where it is not settled that RDS Proxy pins; empty elsewhere."""
+    """Both readings if it is contested that RDS Proxy pins here, else empty."""
 
     count: int
-    """How many they are."""
+    """Number of pins."""
 
     later: int
-    """Of them, those of sessions that were pinned already."""
+    """Number of pins in sessions that were pinned already."""
 
     pinned_seconds: float
-    """How long they were pinned in all, those that still are included."""
+    """Sum of the seconds that these sessions were pinned, including those that still
+    are."""
 
     peak_connections: int
-    """Database connections that they held at a time, at most."""
+    """Most database connections that these sessions kept at a time."""
 
     first_seen: datetime
-    """When the first of them began."""
+    """Time of the first pin."""
 
     last_seen: datetime
-    """When the latest of them began."""
+    """Time of the latest pin."""
 
     advice: str
-    """What to do about it."""
+    """How to avoid the pin."""
 
     @classmethod
     def of(cls, digest: digests.Digest, now: float) -> Self:

@@ -30,16 +30,16 @@ BETWEEN: Final[dict[int, State]] = {
 
 
 class Session(Answer):
-    """A client connection."""
+    """A client session."""
 
     client_connection: int
-    """As the log numbers it."""
+    """Number of the client connection, as in the log."""
 
     db_connection: int | None
-    """The database connection that it borrows."""
+    """Number of the database connection that the session borrows."""
 
     endpoint: str
-    """Where it connected."""
+    """Name of the endpoint that the client connected to."""
 
     address: str
     encrypted: bool
@@ -49,21 +49,22 @@ class Session(Answer):
 
     connected_at: datetime
     age: float
-    """Seconds since then."""
+    """Seconds since connected_at."""
 
     state: State
     pinned: bool
     pinned_seconds: float | None
-    """How long it is pinned; since when is in pin."""
+    """Seconds since the session was pinned."""
 
     rules: tuple[str, ...]
-    """Of all that would have pinned it, the one that did first."""
+    """All rules that the session met, the one that pinned it first."""
 
     pin: Event | None
-    """The statement that pinned it."""
+    """The statement that pinned the session."""
 
     held: dict[str, dict[str, str]]
-    """What it keeps on its database connection: names with their values, by kind."""
+    """State that the session keeps on its database connection: names and values by
+    kind."""
 
     @classmethod
     def of(cls, session: ClientSession) -> Self:

@@ -21,7 +21,7 @@ Key = tuple[bytes, bytes]
 class Connection(metaclass=ABCMeta):
     """What the pool knows of a database connection."""
 
-    __slots__ = ("idle_since", "key", "opened_at", "idle_list")
+    __slots__ = ("idle_list", "idle_since", "key", "opened_at")
 
     key: Key
     idle_since: float
@@ -45,7 +45,7 @@ class Connection(metaclass=ABCMeta):
 class Borrower(metaclass=ABCMeta):
     """What the pool knows of a client session."""
 
-    __slots__ = ("counters", "key", "pool", "idle_list", "idle_list_pool", "wait")
+    __slots__ = ("counters", "idle_list", "idle_list_pool", "key", "pool", "wait")
 
     key: Key
     counters: EndpointCounters
@@ -160,6 +160,10 @@ class ConnectionSource(metaclass=ABCMeta):
     @abstractmethod
     def borrow(self, borrower: Borrower, patience: float = 0) -> Connection | None:
         """See ``Pool.borrow``."""
+
+    def must_wait(self, borrower: Borrower) -> bool:
+        """Whether a borrow now would have to wait for another borrower."""
+        return False
 
     def give_back(self, connection: Connection) -> None:
         """The borrower is done with it."""

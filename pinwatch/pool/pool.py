@@ -116,6 +116,11 @@ class Pool(ConnectionSource):
             self.match()
         return None
 
+    def must_wait(self, borrower: Borrower) -> bool:
+        if self.waiting or self.paused:
+            return True
+        return not self.idle.get(borrower.key) and len(self) >= self.max_connections
+
     def adopt(self, other: "Pool") -> None:
         """Take over those who wait in other, with what is left of their patience."""
         waits = sorted(

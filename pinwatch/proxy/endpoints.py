@@ -59,6 +59,12 @@ class Endpoint(client_session.Endpoint):
         assert self._listener is not None
         return Address(*self._listener.address)
 
+    def serve_from(self, source: ConnectionSource) -> None:
+        """Borrow from source from now on; what another server reported is forgotten."""
+        if source is not self.lender:
+            self.lender = source
+            self._cached_parameters.clear()
+
     def close(self) -> None:
         """No new clients."""
         if self._listener is not None:
@@ -71,15 +77,12 @@ class Endpoint(client_session.Endpoint):
         name = plain_name(parameters)
         if found is None or name is None:
             return found
-        return CachedParameters(
-            found.key, found.reported_parameters.changed(APPLICATION_NAME, name)
-        )
+        reported = found.reported_parameters.changed(APPLICATION_NAME, name)
+        return found._replace(reported_parameters=reported)
 
-    def cache_parameters(
-        self, key: Key, parameters: Values, reported_parameters: Values
-    ) -> None:
-        self._cached_parameters[key, nameless(parameters)] = CachedParameters(
-            key, reported_parameters
-        )
+    def cache_parameters(self, parameters: Values, cached: CachedParameters) -> None:
+        entry = cached.key, nameless(parameters)
+        self._cached_parameters[entry] = cached
+        self._cached_parameters.move_to_end(entry)
         if len(self._cached_parameters) > MAX_CACHED_PARAMETERS:
             self._cached_parameters.popitem(last=False)

@@ -119,7 +119,7 @@ class Faults:
         between = any(one.kind in ("latency", "refuse") for one in self.on.values())
         for endpoint in self.targets.endpoints.values():
             lender = self.targets.lender(endpoint)
-            endpoint.lender = Unreliable(self, lender) if between else lender
+            endpoint.serve_from(Unreliable(self, lender) if between else lender)
 
     def sweep(self) -> None:
         """What time alone brings."""
@@ -170,6 +170,9 @@ class Unreliable(ConnectionSource):
             return self.lender.borrow(borrower, patience)
         self._after(loop, delay, borrower, lambda: self._lend(borrower, patience))
         return None
+
+    def must_wait(self, borrower: Borrower) -> bool:
+        return self.lender.must_wait(borrower)
 
     def _after(
         self,

@@ -359,10 +359,10 @@ class Proxy:
         session.cancel_key = key
         return key
 
-    def cancel(self, request: CancelRequest) -> bool:
+    def cancel(self, request: CancelRequest, delivered: Callable[[], None]) -> bool:
         session = self._keys.get((request.process, request.secret))
         connection = None if session is None else session.connection
         if not isinstance(connection, DatabaseConnection) or not connection.replies.due:
             return False
-        connection.cancel()
+        connection.cancel(delivered)
         return True

@@ -1,8 +1,8 @@
 """One client of the proxy, from its first byte to its last.
 
 Owns the client's socket and the session's life: its startup, when it borrows a
-database connection and when it gives it back, its end. What it sends is read by
-``client_stream``. Does not know how connections are opened, nor what the server answers.
+database connection and when it gives it back, its end. ``client_stream`` reads what
+the client sends. Does not know how connections are opened, nor what the server answers.
 """
 
 import ssl
@@ -19,6 +19,7 @@ from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters
 from pinwatch.errors import (
     ClientError,
+    NotAStartupPacket,
     ProtocolViolation,
     connection_failure,
     protocol_violation,
@@ -40,6 +41,8 @@ from pinwatch.wire.messages import IDLE
 
 LOGIN_BORROW_TIMEOUT: Final = 10.0
 """Seconds that a login may wait for what clients are told, if clients wait less."""
+PARAMETERS_MAX_AGE: Final = 0.25
+"""Seconds for which the parameters that one client received serve other logins."""
 MAX_INPUT: Final = 294_912
 """Bytes kept of a client that waits: a Parse with 65,535 types of parameters."""
 IN_A_REQUEST: Final = (
@@ -62,13 +65,16 @@ CLOSED: Final = Phase.CLOSED
 
 
 class CachedParameters(NamedTuple):
-    """What clients with the same key and parameters are told.
+    """The parameters that a database connection reported to an earlier client.
 
-    They all have this very key, which is found faster than one that is only equal.
+    Clients with the same key and startup parameters log in with them, without a
+    database connection. They all share this key object, which a dictionary finds faster
+    than an equal one. read_at is the clock's time of the report, in seconds.
     """
 
     key: Key
     reported_parameters: Values
+    read_at: float
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -87,12 +93,11 @@ class Endpoint(metaclass=ABCMeta):
     def cached_parameters(
         self, key: Key, parameters: Values
     ) -> CachedParameters | None:
-        """Of a client with these parameters, if it was found out before."""
+        """Return what was last reported to a client with these startup parameters."""
 
     @abstractmethod
-    def cache_parameters(
-        self, key: Key, parameters: Values, reported_parameters: Values
-    ) -> None: ...
+    def cache_parameters(self, parameters: Values, cached: CachedParameters) -> None:
+        """Keep what was reported to a client with these startup parameters."""
 
 
 class ProxyServices(StartupServices, Protocol):
@@ -134,13 +139,13 @@ class ClientSession(Session, Receiver):
         "connection",
         "encryption",
         "endpoint",
-        "startup",
-        "services",
         "number",
         "parameters",
         "phase",
         "pinning",
         "reading_paused",
+        "services",
+        "startup",
         "transport",
         "waiting",
         "write_paused",
@@ -209,6 +214,8 @@ class ClientSession(Session, Receiver):
             elif self.phase is LOGIN:
                 self.stream.input += data
                 self._adjust_reading()
+        except NotAStartupPacket as violation:
+            self.end_silently(protocol_violation(str(violation)))
         except ProtocolViolation as violation:
             self.close(protocol_violation(str(violation)))
         except ClientError as error:
@@ -271,7 +278,7 @@ class ClientSession(Session, Receiver):
         """Send what came on to the server."""
         connection, stream = self.connection, self.stream
         assert connection is not None
-        data = stream.forward(data, connection.stream)
+        data = stream.forward(data)
         sent = len(data)
         if sent:
             connection.counters.sent += sent
@@ -281,9 +288,14 @@ class ClientSession(Session, Receiver):
             elif not connection.request_started_at:
                 connection.request_started_at = self.request_started_at
         if stream.input:
-            if stream.terminated:
+            if stream.terminated and not self._awaits_replies():
                 self._leave(requested=True)
             self._adjust_reading()
+
+    def _awaits_replies(self) -> bool:
+        """Whether the server still executes complete requests."""
+        connection = self.connection
+        return connection is not None and connection.replies.executing()
 
     # With a database connection.
 
@@ -299,9 +311,11 @@ class ClientSession(Session, Receiver):
         self.waiting = False
         borrowed: BorrowedConnection = connection  # type: ignore[assignment]
         self.connection = borrowed
+        self.stream.database = borrowed.stream
+        self.client.statements.server = borrowed.stream.statements
         if self.write_paused:
             borrowed.pause_reading()
-        if borrowed.lent(self, self.parameters):
+        if borrowed.lent(self, self.parameters, verify=self.phase is LOGIN):
             self.prepared(None)
 
     def prepared(self, error: ClientError | None) -> None:
@@ -311,7 +325,8 @@ class ClientSession(Session, Receiver):
             self.close(ClientError(error.text, error.sqlstate))
         elif self.phase is LOGIN:
             reported = connection.stream.reported_parameters
-            self.endpoint.cache_parameters(self.key, self.parameters, reported)
+            cached = CachedParameters(self.key, reported, self.clock.now)
+            self.endpoint.cache_parameters(self.parameters, cached)
             self._give_back()
             self._welcome(reported)
         elif (
@@ -338,8 +353,18 @@ class ClientSession(Session, Receiver):
         if connection.replies.settled() and not connection.cancelling:
             self._give_back()
 
-    def _give_back(self) -> None:
+    def _detach(self) -> BorrowedConnection | None:
         connection, self.connection = self.connection, None
+        self.stream.database = self.client.statements.server = None
+        return connection
+
+    def replies_finished(self) -> None:
+        if self.connection is not None and self.connection.idle_outside_transaction:
+            self.settled()
+        self._leave(requested=True)
+
+    def _give_back(self) -> None:
+        connection = self._detach()
         assert connection is not None
         if self.write_paused:
             connection.resume_reading()
@@ -352,7 +377,7 @@ class ClientSession(Session, Receiver):
         self._adjust_reading()
 
     def connection_closed(self, fatal_sent: bool) -> None:
-        self.connection = None
+        self._detach()
         if fatal_sent:
             self._end()
         else:
@@ -408,16 +433,20 @@ class ClientSession(Session, Receiver):
         """Tell the client why, and end."""
         if self.phase is CLOSED:
             return
+        self.write(messages.error_response(errors.FATAL, error.sqlstate, error.text))
+        self.end_silently(error)
+
+    def end_silently(self, error: ClientError) -> None:
+        """Log the error and end the session without an answer."""
         self.services.observe(
             events.ClientRefused(self.number, error.text, error.sqlstate, error.log)
         )
-        self.write(messages.error_response(errors.FATAL, error.sqlstate, error.text))
         self._leave(requested=False)
 
     def _leave(self, requested: bool) -> None:
         """End the session; the connection that it holds is reset or closed."""
         busy = self.busy
-        connection, self.connection = self.connection, None
+        connection = self._detach()
         self._end(requested)
         if connection is None:
             return
@@ -440,12 +469,24 @@ class ClientSession(Session, Receiver):
         self.services.observe(events.ClientClosed(self.number, requested))
         self.services.ended(self)
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool:
         if self.startup is not None and self.startup.begun:
-            self.close(protocol_violation("incomplete startup packet"))
+            self.end_silently(protocol_violation("incomplete startup packet"))
+        return self._finishing()
+
+    def _finishing(self) -> bool:
+        """Whether complete requests before a Terminate are still to be answered."""
+        if self.phase is not READY:
+            return False
+        if self.stream.terminated:
+            return self._awaits_replies()
+        return self.stream.ends_with_terminate()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._leave(requested=False)
+        if not self._finishing():
+            self._leave(requested=False)
+        elif self.write_paused:
+            self.resume_writing()
         # What would keep itself alive in a circle, until garbage is collected.
         self.startup = self.encryption = None
 
@@ -490,9 +531,19 @@ class ClientSession(Session, Receiver):
         cached = self.endpoint.cached_parameters(self.key, self.parameters)
         if cached is not None:
             self.key = cached.key
+        if cached is not None and self._current(cached):
             self._welcome(cached.reported_parameters)
         else:
             self._borrowed(LOGIN_BORROW_TIMEOUT)
+
+    def _current(self, cached: CachedParameters) -> bool:
+        """Whether to log in with these; old ones serve where asking would mean waiting.
+
+        The server's settings can change at any time: by ALTER SYSTEM, a restart or an
+        upgrade, which no connection of the pool may have noticed yet.
+        """
+        age = self.clock.now - cached.read_at
+        return age < PARAMETERS_MAX_AGE or self.endpoint.lender.must_wait(self)
 
     def _welcome(self, reported_parameters: Values) -> None:
         self.client.reported_parameters = reported_parameters

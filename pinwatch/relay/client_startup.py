@@ -51,13 +51,17 @@ class StartupServices(Protocol):
     def authenticate(
         self, client: "StartupClient", user: str, encrypted: bool
     ) -> Conversation | None:
-        """How user is to prove who it is; None if ``StartupClient.prove`` follows later.
+        """Return the login conversation, or None if ``prove`` follows later.
 
         Raises ClientError for a client that is refused.
         """
 
-    def cancel(self, request: CancelRequest) -> bool:
-        """Whether the request was sent on."""
+    def cancel(self, request: CancelRequest, delivered: Callable[[], None]) -> bool:
+        """Forward the request to the server; return False if it cancels nothing.
+
+        Calls delivered when the server has acted on a forwarded request, or cannot be
+        reached.
+        """
 
 
 class StartupClient(Protocol):
@@ -88,12 +92,12 @@ class ClientStartup:
     """One client's way in."""
 
     __slots__ = (
+        "_client",
         "_conversation",
         "_direct",
-        "_services",
-        "_client",
         "_input",
         "_received",
+        "_services",
         "encryption",
         "key",
         "parameters",
@@ -156,15 +160,22 @@ class ClientStartup:
         elif isinstance(packet, GSSENCRequest):
             self._client.write(b"N")
         elif isinstance(packet, CancelRequest):
-            forwarded = self._services.cancel(packet)
-            self._services.observe(
-                events.CancelRequested(self._client.number, forwarded)
-            )
-            self.phase = Phase.OVER
-            self._client.send_away()
+            self._cancel(packet)
         else:
             self._start(packet)
         return True
+
+    def _cancel(self, request: CancelRequest) -> None:
+        """The client's connection ends when the server has acted on the request.
+
+        PQcancel returns at that end, and a request that the server reads later would
+        cancel the client's next statement.
+        """
+        self.phase = Phase.OVER
+        forwarded = self._services.cancel(request, self._client.send_away)
+        self._services.observe(events.CancelRequested(self._client.number, forwarded))
+        if not forwarded:
+            self._client.send_away()
 
     def _encrypt(self) -> None:
         if self.encryption is not None:

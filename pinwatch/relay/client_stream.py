@@ -88,6 +88,7 @@ class ClientStream:
     """The stream of one client."""
 
     __slots__ = (
+        "database",
         "dropping",
         "failed_batch",
         "held",
@@ -108,6 +109,7 @@ class ClientStream:
         traffic: Traffic,
     ) -> None:
         self.statements = statements
+        self.database: DatabaseStream | None = None  # of the borrowed connection
         self.verdicts = verdicts
         self.judge = judge
         self.traffic = traffic
@@ -161,6 +163,16 @@ class ClientStream:
         kind, size = header(data, 0)
         return not (kind in (QUERY, PARSE) and len(data) <= size <= MAX_QUERY)
 
+    def ends_with_terminate(self) -> bool:
+        """Whether the input holds a Terminate behind complete messages."""
+        data, at = self.input, int(self.dropping)
+        while len(data) - at > 4:
+            kind, size = HEADER.unpack_from(data, at)
+            if kind == TERMINATE:
+                return True
+            at += max(size, 4) + 1
+        return False
+
     def fail(self, error: ClientError) -> bytes:
         """The answer to the request that the input begins with, which is dropped."""
         kind, size = header(self.input, 0)
@@ -174,13 +186,13 @@ class ClientStream:
 
     # With one.
 
-    def forward(  # noqa: C901 - one pass, and a branch for each kind of message
-        self, data: bytes, database: DatabaseStream
-    ) -> bytes:
+    def forward(self, data: bytes) -> bytes:  # noqa: C901 - one pass, a branch a type
         """What goes to the server of the input and data; the rest is kept.
 
         Raises ProtocolViolation.
         """
+        database = self.database
+        assert database is not None
         replies = database.replies
         if self.input:
             data = self.input + data if data else self.input
@@ -199,7 +211,7 @@ class ClientStream:
                 if following > end and (size <= MAX_QUERY or end - at < SHOWN):
                     break
                 try:
-                    before = self._query(data, at, following, database)
+                    before = self._query(data, at, following)
                 except Unsettled:
                     self.held = True
                     break
@@ -217,7 +229,7 @@ class ClientStream:
                 self.traffic.statements += 1
             elif NAMES_A_STATEMENT[kind]:
                 try:
-                    change = self._refer(kind, data, at, following, database)
+                    change = self._refer(kind, data, at, following)
                 except Incomplete:
                     break
                 except Unsettled:
@@ -255,10 +267,10 @@ class ClientStream:
         changed.write(data)
         return changed.getvalue()
 
-    def _query(
-        self, data: bytes, at: i64, following: i64, database: DatabaseStream
-    ) -> bytes:
+    def _query(self, data: bytes, at: i64, following: i64) -> bytes:
         """A Query, the whole of it unless it is too long; what goes before it."""
+        database = self.database
+        assert database is not None
         replies, before = database.replies, b""
         if following - at > MAX_QUERY + 1:
             if replies.counting:
@@ -267,38 +279,41 @@ class ClientStream:
             sql = data[at + 5 : following - 1] if following - at > 5 else b""
             verdict = self.verdicts.look(sql)
             if verdict is not None and replies.counting:
-                before = self._run(verdict, database)
+                before = self._run(verdict)
         statements, server = self.statements, database.statements
         if statements.unnamed is not None or server.unnamed is not None:
-            statements.queried(server, replies)
+            statements.queried()
         replies.query()
         self.traffic.queries += 1
         self.traffic.statements += 1
         return before
 
-    def _run(self, verdict: Verdict, database: DatabaseStream) -> bytes:
+    def _run(self, verdict: Verdict) -> bytes:
         """A text that there is something to say of; what goes before its Query."""
+        database = self.database
+        assert database is not None
         replies, named = database.replies, self.statements.named
         before = b""
         if any(name in named for name in verdict.names) and not replies.in_request():
             if replies.due:
                 raise Unsettled
-            before = database.hidden_batch(self.statements.release(verdict.names, None))
-        self._ran(verdict, database)
+            before = database.hidden_batch(
+                self.statements.release(verdict.names, hidden=True)
+            )
+        self._ran(verdict)
         return before
 
-    def _ran(
-        self, verdict: Verdict, database: DatabaseStream, prepared: bool = False
-    ) -> None:
+    def _ran(self, verdict: Verdict, prepared: bool = False) -> None:
         self.judge.ran(verdict, prepared)
         if verdict.drops_statements:
-            database.replies.drops_statements()
+            assert self.database is not None
+            self.database.replies.drops_statements()
 
-    def _refer(
-        self, kind: i64, data: bytes, at: i64, following: i64, database: DatabaseStream
-    ) -> Change | None:
+    def _refer(self, kind: i64, data: bytes, at: i64, following: i64) -> Change | None:
         """A message that names a prepared statement, or a portal."""
-        replies, server = database.replies, database.statements
+        database = self.database
+        assert database is not None
+        replies = database.replies
         name_at: i64 = at + 5
         if kind == BIND:
             name_at = string_end(data, name_at, at, following)
@@ -312,16 +327,16 @@ class ClientStream:
         name_end = string_end(data, name_at, at, following)
         name = data[name_at : name_end - 1] if name_end - name_at > 1 else b""
         if kind == PARSE:
-            change = self._parse(name, data, name_end, following, database)
+            change = self._parse(name, data, name_end, following)
         elif kind == CLOSE:
-            change = self.statements.close(name, server, replies)
+            change = self.statements.close(name)
         else:
             named = self.statements.named.get(name) if len(name) else None
-            change = self.statements.refer(name, named, server, replies)
+            change = self.statements.refer(name, named)
             if kind == BIND:
                 verdict = self.statements.verdict(name, named)
                 if verdict is not None and replies.counting:
-                    change = self._bind(name, change, verdict, database)
+                    change = self._bind(name, change, verdict)
         if change is None:
             return None
         before, new_name = change
@@ -333,25 +348,26 @@ class ClientStream:
         data: bytes,
         text_at: i64,
         following: i64,
-        database: DatabaseStream,
     ) -> Renamed | None:
         definition = data[text_at:following] if following <= len(data) else b""
         if definition and definition == self.verdicts.latest_definition:
-            return self._prepare(name, definition, None, database)
-        replies, server = database.replies, database.statements
+            return self._prepare(name, definition, None)
+        database = self.database
+        assert database is not None
+        replies = database.replies
         limit = min(following, text_at + MAX_STATEMENT + 1)
         sql = text(data, text_at, limit, following)
         if sql is None:
             if len(data) < limit:
                 raise Incomplete
-            change = self.statements.parse_unkept(name, server, replies)
+            change = self.statements.parse_unkept(name)
             if replies.counting and limit < following:
                 self.judge.ran(oversize(data[text_at:limit]))
             return change
         if following > len(data):
             raise Incomplete
         verdict = self.verdicts.look_at_parse(sql, definition)
-        change = self._prepare(name, definition, verdict, database)
+        change = self._prepare(name, definition, verdict)
         if replies.counting:
             if self.verdicts.parse_pins:
                 self.judge.ran(parse_message(sql.decode("utf-8", "replace")))
@@ -364,13 +380,11 @@ class ClientStream:
         name: bytes,
         definition: bytes,
         verdict: Verdict | None,
-        database: DatabaseStream,
     ) -> Renamed | None:
-        replies, server = database.replies, database.statements
         self.traffic.parses += 1
         if name:
-            return self.statements.parse(name, definition, verdict, server, replies)
-        self.statements.parse_unnamed(definition, verdict, server, replies)
+            return self.statements.parse(name, definition, verdict)
+        self.statements.parse_unnamed(definition, verdict)
         return None
 
     def _bind(
@@ -378,11 +392,10 @@ class ClientStream:
         name: bytes,
         change: Renamed | None,
         verdict: Verdict,
-        database: DatabaseStream,
     ) -> Renamed | None:
         """Bind to a statement of which there is something to say."""
-        released = self.statements.release(verdict.names, database.replies)
-        self._ran(verdict, database, prepared=True)
+        released = self.statements.release(verdict.names, hidden=False)
+        self._ran(verdict, prepared=True)
         if not released:
             return change
         before, new_name = change or (b"", name)

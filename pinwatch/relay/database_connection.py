@@ -1,8 +1,8 @@
 """One connection to the target: its socket, its login, its end.
 
-Owns the way from a login to a close. What the server sends is told apart by
-``database_stream``; what belongs to the session that borrows the connection is written to
-it. Does not know what clients send.
+Owns the way from a login to a close. ``database_stream`` reads what the server sends;
+what belongs to the session that borrows the connection is written to the session. Does
+not know what clients send.
 """
 
 from __future__ import annotations
@@ -64,8 +64,15 @@ class Owner(Protocol):
 
     def reset_done(self, connection: DatabaseConnection) -> None: ...
 
-    def interrupt(self, connection: DatabaseConnection) -> None:
-        """The server is to be told to stop what connection runs."""
+    def interrupt(
+        self,
+        connection: DatabaseConnection,
+        delivered: Callable[[], None] | None = None,
+    ) -> None:
+        """Send a cancel request for what connection runs.
+
+        Calls delivered when the server has acted on it, or cannot be reached.
+        """
 
     def kill(self, connection: DatabaseConnection, reason: str) -> None:
         """End it at once, whoever has it."""
@@ -190,13 +197,13 @@ class DatabaseConnection(BorrowedConnection, Receiver):
     def pinned_by(self) -> str | None:
         return None if self.session is None else self.session.pinned_by
 
-    def lent(self, session: Session, parameters: Values) -> bool:
+    def lent(self, session: Session, parameters: Values, verify: bool) -> bool:
         self.session = session
         self.since = session.request_started_at or self.clock.now
         self.borrows += 1
         stream = self.stream
         before = stream.parameters
-        if before is parameters:
+        if before is parameters and not (verify and self.borrows > 1):
             return True
         stream.parameters = parameters
         self.write(
@@ -272,20 +279,26 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         return plain
 
     def _receive(self, data: bytes) -> None:
-        stream, session = self.stream, self.session
-        if session is None:
-            stream.receive(data, None)
-            if stream.fatal is not None:
-                self.owner.kill(self, self.reason)
-        else:
-            self.counters.received += len(data)
-            data = stream.receive(data, session.client)
-            sent = len(data)
-            if sent:
-                session.traffic.sent += sent
-                session.write(data)
-        if stream.done:
+        stream = self.stream
+        while True:
+            session = self.session
+            if session is None:
+                stream.receive(data, None)
+                if stream.fatal is not None:
+                    self.owner.kill(self, self.reason)
+            else:
+                self.counters.received += len(data)
+                data = stream.receive(data, session.client)
+                sent = len(data)
+                if sent:
+                    session.traffic.sent += sent
+                    session.write(data)
+            if not stream.done:
+                break
             stream.give_answer()
+            if not stream.partial or self.phase is CLOSING:
+                break
+            data = b""
         self.check()
         if session is not None and session.stream.held:
             session.answered()
@@ -297,9 +310,12 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             return
         if self.request_started_at:
             self._note_latency()
-        if stream.status != IDLE or session is None:
+        if session is None or stream.partial or stream.passing:
             return
-        if stream.partial or stream.passing:
+        if session.stream.terminated:
+            session.replies_finished()
+            return
+        if stream.status != IDLE:
             return
         if replies.needs_fence or replies.needs_reset_query:
             self._clear_up(session)
@@ -332,9 +348,9 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             session.last_reply_at = now
         self.request_started_at = 0.0
 
-    def cancel(self) -> None:
-        """Ask the server to stop what it runs."""
-        self.owner.interrupt(self)
+    def cancel(self, delivered: Callable[[], None]) -> None:
+        """Ask the server to stop the running statement; see ``Owner.interrupt``."""
+        self.owner.interrupt(self, delivered)
 
     # The end.
 

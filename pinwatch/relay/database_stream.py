@@ -74,7 +74,7 @@ Answer = Callable[[Row, ClientError | None], None]
 class Client:
     """The part of a client session that replies change."""
 
-    __slots__ = ("statements", "reported_parameters")
+    __slots__ = ("reported_parameters", "statements")
 
     def __init__(self, statements: ClientStatements) -> None:
         self.statements = statements
@@ -98,13 +98,13 @@ class DatabaseStream:
         "passing",
         "registry",
         "replies",
+        "reported_parameters",
         "rollbacks",
         "rolling_back",
         "row",
         "statements",
         "status",
         "swallowing",
-        "reported_parameters",
     )
 
     def __init__(
@@ -117,7 +117,7 @@ class DatabaseStream:
         self.registry = registry
         self.counters = counters
         self.replies = ReplyTracker()
-        self.statements = ServerStatements(max_statements, counters)
+        self.statements = ServerStatements(max_statements, counters, self.replies)
         self.status = IDLE
         self.rolling_back = False  # the transaction failed, or was told to
         self.rollbacks = 0
@@ -196,7 +196,11 @@ class DatabaseStream:
     # What the server sends.
 
     def receive(self, data: bytes, client: Client | None) -> bytes:
-        """What goes to the client. Raises ProtocolViolation."""
+        """Return the bytes for the client. Raises ProtocolViolation.
+
+        Stops behind the reply to a hidden query, with ``done`` set: call
+        ``give_answer``, then ``receive`` again for the bytes that follow it.
+        """
         if self.partial:
             data = self.partial + data
             self.partial = b""
@@ -205,7 +209,7 @@ class DatabaseStream:
         at: i64 = self.passing
         start: i64 = 0  # of what goes on as it is
         changed: BytesWriter | None = None
-        while end - at > 4:
+        while end - at > 4 and not self.done:
             kind: i64 = data[at]
             size: int = read_i32_be(data, at + 1)
             if not 4 <= size <= MAX_MESSAGE:
@@ -311,9 +315,9 @@ class DatabaseStream:
 
     def _command_completed(self, body: bytes, client: Client | None) -> None:
         if body in FORGETTING_TAGS:
-            self.statements.forget_all(self.replies)
+            self.statements.forget_all()
             if client is not None:
-                client.statements.forget_all(self.replies)
+                client.statements.forget_all()
         elif body == ROLLBACK_TAG:
             self.rolling_back = True
         elif body.startswith(SCHEMA_TAGS):

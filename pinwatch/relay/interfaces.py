@@ -18,10 +18,10 @@ class Session(Borrower):
     """The borrower, as the connection that serves it sees it."""
 
     __slots__ = (
-        "request_started_at",
         "client",
-        "stream",
         "last_reply_at",
+        "request_started_at",
+        "stream",
         "traffic",
     )
 
@@ -54,6 +54,10 @@ class Session(Borrower):
         """All that was due is answered, outside a transaction, and written."""
 
     @abstractmethod
+    def replies_finished(self) -> None:
+        """End the session: all requests before its Terminate are answered."""
+
+    @abstractmethod
     def answered(self) -> None:
         """What the client stream waits for may have been answered."""
 
@@ -77,13 +81,13 @@ class BorrowedConnection(Connection):
     """The connection, as the session that borrows it sees it."""
 
     __slots__ = (
-        "request_started_at",
         "cancelling",
         "counters",
         "number",
         "replies",
-        "stream",
+        "request_started_at",
         "since",
+        "stream",
         "write_paused",
     )
 
@@ -111,8 +115,11 @@ class BorrowedConnection(Connection):
     def idle_outside_transaction(self) -> bool: ...
 
     @abstractmethod
-    def lent(self, session: Session, parameters: Values) -> bool:
-        """Serve session, with its parameters; False while they are being set."""
+    def lent(self, session: Session, parameters: Values, verify: bool) -> bool:
+        """Serve session, with its parameters; return False while they are being set.
+
+        verify asks the server for its present parameters even if none is to be set.
+        """
 
     @abstractmethod
     def released(self) -> None:

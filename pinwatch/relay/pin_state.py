@@ -50,12 +50,12 @@ class Pinning:
     __slots__ = (
         "event",
         "pinned",
+        "reported",
         "rollbacks",
         "rules",
         "session",
         "since",
         "state",
-        "reported",
     )
 
     def __init__(self, session: Pinned) -> None:

@@ -33,11 +33,22 @@ class Unsettled(Exception):
 class ServerStatements:
     """What is prepared on one database connection; at most limit, oldest use first."""
 
-    __slots__ = ("counters", "held", "latest", "limit", "unnamed", "unnamed_segment")
+    __slots__ = (
+        "counters",
+        "held",
+        "latest",
+        "limit",
+        "replies",
+        "unnamed",
+        "unnamed_segment",
+    )
 
-    def __init__(self, limit: int, counters: TargetCounters) -> None:
+    def __init__(
+        self, limit: int, counters: TargetCounters, replies: ReplyTracker
+    ) -> None:
         self.limit = limit
         self.counters = counters
+        self.replies = replies
         self.held: dict[Statement, None] = {}
         self.latest: Statement | None = None  # at the end of held, if it is there
         self.unnamed: object = None
@@ -58,29 +69,29 @@ class ServerStatements:
         self.held[statement] = None
         self.latest = statement
 
-    def prepare(self, statement: Statement, replies: ReplyTracker) -> bytes:
+    def prepare(self, statement: Statement) -> bytes:
         """What to send so that the connection has statement; answers are swallowed."""
         if self.use(statement):
             return b""
         self.counters.reparsed += 1
-        room = self.make_room(replies)
+        room = self.make_room()
         self.hold(statement)
-        replies.change(Added(self, statement, swallow=True))
+        self.replies.change(Added(self, statement, swallow=True))
         return room + parse(statement.name, statement.definition)
 
-    def make_room(self, replies: ReplyTracker) -> bytes:
+    def make_room(self) -> bytes:
         """What to send so that one more statement fits."""
         out = b""
         while len(self.held) >= self.limit:
-            out += self.remove(next(iter(self.held)), replies)
+            out += self.remove(next(iter(self.held)))
         return out
 
-    def remove(self, statement: Statement, replies: ReplyTracker) -> bytes:
+    def remove(self, statement: Statement) -> bytes:
         """What to send so that the connection lacks statement."""
         if statement not in self.held:
             return b""
         del self.held[statement]
-        replies.change(Removed(self, statement))
+        self.replies.change(Removed(self, statement))
         return close_statement(statement.name)
 
     def forget(self, name: bytes) -> None:
@@ -89,10 +100,10 @@ class ServerStatements:
             if statement.name == name:
                 del self.held[statement]
 
-    def forget_all(self, replies: ReplyTracker) -> None:
+    def forget_all(self) -> None:
         """The server dropped all; what is being prepared since then stays."""
         self.held.clear()
-        for entry in replies.due:
+        for entry in self.replies.due:
             if isinstance(entry, Added):
                 self.hold(entry.statement)
 
@@ -241,10 +252,18 @@ class ClientStatements:
     ``Unsettled`` is raised before anything has changed.
     """
 
-    __slots__ = ("named", "registry", "settings", "unnamed", "unnamed_verdict")
+    __slots__ = (
+        "named",
+        "registry",
+        "server",
+        "settings",
+        "unnamed",
+        "unnamed_verdict",
+    )
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
+        self.server: ServerStatements | None = None  # of the borrowed connection
         self.settings = NO_PARAMETERS  # under which the client's SQL is read
         self.named: dict[bytes, Statement] = {}
         self.unnamed: object = None
@@ -261,24 +280,25 @@ class ClientStatements:
         name: bytes,
         definition: bytes,
         verdict: Verdict | None,
-        server: ServerStatements,
-        replies: ReplyTracker,
     ) -> tuple[bytes, bytes] | None:
         """Parse of a named statement."""
+        server = self.server
+        assert server is not None
+        replies = server.replies
         _wait_for_earlier_changes(replies)
         replies.batch()
         if not replies.counting:
             return None
         known = self.named.get(name)
         if known is not None:
-            out = server.prepare(known, replies)
+            out = server.prepare(known)
             replies.change(Refused())
             return out, known.name
         statement = self.registry.statement(definition, self.settings)
         if statement in self.named.values():
             statement = self.registry.namesake(statement)
         statement.verdict = verdict
-        out = server.remove(statement, replies) + server.make_room(replies)
+        out = server.remove(statement) + server.make_room()
         server.hold(statement)
         self.named[name] = statement
         replies.change(Named(server, statement, self, name))
@@ -288,13 +308,14 @@ class ClientStatements:
         self,
         definition: object,
         verdict: Verdict | None,
-        server: ServerStatements,
-        replies: ReplyTracker,
     ) -> None:
         """Parse of the unnamed statement, which goes as it is.
 
         definition may be any object where the statement is not to be kept.
         """
+        server = self.server
+        assert server is not None
+        replies = server.replies
         if not replies.in_request():
             replies.unnamed_parse()
         else:
@@ -306,43 +327,46 @@ class ClientStatements:
         self.unnamed_verdict = verdict
         server.unnamed_segment = replies.segment
 
-    def parse_unkept(
-        self, name: bytes, server: ServerStatements, replies: ReplyTracker
-    ) -> tuple[bytes, bytes] | None:
+    def parse_unkept(self, name: bytes) -> tuple[bytes, bytes] | None:
         """Parse of a statement that is not kept.
 
         It is too long, and the session pinned; or its text does not end, and the
         server refuses it. It goes under the client's own name, unless that is taken.
         """
+        server = self.server
+        assert server is not None
+        replies = server.replies
         if not name:
-            self.parse_unnamed(object(), None, server, replies)
+            self.parse_unnamed(object(), None)
             return None
         _wait_for_earlier_changes(replies)
         replies.plain()
         known = self.named.get(name)
         if known is None or not replies.counting:
             return None
-        return server.prepare(known, replies), known.name
+        return server.prepare(known), known.name
 
     def refer(
         self,
         name: bytes,
         named: Statement | None,
-        server: ServerStatements,
-        replies: ReplyTracker,
     ) -> tuple[bytes, bytes] | None:
         """Bind to, or Describe of, the statement name: named, if there is one."""
+        server = self.server
+        assert server is not None
+        replies = server.replies
         if named is None and not name:
-            return self._refer_to_unnamed(server, replies)
+            return self._refer_to_unnamed()
         _wait_for_earlier_changes(replies)
         replies.batch()
         if named is None or not replies.counting:
             return None
-        return server.prepare(named, replies), named.name
+        return server.prepare(named), named.name
 
-    def _refer_to_unnamed(
-        self, server: ServerStatements, replies: ReplyTracker
-    ) -> tuple[bytes, bytes] | None:
+    def _refer_to_unnamed(self) -> tuple[bytes, bytes] | None:
+        server = self.server
+        assert server is not None
+        replies = server.replies
         own = server.unnamed is self.unnamed and self.unnamed is not None
         if own and server.unnamed_segment == replies.segment:
             replies.batch()
@@ -359,12 +383,13 @@ class ClientStatements:
         assert isinstance(self.unnamed, bytes)
         return parse(b"", self.unnamed), b""
 
-    def close(
-        self, name: bytes, server: ServerStatements, replies: ReplyTracker
-    ) -> tuple[bytes, bytes] | None:
+    def close(self, name: bytes) -> tuple[bytes, bytes] | None:
         """Close of the statement name."""
+        server = self.server
+        assert server is not None
+        replies = server.replies
         if not name:
-            self._close_unnamed(server, replies)
+            self._close_unnamed()
             return None
         _wait_for_earlier_changes(replies)
         statement = self.named.get(name)
@@ -376,7 +401,10 @@ class ClientStatements:
         replies.change(Released(self, name, statement, swallow=False))
         return b"", self.registry.nowhere
 
-    def _close_unnamed(self, server: ServerStatements, replies: ReplyTracker) -> None:
+    def _close_unnamed(self) -> None:
+        server = self.server
+        assert server is not None
+        replies = server.replies
         if replies.counting and replies.in_request():
             replies.batch()
             replies.change(UnnamedByClient(server, self, None))
@@ -385,30 +413,40 @@ class ClientStatements:
         if replies.counting:
             self.unnamed = server.unnamed = None
 
-    def release(self, names: Iterable[bytes], replies: ReplyTracker | None) -> bytes:
+    def release(self, names: Iterable[bytes], hidden: bool) -> bytes:
         """What to send so that SQL can call statements by the client's names.
 
-        For a session that is pinned. replies is None where they are not to be told.
+        For a session that is pinned. hidden says that the messages go as a batch of
+        the proxy's own, whose replies are not counted one by one.
         """
         out = b""
         for name in names:
             statement = self.named.pop(name, None)
             if statement is not None:
                 out += parse(name, statement.definition)
-                if replies is not None:
-                    replies.change(Released(self, name, statement, swallow=True))
+                if not hidden:
+                    assert self.server is not None
+                    self.server.replies.change(
+                        Released(self, name, statement, swallow=True)
+                    )
         return out
 
-    def queried(self, server: ServerStatements, replies: ReplyTracker) -> None:
+    def queried(self) -> None:
         """A Query is about to be sent: the server drops the unnamed statement."""
+        server = self.server
+        assert server is not None
+        replies = server.replies
         if replies.in_request():
             if not replies.counting:
                 return
             replies.change(UnnamedByQuery(server, self, None))
         self.unnamed = server.unnamed = None
 
-    def forget_all(self, replies: ReplyTracker) -> None:
+    def forget_all(self) -> None:
         """The server dropped all; what is being prepared since then stays."""
+        server = self.server
+        assert server is not None
+        replies = server.replies
         self.named.clear()
         for entry in replies.due:
             if isinstance(entry, Named):

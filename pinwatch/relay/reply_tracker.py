@@ -42,10 +42,10 @@ class ReplyTracker:
         "copying",
         "due",
         "ignored_syncs",
+        "needs_fence",
+        "needs_reset_query",
         "segment",
         "skipping",
-        "needs_reset_query",
-        "needs_fence",
         "unsynced",
     )
 
@@ -79,6 +79,10 @@ class ReplyTracker:
     def in_request(self) -> bool:
         """The client has something to send before the server is done."""
         return self.batch_open or self.unsynced or self.skipping or self.copying
+
+    def executing(self) -> bool:
+        """The server owes replies and needs nothing more from the client for them."""
+        return bool(self.due) and not self.in_request()
 
     # What is sent to the server.
 

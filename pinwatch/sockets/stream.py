@@ -122,8 +122,7 @@ class Stream(Transport, Watched, Writer):
                 return
             got = len(data)
             if not got:
-                self._receiver.eof_received()
-                self.close()
+                self._receive_eof()
                 return
             full = got == asked
             if full:
@@ -135,6 +134,12 @@ class Stream(Transport, Watched, Writer):
                 return
         if not self._closing:
             self._watch()
+
+    def _receive_eof(self) -> None:
+        if self._receiver.eof_received():
+            self.pause_reading()
+        else:
+            self.close()
 
     def pause_reading(self) -> None:
         if not self._paused and not self._closing:

@@ -57,8 +57,12 @@ class Receiver:
     def data_received(self, data: bytes) -> None:
         """Of at least one byte."""
 
-    def eof_received(self) -> None:
-        """The peer will send nothing more; the transport closes after this."""
+    def eof_received(self) -> bool:
+        """The peer will send nothing more.
+
+        Return True to go on writing; otherwise the transport closes.
+        """
+        return False
 
     def connection_lost(self, error: Exception | None) -> None:
         """Last of all; never in the middle of another call."""

@@ -254,12 +254,18 @@ class TargetConnections:
         """The pool's connections that log in."""
         return [one for one in self._logins if one not in self._owned]
 
-    def interrupt(self, connection: DatabaseConnection) -> None:
-        """Ask the server to cancel what connection runs."""
+    def interrupt(
+        self,
+        connection: DatabaseConnection,
+        delivered: Callable[[], None] | None = None,
+    ) -> None:
         key = connection.backend_key
         if key is not None:
             connection.cancelling += 1
-            self._cancels.run(self._cancel(connection, cancel_request(*key)))
+            request = cancel_request(*key)
+            self._cancels.run(self._cancel(connection, request, delivered))
+        elif delivered is not None:
+            delivered()
 
     def sweep(self) -> None:
         """What time alone brings."""
@@ -387,9 +393,14 @@ class TargetConnections:
         else:
             await connect(self._loop, receiver, target.host, target.port)
 
-    async def _cancel(self, connection: DatabaseConnection, told: bytes) -> None:
-        """Returns when the server has read the request, or connection is ended."""
-        request = CancelConnection(told, self._loop.create_future())
+    async def _cancel(
+        self,
+        connection: DatabaseConnection,
+        packet: bytes,
+        delivered: Callable[[], None] | None,
+    ) -> None:
+        """Return when the server has read the request, or connection is ended."""
+        request = CancelConnection(packet, self._loop.create_future())
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self._dial(request)
@@ -401,6 +412,8 @@ class TargetConnections:
         finally:
             request.abort()
             connection.cancelling -= 1
+            if delivered is not None:
+                delivered()
             connection.check()
 
     # What connections report (Owner).

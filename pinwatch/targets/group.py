@@ -140,6 +140,9 @@ class TargetGroup(ConnectionSource):
                 least = reader
         return least.pool.borrow(borrower, patience)
 
+    def must_wait(self, borrower: Borrower) -> bool:
+        return all(reader.pool.must_wait(borrower) for reader in self.readers)
+
     def _refuse(self, borrower: Borrower) -> None:
         borrower.counters.borrows_refused += 1
         borrower.refuse(no_reader())

@@ -38,7 +38,7 @@ Number = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class RequestBody(BaseModel):
-    """The JSON body of a request."""
+    """Base of the models of request bodies."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
@@ -46,12 +46,12 @@ class RequestBody(BaseModel):
 
 
 class Target(Answer):
-    """A target, and how it is: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_TargetHealth.html"""
+    """A target and its health: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_TargetHealth.html"""
 
     name: str
     address: str
     role: str
-    """READ_WRITE of the one that is written to, READ_ONLY of the others."""
+    """READ_WRITE for the writer, READ_ONLY for all others."""
 
     state: str
     """REGISTERING, AVAILABLE or UNAVAILABLE."""
@@ -61,7 +61,7 @@ class Target(Answer):
 
     description: str | None
     max_connections: int
-    """The cap on database connections to it."""
+    """Cap on database connections to this target."""
 
     @classmethod
     def of(cls, member: Member) -> Self:
@@ -78,54 +78,54 @@ class Target(Answer):
 
 
 class FailoverRequest(RequestBody):
-    """Another target is to be the writer."""
+    """A request to make another target the writer."""
 
     to: str | None = None
-    """Its name; without one, another that can be written to."""
+    """Name of the new writer. Default: another target that accepts writes."""
 
     outage: Seconds = 0
-    """Seconds without any writer."""
+    """Seconds without a writer."""
 
 
 class FailedOver(Answer):
-    """There was a failover."""
+    """Names of the writers before and after a failover."""
 
     before: str
     after: str
 
 
 class Reloaded(Answer):
-    """The settings were read again."""
+    """Result of reading the settings again."""
 
     restart: list[str]
-    """Those that changed, and need a new start."""
+    """Settings that changed but need a restart."""
 
 
 class FaultRequest(RequestBody):
-    """A fault is to be put on."""
+    """A request to add a fault."""
 
     kind: faults.Kind
-    """latency before each borrow; refuse some borrows; kill database connections;
-    pause the targets."""
+    """latency delays each borrow, refuse rejects borrows, kill closes database
+    connections, pause serves no borrow."""
 
     name: Annotated[str, Field(pattern=FAULT_NAME)] | None = None
-    """What it is removed by; without one it gets one."""
+    """Name to remove the fault by. Default: the kind and a number."""
 
     seconds: Seconds = 0
-    """Of latency, how long; of kill, how often, and 0 is once, now."""
+    """For latency, the delay. For kill, the interval, where 0 kills once, at once."""
 
     every: Number = 1
-    """Of refuse: each borrow, or each second, third and so on."""
+    """For refuse: 1 rejects each borrow, 2 every second one, and so on."""
 
     connections: Number | None = None
-    """Of kill: how many at a time; without a number, all."""
+    """For kill: connections to close at a time. Default: all."""
 
     lasting: Lasting | None = None
-    """Seconds until it ends by itself."""
+    """Seconds after which the fault ends by itself."""
 
 
 class Fault(Answer):
-    """A fault."""
+    """An active fault."""
 
     name: str
     kind: str
@@ -133,10 +133,10 @@ class Fault(Answer):
     every: int
     connections: int | None
     left: float | None
-    """Seconds until it ends by itself."""
+    """Seconds until the fault ends by itself."""
 
     happened: int
-    """How often it has done something."""
+    """Number of times that the fault took effect."""
 
     @classmethod
     def of(cls, fault: faults.Fault, now: float) -> Self:
@@ -150,7 +150,7 @@ SHOWN = set(Fault.model_fields) - {"left"}
 
 def config_route(proxy: Proxy) -> Operation:
     async def config(request: Request) -> Response:
-        """The settings in force; asterisks are in the place of secrets."""
+        """Show the settings in force, with asterisks in place of secrets."""
         # Secrets are SecretStr, whose JSON is asterisks, except in the target's URL.
         shown = {"target": proxy.target.url}
         return json_response(proxy.settings.model_copy(update=shown))
@@ -160,11 +160,12 @@ def config_route(proxy: Proxy) -> Operation:
 
 def control_routes(proxy: Proxy, reload: Reload) -> list[BaseRoute]:
     async def targets(request: Request) -> Response:
-        """Every target of the group, and its health."""
+        """List the targets, with role and health."""
         return json_list_response(map(Target.of, proxy.group.members))
 
     async def failover(request: Request) -> Response:
-        """Make another target the writer; clients at work lose their connections."""
+        """Make another target the writer. Clients in a request or a transaction, and
+        pinned ones, lose their connection."""
         body = await _read(request, FailoverRequest)
         before = proxy.group.writer.name
         try:
@@ -174,7 +175,7 @@ def control_routes(proxy: Proxy, reload: Reload) -> list[BaseRoute]:
         return json_response(FailedOver(before=before, after=writer.name))
 
     async def reloads(request: Request) -> Response:
-        """Read the settings again; what is wrong with them changes nothing."""
+        """Read the settings again. A wrong setting changes nothing."""
         try:
             return json_response(Reloaded(restart=await reload()))
         except PinwatchError as error:
@@ -205,11 +206,11 @@ def _fault_routes(proxy: Proxy) -> Iterable[BaseRoute]:
         return Fault.of(fault, proxy.time())
 
     async def faults_on(request: Request) -> Response:
-        """The faults that are on."""
+        """List the active faults."""
         return json_list_response(map(shown, proxy.faults.on.values()))
 
     async def add_fault(request: Request) -> Response:
-        """Put a fault on."""
+        """Add a fault."""
         allowed()
         body = await _read(request, FaultRequest)
         try:
@@ -219,7 +220,7 @@ def _fault_routes(proxy: Proxy) -> Iterable[BaseRoute]:
         return json_response(shown(fault))
 
     async def remove_fault(request: Request) -> Response:
-        """Remove the fault of that name."""
+        """Remove a fault."""
         allowed()
         try:
             fault = proxy.faults.remove(request.path_params["name"])

@@ -15,7 +15,7 @@ VIEWPORT: Final = {"name": "viewport", "content": "width=device-width"}
 
 def docs_route(describe: Describe) -> Route:
     async def docs(request: Request) -> HTMLResponse:
-        """The OpenAPI document as a page."""
+        """Show the OpenAPI document as a page."""
         return HTMLResponse(page(describe()))
 
     return Route("/api/docs", docs, methods=["GET"])

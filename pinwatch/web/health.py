@@ -13,14 +13,14 @@ from pinwatch.web.operation import Error, Operation, json_response
 
 
 class Health(Answer):
-    """It is well."""
+    """The answer of a healthy proxy."""
 
     status: Literal["ok"] = "ok"
 
 
 def healthz_route() -> Operation:
     async def healthz(request: Request) -> Response:
-        """200 as long as the loop that relays statements runs."""
+        """Return 200 while the proxy runs."""
         return json_response(Health())
 
     return Operation("/healthz", healthz, Health)
@@ -30,8 +30,8 @@ def readyz_route(proxy: Proxy) -> Operation:
     check: asyncio.Task[None] | None = None
 
     async def readyz(request: Request) -> Response:
-        """200 if the target can be reached: a database connection is open, or a login
-        succeeds now. Otherwise 503, and why."""
+        """Return 200 if the target can be reached: a database connection is open, or
+        a login succeeds now. Otherwise return 503 and the reason."""
         nonlocal check
         if check is None or check.done():  # one login for all requests meanwhile
             loop = asyncio.get_running_loop()

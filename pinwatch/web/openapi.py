@@ -20,19 +20,19 @@ REFERENCE: Final = "#/components/schemas/{model}"
 INFO: Final = {
     "title": "pinwatch",
     "version": __version__,
-    "description": "Who pins, and what the pool is doing.",
+    "description": "Pins, pool, sessions, targets and faults of a running pinwatch.",
     "license": {"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"},
 }
 SECURITY: Final = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "The http_token."}
 }
 MEANINGS: Final = {
-    400: "What is asked for is wrong.",
-    403: "That is not allowed here.",
-    404: "There is none of that name.",
-    409: "It cannot be done as things are.",
+    400: "The request is invalid.",
+    403: "The request is not allowed.",
+    404: "No object has that name.",
+    409: "The request conflicts with the present state.",
     413: "The request body is too long.",
-    503: "It cannot be served now.",
+    503: "The service is not available now.",
 }
 
 KEYWORDS: Final = ("type", "format", "enum", "minimum", "maximum")
@@ -44,7 +44,7 @@ Describe = Callable[[], Schema]
 
 def document_route(describe: Describe) -> Route:
     async def openapi(request: Request) -> JSONResponse:
-        """This document, as OpenAPI 3.1 has it."""
+        """Return this document, in OpenAPI 3.1."""
         return JSONResponse(describe())
 
     return Route("/openapi.json", openapi, methods=["GET"])
@@ -89,7 +89,7 @@ def _operation(route: Route) -> Schema:
     operation: Schema = {
         "operationId": route.name,
         "summary": about,
-        "responses": {"200": {"description": "What was asked for."}},
+        "responses": {"200": {"description": "The result."}},
     }
     if isinstance(route, Operation):
         operation["parameters"] = _parameters(route)
@@ -127,7 +127,7 @@ def _parameters(route: Operation) -> list[Schema]:
             "name": name,
             "in": "path",
             "required": True,
-            "description": "Of which one.",
+            "description": "Name of the object.",
             "schema": {"type": "string"},
         }
         for name in route.param_convertors

@@ -21,10 +21,10 @@ SLICE: Final = 100  # items of a list that are sent before the loop goes on
 
 
 class Error(Answer):
-    """Why there is no other answer."""
+    """An error."""
 
     error: str
-    """One sentence."""
+    """What went wrong, in one sentence."""
 
 
 class Operation(Route):

@@ -44,14 +44,14 @@ Rule = Annotated[
 
 
 class Query(BaseModel):
-    """The query parameters of a list."""
+    """Parameters of a request."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True
     )
 
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] | None = None
-    """So many at most. Without it, all that are remembered."""
+    """Maximum number of results. Default: all."""
 
     @classmethod
     def of(cls, request: Request) -> Self:
@@ -77,29 +77,28 @@ class Query(BaseModel):
 
 
 class PinQuery(Query):
-    """Filters for pins; a pin has to match all of them."""
+    """Filters for pins. A pin must match all of them."""
 
     rule: Rule | None = None
-    """The rule that pinned."""
+    """Rule that pinned."""
 
     user: str | None = None
     database: str | None = None
 
     application: str | None = None
-    """The application_name."""
+    """The client's application_name."""
 
     partial: bool = False
-    """Whether of user, database and application a part is enough, in any case."""
+    """Match a part of user, database and application, in any case."""
 
     since: Annotated[datetime, AfterValidator(_aware)] | None = None
-    """Those that began then or later: a time as ISO 8601 has it, in UTC where it names
-    no offset."""
+    """Pins from this time on: ISO 8601, in UTC unless it has an offset."""
 
     pinned: bool | None = None
-    """Whether the session still is."""
+    """Whether the session is still pinned."""
 
     first: bool | None = None
-    """Whether it pinned the session, and not one that was pinned already."""
+    """Whether the statement pinned the session, or the session was pinned already."""
 
     def covers(self, pin: pin_history.Pin) -> bool:
         event, is_named = pin.event, _is_part if self.partial else _is
@@ -124,7 +123,8 @@ def _is_part(wanted: str | None, name: str) -> bool:
 
 def pins_route(history: History) -> Operation:
     async def api_pins(request: Request) -> Response:
-        """Pins, the newest first: the last 10,000, and all that are not over."""
+        """List pins, newest first: all of sessions that are still pinned, and the
+        last 10,000 others."""
         query, now = PinQuery.of(request), history.now()
         found = (pin for pin in history.pins() if query.covers(pin))
         return json_list_response(
@@ -138,7 +138,7 @@ def pins_route(history: History) -> Operation:
 
 def digests_route(history: History) -> Operation:
     async def digests(request: Request) -> Response:
-        """Pins by digest and rule; those first that pinned for longest."""
+        """List pins by digest and rule, those with the longest pinned time first."""
         query, now = Query.of(request), history.now()
         ranked = history.digests.ranked(now)[: query.limit]
         return json_list_response(schemas.Digest.of(digest, now) for digest in ranked)

@@ -25,28 +25,30 @@ class Connection(Answer):
     """A database connection."""
 
     connection: int
-    """As the log numbers it."""
+    """Number of the database connection, as in the log."""
 
     target: str
-    """To which."""
+    """Name of its target."""
 
     user: str
     database: str
 
     state: State
-    """Borrowed is outside of a transaction; pinned is so inside of one too."""
+    """borrowed means outside a transaction. A pinned connection is pinned in a
+    transaction too."""
 
     client: int | None
-    """The client connection that borrows it."""
+    """Number of the client connection that borrows it."""
 
     application_name: str | None
-    """What that client calls itself, if it does."""
+    """That client's application_name, if it has one."""
 
     rule: str | None
-    """Which pinned it."""
+    """Rule that pinned it."""
 
     seconds: float
-    """How long it has been idle, borrowed, pinned, opening or closing."""
+    """Seconds in this state; for a connection in a transaction, seconds since the
+    borrow."""
 
     @classmethod
     def of(cls, connection: DatabaseConnection, state: State, seconds: float) -> Self:
@@ -71,27 +73,28 @@ class Connection(Answer):
 
 
 class Pool(Answer):
-    """The database connections to all targets, and the clients that share them."""
+    """The database connections to all targets, and the number of clients that share
+    them."""
 
     max_connections: int
-    """The cap on database connections."""
+    """Cap on database connections."""
 
     open: int
-    """Database connections that are idle or borrowed."""
+    """Number of idle and borrowed database connections."""
 
     idle: int
     borrowed: int
     in_transaction: int
-    """Of the borrowed ones, the pinned among them included."""
+    """Number of borrowed connections in a transaction, including pinned ones."""
 
     pinned: int
-    """Of the borrowed ones."""
+    """Number of borrowed connections that are pinned."""
 
     clients: int
-    """Client connections."""
+    """Number of client connections."""
 
     waiting: int
-    """Clients that wait for a database connection."""
+    """Number of clients that wait for a database connection."""
 
     connections: list[Connection]
 
@@ -146,7 +149,7 @@ def _typed(connections: Iterable[Pooled]) -> Iterator[DatabaseConnection]:
 
 def pool_route(proxy: Proxy) -> Operation:
     async def pool(request: Request) -> Response:
-        """The pool as it is, and each of its database connections."""
+        """Show the pool and each of its database connections."""
         return json_response(Pool.of(proxy))
 
     return Operation("/api/pool", pool, Pool)
@@ -154,7 +157,7 @@ def pool_route(proxy: Proxy) -> Operation:
 
 def sessions_route(proxy: Proxy) -> Operation:
     async def sessions(request: Request) -> Response:
-        """Every client session, pinned or not."""
+        """List all client sessions, pinned or not."""
         return json_list_response(
             Session.of(session)
             for session in list(proxy.sessions)

@@ -114,8 +114,9 @@ def event(name: str, data: str) -> str:
 
 def stream_route(feed: Feed) -> Operation:
     async def stream(request: Request) -> Response:
-        """Server-sent events: pin and unpin, each with a Pin as its data. One who does
-        not keep up gets a missed event, and how many they were, before the latest."""
+        """Stream pins as server-sent events: pin and unpin, each with a Pin as data.
+        A reader that falls behind receives missed, with the number of lost events,
+        before the latest ones."""
         if len(feed.readers) >= MAX_READERS:
             raise HTTPException(503, f"{MAX_READERS} clients read the stream already.")
         if request.method == "HEAD":

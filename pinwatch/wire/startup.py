@@ -6,7 +6,11 @@ Owns their layout and its limits. Does not know what a proxy does with them.
 from dataclasses import dataclass
 from typing import Final
 
-from pinwatch.errors import ProtocolViolation, unsupported_protocol
+from pinwatch.errors import (
+    NotAStartupPacket,
+    ProtocolViolation,
+    unsupported_protocol,
+)
 from pinwatch.wire.messages import (
     CANCEL_REQUEST_CODE,
     GSSENC_REQUEST_CODE,
@@ -54,17 +58,18 @@ Packet = SSLRequest | GSSENCRequest | CancelRequest | StartupMessage
 def read_packet(data: bytes) -> tuple[Packet, int] | None:
     """The packet that data begins with, and its size; None while it is not whole.
 
-    Raises ProtocolViolation, or ClientError for a version that is not spoken.
+    Raises NotAStartupPacket, ProtocolViolation, or ClientError for an unsupported
+    protocol version.
     """
     if len(data) < 4:
         return None
     (size,) = INT32.unpack_from(data)
     if data[:4] in HTTP_METHODS:
-        raise ProtocolViolation(
+        raise NotAStartupPacket(
             "received an HTTP request where a startup packet was expected"
         )
     if not 8 <= size <= MAX_PACKET:
-        raise ProtocolViolation(f"invalid length of startup packet: {size}")
+        raise NotAStartupPacket(f"invalid length of startup packet: {size}")
     if len(data) < size:
         return None
     return _packet(data[4:size]), size
@@ -86,21 +91,18 @@ def _packet(body: bytes) -> Packet:
 
 def _cancel_request(body: bytes) -> CancelRequest:
     if len(body) < 12:
-        raise ProtocolViolation("invalid length of cancel request packet")
+        raise NotAStartupPacket("invalid length of cancel request packet")
     return CancelRequest(INT32.unpack_from(body, 4)[0], body[8:])
 
 
 def _startup_message(minor: int, body: bytes) -> StartupMessage:
-    if not body.endswith(b"\0"):
+    words = body[:-1].split(b"\0")
+    names, values = words[:-1:2], words[1::2]
+    if body[-1:] != b"\0" or words[-1] or len(words) % 2 == 0 or b"" in names:
         raise ProtocolViolation(
             "invalid startup packet layout: expected terminator as last byte"
         )
-    words = body[:-1].split(b"\0")
-    if words.pop() or len(words) % 2:
-        raise ProtocolViolation("invalid startup packet layout: a value is missing")
-    pairs = dict(zip(words[::2], words[1::2], strict=True))
-    if b"" in pairs:
-        raise ProtocolViolation("invalid startup packet layout: a name is missing")
+    pairs = dict(zip(names, values, strict=True))
     options = tuple(name for name in pairs if name.startswith(b"_pq_."))
     parameters = {name: pairs[name] for name in pairs if name not in options}
     return StartupMessage(minor, parameters, options)

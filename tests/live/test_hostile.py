@@ -63,12 +63,12 @@ Crowd = Callable[[Up], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class StartupServices:
+class Door:
     host: str
     port: int
 
     @classmethod
-    def of(cls, up: Up) -> "StartupServices":
+    def of(cls, up: Up) -> "Door":
         host, _, port = up.url.rpartition("@")[2].partition("/")[0].rpartition(":")
         return cls(host, int(port))
 
@@ -99,7 +99,7 @@ async def in_turns(one: Callable[[int], Awaitable[None]]) -> None:
 
 
 async def wrong_passwords(up: Up) -> None:
-    door = StartupServices.of(up)
+    door = Door.of(up)
 
     async def one(number: int) -> None:
         with pytest.raises(asyncpg.InvalidPasswordError):
@@ -116,7 +116,7 @@ async def wrong_passwords(up: Up) -> None:
 
 
 async def broken_scram(up: Up) -> None:
-    door = StartupServices.of(up)
+    door = Door.of(up)
 
     async def one(number: int) -> None:
         reader, writer = await door.knock()
@@ -147,7 +147,7 @@ async def half_a_password(up: Up) -> None:
 
 
 async def until_the_end(up: Up, sent: bytes) -> None:
-    door = StartupServices.of(up)
+    door = Door.of(up)
 
     async def one() -> None:
         reader, writer = await door.knock()
@@ -161,7 +161,7 @@ async def until_the_end(up: Up, sent: bytes) -> None:
 
 async def byte_by_byte(up: Up) -> None:
     """As slow as the proxy lets them be."""
-    door = StartupServices.of(up)
+    door = Door.of(up)
 
     async def one() -> None:
         reader, writer = await door.knock()
@@ -178,7 +178,7 @@ async def byte_by_byte(up: Up) -> None:
 
 
 async def a_packet_without_end(up: Up) -> None:
-    door = StartupServices.of(up)
+    door = Door.of(up)
 
     async def one(_: int) -> None:
         reader, writer = await door.knock()
@@ -194,7 +194,7 @@ async def works_on(up: Up, crowd: Crowd) -> int:
     """How many queries another client got answered while the crowd was there, the last
     one perhaps after it.
     """
-    door = StartupServices.of(up)
+    door = Door.of(up)
     client = await asyncpg.connect(
         host=door.host,
         port=door.port,

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from pinwatch import events
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.targets import connections as targets
 from pinwatch.wire import messages
@@ -202,13 +203,38 @@ class TestCancelRequests:
         assert self.cancelled(clients) == 1
         assert client.reply().errors[0][1] == "57014"
 
+    def test_its_connection_ends_when_the_server_has_acted_on_it(
+        self, serve: Serve, postgres: Postgres
+    ) -> None:
+        """Before, the request could still reach the client's next statement."""
+        clients = serve(1, cancel="forward")
+        client = clients.stranger()
+        (key,) = [
+            message.body
+            for message in client.start().messages
+            if message.kind == messages.BACKEND_KEY_DATA
+        ]
+        client.send(query("SELECT pg_sleep(60)"))
+        eventually(lambda: clients.proxy.proxy.pool.borrowed)
+        request = clients.stranger()
+        with stopped(postgres):
+            process, secret = messages.INT32.unpack_from(key)[0], key[4:]
+            request.send(messages.cancel_request(process, secret))
+            eventually(lambda: clients.proxy.happened(events.CancelRequested))
+            request.socket.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                request.receive()
+        request.socket.settimeout(20)
+        assert request.rest().kinds == ""
+        assert client.reply().errors[0][1] == "57014"
+
     @staticmethod
     def cancelled(clients: Clients) -> int:
         async def cancel() -> int:
             (session,) = clients.proxy.proxy.sessions
             connection = session.connection
             assert isinstance(connection, DatabaseConnection)
-            connection.cancel()
+            connection.cancel(lambda: None)
             return connection.cancelling
 
         return clients.proxy.run(cancel())

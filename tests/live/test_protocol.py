@@ -23,6 +23,7 @@ from tests.wireclient import (
     COPY_DONE,
     FLUSH,
     SYNC,
+    TERMINATE,
     Message,
     Reply,
     WireClient,
@@ -792,6 +793,14 @@ def check_refused(client: WireClient, clients: Clients, text: str) -> None:
     assert ("FATAL", refused.sqlstate, refused.text) == error
 
 
+def check_closed_silently(client: WireClient, clients: Clients, text: str) -> None:
+    """The connection ends without an answer, and the log says why."""
+    assert client.rest().kinds == ""
+    (refused,) = eventually(lambda: clients.proxy.happened(events.ClientRefused))
+    assert isinstance(refused, events.ClientRefused)
+    assert (refused.sqlstate, refused.text) == ("08P01", text)
+
+
 def test_malformed_after_what_is_well_formed(serve: Serve) -> None:
     """Cut off from what went before, it does no harm to what that brings."""
     clients = serve(1)
@@ -808,7 +817,12 @@ def test_malformed_after_what_is_well_formed(serve: Serve) -> None:
 
 
 PACKET: Final = startup({"user": "postgres", "database": "postgres"})
-MALFORMED_STARTUPS: Final = {
+NOT_STARTUPS: Final = {
+    "a Terminate": Malformed(TERMINATE, "invalid length of startup packet: 1476395008"),
+    "a short CancelRequest": Malformed(
+        INT32.pack(12) + INT32.pack(messages.CANCEL_REQUEST_CODE) + INT32.pack(1),
+        "invalid length of cancel request packet",
+    ),
     "too short": Malformed(INT32.pack(7), "invalid length of startup packet: 7"),
     "of no length": Malformed(INT32.pack(0), "invalid length of startup packet: 0"),
     "too long": Malformed(
@@ -822,15 +836,30 @@ MALFORMED_STARTUPS: Final = {
         b"POST /api HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
         "received an HTTP request where a startup packet was expected",
     ),
+}
+"""First bytes that PostgreSQL logs and does not answer."""
+MALFORMED_STARTUPS: Final = {
     "without an end": Malformed(
         INT32.pack(len(PACKET) - 1) + PACKET[4:-2] + b"x",
         "invalid startup packet layout: expected terminator as last byte",
     ),
     "without a value": Malformed(
         INT32.pack(14) + INT32.pack(messages.PROTOCOL_3_0) + b"user\0\0",
-        "invalid startup packet layout: a value is missing",
+        "invalid startup packet layout: expected terminator as last byte",
     ),
 }
+
+
+@pytest.mark.parametrize("case", NOT_STARTUPS)
+def test_bytes_in_place_of_a_startup_packet_get_no_answer(
+    serve: Serve, case: str
+) -> None:
+    """node-postgres dies of an answer to its ``connect(); end()``."""
+    sent, text = NOT_STARTUPS[case]
+    clients = serve(1)
+    stranger = clients.stranger()
+    stranger.send(sent)
+    check_closed_silently(stranger, clients, text)
 
 
 @pytest.mark.parametrize("case", MALFORMED_STARTUPS)
@@ -854,5 +883,5 @@ def test_truncated_startup(serve: Serve, size: int) -> None:
     stranger = clients.stranger()
     stranger.send(PACKET[:size])
     stranger.socket.shutdown(socket.SHUT_WR)
-    check_refused(stranger, clients, "incomplete startup packet")
+    check_closed_silently(stranger, clients, "incomplete startup packet")
     assert bystander.query("COMMIT").status == "I"

@@ -199,7 +199,7 @@ def test_statements_that_pin_in_any_chunks(
 
 
 def passes(replies: list[bytes], down: list[int]) -> None:
-    """ReplyTracker reach the client as they are, and only their end frees the server."""
+    """Replies reach the client unchanged, and only their end frees the server."""
     client, server = logged_in()
     client.send(query("SELECT 1"))
     sent = b"".join([*replies, complete(b"SELECT 1"), READY])

@@ -333,6 +333,44 @@ def test_client_is_told_what_differs_on_the_connection_that_it_borrows() -> None
     assert client.read() == messages.parameter_status(b"in_hot_standby", b"on")
 
 
+@pytest.mark.parametrize("pieces", [1, 2, 7])
+def test_parameter_status_precedes_the_rows_that_depend_on_it(pieces: int) -> None:
+    """However the server's bytes are cut, and with other values than reported last."""
+    stage = Stage()
+    stage.on_open = lambda server: server.greet({b"IntervalStyle": b"postgres"})
+    first, second = (stage.client(application_name=name) for name in (b"a", b"b"))
+    for server in stage.servers:
+        server.send(row(b"a"), complete(b"SELECT 1"), READY)
+        server.send(row(b"b"), complete(b"SELECT 1"), READY)
+    (server,) = stage.servers
+    first.send(SELECT)
+    server.send(row(b"a"), complete(b"SELECT 1"), READY)
+    iso = messages.parameter_status(b"IntervalStyle", b"iso_8601")
+    server.send(iso, ANSWER)
+    second.read()
+    server.read()
+    second.send(SELECT)
+    assert server.read().endswith(SELECT)
+    answers = row(b"b") + complete(b"SELECT 1") + READY + ANSWER
+    size = len(answers) // pieces + 1
+    for at in range(0, len(answers), size):
+        server.send(answers[at : at + size])
+    assert second.read() == iso + ANSWER
+
+
+def test_what_follows_a_refused_switch_of_settings_reaches_no_client() -> None:
+    stage = Stage()
+    stage.client(application_name=b"a")
+    second = stage.client()
+    (server,) = stage.servers
+    server.send(row(b"a"), complete(b"SELECT 1"), READY)
+    second.read()
+    second.send(SELECT)
+    server.send(error_response("ERROR", "22023", "no"), READY, ANSWER)
+    assert second.read() == error_response("FATAL", "22023", "no")
+    assert second.wire.closed
+
+
 def test_refused_setting_ends_the_login() -> None:
     stage = Stage()
     stage.client()

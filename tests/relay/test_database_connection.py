@@ -30,9 +30,7 @@ def test_login_by_trust() -> None:
     server = connect(Stage())
     server.greet({b"TimeZone": b"UTC"})
     assert server.connection.phase is Phase.READY
-    assert server.connection.stream.reported_parameters.values == {
-        b"TimeZone": b"UTC"
-    }
+    assert server.connection.stream.reported_parameters.values == {b"TimeZone": b"UTC"}
     assert server.connection.backend_key == (7, b"key!")
 
 

@@ -124,7 +124,7 @@ def test_when_nothing_is_due(script: str, settled: str) -> None:
 
 @pytest.fixture
 def server() -> ServerStatements:
-    return ServerStatements(10, TargetCounters())
+    return ServerStatements(10, TargetCounters(), ReplyTracker())
 
 
 def removed(server: ServerStatements, name: bytes) -> Removed:

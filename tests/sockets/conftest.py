@@ -40,8 +40,9 @@ class Heard(Listening):
         self.changed.set()
         self.act()
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool:
         self._note("eof")
+        return False
 
     def connection_lost(self, error: Exception | None) -> None:
         self.error = error

@@ -1,1 +1,1 @@
-"""A shop on Django, whose tests run behind pinwatch: ``pytest --pinwatch``."""
+"""A shop on Django. Its tests run through pinwatch: ``pytest --pinwatch``."""

@@ -1,4 +1,4 @@
-"""Orders: one function pins a session behind RDS Proxy, the others do not."""
+"""Orders. One function pins a session of RDS Proxy, the others do not."""
 
 from django.db import connection, transaction
 from django.db.models import Sum
@@ -16,7 +16,7 @@ def revenue() -> int:
 
 @transaction.atomic
 def place_in_turn(total: int) -> None:
-    """Pins: a session holds the lock, and not a transaction."""
+    """Pins: the session holds this lock, not the transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [42])
         place(total)

@@ -1,4 +1,4 @@
-"""The time zone is the server's, or Django sets it at every connect, which pins."""
+"""TIME_ZONE is the server's. Otherwise Django sets it at each connect, which pins."""
 
 SECRET_KEY = "an example's"
 INSTALLED_APPS = ["shop"]

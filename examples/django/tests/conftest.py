@@ -1,4 +1,4 @@
-"""Django's connection goes to the proxy, which makes and drops its test database."""
+"""Connect Django to the proxy, through which it creates and drops its test database."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ def django_db_modify_db_settings(pinwatch_proxy: pinwatch.Proxy) -> None:
 def django_db_setup(
     django_db_setup: None, pinwatch_proxy: pinwatch.Proxy
 ) -> Iterator[None]:
-    """A database can be dropped once the proxy has no connection to it."""
+    """Close the proxy's connections, so that Django can drop its test database."""
     yield
     connections.close_all()
     pinwatch_proxy.release()

@@ -11,6 +11,6 @@ def test_place() -> None:
 
 
 def test_place_in_turn() -> None:
-    """With ``--pinwatch`` this one fails."""
+    """Fails with ``--pinwatch``."""
     orders.place_in_turn(3)
     assert orders.revenue() == 3

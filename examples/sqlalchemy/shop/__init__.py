@@ -1,1 +1,1 @@
-"""A shop on SQLAlchemy, whose tests run behind pinwatch: ``pytest --pinwatch``."""
+"""A shop on SQLAlchemy. Its tests run through pinwatch: ``pytest --pinwatch``."""

@@ -1,4 +1,4 @@
-"""Orders: one function pins a session behind RDS Proxy, the others do not."""
+"""Orders. One function pins a session of RDS Proxy, the others do not."""
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -25,6 +25,6 @@ def revenue(session: Session) -> int:
 
 
 def revenue_with_more_memory(session: Session) -> int:
-    """Pins: the setting would be gone on another database connection."""
+    """Pins: another database connection would not have the setting."""
     session.execute(text("SET work_mem = '64MB'"))
     return revenue(session)

@@ -1,4 +1,4 @@
-"""The engine connects to the proxy; the rest is as without it."""
+"""Connect the engine to the proxy. Nothing else changes."""
 
 from collections.abc import Iterator
 

@@ -9,6 +9,6 @@ def test_revenue(session: Session) -> None:
 
 
 def test_revenue_with_more_memory(session: Session) -> None:
-    """With ``--pinwatch`` this one fails."""
+    """Fails with ``--pinwatch``."""
     orders.place(session, 3)
     assert orders.revenue_with_more_memory(session) == 3
