@@ -1,14 +1,14 @@
-"""What time it is, for all that happens in one round of the event loop.
+"""The time, read once for each round of the event loop.
 
-A look at the system's clock costs a statement more than most of its other steps, and
-whatever one wait of the loop brings, it brings at the same time.
+Reading the system's clock costs more than most other steps of a statement. Everything
+that one wait of the loop brings has happened at the same time.
 """
 
 from time import monotonic
 
 
 class Clock:
-    """now is of the system's monotonic clock, in seconds, as the round began."""
+    """Holds in ``now`` the monotonic time in seconds at which the round began."""
 
     __slots__ = ("now",)
 
@@ -16,5 +16,5 @@ class Clock:
         self.now = monotonic()
 
     def read(self) -> None:
-        """A new round begins."""
+        """Set ``now``; the poller calls this when a round begins."""
         self.now = monotonic()

@@ -157,6 +157,11 @@ def unsupported_option(name: str) -> ClientError:
     return unsupported(f"currently doesn't support the option {name}.")
 
 
+def invalid_parameter(name: str, value: bytes) -> ClientError:
+    shown = value.decode("utf-8", "backslashreplace")
+    return ClientError(f'invalid value for parameter "{name}": "{shown}"', "22023")
+
+
 def unsupported_command_line_options() -> ClientError:
     return unsupported("currently doesn't support command-line options.")
 

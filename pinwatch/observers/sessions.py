@@ -68,7 +68,7 @@ class Session(Answer):
 
     @classmethod
     def of(cls, session: ClientSession) -> Self:
-        user, database = (_text(name) for name in session.key)
+        user, database = (_text(name) for name in session.key[:2])
         connection, pinning = session.connection, session.pinning
         event, now = pinning.event, monotonic()
         return cls(

@@ -13,8 +13,9 @@ from mypy_extensions import mypyc_attr
 from pinwatch.counters import EndpointCounters
 from pinwatch.errors import ClientError
 
-Key = tuple[bytes, bytes]
-"""User and database."""
+Key = tuple[bytes, ...]
+"""User and database; for a connection of a session's own also the names and values of
+its startup parameters."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)

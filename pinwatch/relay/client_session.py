@@ -148,6 +148,7 @@ class ClientSession(Session, Receiver):
         "startup",
         "transport",
         "waiting",
+        "wants_own",
         "write_paused",
     )
 
@@ -176,6 +177,7 @@ class ClientSession(Session, Receiver):
         self.connected = self.last_reply_at = self.clock.now
         self.connection: BorrowedConnection | None = None
         self.waiting = False
+        self.wants_own = False  # a connection opened with its startup parameters
         self.startup: ClientStartup | None = ClientStartup(self, services)
         self.encryption: EncryptedStream | None = None
         self.reading_paused = False
@@ -243,7 +245,11 @@ class ClientSession(Session, Receiver):
             self.request_started_at = self.clock.now
         if connection is None:
             stream.input = stream.input + data if stream.input else data
-            if self.waiting or not self._opens() or not self._borrowed():
+            if self.waiting or not self._opens():
+                self._adjust_reading()
+                return
+            own = self.parameters is not NO_PARAMETERS and stream.resets_settings()
+            if not self._borrowed(own=own):
                 self._adjust_reading()
                 return
             data = b""
@@ -265,14 +271,25 @@ class ClientSession(Session, Receiver):
             self._leave(requested=True)
         return stream.needs_connection()
 
-    def _borrowed(self, patience: float = 0) -> bool:
-        """Whether the pool lends a connection now rather than later."""
+    def _borrowed(self, patience: float = 0, own: bool = False) -> bool:
+        """Whether the pool lends a connection now rather than later.
+
+        own asks for a connection opened with the session's startup parameters.
+        """
         self.waiting = True
+        if own is not self.wants_own:
+            self._change_key(own)
         connection = self.endpoint.lender.borrow(self, patience)
         if connection is None:
             return False
         self._take(connection)
         return True
+
+    def _change_key(self, own: bool) -> None:
+        self.wants_own = own
+        shared = self.key[:2]
+        self.key = shared + self.parameters.pairs() if own else shared
+        self.idle_list = None
 
     def _forward(self, data: bytes) -> None:
         """Send what came on to the server."""
@@ -287,10 +304,20 @@ class ClientSession(Session, Receiver):
                 connection.check()
             elif not connection.request_started_at:
                 connection.request_started_at = self.request_started_at
-        if stream.input:
+        if stream.wants_own_connection and not connection.replies.due:
+            self._move_to_own_connection()
+        elif stream.input:
             if stream.terminated and not self._awaits_replies():
                 self._leave(requested=True)
             self._adjust_reading()
+
+    def _move_to_own_connection(self) -> None:
+        stream = self.stream
+        stream.wants_own_connection = stream.held = False
+        self._give_back()
+        if self._borrowed(own=True):
+            self._forward(b"")
+        self._adjust_reading()
 
     def _awaits_replies(self) -> bool:
         """Whether the server still executes complete requests."""
@@ -369,7 +396,10 @@ class ClientSession(Session, Receiver):
         if self.write_paused:
             connection.resume_reading()
         connection.released()
-        self.pool.give_back(connection)
+        if connection.own:
+            connection.reset()
+        else:
+            self.pool.give_back(connection)
 
     def answered(self) -> None:
         self.stream.held = False
@@ -527,6 +557,7 @@ class ClientSession(Session, Receiver):
         self.key, self.parameters = self.startup.key, self.startup.parameters
         self.startup = None
         self.client.statements.settings = of_reading(self.parameters)
+        self.stream.startup_parameters = self.parameters
         self.stream.input = rest
         cached = self.endpoint.cached_parameters(self.key, self.parameters)
         if cached is not None:

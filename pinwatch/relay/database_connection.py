@@ -24,6 +24,7 @@ from pinwatch.relay.parameters import (
     NO_PARAMETERS,
     InitQuery,
     Values,
+    own_parameters,
     switch,
 )
 from pinwatch.relay.statements import Registry
@@ -45,6 +46,7 @@ class Phase(Enum):
 
 
 CLOSING: Final = Phase.CLOSING
+OWN: Final = "It was opened with the startup parameters of a client that is gone."
 NO_LATENCIES: Final = Histogram()  # until there is somebody
 
 
@@ -129,6 +131,9 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             registry, max_statements, NO_PARAMETERS, owner.counters
         )
         self.replies = self.stream.replies
+        self.own = self.stream.own = len(key) > 2
+        if self.own:
+            self.stream.parameters = own_parameters(key[2:], init_query)
         self.statements = self.stream.statements
         self.backend_key: tuple[int, bytes] | None = None
         self.idle_since = 0.0
@@ -223,6 +228,9 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.session = None
 
     def reset(self) -> None:
+        if self.own:
+            self.close(OWN)
+            return
         self.session = None
         self.phase = Phase.RESETTING
         self.resume_reading()
@@ -315,12 +323,22 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         if session.stream.terminated:
             session.replies_finished()
             return
+        if session.stream.restoring:
+            self._restore_startup_values(session)
+            return
         if stream.status != IDLE:
             return
         if replies.needs_fence or replies.needs_reset_query:
             self._clear_up(session)
         else:
             session.settled()
+
+    def _restore_startup_values(self, session: Session) -> None:
+        if self.replies.in_request():
+            return
+        sql = session.stream.restore_startup_values(self.stream.status)
+        if sql:
+            self.write(self.stream.ask(sql, self._parameters_set))
 
     def _clear_up(self, session: Session) -> None:
         """Ask the server what nobody else may be answered, if this is the moment.

@@ -84,6 +84,7 @@ class BorrowedConnection(Connection):
         "cancelling",
         "counters",
         "number",
+        "own",
         "replies",
         "request_started_at",
         "since",
@@ -96,6 +97,9 @@ class BorrowedConnection(Connection):
     replies: ReplyTracker
     stream: DatabaseStream
     write_paused: bool
+
+    own: bool
+    """It was opened for one session, with its startup parameters."""
 
     request_started_at: float
     """When it was sent what it has not answered, in seconds; 0 is nothing."""

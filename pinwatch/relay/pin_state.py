@@ -132,7 +132,7 @@ class Pinning:
         connection = session.connection
         assert connection is not None
         parameters = session.client.reported_parameters.values
-        user, database = (name.decode("utf-8", "replace") for name in session.key)
+        user, database = (name.decode("utf-8", "replace") for name in session.key[:2])
         event = events.SessionPinned(
             at=session.services.now(),
             client=session.number,

@@ -52,7 +52,9 @@ class Connection(Answer):
 
     @classmethod
     def of(cls, connection: DatabaseConnection, state: State, seconds: float) -> Self:
-        user, database = (name.decode("utf-8", "replace") for name in connection.key)
+        user, database = (
+            name.decode("utf-8", "replace") for name in connection.key[:2]
+        )
         session = connection.session
         event = None
         client = name = None
