@@ -1,7 +1,7 @@
-"""The proxy at one moment: what metrics are told from.
+"""A snapshot of the proxy, from which the metrics are read.
 
-Owns the one walk over sessions and database connections, which a scrape pays for and no
-statement. Does not know names of metrics.
+Owns the only loop over sessions and database connections: a scrape pays for it, not
+each statement.
 """
 
 from collections import Counter
@@ -36,14 +36,14 @@ class Measured(Protocol):
 
     @property
     def counters(self) -> Mapping[str, EndpointCounters]:
-        """By endpoint, those that are no more included."""
+        """Counters by endpoint, including endpoints that were removed."""
 
     @property
     def group(self) -> Group: ...
 
 
 class EndpointReading:
-    """Of one endpoint and its clients."""
+    """A snapshot of one endpoint and its clients."""
 
     def __init__(
         self,
@@ -81,14 +81,14 @@ class EndpointReading:
 
     @property
     def borrow_latency(self) -> Buckets:
-        """Of all that were lent a connection: those at once took no time."""
+        """The wait of each borrow; a borrow without a wait counts as 0 seconds."""
         latency = self.counters.borrow_latency.buckets()
         latency.counts[0] += self.counters.borrows_at_once
         return latency
 
 
 class TargetReading:
-    """Of one target and the pool before it."""
+    """A snapshot of one target and its pool."""
 
     def __init__(self, member: Member, tally: Tally) -> None:
         self.name = member.name
@@ -110,7 +110,7 @@ class TargetReading:
 
 
 class Reading:
-    """Taken in the loop of the proxy, between two statements."""
+    """A snapshot of the proxy; create it in the proxy's event loop."""
 
     def __init__(self, proxy: Measured, tally: Tally) -> None:
         self.proxy = proxy.settings.db_proxy_name

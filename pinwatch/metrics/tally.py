@@ -1,7 +1,7 @@
-"""Occurrences, counted: an observer for as long as the proxy runs.
+"""Counts of events: an observer for as long as the proxy runs.
 
-Owns the counts that events alone tell, and how many series a count by names may have.
-Does not know quantities, nor how a count is told.
+Owns the counters that are derived from events, and the limit of series that are named
+by databases and users.
 """
 
 from collections import Counter, defaultdict
@@ -12,12 +12,12 @@ from pinwatch import events
 from pinwatch.clock import Clock
 from pinwatch.pins.rules import CODES, WARNED
 
-MAX_NAMES: Final = 100  # pairs of database and user that are told apart
-MAX_NAME: Final = 63  # characters; PostgreSQL's own names are not longer
-OTHER: Final = "other"  # both names of a pin by any further pair
+MAX_NAMES: Final = 100  # pairs of database and user with a series of their own
+MAX_NAME: Final = 63  # characters; PostgreSQL truncates names to 63 bytes
+OTHER: Final = "other"  # both names in the series of all further pairs
 
 TLS_FAILED: Final = ("TLS", "SSL")
-"""In the text of what a client broke on its way in, where that was the encryption."""
+"""Words in the text of a protocol error during login that is about TLS."""
 
 
 @dataclass(slots=True)
@@ -51,11 +51,11 @@ class Tally:
         self.failovers = 0
         self.pins: Counter[tuple[str, str, str]] = Counter()  # rule, database, user
         self.warnings: Counter[str] = Counter({w.code: 0 for w in WARNED})
-        self._endpoints: dict[int, Clients] = {}  # of clients that are here
-        self._arriving: set[int] = set()  # clients that are not logged in yet
+        self._endpoints: dict[int, Clients] = {}  # by client, while connected
+        self._arriving: set[int] = set()  # clients that have not logged in
         self._names: set[tuple[str, str]] = set()
-        self._seconds = dict.fromkeys(CODES, 0.0)  # of pins that are over
-        self._pinned: dict[int, tuple[str, float]] = {}  # clients: the rule, since when
+        self._seconds = dict.fromkeys(CODES, 0.0)  # by rule, of pins that ended
+        self._pinned: dict[int, tuple[str, float]] = {}  # by client: rule, start
 
     def __call__(self, event: events.Event) -> None:
         match event:
@@ -78,9 +78,9 @@ class Tally:
             case events.PinWarned(rule=rule):
                 self.warnings[rule] += 1
             case _:
-                self._of_the_target(event)
+                self._count_database_event(event)
 
-    def _of_the_target(self, event: events.Event) -> None:
+    def _count_database_event(self, event: events.Event) -> None:
         match event:
             case events.DatabaseConnecting(_, encrypted, target):
                 self.connections[target].requested += 1
@@ -93,7 +93,7 @@ class Tally:
                 self.failovers += 1
 
     def pinned_seconds(self) -> dict[str, float]:
-        """By rule, of all pins; those that are not over, so far."""
+        """Return the pinned seconds by rule, including pins that have not ended."""
         seconds, now = dict(self._seconds), self.clock.now
         for rule, since in self._pinned.values():
             seconds[rule] += now - since
@@ -102,9 +102,11 @@ class Tally:
     def _refused(self, event: events.ClientRefused) -> None:
         if event.client not in self._arriving:
             return
-        unproven = event.sqlstate.startswith("28")
+        unauthenticated = event.sqlstate.startswith("28")
         violation = event.sqlstate == "08P01"
-        if unproven or (violation and any(word in event.text for word in TLS_FAILED)):
+        if unauthenticated or (
+            violation and any(word in event.text for word in TLS_FAILED)
+        ):
             self._endpoints[event.client].failed += 1
 
     def _pin(self, event: events.SessionPinned) -> None:

@@ -16,7 +16,8 @@ from pinwatch.relay import client_session
 from pinwatch.relay.client_session import CachedParameters, ClientSession
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.relay.parameters import APPLICATION_NAME, Values, nameless, plain_name
-from pinwatch.sockets.connect import Listener, listen
+from pinwatch.sockets.acceptor import Acceptor
+from pinwatch.sockets.connect import listen
 from pinwatch.sockets.loop import running
 from pinwatch.targets.tasks import reason
 
@@ -40,7 +41,7 @@ class Endpoint(client_session.Endpoint):
         self._cached_parameters: OrderedDict[tuple[Key, Values], CachedParameters] = (
             OrderedDict()
         )
-        self._listener: Listener | None = None
+        self._listener: Acceptor | None = None
 
     async def listen(
         self, address: Address, accept: Callable[["Endpoint"], ClientSession]

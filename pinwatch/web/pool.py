@@ -1,4 +1,4 @@
-"""The pools as JSON: each database connection, what it does and for whom."""
+"""The pools and their clients as JSON."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -8,10 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pinwatch.observers.schemas import Answer
+from pinwatch.observers.sessions import Session
 from pinwatch.proxy.proxy import Proxy
+from pinwatch.relay.client_session import Phase
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.targets.group import Member
-from pinwatch.web.operation import Operation, told
+from pinwatch.web.operation import Operation, json_list_response, json_response
 from pinwatch.wire.messages import IDLE
 
 State = Literal["idle", "borrowed", "in transaction", "pinned", "opening", "closing"]
@@ -138,6 +140,18 @@ def _in_transaction(connection: DatabaseConnection) -> bool:
 def pool_route(proxy: Proxy) -> Operation:
     async def pool(request: Request) -> Response:
         """Show the pool and each of its database connections."""
-        return told(Pool.of(proxy))
+        return json_response(Pool.of(proxy))
 
     return Operation("/api/pool", pool, Pool)
+
+
+def sessions_route(proxy: Proxy) -> Operation:
+    async def sessions(request: Request) -> Response:
+        """List all client sessions, pinned or not."""
+        return json_list_response(
+            Session.of(session)
+            for session in list(proxy.sessions)
+            if session.phase is not Phase.CLOSED
+        )
+
+    return Operation("/api/sessions", sessions, Session, several=True)

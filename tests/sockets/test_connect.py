@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pinwatch.sockets import acceptor
 from pinwatch.sockets import connect as connecting
 from pinwatch.sockets.connect import connect, connect_unix, listen
 from pinwatch.sockets.loop import running
@@ -146,9 +147,9 @@ class Shortages(logging.Handler):
 @pytest.fixture
 def shortages() -> Iterator[Shortages]:
     handler = Shortages()
-    connecting.log.addHandler(handler)
+    acceptor.log.addHandler(handler)
     yield handler
-    connecting.log.removeHandler(handler)
+    acceptor.log.removeHandler(handler)
 
 
 def test_without_descriptors_accepting_pauses(run: Run, shortages: Shortages) -> None:
@@ -181,10 +182,10 @@ def test_without_descriptors_accepting_pauses(run: Run, shortages: Shortages) ->
 def test_accepting_resumes_when_there_are_descriptors_again(
     run: Run, monkeypatch: pytest.MonkeyPatch, shortages: Shortages
 ) -> None:
-    monkeypatch.setattr(connecting, "ACCEPT_PAUSE", 0.001)
+    monkeypatch.setattr(acceptor, "ACCEPT_PAUSE", 0.001)
     resumed = asyncio.Event()
 
-    class Counting(connecting.Listener):
+    class Counting(acceptor.Acceptor):
         attempts = 0
 
         def _accept(self, listening: socket.socket) -> None:
@@ -193,7 +194,7 @@ def test_accepting_resumes_when_there_are_descriptors_again(
             if self.attempts == 3:
                 resumed.set()
 
-    monkeypatch.setattr(connecting, "Listener", Counting)
+    monkeypatch.setattr(connecting, "Acceptor", Counting)
 
     async def work() -> None:
         loop, accepted = running(), RecordingReceiver()
@@ -213,7 +214,7 @@ def test_accepting_resumes_when_there_are_descriptors_again(
 def test_a_listener_that_is_closed_during_a_pause_stays_closed(
     run: Run, monkeypatch: pytest.MonkeyPatch, shortages: Shortages
 ) -> None:
-    monkeypatch.setattr(connecting, "ACCEPT_PAUSE", 0.0)
+    monkeypatch.setattr(acceptor, "ACCEPT_PAUSE", 0.0)
 
     async def work() -> None:
         listener = await listen(running(), "127.0.0.1", 0, RecordingReceiver)
