@@ -129,7 +129,7 @@ def test_client_lost_in_a_transaction_costs_its_connection() -> None:
     server.read()
     client.vanish()
     assert server.read() == messages.TERMINATE_MESSAGE
-    assert stage.pool.closing == {server.connection}
+    assert list(stage.pool.closing) == [server.connection]
     assert stage.cancelled == []
     server.vanish()
     assert len(stage.pool) == 0
