@@ -18,7 +18,8 @@ from pinwatch.errors import ClientError
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pool.interfaces import ConnectionSource, Key
 from pinwatch.pool.pool import Pool
-from pinwatch.relay.client_session import CachedParameters, ClientSession, Endpoint
+from pinwatch.relay.client_login import CachedParameters, Endpoint
+from pinwatch.relay.client_session import ClientSession
 from pinwatch.relay.client_startup import StartupClient
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.relay.parameters import Values
@@ -81,6 +82,9 @@ class Server:
         self.wire = Wire()
         connection.connection_made(self.wire)
 
+    def __repr__(self) -> str:
+        return f"<Server of {self.connection!r}>"
+
     def greet(self, parameters: dict[bytes, bytes] | None = None) -> None:
         """Let the proxy in."""
         self.wire.read()
@@ -112,6 +116,9 @@ class Client:
         self.session = session
         self.wire = Wire()
         session.connection_made(self.wire)
+
+    def __repr__(self) -> str:
+        return f"<Client of {self.session!r}>"
 
     def send(self, *sent: bytes) -> None:
         self.session.data_received(b"".join(sent))

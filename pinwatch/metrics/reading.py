@@ -104,7 +104,7 @@ class TargetReading:
         pool = member.pool
         for one in chain(pool.used_connections(), pool.idle_connections()):
             self.connections += 1
-            self.connections_with_tls += one.encryption is not None
+            self.connections_with_tls += one.secure is not None
             self.in_transaction += one.stream.status != IDLE
             self.pinned += one.session is not None and one.session.pinned
 
@@ -118,9 +118,7 @@ class Reading:
         self.verdicts = proxy.verdicts
         clients = Counter(session.endpoint.name for session in proxy.sessions)
         with_tls = Counter(
-            session.endpoint.name
-            for session in proxy.sessions
-            if session.encryption is not None
+            session.endpoint.name for session in proxy.sessions if session.encrypted
         )
         self.endpoints = [
             EndpointReading(

@@ -74,7 +74,7 @@ class Session(Answer):
             db_connection=None if connection is None else connection.number,
             endpoint=session.endpoint.name,
             address=session.address,
-            encrypted=session.encryption is not None,
+            encrypted=session.encrypted,
             user=user,
             database=database,
             application_name=session.application_name,

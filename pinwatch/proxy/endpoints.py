@@ -12,8 +12,9 @@ from pinwatch.config.model import DEFAULT, Address, TargetRole
 from pinwatch.counters import EndpointCounters
 from pinwatch.errors import cannot_listen
 from pinwatch.pool.interfaces import ConnectionSource, Key
-from pinwatch.relay import client_session
-from pinwatch.relay.client_session import CachedParameters, ClientSession
+from pinwatch.relay import client_login
+from pinwatch.relay.client_login import CachedParameters
+from pinwatch.relay.client_session import ClientSession
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.relay.parameters import APPLICATION_NAME, Values, nameless, plain_name
 from pinwatch.sockets.acceptor import Acceptor
@@ -24,7 +25,7 @@ from pinwatch.targets.tasks import reason
 MAX_CACHED_PARAMETERS: Final = 10_000
 
 
-class Endpoint(client_session.Endpoint):
+class Endpoint(client_login.Endpoint):
     """An endpoint; source serves its clients and may be replaced."""
 
     def __init__(

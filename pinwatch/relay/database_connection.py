@@ -27,6 +27,7 @@ from pinwatch.relay.parameters import (
     own_parameters,
     switch,
 )
+from pinwatch.relay.secure_transport import SecureTransport
 from pinwatch.relay.statements import Registry
 from pinwatch.sockets.transport import Receiver, Transport
 from pinwatch.tls.stream import EncryptedStream, failure
@@ -46,6 +47,14 @@ class Phase(Enum):
 
 
 CLOSING: Final = Phase.CLOSING
+NEXT_PHASES: Final = {
+    Phase.CONNECTING: (Phase.AUTHENTICATION, Phase.CLOSED),
+    Phase.AUTHENTICATION: (Phase.READY, Phase.CLOSED),
+    Phase.READY: (Phase.RESETTING, CLOSING, Phase.CLOSED),
+    Phase.RESETTING: (Phase.READY, CLOSING, Phase.CLOSED),
+    CLOSING: (Phase.CLOSED,),
+    Phase.CLOSED: (Phase.CLOSED,),
+}
 OWN: Final = "It was opened with the startup parameters of a client that is gone."
 NO_LATENCIES: Final = Histogram()  # until there is somebody
 
@@ -95,7 +104,6 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         "backend_key",
         "borrows",
         "clock",
-        "encryption",
         "init_query",
         "introduction",
         "latencies",
@@ -103,6 +111,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         "owner",
         "phase",
         "reason",
+        "secure",
         "session",
         "statements",
         "target",
@@ -127,7 +136,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.introduction: DatabaseStartup | None = DatabaseStartup(
             self, key, password, encryption
         )
-        self.encryption: EncryptedStream | None = None
+        self.secure: SecureTransport | None = None  # the transport, with TLS
         self.phase = Phase.CONNECTING
         self.session: Session | None = None
         self.stream = DatabaseStream(
@@ -154,27 +163,38 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.reason = "The TCP channel was closed by either the database or the proxy."
         self.transport: Transport | None = None
 
+    def __repr__(self) -> str:
+        """Say the state in one line, for logs and failing tests."""
+        status = chr(self.stream.status)
+        words = f"{self.number} {self.phase.value}, status {status}, {self.replies!r}"
+        return f"<DatabaseConnection {words}>"
+
+    def _enter(self, phase: Phase) -> None:
+        """Change the phase; raises RuntimeError at a step that is not in the table."""
+        if phase not in NEXT_PHASES[self.phase]:
+            raise RuntimeError(f"{self!r} cannot become {phase.value}")
+        self.phase = phase
+
     # Opening.
 
     def connection_made(self, transport: Transport) -> None:
         self.transport = transport
-        self.phase = Phase.AUTHENTICATION
+        self._enter(Phase.AUTHENTICATION)
         assert self.introduction is not None
         self.introduction.begin()
 
     def encrypt(self, stream: EncryptedStream) -> None:
         assert self.transport is not None
-        self.encryption = stream
         self.transport.write(stream.start())
+        self.transport = self.secure = SecureTransport(self.transport, stream)
 
     def write(self, data: bytes) -> None:
-        transport, encryption = self.transport, self.encryption
-        assert transport is not None
-        transport.write(data if encryption is None else encryption.encrypt(data))
+        assert self.transport is not None
+        self.transport.write(data)
 
     def let_in(self, welcome: LoginResult) -> None:
         self.introduction = None
-        self.phase = Phase.READY
+        self._enter(Phase.READY)
         self.backend_key = welcome.key
         self.stream.reported_parameters = welcome.reported_parameters
         self.stream.status = welcome.status
@@ -185,7 +205,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         try:
             return introduction.receive(data)
         except ClientError as error:
-            self.phase = Phase.CLOSED
+            self._enter(Phase.CLOSED)
             self.abort()
             self.owner.failed(self, error)
             return b""
@@ -231,7 +251,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             self.close(OWN)
             return
         self.session = None
-        self.phase = Phase.RESETTING
+        self._enter(Phase.RESETTING)
         self.owner.reset_started(self)
         self.resume_reading()
         self.write(self.stream.ask(b"DISCARD ALL", self._reset_done))
@@ -251,7 +271,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         if error is not None:
             self.close(f"The init query failed: {error.text}")
             return
-        self.phase = Phase.READY
+        self._enter(Phase.READY)
         self.owner.reset_done(self)
 
     def initialise(self, done: Callable[[ClientError | None], None]) -> None:
@@ -267,8 +287,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
 
     def data_received(self, data: bytes) -> None:
         try:
-            if self.encryption is not None:
-                data = self._decrypt(self.encryption, data)
+            if self.secure is not None:
+                data = self.secure.decrypt(data)
             if self.introduction is not None:
                 data = self._introduce(self.introduction, data)
             if data and self.phase is not CLOSING:
@@ -279,12 +299,6 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         except ssl.SSLError as error:
             self.reason = f"{failure(error)}."
             self.abort()
-
-    def _decrypt(self, stream: EncryptedStream, data: bytes) -> bytes:
-        plain, answer = stream.receive(data)
-        if answer and self.transport is not None:
-            self.transport.write(answer)
-        return plain
 
     def _receive(self, data: bytes) -> None:
         stream = self.stream
@@ -384,7 +398,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         if self.phase in (Phase.CLOSING, Phase.CLOSED):
             return
         self.reason = reason
-        self.phase = Phase.CLOSING
+        self._enter(Phase.CLOSING)
         self.owner.closing(self, cancel)
         transport = self.transport
         assert transport is not None
@@ -398,7 +412,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             self.transport.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
-        before, self.phase = self.phase, Phase.CLOSED
+        before = self.phase
+        self._enter(Phase.CLOSED)
         session, self.session = self.session, None
         fatal = self.stream.fatal
         if before in (Phase.CONNECTING, Phase.AUTHENTICATION):
