@@ -5,8 +5,9 @@ somebody asks. An observer cannot change the traffic.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any, ClassVar, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,34 +157,73 @@ class PinAhead:
 
 @dataclass(frozen=True, slots=True)
 class SessionPinned:
-    """A client session keeps its database connection until it ends.
+    """A statement after which a session keeps its database connection.
 
-    first is whether this pinned it; without, it was pinned already, and would have been
-    by this.
-    reason has RDS Proxy's own sentences. contested tells both readings where it is not
-    settled that RDS Proxy pins, and is empty elsewhere. sql is the whole text,
-    statement the one in it that pins, both cut at 2,048 characters; trigger is where
-    its trigger words begin and end in the whole text. transaction_status is ``I``,
-    ``T`` or ``E``, from before the statement ran.
+    This is the one definition of a pin's fields: the event log, the HTTP API, reports
+    and the pytest plugin derive theirs from it, with these descriptions.
     """
 
+    __pydantic_config__: ClassVar = {"use_attribute_docstrings": True}
+
     at: datetime
+    """When the statement ran."""
+
     client: int
+    """The client connection, as the log numbers it."""
+
     connection: int
+    """The database connection, as the log numbers it."""
+
     rule: str
+    """The rule of docs/behaviour.md."""
+
     contested: str
+    """Both readings, if it is not settled that RDS Proxy pins here; else empty."""
+
     reason: str
+    """RDS Proxy's own sentences."""
+
     digest: str
+    """The text with its constants replaced, as RDS Proxy logs it."""
+
     sql: str
+    """The whole text of the request, cut at 2,048 characters."""
+
     statement: str
+    """The statement in the text that pins, cut at 2,048 characters."""
+
     trigger: tuple[int, int]
+    """Start and end of the words that pin in the whole text, in characters."""
+
     user: str
+    """The role of the client."""
+
     database: str
+    """The database of the client."""
+
     application_name: str
+    """The session's application_name, or empty."""
+
     tags: Mapping[str, str]
+    """The tags in sqlcommenter and marginalia comments of the text."""
+
     transaction_status: str
+    """The status before the statement ran: I is idle, T in a transaction, E in a failed
+    transaction."""
+
     advice: str
+    """How to avoid the pin."""
+
     first: bool
+    """True if this statement pinned the session; false if the session was pinned
+    already, which RDS Proxy neither logs nor counts."""
+
+    def values(self) -> dict[str, Any]:
+        """Return the fields by name, to build a subclass or another representation."""
+        return {field.name: getattr(self, field.name) for field in _PIN_FIELDS}
+
+
+_PIN_FIELDS: Final = fields(SessionPinned)
 
 
 @dataclass(frozen=True, slots=True)

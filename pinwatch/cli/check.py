@@ -6,8 +6,6 @@ this is the step after the tests.
 
 from __future__ import annotations
 
-from dataclasses import fields
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -97,28 +95,23 @@ def _fetch(side: HttpSide) -> list[dict[str, Any]]:
     return pins
 
 
-def _pin(told: dict[str, Any]) -> Pin:
-    """From the keys of an event; others may be there."""
-    from pinwatch.events import SessionPinned
-    from pinwatch.testing.origin.tagged import tagged
+def _pin(document: dict[str, Any]) -> Pin:
     from pinwatch.testing.recorder import Pin
 
     try:
-        values = {field.name: told[field.name] for field in fields(SessionPinned)}
-        values["at"] = datetime.fromisoformat(told["at"])
-        values["trigger"] = tuple(told["trigger"])
+        return Pin.from_json(document)
     except (KeyError, TypeError, ValueError) as error:
         raise SettingError(
-            f"/api/pins gave what is not a pin: {type(error).__name__}: {error}."
+            f"/api/pins returned something that is not a pin: "
+            f"{type(error).__name__}: {error}."
         ) from None
-    return Pin(SessionPinned(**values), tagged(values["tags"]))
 
 
 def _record(pin: Pin, known: Baseline, contested: Contested) -> Record:
     from pinwatch.testing.plugin.record import Record
     from pinwatch.testing.plugin.wording import log_line
 
-    return Record.of(pin, "", _outcome(pin, known, contested), log_line(pin.event))
+    return Record("", _outcome(pin, known, contested), pin, log_line(pin))
 
 
 def _outcome(pin: Pin, known: Baseline, contested: Contested) -> Outcome:
@@ -136,7 +129,7 @@ def _update(known: Baseline, records: list[Record], file: Path) -> None:
     from pinwatch.testing.plugin.record import Outcome
 
     new = [
-        Entry(ANY_TEST, one.rule, one.digest)
+        Entry(ANY_TEST, one.pin.rule, one.pin.digest)
         for one in records
         if one.outcome is Outcome.FAILED
     ]

@@ -1,89 +1,61 @@
-"""Pins and digests as JSON, for who asks over HTTP, and for the event log."""
+"""Pins and digests as JSON, for the HTTP API and the event log."""
 
-from dataclasses import fields
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Any, Self, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from pinwatch import events
 from pinwatch.observers import digests, pin_history
 
-EVENT: Final = tuple(field.name for field in fields(events.SessionPinned))
-
-
-def of_event(event: events.SessionPinned) -> dict[str, Any]:
-    return {name: getattr(event, name) for name in EVENT}
-
 
 class Answer(BaseModel):
-    """What is told, in JSON, of something."""
+    """A JSON document of the HTTP API."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
+A = TypeVar("A", bound=Answer)
+
+
+def with_fields_of(event: type) -> Callable[[type[A]], type[A]]:
+    """Return a class decorator that adds a dataclass's fields and descriptions."""
+    types = get_type_hints(event)
+    properties = TypeAdapter(event).json_schema()["properties"]
+    definitions: dict[str, Any] = {
+        name: (types[name], Field(description=described["description"]))
+        for name, described in properties.items()
+    }
+
+    def extend(model: type[A]) -> type[A]:
+        return create_model(
+            model.__name__,
+            __base__=model,
+            __doc__=model.__doc__,
+            __module__=model.__module__,
+            **definitions,
+        )
+
+    return extend
+
+
+@with_fields_of(events.SessionPinned)
 class Event(Answer):
     """A statement after which a session keeps its database connection."""
-
-    at: datetime
-    """When it ran."""
-
-    client: int
-    """The client connection, as the log numbers it."""
-
-    connection: int
-    """The database connection, as the log numbers it."""
-
-    rule: str
-    """The rule of docs/behaviour.md."""
-
-    contested: str
-    """Both readings, where it is not settled that RDS Proxy pins; empty elsewhere."""
-
-    reason: str
-    """RDS Proxy's own sentences."""
-
-    digest: str
-    """The text with its constants replaced, as RDS Proxy logs it."""
-
-    sql: str
-    """The whole text of the request; its first 2,048 characters."""
-
-    statement: str
-    """The statement in it that pins; its first 2,048 characters."""
-
-    trigger: tuple[int, int]
-    """Where the words that pin begin and end in the whole text, in characters."""
-
-    user: str
-    database: str
-    application_name: str
-
-    tags: dict[str, str]
-    """Of sqlcommenter's and marginalia's comments in the text."""
-
-    transaction_status: str
-    """Before the statement ran: I is idle, T in a transaction, E in a failed one."""
-
-    advice: str
-    """What to do about it."""
-
-    first: bool
-    """Whether this pinned the session. Without, it was pinned already, and would have
-    been by this: RDS Proxy neither logs nor counts it."""
 
 
 class Pin(Event):
     """A client session that keeps its database connection until it ends."""
 
     id: int
-    """From 1 at each start of the proxy."""
+    """A number that counts from 1 at each start of the proxy."""
 
     until: datetime | None
-    """When the session ended; null as long as it is pinned."""
+    """When the session ended; null while it is pinned."""
 
     pinned_seconds: float
-    """How long the session was pinned from then on, or is so far."""
+    """Seconds from the pin to the end of the session, or until now."""
 
     @classmethod
     def of(cls, pin: pin_history.Pin, now: float) -> Self:
@@ -91,7 +63,7 @@ class Pin(Event):
             id=pin.id,
             until=pin.until,
             pinned_seconds=pin.seconds_at(now),
-            **of_event(pin.event),
+            **pin.event.values(),
         )
 
 

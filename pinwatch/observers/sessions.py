@@ -8,7 +8,7 @@ from datetime import datetime
 from time import monotonic
 from typing import Any, Final, Literal, Self
 
-from pinwatch.observers.schemas import Answer, Event, of_event
+from pinwatch.observers.schemas import Answer, Event
 from pinwatch.relay.client_session import ClientSession, Phase
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.wire.messages import FAILED_TRANSACTION, IDLE, IN_TRANSACTION
@@ -85,7 +85,7 @@ class Session(Answer):
             pinned=pinning.pinned,
             pinned_seconds=now - pinning.since if pinning.pinned else None,
             rules=tuple(pinning.rules),
-            pin=None if event is None else Event(**of_event(event)),
+            pin=None if event is None else Event(**event.values()),
             held=pinning.state.snapshot(),
         )
 

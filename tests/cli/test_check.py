@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -54,10 +53,10 @@ def pins(postgres: Postgres, database: str) -> list[dict[str, Any]]:
     ):
         connection.execute("LISTEN jobs /*file:app/jobs.rb:42,controller:jobs*/")
         connection.execute("SET LOCAL a.b = 1")
-        events = [pin.event for pin in proxy.pins]
-    return [
-        asdict(event) | {"at": event.at.isoformat(), "more": None} for event in events
-    ]
+        return [
+            pin.values() | {"at": pin.at.isoformat(), "more": None}
+            for pin in proxy.pins
+        ]
 
 
 def test_a_new_pin_fails_the_job(serve: Serve, pins: list[dict[str, Any]]) -> None:

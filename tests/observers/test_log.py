@@ -9,26 +9,17 @@ import pytest
 
 from pinwatch import events
 from pinwatch.observers.log import DEBUG, INFO, LEVELS, WARN, Log, describe
+from tests import pinned
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678_900, UTC)
-PIN = events.SessionPinned(
+PIN = replace(
+    pinned.PIN,
     at=AT,
-    client=1,
     connection=2,
-    rule="set",
-    contested="",
     reason="Because.",
-    digest="set x",
     sql="SELECT 1;\n SET\n x = 1",
     statement="SET\n x = 1",
-    trigger=(11, 14),
-    user="ada",
-    database="shop",
-    application_name="",
-    tags={},
-    transaction_status="I",
     advice="Do otherwise.",
-    first=True,
 )
 CLIENT = "[proxyEndpoint=default] [clientConnection=1]"
 DATABASE = "[dbConnection=2]"

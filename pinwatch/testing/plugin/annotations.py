@@ -26,15 +26,15 @@ def annotations(
 
 
 def _annotation(record: Record, root: Path) -> str:
-    properties = {"title": f"RDS Proxy pins: {record.rule}"}
-    if record.frame is not None and record.frame.file:
-        file = Path(record.frame.file).absolute()
+    properties = {"title": f"RDS Proxy pins: {record.pin.rule}"}
+    if record.pin.frame is not None and record.pin.frame.file:
+        file = Path(record.pin.frame.file).absolute()
         inside = file.relative_to(root) if file.is_relative_to(root) else file
         properties["file"] = inside.as_posix()
-        if record.frame.line:
-            properties["line"] = str(record.frame.line)
+        if record.pin.frame.line:
+            properties["line"] = str(record.pin.frame.line)
     told = ",".join(f"{name}={_escaped(value)}" for name, value in properties.items())
-    text = f"{record.statement}\nFix: {record.advice}\nTest: {record.test}"
+    text = f"{record.pin.statement}\nFix: {record.pin.advice}\nTest: {record.test}"
     return f"::{LEVELS[record.outcome]} {told}::{_data(text)}"
 
 

@@ -49,7 +49,7 @@ class PinwatchTestCase(unittest.TestCase):
 
     def _pinwatch_judge(self, start: int) -> None:
         failing = [
-            Record.of(pin, self.id(), Outcome.FAILED, wording.log_line(pin.event))
+            Record(self.id(), Outcome.FAILED, pin, wording.log_line(pin))
             for pin in self.pinwatch.pins[start:]
             if not (pin.allowed or pin.rule in self.pinwatch_allow)
             and (not pin.contested or self.pinwatch_contested == "fail")

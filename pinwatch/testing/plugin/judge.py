@@ -73,9 +73,7 @@ class Judge:
     ) -> list[Record]:
         """Each pin with what it does to the test."""
         return [
-            Record.of(
-                pin, test, self._outcome(pin, test, exceptions), log_line(pin.event)
-            )
+            Record(test, self._outcome(pin, test, exceptions), pin, log_line(pin))
             for pin in pins
         ]
 

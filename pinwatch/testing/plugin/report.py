@@ -10,6 +10,7 @@ from pinwatch.testing.plugin.baseline import Baseline, Entry
 from pinwatch.testing.plugin.options import Options
 from pinwatch.testing.plugin.record import Outcome, Record
 from pinwatch.testing.plugin.sarif import sarif
+from pinwatch.testing.recorder import Pin
 
 VERSION: Final = 1
 
@@ -50,10 +51,10 @@ class Report:
     def updated(self, baseline: Baseline) -> Baseline:
         return baseline.updated(self.tests, self._happened())
 
-    def _happened(self) -> Iterator[tuple[Record, str]]:
+    def _happened(self) -> Iterator[tuple[Pin, str]]:
         for record in self.records:
             if record.outcome in (Outcome.BASELINE, Outcome.FAILED):
-                yield record, record.test
+                yield record.pin, record.test
 
     def to_json(self, gone: list[Entry]) -> dict[str, Any]:
         return {

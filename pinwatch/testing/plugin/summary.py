@@ -22,7 +22,7 @@ def summary(report: Report, gone: list[Entry], updated: Path | None) -> Iterator
     """updated is the baseline that was written, if one was."""
     yield _pins(report)
     if report.records:
-        yield f"by rule: {_counted(record.rule for record in report.records)}"
+        yield f"by rule: {_counted(record.pin.rule for record in report.records)}"
         yield from _by_test(report)
     yield from _contested(report)
     if report.ratio is not None:
@@ -64,7 +64,7 @@ def _by_test(report: Report) -> Iterator[str]:
 def _contested(report: Report) -> Iterator[str]:
     contested = [one for one in report.records if one.outcome is Outcome.CONTESTED]
     for same in repeated(contested):
-        statement = shorten(printable(same[0].statement), SHOWN, placeholder=" ...")
+        statement = shorten(printable(same[0].pin.statement), SHOWN, placeholder=" ...")
         yield f"contested, {title(same)}: {statement}"
 
 

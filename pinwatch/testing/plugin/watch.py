@@ -179,4 +179,4 @@ def _baseline(options: Options) -> Baseline:
 
 
 def _property(record: Record) -> str:
-    return f"{record.outcome}, {wording.title([record])}: {record.statement}"
+    return f"{record.outcome}, {wording.title([record])}: {record.pin.statement}"

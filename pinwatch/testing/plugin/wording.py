@@ -44,27 +44,32 @@ def repeated(records: Iterable[Record]) -> Iterator[list[Record]]:
 
 def _place(record: Record) -> tuple[bool, str, str, str]:
     """Those without a line are last."""
-    return not record.located, _where(record), record.rule, alike(record.digest)
+    return (
+        not record.pin.located,
+        _where(record),
+        record.pin.rule,
+        alike(record.pin.digest),
+    )
 
 
 def _where(record: Record) -> str:
     """Without a line, whose session it was."""
-    place = str(record.frame or UNKNOWN)
-    return place if record.located else f"{place}, of {_client(record)}"
+    place = str(record.pin.frame or UNKNOWN)
+    return place if record.pin.located else f"{place}, of {_client(record)}"
 
 
 def _client(record: Record) -> str:
     told = {
-        "application_name": record.application_name,
-        "user": record.user,
-        "database": record.database,
+        "application_name": record.pin.application_name,
+        "user": record.pin.user,
+        "database": record.pin.database,
     }
     return ", ".join(f"{name} {printable(one)}" for name, one in told.items() if one)
 
 
 def title(same: Sequence[Record]) -> str:
     times = f", {len(same)} times" if len(same) > 1 else ""
-    return f"{same[0].rule}: {_where(same[0])}{times}"
+    return f"{same[0].pin.rule}: {_where(same[0])}{times}"
 
 
 def _lines(same: list[Record]) -> Iterator[str]:
@@ -74,21 +79,21 @@ def _lines(same: list[Record]) -> Iterator[str]:
     for line in _sql(record):
         yield f"  | {line}"
     yield "  |"
-    if record.contested:
-        yield f"  = contested: {printable(record.contested)}"
-    yield f"  = fix: {printable(record.advice)}"
-    if not record.located:
+    if record.pin.contested:
+        yield f"  = contested: {printable(record.pin.contested)}"
+    yield f"  = fix: {printable(record.pin.advice)}"
+    if not record.pin.located:
         yield f"  = line: {TAGS}"
-    for frame in record.frames[-2::-1]:
+    for frame in record.pin.frames[-2::-1]:
         yield f"  = called from {frame}"
-    if any(one.first for one in same):
+    if any(one.pin.first for one in same):
         yield f"  = RDS Proxy logs: {record.log}"
     else:
         yield "  = later: the session was pinned already, so RDS Proxy does not log it"
 
 
 def _sql(record: Record) -> Iterator[str]:
-    start, end = record.trigger
-    if end <= len(record.sql):
-        return marked(record.sql, start, end)
-    return marked(record.statement, 0, len(record.statement))
+    start, end = record.pin.trigger
+    if end <= len(record.pin.sql):
+        return marked(record.pin.sql, start, end)
+    return marked(record.pin.statement, 0, len(record.pin.statement))

@@ -1,13 +1,15 @@
 """Known pins pass, new ones fail, and those that are gone are told of."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from pinwatch.errors import SettingError
+from pinwatch.events import SessionPinned
 from pinwatch.testing.plugin.baseline import Baseline, Entry
+from tests.pinned import PIN
 from tests.testing.plugin.conftest import Run
 from tests.testing.plugin.suites import CONFTEST
 
@@ -54,9 +56,8 @@ WRITTEN = """\
 """
 
 
-class Pin(NamedTuple):
-    rule: str
-    digest: str
+def pin(rule: str, digest: str) -> SessionPinned:
+    return replace(PIN, rule=rule, digest=digest)
 
 
 def test_it_is_made_and_then_holds(run: Run, pytester: pytest.Pytester) -> None:
@@ -126,26 +127,26 @@ def test_a_name_with_a_threads_id_in_it_is_known_again(
 
 def test_a_baseline_that_has_such_a_name_holds() -> None:
     baseline = Baseline([Entry("*", "declare_cursor", "declare c_7fc812629250_2 x")])
-    pin = Pin("declare_cursor", "declare c_7fd0aa11e5b0_3 x")
-    assert baseline.has(pin, "x.py::test_a")
+    known = pin("declare_cursor", "declare c_7fd0aa11e5b0_3 x")
+    assert baseline.has(known, "x.py::test_a")
 
 
 def test_patterns_of_tests() -> None:
     baseline = Baseline([Entry("tests/*::test_set*", "set", "set a = $1")])
-    assert baseline.has(Pin("set", "set a = $1"), "tests/x.py::test_set[1]")
-    assert not baseline.has(Pin("set", "set a = $1"), "other/x.py::test_set")
-    assert not baseline.has(Pin("set", "set b = $1"), "tests/x.py::test_set")
-    assert not baseline.has(Pin("listen", "set a = $1"), "tests/x.py::test_set")
+    assert baseline.has(pin("set", "set a = $1"), "tests/x.py::test_set[1]")
+    assert not baseline.has(pin("set", "set a = $1"), "other/x.py::test_set")
+    assert not baseline.has(pin("set", "set b = $1"), "tests/x.py::test_set")
+    assert not baseline.has(pin("listen", "set a = $1"), "tests/x.py::test_set")
 
 
 def test_an_id_is_no_pattern_by_its_brackets() -> None:
     baseline = Baseline([Entry("x.py::test[ab]", "set", "")])
-    assert baseline.has(Pin("set", ""), "x.py::test[ab]")
+    assert baseline.has(pin("set", ""), "x.py::test[ab]")
 
 
 def test_an_update_keeps_a_pattern_that_still_holds() -> None:
     entry = Entry("x.py::*", "set", "")
-    pins = [(Pin("set", ""), "x.py::test_a"), (Pin("set", ""), "y.py::test_b")]
+    pins = [(pin("set", ""), "x.py::test_a"), (pin("set", ""), "y.py::test_b")]
     updated = Baseline([entry]).updated(["x.py::test_a", "y.py::test_b"], pins)
     assert updated.entries == [entry, Entry("y.py::test_b", "set", "")]
 
