@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from struct import Struct
 from typing import Final
 
+from pinwatch.errors import ProtocolViolation
+
 # From the client.
 BIND: Final = 0x42  # B
 CLOSE: Final = 0x43  # C
@@ -81,6 +83,24 @@ TERMINATE_MESSAGE: Final = b"X\0\0\0\4"
 def message(kind: int, body: bytes) -> bytes:
     """One whole message: type byte, length, body."""
     return HEADER.pack(kind, len(body) + 4) + body
+
+
+def next_message(
+    data: bytes, max_size: int = MAX_MESSAGE
+) -> tuple[int, bytes, bytes] | None:
+    """Return the type byte, the body and the rest of data; None if it is incomplete.
+
+    ``max_size`` limits the length field, in bytes. Raises ProtocolViolation. It copies
+    the rest, so it is for startup and login; the relay reads chunks in place.
+    """
+    if len(data) < HEADER.size:
+        return None
+    kind, size = HEADER.unpack_from(data)
+    if not 4 <= size <= max_size:
+        raise ProtocolViolation(f"invalid message length {size}")
+    if len(data) <= size:
+        return None
+    return kind, data[HEADER.size : size + 1], data[size + 1 :]
 
 
 def query(sql: bytes) -> bytes:
