@@ -32,12 +32,12 @@ from pinwatch.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from pinwatch.testing.background import Proxy as Proxy
-    from pinwatch.testing.plugin.case import PinwatchTestCase as PinwatchTestCase
+    from pinwatch.testing.unittest_case import PinwatchTestCase as PinwatchTestCase
 
 __all__ = ["PinwatchTestCase", "Proxy", "__version__"]
 
 _LATER = {
-    "PinwatchTestCase": "pinwatch.testing.plugin.case",
+    "PinwatchTestCase": "pinwatch.testing.unittest_case",
     "Proxy": "pinwatch.testing.background",
 }
 """Public names by the modules that have them, imported when somebody asks."""

@@ -16,7 +16,32 @@ from pinwatch.testing.plugin import options
 
 if TYPE_CHECKING:  # imported where they are used, so that a run without stays light
     from pinwatch.testing.background import Proxy
-    from pinwatch.testing.plugin.recorded import Recorded
+    from pinwatch.testing.recorder import Pin
+
+
+class Recorded:
+    """The pins of one test, for its assertions.
+
+    Reading or clearing them does not change whether pins fail the test.
+    """
+
+    def __init__(self, proxy: Proxy) -> None:
+        self.proxy = proxy
+        self.clear()
+
+    def clear(self) -> None:
+        """Drop the pins so far; only ``allow`` keeps them from failing the test."""
+        self._start = len(self.proxy.pins)
+
+    @property
+    def pins(self) -> list[Pin]:
+        """The pins since the test began or ``clear`` was called, in order."""
+        return self.proxy.pins[self._start :]
+
+    @property
+    def rules(self) -> list[str]:
+        """The rules of the pins, in order."""
+        return [pin.rule for pin in self.pins]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -83,6 +108,4 @@ def pinwatch_recorder(pinwatch_proxy: Proxy) -> Recorded:
 
     With --pinwatch, a test that expects one has to allow it as well.
     """
-    from pinwatch.testing.plugin.recorded import Recorded
-
     return Recorded(pinwatch_proxy)

@@ -12,11 +12,11 @@ import pytest
 
 from pinwatch.errors import SettingError
 from pinwatch.testing.plugin.baseline import Baseline
-from pinwatch.testing.plugin.case import case_of
 from pinwatch.testing.plugin.options import Options
 from pinwatch.testing.plugin.record import Outcome, Record
 from pinwatch.testing.plugin.wording import log_line
 from pinwatch.testing.recorder import Pin, known
+from pinwatch.testing.unittest_case import case_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,13 @@ from pinwatch.testing.background import Proxy
 from pinwatch.testing.plugin import wording
 from pinwatch.testing.plugin.annotations import annotations
 from pinwatch.testing.plugin.baseline import Baseline
-from pinwatch.testing.plugin.case import case_of
 from pinwatch.testing.plugin.judge import Exceptions, Judge
 from pinwatch.testing.plugin.options import Options
 from pinwatch.testing.plugin.record import Outcome, Record
 from pinwatch.testing.plugin.report import Report, write
 from pinwatch.testing.plugin.summary import summary
 from pinwatch.testing.recorder import Pin
+from pinwatch.testing.unittest_case import case_of
 
 Result = Generator[None, Any, Any]
 LOAD: Final = "pinwatch"
