@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from pinwatch.cli.check import check
+from pinwatch.cli.control import failover, reload
 from pinwatch.cli.explain import explain
-from pinwatch.cli.failover import failover
 from pinwatch.cli.fault import fault
-from pinwatch.cli.reload import reload
 from pinwatch.cli.top import top
 from pinwatch.cli.up import up
 from pinwatch.errors import PinwatchError, SettingError

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from pinwatch.cli.asking import DEFAULT_URL, HttpSide, Token, Url
-from pinwatch.errors import SettingError
+from pinwatch.cli.http_side import DEFAULT_URL, HttpSide, Token, Url
+from pinwatch.errors import PinwatchError, SettingError
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.testing.plugin.baseline import Baseline
@@ -86,12 +86,13 @@ def _baseline(file: Path | None, update: bool) -> Baseline:
 
 
 def _fetch(side: HttpSide) -> list[dict[str, Any]]:
-    """Raises SettingError."""
-    pins = side.get("/api/pins")
+    """Return the pins; raises SettingError, so that the status is not that of pins."""
+    try:
+        pins = side.get("/api/pins")
+    except PinwatchError as error:
+        raise SettingError(str(error)) from None
     if not isinstance(pins, list):
-        raise SettingError(
-            f"--url is {side.url}, but what answers there is no pinwatch."
-        )
+        raise side.unexpected()
     return pins
 
 

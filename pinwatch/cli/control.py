@@ -1,4 +1,4 @@
-"""pinwatch failover: make another target the writer, as a failover in RDS does."""
+"""pinwatch failover and pinwatch reload: control a running pinwatch over HTTP."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pinwatch.cli.asking import DEFAULT_URL, HttpSide, Token, Url
+from pinwatch.cli.http_side import DEFAULT_URL, HttpSide, Token, Url
 
 
 def failover(
@@ -31,12 +31,29 @@ def failover(
 
     $ pinwatch failover --to replica
     """
-    asked = {"to": to, "outage": outage}
+    request = {"to": to, "outage": outage}
     if outage:
-        print(f"There is no writer for {outage:g} seconds.", flush=True)
-    told = HttpSide(url, token).ask("POST", "/api/failover", asked, patience=outage)
-    before, after = told["before"], told["after"]
+        print(f"Failing over; no writer for {outage:g} s.", flush=True)
+    side = HttpSide(url, token)
+    done = side.ask("POST", "/api/failover", request, extra_seconds=outage)
+    with side.expected():
+        before, after = done["before"], done["after"]
     if before == after:
-        print(f"The target {after} was away for {outage:g} seconds.")
+        print(f"The writer {after} was away for {outage:g} s.")
     else:
-        print(f"The writer is {after}, and was {before}.")
+        print(f"Failed over: writer {before} -> {after}.")
+
+
+def reload(url: Url = DEFAULT_URL, token: Token = None) -> None:
+    """Read the settings of a running pinwatch again, as SIGHUP does.
+
+    [bold]Example[/bold]
+
+    $ pinwatch reload
+    """
+    side = HttpSide(url, token)
+    with side.expected():
+        restart = side.ask("POST", "/api/reload")["restart"]
+    print("Settings reloaded.")
+    if restart:
+        print(f"Restart pinwatch to apply: {', '.join(restart)}.")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import typer
 
-from pinwatch.cli.asking import DEFAULT_URL, HttpSide, Token, Url
+from pinwatch.cli.http_side import DEFAULT_URL, HttpSide, Token, Url
 from pinwatch.errors import SettingError
 
 fault = typer.Typer(
@@ -78,8 +78,10 @@ def add(
     how = {"seconds": seconds, "every": every, "connections": connections}
     given = {option: value for option, value in how.items() if value is not None}
     _check(kind, given, lasting)
-    asked = {"kind": kind, "name": name, "lasting": lasting, **given}
-    print(_line(HttpSide(url, token).ask("POST", "/api/faults", asked)))
+    request = {"kind": kind, "name": name, "lasting": lasting, **given}
+    side = HttpSide(url, token)
+    with side.expected():
+        print(_line(side.ask("POST", "/api/faults", request)))
 
 
 def _check(kind: Kind, given: Iterable[str], lasting: float | None) -> None:
@@ -95,8 +97,10 @@ def _check(kind: Kind, given: Iterable[str], lasting: float | None) -> None:
 @fault.command("list")
 def list_(url: Url = DEFAULT_URL, token: Token = None) -> None:
     """Name the faults that are on."""
-    on = HttpSide(url, token).get("/api/faults")
-    print("\n".join(map(_line, on)) or "No fault is on.")
+    side = HttpSide(url, token)
+    with side.expected():
+        lines = list(map(_line, side.get("/api/faults")))
+    print("\n".join(lines) or "No active faults.")
 
 
 @fault.command()
@@ -106,8 +110,9 @@ def remove(
     token: Token = None,
 ) -> None:
     """Remove a fault."""
-    path = f"/api/faults/{quote(name, safe='')}"
-    print(_line(HttpSide(url, token).ask("DELETE", path)))
+    side = HttpSide(url, token)
+    with side.expected():
+        print(_line(side.ask("DELETE", f"/api/faults/{quote(name, safe='')}")))
 
 
 def _line(told: dict[str, Any]) -> str:

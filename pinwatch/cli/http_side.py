@@ -1,29 +1,37 @@
-"""What a command asks the HTTP side of a running pinwatch."""
+"""Requests to the HTTP side of a running pinwatch, and the errors that users read."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from pinwatch.errors import PinwatchError, SettingError
+from pinwatch.pins.carets import printable
 
 if TYPE_CHECKING:
+    from http.client import HTTPResponse
     from urllib.error import HTTPError
 
 DEFAULT_URL: Final = "http://localhost:9632"
-TIMEOUT: Final = 10.0  # seconds until the HTTP side has to have answered
+TIMEOUT: Final = 10.0  # seconds for the HTTP side to answer
+MAX_QUOTED: Final = 200  # characters of an answer in an error text
 UNAUTHORIZED: Final = 401
+SERVER_ERROR: Final = 500
 
 Url = Annotated[
-    str, typer.Option(metavar="URL", help="The HTTP side of a running pinwatch.")
+    str, typer.Option(metavar="URL", help="HTTP address of the running pinwatch.")
 ]
 Token = Annotated[
     str | None,
     typer.Option(
-        metavar="TEXT", envvar="PINWATCH_HTTP_TOKEN", help="Its http_token, if any."
+        metavar="TEXT",
+        envvar="PINWATCH_HTTP_TOKEN",
+        help="The http_token of the running pinwatch, if it has one.",
     ),
 ]
 
@@ -34,43 +42,115 @@ class HttpSide:
     token: str | None = field(repr=False)
 
     def get(self, path: str) -> Any:
-        """What it answers; raises SettingError."""
+        """Return the JSON at path; raises as ``ask`` does."""
         return self.ask("GET", path)
 
-    def ask(self, method: str, path: str, body: Any = None, patience: float = 0) -> Any:
-        """What it answers, at most patience seconds later than usual.
+    def ask(
+        self, method: str, path: str, body: Any = None, extra_seconds: float = 0
+    ) -> Any:
+        """Send a request and return the JSON of the answer.
 
-        Raises SettingError where it does not answer, and PinwatchError with what it
-        says where it refuses.
+        ``extra_seconds`` are added to the timeout, for requests that take long. Raises
+        SettingError if no pinwatch answers at the URL, and PinwatchError with
+        pinwatch's own text if it refuses or fails.
         """
         from http.client import HTTPException
         from urllib.error import HTTPError
-        from urllib.request import Request, urlopen
 
         try:
-            request = Request(f"{self._base}{path}", method=method)
-            if body is not None:
-                request.data = json.dumps(body).encode()
-                request.add_header("Content-Type", "application/json")
-            if self.token is not None:
-                token = self.token.encode().decode("latin-1")  # as curl sends it
-                request.add_header("Authorization", f"Bearer {token}")
-            with urlopen(request, timeout=TIMEOUT + patience) as answer:
-                return json.load(answer)
+            with self._open(method, path, body, TIMEOUT + extra_seconds) as answer:
+                return self._json(answer)
         except HTTPError as error:
-            if error.code == UNAUTHORIZED:
-                raise SettingError(
-                    f"--url is {self.url}, which wants its http_token: give it by "
-                    "--token or PINWATCH_HTTP_TOKEN."
-                ) from None
-            raise _refusal(error) or self._silent(error) from None
+            raise self._refusal(error) from None
         except (OSError, ValueError, HTTPException) as error:
             raise self._silent(error) from None
+
+    @contextmanager
+    def expected(self) -> Iterator[None]:
+        """Report an answer without the expected keys as another server's."""
+        try:
+            yield
+        except (AttributeError, KeyError, TypeError):
+            raise self.unexpected() from None
+
+    def unexpected(self) -> SettingError:
+        """Return the error for an answer that pinwatch would not send."""
+        return self._other("its answer is not one of pinwatch's")
+
+    def _open(
+        self, method: str, path: str, body: Any, timeout_seconds: float
+    ) -> HTTPResponse:
+        from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+        class NoRedirects(HTTPRedirectHandler):
+            """A redirect is another server's, and must not receive the token."""
+
+            def redirect_request(self, *_: object) -> None:
+                return None
+
+        request = Request(f"{self._base}{path}", method=method)
+        if body is not None:
+            request.data = json.dumps(body).encode()
+            request.add_header("Content-Type", "application/json")
+        if self.token is not None:
+            token = self.token.encode().decode("latin-1")  # as curl sends it
+            request.add_header("Authorization", f"Bearer {token}")
+        opener = build_opener(NoRedirects)
+        answer: HTTPResponse = opener.open(request, timeout=timeout_seconds)
+        return answer
 
     @property
     def _base(self) -> str:
         scheme = "" if "://" in self.url else "http://"
         return f"{scheme}{self.url.rstrip('/')}"
+
+    def _json(self, answer: HTTPResponse) -> Any:
+        from http.client import IncompleteRead
+
+        try:
+            body = answer.read()
+        except IncompleteRead:
+            raise PinwatchError(
+                f"The answer from {self.url} was cut off: try again, and check that "
+                "pinwatch still runs."
+            ) from None
+        try:
+            return json.loads(body)
+        except ValueError:
+            raise self._other(f"the answer is not JSON: {_quoted(body)}") from None
+
+    def _refusal(self, error: HTTPError) -> PinwatchError:
+        """Return the error for an answer whose status is not 200."""
+        from http.client import HTTPException
+
+        if error.code == UNAUTHORIZED:
+            return SettingError(
+                f"--url is {self.url}, which requires its http_token: give it by "
+                "--token or PINWATCH_HTTP_TOKEN."
+            )
+        try:
+            body = error.read()
+        except (OSError, HTTPException):
+            body = b""
+        text = _own_text(body)
+        status = f"{error.code} {printable(str(error.reason))}".strip()
+        if error.code >= SERVER_ERROR:
+            said = text or _quoted(body)
+            return PinwatchError(
+                f"{self.url} answered {status}" + (f": {said}" if said else ".")
+            )
+        if text:
+            return PinwatchError(text)
+        location = error.headers.get("Location")
+        if location:
+            return self._other(f"it redirects to {printable(location)}")
+        return self._other(f"the answer is {status}")
+
+    def _other(self, why: str) -> SettingError:
+        return SettingError(
+            f"--url is {self.url}, but the server there is not pinwatch: "
+            f"{why.rstrip('.')}."
+        )
 
     def _silent(self, error: Exception) -> SettingError:
         return SettingError(
@@ -80,24 +160,26 @@ class HttpSide:
 
 
 def _why(error: Exception) -> str:
-    """In a few words."""
     from http.client import HTTPException, InvalidURL
 
     match error:
         case InvalidURL():
-            return "it is no URL"
-        case json.JSONDecodeError() | UnicodeDecodeError():
-            return "what answers is something else"
+            return "it is not a URL"
         case HTTPException() if not isinstance(error, OSError):
-            return "what answers is something else"
+            return "the server there does not speak HTTP"
         case _:
             reason = getattr(error, "reason", error)
             return getattr(reason, "strerror", None) or str(reason)
 
 
-def _refusal(error: HTTPError) -> PinwatchError | None:
-    """What pinwatch itself said; None where somebody else answered."""
+def _own_text(body: bytes) -> str:
+    """Return the error text of pinwatch's own answer; empty for another server's."""
     try:
-        return PinwatchError(str(json.load(error)["error"]))
+        return printable(str(json.loads(body)["error"]))
     except (ValueError, KeyError, TypeError):
-        return None
+        return ""
+
+
+def _quoted(body: bytes) -> str:
+    text = " ".join(body.decode("utf-8", "replace").split())
+    return printable(text[:MAX_QUOTED])

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from pinwatch.cli.asking import DEFAULT_URL, HttpSide, Token, Url
-from pinwatch.errors import SettingError
+from pinwatch.cli.http_side import DEFAULT_URL, HttpSide, Token, Url
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from rich.console import Console, Group
@@ -78,11 +77,6 @@ def _frame(side: HttpSide, console: Console, whole: bool) -> Group:
         side.get("/api/pins?pinned=true"),
         side.get(f"/api/digests?limit={DIGESTS}"),
     )
-    try:
-        return frame(
-            answers, side.url, console.width, None if whole else console.height
-        )
-    except (AttributeError, KeyError, TypeError):
-        raise SettingError(
-            f"--url is {side.url}, but what answers there is no pinwatch."
-        ) from None
+    height = None if whole else console.height
+    with side.expected():
+        return frame(answers, side.url, console.width, height)

@@ -172,8 +172,8 @@ def test_misuse(arguments: list[str], sentence: str) -> None:
 @pytest.mark.parametrize(
     ("told", "sentence"),
     [
-        ({}, "what answers there is no pinwatch."),
-        ([{}], "/api/pins gave what is not a pin: KeyError"),
+        ({}, "the server there is not pinwatch: its answer is not one of"),
+        ([{}], "/api/pins returned something that is not a pin: KeyError"),
     ],
 )
 def test_an_answer_that_is_none(serve: Serve, told: Any, sentence: str) -> None:

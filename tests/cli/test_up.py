@@ -404,7 +404,7 @@ def test_with_the_http_token_other_machines_may_ask(target: str, log: Path) -> N
     assert checked.stdout.endswith("Pins: 1, of them failing: 1.\n")
     assert (refused.returncode, refused.stderr) == (
         2,
-        f"pinwatch: --url is {url}, which wants its http_token: give it by --token or "
+        f"pinwatch: --url is {url}, which requires its http_token: give it by --token or "
         "PINWATCH_HTTP_TOKEN.\n",
     )
 
