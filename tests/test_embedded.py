@@ -48,7 +48,8 @@ def test_the_first_start_says_what_takes_long(empty: Path) -> None:
     with embedded_postgresql(empty, told.append):
         pass
     assert told == [
-        f"Preparing the embedded PostgreSQL in {empty}/postgresql-18, once."
+        f"Initializing the embedded PostgreSQL in {empty}/postgresql-18 "
+        "(first start only)."
     ]
 
 
@@ -108,8 +109,8 @@ def test_two_at_a_time_are_refused(folder: Path) -> None:
     ):
         raise AssertionError
     assert str(raised.value) == (
-        f"The embedded PostgreSQL in {folder}/postgresql-18 serves another pinwatch: "
-        "give this one a --state-folder of its own, or a --target."
+        f"The embedded PostgreSQL in {folder}/postgresql-18 is in use by another "
+        "pinwatch: give this one another --state-folder, or a --target."
     )
 
 
@@ -159,7 +160,7 @@ def test_a_server_that_does_not_start_names_its_log(empty: Path) -> None:
     ):
         raise AssertionError
     assert str(raised.value) == (
-        f"The embedded PostgreSQL does not start; its log is {data}/log."
+        f"The embedded PostgreSQL did not start: see its log, {data}/log."
     )
     assert "no_such_setting" in (data / "log").read_text()
 

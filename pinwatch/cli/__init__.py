@@ -1,4 +1,4 @@
-"""The command line: one file a subcommand, each importing what it runs when it runs."""
+"""The command line. Subcommands import heavy modules when they run, not before."""
 
 import sys
 from typing import Annotated
@@ -31,8 +31,8 @@ app.add_typer(fault, name="fault")
 app.command()(top)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(wanted: bool) -> None:
+    if wanted:
         print(described())
         raise typer.Exit
 
@@ -45,7 +45,7 @@ def _options(
             "--version",
             callback=_version,
             is_eager=True,
-            help="Show the version, and what runs it, and exit.",
+            help="Show the version of pinwatch and Python and exit.",
         ),
     ] = False,
 ) -> None:
@@ -53,7 +53,7 @@ def _options(
 
 
 def main() -> None:
-    """The command; exit status 2 for a wrong setting, 1 for what fails as it runs."""
+    """Run the command; exit with 2 for a wrong setting, 1 for another error."""
     try:
         app()
     except PinwatchError as error:

@@ -1,7 +1,7 @@
-"""pinwatch check: fail a job if a running pinwatch saw pins.
+"""pinwatch check: fail a CI job if a running pinwatch saw pins.
 
-Asks its HTTP side. For tests in any language: the proxy is a service container, and
-this is the step after the tests.
+It serves tests in any language: the proxy is a service container, and the check is the
+step after the tests.
 """
 
 from __future__ import annotations
@@ -34,20 +34,21 @@ def check(
     token: Token = None,
     baseline: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Known pins, which do not fail the check."),
+        typer.Option(metavar="FILE", help="File of known pins, which do not fail."),
     ] = None,
     update_baseline: Annotated[
-        bool, typer.Option("--update-baseline", help="Write the pins to the baseline.")
+        bool, typer.Option("--update-baseline", help="Write the pins to the file.")
     ] = False,
     contested: Annotated[
-        Contested, typer.Option(help="What becomes of contested pins.")
+        Contested, typer.Option(help="Report contested pins, or fail.")
     ] = Contested.REPORT,
 ) -> None:
-    """Fail if a running pinwatch saw pins that the baseline does not know.
+    """Fail if a running pinwatch saw pins that the baseline does not list.
 
-    What would have pinned a session that was pinned already counts too, as later.
+    Later statements that would have pinned an already pinned session count too.
 
-    The exit status is 0 without new pins, 1 with some, 2 on misuse.
+    The exit status is 0 without new pins, 1 with new pins, and 2 if the check could not
+    be made.
 
     [bold]Examples[/bold]
 
@@ -60,18 +61,19 @@ def check(
     from pinwatch.testing.plugin.wording import explained
 
     known = _baseline(baseline, update_baseline)
-    pins = [_pin(told) for told in _fetch(HttpSide(url, token))]
+    pins = [_pin(document) for document in _fetch(HttpSide(url, token))]
     records = [_record(pin, known, contested) for pin in pins]
     if update_baseline and baseline is not None:
         _update(known, records, baseline)
         return
     failing = [one for one in records if one.outcome is Outcome.FAILED]
-    told = [one for one in records if one.outcome is not Outcome.BASELINE]
-    if told:
-        print(explained(told), end="\n\n")
-    for line in annotations(told):
+    shown = [one for one in records if one.outcome is not Outcome.BASELINE]
+    if shown:
+        print(explained(shown), end="\n\n")
+    for line in annotations(shown):
         print(line)
-    print(f"Pins: {len(records)}, of them failing: {len(failing)}.")
+    count = len(records)
+    print(f"{count} pin{'' if count == 1 else 's'}, {len(failing)} failing.")
     raise typer.Exit(PINS if failing else 0)
 
 
@@ -116,13 +118,13 @@ def _record(pin: Pin, known: Baseline, contested: Contested) -> Record:
 
 
 def _outcome(pin: Pin, known: Baseline, contested: Contested) -> Outcome:
-    """A pin has no test here: an entry for any will do."""
+    """Match entries of any test, because a running proxy knows no tests."""
     from pinwatch.testing.plugin.record import Outcome
 
     if pin.contested and contested is Contested.REPORT:
         return Outcome.CONTESTED
-    told = any(entry.tells(pin) for entry in known.entries)
-    return Outcome.BASELINE if told else Outcome.FAILED
+    listed = any(entry.same_pin(pin) for entry in known.entries)
+    return Outcome.BASELINE if listed else Outcome.FAILED
 
 
 def _update(known: Baseline, records: list[Record], file: Path) -> None:
@@ -135,4 +137,4 @@ def _update(known: Baseline, records: list[Record], file: Path) -> None:
         if one.outcome is Outcome.FAILED
     ]
     Baseline([*known.entries, *new]).write(file)
-    print(f"The baseline was written: {file}")
+    print(f"Baseline written: {file}")

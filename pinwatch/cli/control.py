@@ -12,18 +12,20 @@ from pinwatch.cli.http_side import DEFAULT_URL, HttpSide, Token, Url
 def failover(
     to: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="The target that is to be the writer."),
+        typer.Option(
+            metavar="NAME", help="Name of the target that becomes the writer."
+        ),
     ] = None,
     outage: Annotated[
         float,
-        typer.Option(metavar="SECONDS", min=0, help="How long there is no writer."),
+        typer.Option(metavar="SECONDS", min=0, help="Time without a writer."),
     ] = 0,
     url: Url = DEFAULT_URL,
     token: Token = None,
 ) -> None:
-    """Fail over: clients at work lose their connections, others wait for the writer.
+    """Fail over: busy clients lose their connections, others wait for the new writer.
 
-    Where the proxy has one target, that goes away and comes back.
+    A proxy with a single target loses that target for the time of the outage.
 
     [bold]Examples[/bold]
 

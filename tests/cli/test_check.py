@@ -65,7 +65,7 @@ def test_a_new_pin_fails_the_job(serve: Serve, pins: list[dict[str, Any]]) -> No
     assert "listen: app/jobs.rb:42 in jobs\n  |\n  | line 1: LISTEN jobs" in done.stdout
     assert "  = contested: " in done.stdout
     assert done.stdout.count("  = line: ") == 1
-    assert done.stdout.endswith("Pins: 2, of them failing: 1.\n")
+    assert done.stdout.endswith("2 pins, 1 failing.\n")
 
 
 def test_without_a_line_it_says_who_and_what_would_tell_it(
@@ -81,17 +81,17 @@ def test_without_a_line_it_says_who_and_what_would_tell_it(
     done = pinwatch("check", "--url", serve([web, web, other]))
     lines = done.stdout.splitlines()
     assert [line for line in lines if line.startswith("listen: ")] == [
-        "listen: a line that was not found, of application_name web, user u, "
+        "listen: line not found, session of application_name web, user u, "
         "database d, 2 times",
-        "listen: a line that was not found, of user u, database d",
+        "listen: line not found, session of user u, database d",
     ]
-    hint = "  = line: sqlcommenter's tags file and line in the statement would tell it"
+    hint = "  = line: add sqlcommenter's tags file and line to the statement to see it"
     assert lines.count(hint) == 2
 
 
 def test_a_function_alone_is_shown(serve: Serve, pins: list[dict[str, Any]]) -> None:
     done = pinwatch("check", "--url", serve([pins[0] | {"tags": {"route": "/jobs"}}]))
-    assert "listen: in /jobs, of user postgres, database " in done.stdout
+    assert "listen: in /jobs, session of user postgres, database " in done.stdout
     assert "  = line: " in done.stdout
 
 
@@ -106,7 +106,7 @@ def test_no_pins(serve: Serve) -> None:
     done = pinwatch("check", "--url", serve([]))
     assert (done.returncode, done.stdout) == (
         0,
-        "Pins: 0, of them failing: 0.\n",
+        "0 pins, 0 failing.\n",
     )
 
 
@@ -119,7 +119,7 @@ def test_a_baseline(serve: Serve, pins: list[dict[str, Any]], tmp_path: Path) ->
     file = str(tmp_path / "known.json")
     url = serve(pins)
     done = pinwatch("check", "--url", url, "--baseline", file, "--update-baseline")
-    assert (done.returncode, done.stdout) == (0, f"The baseline was written: {file}\n")
+    assert (done.returncode, done.stdout) == (0, f"Baseline written: {file}\n")
     assert json.loads(Path(file).read_text())["pins"] == [
         {"test": "*", "rule": "listen", "digest": "listen jobs"}
     ]
@@ -150,7 +150,7 @@ def test_what_a_pinned_session_does_is_seen(
         assert done.stdout.startswith("listen: ")
         assert "  = later: " in done.stdout
         assert "RDS Proxy logs" not in done.stdout
-        assert done.stdout.endswith("Pins: 2, of them failing: 1.\n")
+        assert done.stdout.endswith("2 pins, 1 failing.\n")
         assert pinwatch(*check, "--update-baseline").returncode == 0
         assert pinwatch(*check).returncode == 0
 

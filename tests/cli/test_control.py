@@ -101,7 +101,10 @@ def test_a_fault_with_an_option_of_another(given: str, option: str, kinds: str) 
     done = pinwatch("fault", "add", *given.split(), "--url", "127.0.0.1:1")
     kind = given.partition(" ")[0]
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"pinwatch: {option} is not for {kind}, but for {kinds}.\n"
+    assert (
+        done.stderr
+        == f"pinwatch: {option} does not apply to {kind}, only to {kinds}.\n"
+    )
 
 
 def test_numbers_of_faults_are_told_in_words_that_agree(up: Up) -> None:

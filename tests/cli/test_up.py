@@ -59,9 +59,10 @@ def folder() -> Iterator[Path]:
 def test_a_newcomer_needs_no_postgresql(folder: Path, log: Path) -> None:
     with pinwatch_up(log, "--state-folder", str(folder)) as up:
         assert up.lines[0] == (
-            f"Preparing the embedded PostgreSQL in {folder}/postgresql-18, once."
+            f"Initializing the embedded PostgreSQL in {folder}/postgresql-18 "
+            "(first start only)."
         )
-        assert up.lines[1] == "pinwatch 0.1.0 before embedded PostgreSQL"
+        assert up.lines[1] == "pinwatch 0.1.0 in front of embedded PostgreSQL"
         assert list(up.greeting)[2:] == ["", "Connect", "psql", "HTTP", "Stop"]
         assert ask(up.url) == "pong"
         with urlopen(f"{up.greeting['HTTP']}/healthz", timeout=10) as answer:
@@ -80,7 +81,9 @@ def test_a_newcomer_needs_no_postgresql(folder: Path, log: Path) -> None:
 def test_a_target_of_ones_own(target: str, log: Path) -> None:
     with pinwatch_up(log, "--target", target, "--http", "off") as up:
         assert "HTTP" not in up.greeting
-        assert up.lines[0] == f"pinwatch 0.1.0 before {Target.parse(target).address}"
+        assert (
+            up.lines[0] == f"pinwatch 0.1.0 in front of {Target.parse(target).address}"
+        )
         assert ask(up.url, "SELECT current_database()") == Target.parse(target).database
         assert up.stop() == 0
 
@@ -401,11 +404,11 @@ def test_with_the_http_token_other_machines_may_ask(target: str, log: Path) -> N
         assert up.stop() == 0
     assert told.json["http_token"] == "**********"
     assert "a secret" not in told.text + log.read_text() + "".join(up.lines)
-    assert checked.stdout.endswith("Pins: 1, of them failing: 1.\n")
+    assert checked.stdout.endswith("1 pin, 1 failing.\n")
     assert (refused.returncode, refused.stderr) == (
         2,
-        f"pinwatch: --url is {url}, which requires its http_token: give it by --token or "
-        "PINWATCH_HTTP_TOKEN.\n",
+        f"pinwatch: --url is {url}, which requires its http_token: give it by "
+        "--token or PINWATCH_HTTP_TOKEN.\n",
     )
 
 

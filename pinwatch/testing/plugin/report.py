@@ -1,4 +1,4 @@
-"""What a whole run found, and the files that it is written to."""
+"""The result of a whole run, and the files it is written to."""
 
 import json
 from collections.abc import Iterator
@@ -16,8 +16,10 @@ VERSION: Final = 1
 
 
 class Report:
-    """asked is whether a test wanted a proxy; clients and connections are how many
-    there were at a time, at most.
+    """The records of a run.
+
+    ``asked`` is true if a test used a proxy; ``clients`` and ``connections`` are the
+    peak numbers of client and database connections, added over all processes.
     """
 
     def __init__(self) -> None:
@@ -28,14 +30,14 @@ class Report:
         self.connections = 0
 
     def count(self, asked: bool, clients: int, connections: int) -> None:
-        """Of one more process."""
+        """Add the counts of one process."""
         self.asked |= asked
         self.clients += clients
         self.connections += connections
 
     @property
     def ratio(self) -> float | None:
-        """Client connections over database connections."""
+        """Peak client connections divided by peak database connections."""
         return self.clients / self.connections if self.connections else None
 
     def outcomes(self) -> dict[Outcome, int]:
@@ -45,7 +47,7 @@ class Report:
         }
 
     def gone(self, baseline: Baseline) -> list[Entry]:
-        """What the baseline knows of tests that ran, and that does not occur."""
+        """Return the baseline's entries of tests that ran and did not pin so."""
         return baseline.gone(self.tests, self._happened())
 
     def updated(self, baseline: Baseline) -> Baseline:
@@ -71,7 +73,7 @@ class Report:
 
 
 def write(report: Report, options: Options, baseline: Baseline) -> None:
-    """The files that were asked for."""
+    """Write the files that the options name."""
     if options.json is not None:
         _write(options.json, report.to_json(report.gone(baseline)))
     if options.sarif is not None:
@@ -80,6 +82,6 @@ def write(report: Report, options: Options, baseline: Baseline) -> None:
         report.updated(baseline).write(options.baseline)
 
 
-def _write(file: Path, told: dict[str, Any]) -> None:
+def _write(file: Path, document: dict[str, Any]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -1,4 +1,4 @@
-"""Pins as SARIF 2.1.0, which code scanning services read.
+"""Pins as SARIF 2.1.0, for code scanning services.
 
 https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
 """
@@ -105,7 +105,7 @@ def _artifact(file: str) -> dict[str, str]:
 
 
 def _fingerprint(record: Record) -> str:
-    """The same as long as the pin is the same, whichever its line."""
+    """Return a hash that stays the same if only the line changes."""
     file = record.pin.frame.file if record.pin.frame else ""
-    told = "\0".join((record.pin.rule, alike(record.pin.digest), file, record.test))
-    return sha256(told.encode()).hexdigest()
+    parts = "\0".join((record.pin.rule, alike(record.pin.digest), file, record.test))
+    return sha256(parts.encode()).hexdigest()

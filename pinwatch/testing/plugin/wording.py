@@ -1,4 +1,4 @@
-"""What a person reads of pins: rule, SQL, line of code, fix, RDS Proxy's log."""
+"""The text about a pin: rule, SQL, line of code, fix, and RDS Proxy's log line."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -11,39 +11,39 @@ from pinwatch.pins.alike import alike
 from pinwatch.pins.carets import marked, printable
 from pinwatch.testing.plugin.record import Record
 
-UNKNOWN = "a line that was not found"
-TAGS = "sqlcommenter's tags file and line in the statement would tell it"
+UNKNOWN = "line not found"
+TAGS = "add sqlcommenter's tags file and line to the statement to see it"
 
 
 def log_line(event: events.SessionPinned) -> str:
-    """As RDS Proxy writes it, of a session that was not pinned before."""
+    """Return RDS Proxy's log line for the first pin of a session."""
     stream = StringIO()
     Log(stream, now=lambda: event.at)(replace(event, first=True))
     return stream.getvalue().splitlines()[0]
 
 
 def failure(records: Sequence[Record], spare: int = 0) -> str:
-    """Of a test that pinned, spare times more often than it may."""
+    """Return the failure text of a test; ``spare`` is its max_pins."""
     count = len(records)
     pinned = "1 pin" if count == 1 else f"{count} pins"
-    allowed = f", of which max_pins allows {spare}" if spare else ""
-    head = f"Behind RDS Proxy this pins its database connection: {pinned}{allowed}."
+    allowed = f" (max_pins allows {spare})" if spare else ""
+    head = f"RDS Proxy would pin this test's database connection: {pinned}{allowed}."
     return "\n".join([head, "", explained(records)])
 
 
 def explained(records: Sequence[Record]) -> str:
-    """Each pin once, with how often it happened."""
+    """Return the text about all pins; equal pins at one place are shown once."""
     return "\n\n".join("\n".join(_lines(same)) for same in repeated(records))
 
 
 def repeated(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """Those that are the same pin at the same place, together."""
+    """Yield groups of records with the same pin at the same place."""
     for _, group in groupby(sorted(records, key=_place), key=_place):
         yield [*group]
 
 
 def _place(record: Record) -> tuple[bool, str, str, str]:
-    """Those without a line are last."""
+    """Return the sort key; records without a line sort last."""
     return (
         not record.pin.located,
         _where(record),
@@ -53,18 +53,18 @@ def _place(record: Record) -> tuple[bool, str, str, str]:
 
 
 def _where(record: Record) -> str:
-    """Without a line, whose session it was."""
+    """Return the line of code, or without one the session's client."""
     place = str(record.pin.frame or UNKNOWN)
-    return place if record.pin.located else f"{place}, of {_client(record)}"
+    return place if record.pin.located else f"{place}, session of {_client(record)}"
 
 
 def _client(record: Record) -> str:
-    told = {
+    names = {
         "application_name": record.pin.application_name,
         "user": record.pin.user,
         "database": record.pin.database,
     }
-    return ", ".join(f"{name} {printable(one)}" for name, one in told.items() if one)
+    return ", ".join(f"{name} {printable(one)}" for name, one in names.items() if one)
 
 
 def title(same: Sequence[Record]) -> str:

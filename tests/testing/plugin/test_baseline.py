@@ -10,7 +10,7 @@ from pinwatch.errors import SettingError
 from pinwatch.events import SessionPinned
 from pinwatch.testing.plugin.baseline import Baseline, Entry
 from tests.pinned import PIN
-from tests.testing.plugin.conftest import Run
+from tests.testing.conftest import Run
 from tests.testing.plugin.suites import CONFTEST
 
 BASELINE = "--pinwatch-baseline=known.json"
@@ -63,7 +63,7 @@ def pin(rule: str, digest: str) -> SessionPinned:
 def test_it_is_made_and_then_holds(run: Run, pytester: pytest.Pytester) -> None:
     result = run("--pinwatch", BASELINE, UPDATE, conftest=CONFTEST, test_it=SUITE)
     result.assert_outcomes(passed=5)
-    result.stdout.fnmatch_lines(["the baseline was written: known.json"])
+    result.stdout.fnmatch_lines(["baseline written: known.json"])
     file = pytester.path / "known.json"
     assert file.read_text() == WRITTEN
 
@@ -84,7 +84,7 @@ def test_what_is_new_fails_and_what_is_gone_is_told(
     result.stdout.fnmatch_lines(
         [
             "listen: test_it.py:8 in test_listen",
-            "no longer occurs, remove it from the baseline: listen in "
+            "no longer occurs, remove from the baseline: listen in "
             "test_it.py::test_listen: listen jobs",
         ]
     )

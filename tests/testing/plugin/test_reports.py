@@ -14,7 +14,7 @@ from pinwatch.testing.plugin.record import Outcome, Record
 from pinwatch.testing.plugin.sarif import sarif
 from pinwatch.testing.recorder import Pin
 from tests.pinned import PIN
-from tests.testing.plugin.conftest import Run
+from tests.testing.conftest import Run
 from tests.testing.plugin.suites import CONFTEST
 
 SUITE = """
