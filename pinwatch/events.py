@@ -1,7 +1,7 @@
-"""Occurrences: rare, typed, and handed to whoever observes the proxy.
+"""The events that the proxy reports to its observers.
 
-Quantities are not here: they are plain numbers and lengths of containers, read when
-somebody asks. An observer cannot change the traffic.
+Events are rare and typed; counts are plain numbers elsewhere, read on demand. An
+observer cannot change the traffic.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 
 @dataclass(frozen=True, slots=True)
 class ClientConnected:
-    """A client's socket was accepted; address is host:port, or a socket's path."""
+    """A client connection was accepted; ``address`` is host:port or a socket's path."""
 
     client: int
     address: str
@@ -21,7 +21,7 @@ class ClientConnected:
 
 @dataclass(frozen=True, slots=True)
 class StartupReceived:
-    """What a StartupMessage asked for; version is major and minor."""
+    """A client sent a StartupMessage; ``version`` is (major, minor)."""
 
     client: int
     user: str
@@ -32,7 +32,7 @@ class StartupReceived:
 
 @dataclass(frozen=True, slots=True)
 class ClientWelcomed:
-    """A client is logged in."""
+    """A client finished its login."""
 
     client: int
     encrypted: bool
@@ -40,7 +40,7 @@ class ClientWelcomed:
 
 @dataclass(frozen=True, slots=True)
 class CancelRequested:
-    """A CancelRequest came; forwarded says whether it reached the database."""
+    """A client sent a CancelRequest; ``forwarded`` is true if the database got it."""
 
     client: int
     forwarded: bool
@@ -48,9 +48,9 @@ class CancelRequested:
 
 @dataclass(frozen=True, slots=True)
 class ClientRefused:
-    """A client got a FATAL error from the proxy itself.
+    """The proxy sent a FATAL error to a client.
 
-    log is a sentence that tells more than the client may know, or empty.
+    ``log`` is a sentence with details that the client must not see, or empty.
     """
 
     client: int
@@ -61,7 +61,7 @@ class ClientRefused:
 
 @dataclass(frozen=True, slots=True)
 class ClientClosed:
-    """A client connection is over; requested says that it sent Terminate."""
+    """A client connection closed; ``requested`` is true if Terminate was sent."""
 
     client: int
     requested: bool
@@ -69,10 +69,10 @@ class ClientClosed:
 
 @dataclass(frozen=True, slots=True)
 class PoolUsage:
-    """The database connections of a pool that clients have borrowed.
+    """The number of database connections of a pool that clients have borrowed.
 
-    max_connections is the pool's cap; pinned maps each rule to the number of borrowed
-    connections whose session that rule pinned.
+    ``max_connections`` is the pool's limit. ``pinned`` maps each rule to the number of
+    borrowed connections whose session it pinned.
     """
 
     max_connections: int
@@ -82,9 +82,9 @@ class PoolUsage:
 
 @dataclass(frozen=True, slots=True)
 class BorrowFailed:
-    """A client waited for a database connection and got an error instead.
+    """A client's wait for a database connection ended with an error.
 
-    usage is the pool's at that moment, where the wait timed out.
+    ``usage`` is the pool's usage at that moment if the wait timed out, or None.
     """
 
     client: int
@@ -94,7 +94,7 @@ class BorrowFailed:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseConnecting:
-    """A connection to the target is being opened; encrypted says that TLS is wanted."""
+    """A connection to the target is being opened; ``encrypted`` is true for TLS."""
 
     connection: int
     encrypted: bool
@@ -103,7 +103,7 @@ class DatabaseConnecting:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseRefused:
-    """It could not be opened."""
+    """A connection to the target could not be opened."""
 
     connection: int
     text: str
@@ -113,7 +113,7 @@ class DatabaseRefused:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseConnected:
-    """A socket to the target is open, between the proxy's and the target's address."""
+    """A socket to the target is open; ``local`` and ``remote`` are its addresses."""
 
     connection: int
     local: str
@@ -123,7 +123,7 @@ class DatabaseConnected:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseClosed:
-    """A database connection is over."""
+    """A database connection closed."""
 
     connection: int
     reason: str
@@ -131,14 +131,14 @@ class DatabaseClosed:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseReset:
-    """A pinned client left: its database connection was reset and pooled."""
+    """The database connection of a pinned client that left was reset and pooled."""
 
     connection: int
 
 
 @dataclass(frozen=True, slots=True)
 class FailedOver:
-    """Another target is the writer, or the same came back; seconds without a writer."""
+    """The writer changed, or the same one came back, after ``seconds`` without one."""
 
     before: str
     after: str
@@ -228,7 +228,7 @@ _PIN_FIELDS: Final = fields(SessionPinned)
 
 @dataclass(frozen=True, slots=True)
 class SessionUnpinned:
-    """A pinned session is over; seconds is how long it was pinned."""
+    """A pinned session ended; ``seconds`` is the time that it was pinned."""
 
     at: datetime
     client: int
@@ -238,7 +238,7 @@ class SessionUnpinned:
 
 @dataclass(frozen=True, slots=True)
 class PinWarned:
-    """A statement ran that does not pin, and deserves a word."""
+    """A statement ran that does not pin but deserves a warning."""
 
     client: int
     rule: str

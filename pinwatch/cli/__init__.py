@@ -16,7 +16,9 @@ from pinwatch.version import described
 
 app = typer.Typer(
     name="pinwatch",
-    help="The local Amazon RDS Proxy for PostgreSQL.",
+    help="The local Amazon RDS Proxy for PostgreSQL: it shows what pins a session, and "
+    "why.\n\n[bold]Examples[/bold]\n\n$ pinwatch up\n\n"
+    '$ pinwatch explain "SET search_path TO app"',
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -34,13 +34,18 @@ def check(
     token: Token = None,
     baseline: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="File of known pins, which do not fail."),
+        typer.Option(
+            metavar="FILE", help="File of known pins, which do not fail the check."
+        ),
     ] = None,
     update_baseline: Annotated[
-        bool, typer.Option("--update-baseline", help="Write the pins to the file.")
+        bool,
+        typer.Option(
+            "--update-baseline", help="Write the present pins to the baseline."
+        ),
     ] = False,
     contested: Annotated[
-        Contested, typer.Option(help="Report contested pins, or fail.")
+        Contested, typer.Option(help="Report contested pins, or fail on them.")
     ] = Contested.REPORT,
 ) -> None:
     """Fail if a running pinwatch saw pins that the baseline does not list.

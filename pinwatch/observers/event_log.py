@@ -1,7 +1,7 @@
-"""Pins in a file, one line of JSON each, which is rotated.
+"""The event log: a rotated file with one line of JSON per pin.
 
-Owns the queue between the loop, which never waits, and the thread that writes: where
-that does not keep up, pins are left out, which gaps in their ids tell.
+Owns the queue between the event loop, which never waits, and the thread that writes. If
+the thread falls behind, pins are dropped; gaps in their ids show it.
 """
 
 import logging
@@ -18,14 +18,15 @@ from pinwatch.observers import pin_history, schemas
 
 log = logging.getLogger("pinwatch")
 
-MAX_WAITING: Final = 10_000  # pins that are not written yet
-NOT_YET: Final = {"until", "pinned_seconds"}  # when the pin begins
+MAX_WAITING: Final = 10_000  # pins in the queue
+NOT_YET: Final = {"until", "pinned_seconds"}  # unknown when the pin begins
 
 
 class EventLog:
-    """Listens to the history while its ``with`` lasts; then all is written.
+    """A listener of the pin history that appends to a file within its ``with`` block.
 
-    Raises SettingError where the file cannot be.
+    Leaving the block writes all queued pins. Raises SettingError if the file cannot be
+    opened.
     """
 
     def __init__(
@@ -63,17 +64,17 @@ class EventLog:
         traceback: TracebackType | None,
     ) -> None:
         self._writer.stop()
-        with suppress(OSError):  # which was told when it was written
+        with suppress(OSError):  # reported when it was written
             self._file.close()
         if self._queue.left_out:
-            log.warning("The event log lacks %d pins.", self._queue.left_out)
+            log.warning("Event log: %d pins dropped.", self._queue.left_out)
 
 
 class _Queue(QueueHandler):
     left_out = 0
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """JSON is made of it by the thread that writes."""
+        """Leave the record as it is: the writing thread formats it."""
         return record
 
     def enqueue(self, record: logging.LogRecord) -> None:
@@ -81,7 +82,7 @@ class _Queue(QueueHandler):
             self.queue.put_nowait(record)
         except Full:
             if not self.left_out:
-                log.warning("The event log does not keep up: pins are left out.")
+                log.warning("Event log: the disk is too slow; dropping pins.")
             self.left_out += 1
 
 
@@ -89,7 +90,7 @@ class _Writer(QueueListener):
     queue: Queue[Any]
 
     def enqueue_sentinel(self) -> None:
-        """After all that waits, beside which there may be no room yet."""
+        """Put the end marker after all queued pins; wait if the queue is full."""
         self.queue.put(None)
 
 

@@ -71,38 +71,38 @@ class Digest(Answer):
     """Pins with the same digest and rule."""
 
     digest: str
-    """The text with its constants replaced, and # for generated numbers in names;
-    without comments."""
+    """The text without comments, with constants replaced and # for generated numbers
+    in names."""
 
     sql: str
-    """The whole text of the latest of them; its first 2,048 characters."""
+    """The whole text of the latest pin, cut at 2,048 characters."""
 
     rule: str
     """The rule of docs/behaviour.md."""
 
     contested: str
-    """Both readings, where it is not settled that RDS Proxy pins; empty elsewhere."""
+    """Both readings, if it is not settled that RDS Proxy pins here; else empty."""
 
     count: int
-    """How many they are."""
+    """The number of pins."""
 
     later: int
-    """Of them, those of sessions that were pinned already."""
+    """The number of pins in sessions that were pinned already."""
 
     pinned_seconds: float
-    """How long they were pinned in all, those that still are included."""
+    """The total pinned time in seconds, including pins that still last."""
 
     peak_connections: int
-    """Database connections that they held at a time, at most."""
+    """The highest number of database connections that were pinned at a time."""
 
     first_seen: datetime
-    """When the first of them began."""
+    """When the first pin began."""
 
     last_seen: datetime
-    """When the latest of them began."""
+    """When the latest pin began."""
 
     advice: str
-    """What to do about it."""
+    """How to avoid the pin."""
 
     @classmethod
     def of(cls, digest: digests.Digest, now: float) -> Self:

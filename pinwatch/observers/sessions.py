@@ -1,7 +1,7 @@
 """Client sessions as JSON documents.
 
-Owns the names of their states: those of PostgreSQL's ``pg_stat_activity``, and two
-that only a proxy has, ``starting`` and ``waiting`` (for a database connection).
+Owns the names of their states: those of PostgreSQL's ``pg_stat_activity``, and two of
+the proxy alone, ``starting`` and ``waiting`` (for a database connection).
 """
 
 from datetime import datetime
@@ -21,25 +21,25 @@ State = Literal[
     "idle in transaction",
     "idle in transaction (aborted)",
 ]
-BETWEEN: Final[dict[int, State]] = {
+STATES_BETWEEN_REQUESTS: Final[dict[int, State]] = {
     IDLE: "idle",
     IN_TRANSACTION: "idle in transaction",
     FAILED_TRANSACTION: "idle in transaction (aborted)",
 }
-"""Between two requests, by what the server's last ReadyForQuery said."""
+"""The state between two requests, by the status in the last ReadyForQuery."""
 
 
 class Session(Answer):
     """A client connection."""
 
     client_connection: int
-    """As the log numbers it."""
+    """The client connection, as the log numbers it."""
 
     db_connection: int | None
-    """The database connection that it borrows."""
+    """The borrowed database connection, or null."""
 
     endpoint: str
-    """Where it connected."""
+    """The name of the endpoint."""
 
     address: str
     encrypted: bool
@@ -49,21 +49,21 @@ class Session(Answer):
 
     connected_at: datetime
     age: float
-    """Seconds since then."""
+    """Seconds since connected_at."""
 
     state: State
     pinned: bool
     pinned_seconds: float | None
-    """How long it is pinned; since when is in pin."""
+    """Seconds since the pin, whose time is in pin; null if not pinned."""
 
     rules: tuple[str, ...]
-    """Of all that would have pinned it, the one that did first."""
+    """The rules that pinned it or would have; the first one did."""
 
     pin: Event | None
     """The statement that pinned it."""
 
     held: dict[str, dict[str, str]]
-    """What it keeps on its database connection: names with their values, by kind."""
+    """The state on its database connection: by kind, names with values."""
 
     @classmethod
     def of(cls, session: ClientSession) -> Self:
@@ -104,7 +104,7 @@ def state(session: ClientSession) -> State:
         return "idle"
     if session.stream.passing or not connection.replies.settled():
         return "active"
-    return BETWEEN[connection.stream.status]
+    return STATES_BETWEEN_REQUESTS[connection.stream.status]
 
 
 def _text(name: bytes) -> str:

@@ -123,8 +123,8 @@ def test_no_more_wait_than_there_is_room_for(
             written = [json.loads(reader.readline()) for _ in range(room + 1)]
     assert [one["id"] for one in written] == [1, 2, 3, 4]
     assert caplog.messages == [
-        "The event log does not keep up: pins are left out.",
-        f"The event log lacks {pins - room - 1} pins.",
+        "Event log: the disk is too slow; dropping pins.",
+        f"Event log: {pins - room - 1} pins dropped.",
     ]
 
 

@@ -26,8 +26,13 @@ DATABASE = "[dbConnection=2]"
 LINES: list[tuple[events.Event, str]] = [
     (
         events.FailedOver("first", "second", 2.25),
-        "[WARN] [proxyEndpoint=default] The writer is now the target second, and was "
-        "first. There was none for 2.2 seconds.",
+        "[WARN] [proxyEndpoint=default] Failover: writer first -> second, no writer "
+        "for 2.2 s.",
+    ),
+    (
+        events.FailedOver("first", "first", 0.5),
+        "[WARN] [proxyEndpoint=default] Failover: writer first is back, no writer for "
+        "0.5 s.",
     ),
     (
         events.ClientWelcomed(1, encrypted=True),
@@ -35,7 +40,7 @@ LINES: list[tuple[events.Event, str]] = [
     ),
     (
         events.DatabaseConnecting(2, encrypted=False, target="a"),
-        "[DEBUG] [dbConnection=2] A database connection is being opened, with TLS off.",
+        "[DEBUG] [dbConnection=2] Opening a database connection, with TLS off.",
     ),
     (
         events.DatabaseRefused(2, "Connection refused", "08006", "a"),
