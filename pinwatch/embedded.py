@@ -12,10 +12,11 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import SubprocessError
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
@@ -30,10 +31,26 @@ SPECIAL: Final = re.compile(r"[^\w@%+=:,./-]")
 """Characters that the shell of pg_ctl would interpret."""
 
 
+@dataclass(frozen=True, slots=True)
+class EmbeddedTarget(Target):
+    """The embedded server as a target, with its process (from psutil) and its log."""
+
+    postmaster: Any = field(default=None, repr=False, compare=False)
+    log: Path = Path()
+
+    def ended(self) -> bool:
+        """Return whether the server's main process has ended.
+
+        A zombie has ended, too: as PID 1 of a container pinwatch is its parent.
+        """
+        process = self.postmaster
+        return not process.is_running() or process.status() == "zombie"
+
+
 @contextmanager
 def embedded_postgresql(
     state_folder: Path, report: Callable[[str], object]
-) -> Iterator[Target]:
+) -> Iterator[EmbeddedTarget]:
     """Start the server on entry, stop it on exit, keep its data in ``state_folder``.
 
     Blocks while the server starts and stops. Calls ``report`` with a sentence before a
@@ -43,6 +60,8 @@ def embedded_postgresql(
     data = _folder(state_folder)
     pgserver = _wheel()
     with _locked(data):
+        _check_version(data)
+        _remove_stale_pid_file(data)
         fresh = not (data / "PG_VERSION").exists()
         if fresh:
             report(
@@ -57,13 +76,13 @@ def embedded_postgresql(
                 with (data / "postgresql.conf").open("a") as file:
                     file.write(SETTINGS)
             server.start()
-        except (OSError, SubprocessError) as error:
+        except (OSError, SubprocessError, AssertionError) as error:  # of the wheel
             raise TargetError(
                 f"The embedded PostgreSQL did not start: see its log, {data / 'log'}."
             ) from error
         running = server.get_postmaster_info()
         try:
-            yield Target(
+            yield EmbeddedTarget(
                 host=str(running.socket_dir),
                 port=running.port,
                 user=ROLE,
@@ -72,6 +91,8 @@ def embedded_postgresql(
                 sslmode="disable",
                 sslrootcert=None,
                 any_role=True,
+                postmaster=running.process,
+                log=data / "log",
             )
         finally:
             server.stop()
@@ -112,6 +133,37 @@ def _folder(state_folder: Path) -> Path:
             f"written to: {error.strerror}."
         ) from None
     return data
+
+
+def _check_version(data: Path) -> None:
+    """Refuse the data of another major version; raises TargetError."""
+    for file in sorted(data.parent.glob("postgresql-*/PG_VERSION")):
+        version = file.read_text().strip()
+        major = version.partition(".")[0]
+        if file.parent == data and major == str(VERSION):
+            return
+        if major.isdecimal() and (file.parent == data or int(major) < VERSION):
+            raise TargetError(
+                f"{file.parent} has data of PostgreSQL {version}, but the embedded one "
+                f"is PostgreSQL {VERSION}. To keep the data, dump it by pg_dumpall "
+                "with the pinwatch that created it, move the folder away, and restore "
+                "the dump. To start empty, delete the folder."
+            )
+
+
+def _remove_stale_pid_file(data: Path) -> None:
+    """Remove the postmaster.pid of a server that does not run.
+
+    After a crash it may be truncated, or its process id may belong to another program:
+    either would keep the server from starting.
+    """
+    import psutil
+
+    for process in psutil.process_iter(["name", "cmdline"]):
+        command = process.info["cmdline"] or []
+        if process.info["name"] == "postgres" and str(data) in command:
+            return
+    (data / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _locked(data: Path) -> AbstractContextManager[object]:

@@ -94,7 +94,7 @@ class BorrowFailed:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseConnecting:
-    """A connection to the target is being opened; ``encrypted`` is true for TLS."""
+    """A connection to the target is being opened; ``encrypted`` if it asks for TLS."""
 
     connection: int
     encrypted: bool
@@ -103,22 +103,27 @@ class DatabaseConnecting:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseRefused:
-    """A connection to the target could not be opened."""
+    """A connection to the target could not be opened; ``encrypted`` if it used TLS."""
 
     connection: int
     text: str
     sqlstate: str
     target: str
+    encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseConnected:
-    """A socket to the target is open; ``local`` and ``remote`` are its addresses."""
+    """A connection to the target is open; ``encrypted`` is true if it uses TLS.
+
+    ``local`` and ``remote`` are the addresses of its socket.
+    """
 
     connection: int
     local: str
     remote: str
     target: str
+    encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

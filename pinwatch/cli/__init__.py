@@ -12,6 +12,7 @@ from pinwatch.cli.fault import fault
 from pinwatch.cli.top import top
 from pinwatch.cli.up import up
 from pinwatch.errors import PinwatchError, SettingError
+from pinwatch.pins.carets import escaped
 from pinwatch.version import described
 
 app = typer.Typer(
@@ -59,5 +60,5 @@ def main() -> None:
     try:
         app()
     except PinwatchError as error:
-        print(f"pinwatch: {error}", file=sys.stderr)
+        print(f"pinwatch: {escaped(str(error))}", file=sys.stderr)
         sys.exit(2 if isinstance(error, SettingError) else 1)

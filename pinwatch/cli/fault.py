@@ -11,6 +11,7 @@ import typer
 
 from pinwatch.cli.http_side import DEFAULT_URL, HttpSide, Token, Url
 from pinwatch.errors import SettingError
+from pinwatch.pins.carets import printable
 
 fault = typer.Typer(
     help="Inject faults: latency, refused borrows, killed connections, a pause.",
@@ -137,4 +138,4 @@ def _line(fault: dict[str, Any]) -> str:
     }[fault["kind"]]
     times = "once" if fault["happened"] == 1 else f"{fault['happened']} times"
     left = "" if fault["left"] is None else f", {fault['left']:.0f} s left"
-    return f"{fault['name']}: {how}; happened {times}{left}"
+    return printable(f"{fault['name']}: {how}; happened {times}{left}")

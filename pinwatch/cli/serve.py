@@ -3,14 +3,15 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Final
 
 from pinwatch.cli.reloading import Reloading, level
-from pinwatch.cli.stopping import STOP_SIGNALS, stop_signals
 from pinwatch.config.model import Address, Settings
 from pinwatch.config.target import Target
+from pinwatch.embedded import EmbeddedTarget
+from pinwatch.errors import TargetError
 from pinwatch.metrics.exporter import metrics_route
 from pinwatch.metrics.tally import Tally
 from pinwatch.observers.event_log import EventLog
@@ -23,7 +24,23 @@ from pinwatch.web.guard import Guard
 from pinwatch.web.server import serving
 from pinwatch.web.stream import Feed
 
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+CHECK_INTERVAL: Final = 1.0  # seconds between checks of the embedded PostgreSQL
 STOPPED_AT_ONCE: Final = 130  # the shell's status of a command that Ctrl-C ended
+
+
+@contextmanager
+def stop_signals(how: int) -> Iterator[None]:
+    """Block or unblock the stop signals within the block.
+
+    They are blocked while the embedded PostgreSQL starts and stops, steps that have
+    timeouts, so that neither is left half done.
+    """
+    before = signal.pthread_sigmask(how, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 async def serve(
@@ -35,7 +52,7 @@ async def serve(
 ) -> int:
     """Serve until SIGINT or SIGTERM; a second signal cuts ``shutdown_grace`` short.
 
-    Return the exit status.
+    Return the exit status. Raises TargetError if the embedded PostgreSQL ends.
     """
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
@@ -59,8 +76,24 @@ async def serve(
                 answering = _answering(proxy, tally, history, reload, http)
                 http = await running.enter_async_context(answering)
             greet(target, proxy, http)
-            await loop.create_future()
+            await _until_ended(target)
     return STOPPED_AT_ONCE if task.cancelling() > 1 else 0
+
+
+async def _until_ended(target: Target) -> None:
+    """Wait for the end of the embedded PostgreSQL; for other targets wait forever.
+
+    Raises TargetError. It is not started again: its log says why it ended, and a
+    supervisor or the user should see that.
+    """
+    if not isinstance(target, EmbeddedTarget):
+        await asyncio.get_running_loop().create_future()
+        return
+    while not target.ended():  # noqa: ASYNC110 - another process
+        await asyncio.sleep(CHECK_INTERVAL)
+    raise TargetError(
+        f"The embedded PostgreSQL ended unexpectedly: see its log, {target.log}."
+    )
 
 
 @asynccontextmanager

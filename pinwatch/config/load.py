@@ -26,6 +26,7 @@ from pinwatch.config.sentence import nearest, sentence
 from pinwatch.errors import SettingError
 
 PREFIX: Final = "PINWATCH_"
+MAX_FILE: Final = 1_000_000  # bytes of the TOML file
 
 
 def load(command_line: Mapping[str, Any], file: Path | None = None) -> Settings:
@@ -95,11 +96,23 @@ def variable(name: str) -> str:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise SettingError(f"Cannot read {file}: {error.strerror}.") from None
+        return tomllib.loads(read_bytes(file, MAX_FILE).decode())
+    except RecursionError:
+        raise SettingError(f"{file} is not valid TOML: nested too deep.") from None
     except ValueError as error:
         raise SettingError(f"{file} is not valid TOML: {error}.") from None
+
+
+def read_bytes(file: Path, max_bytes: int) -> bytes:
+    """Read a file or a pipe to its end; raises SettingError, also if it is too long."""
+    try:
+        with file.open("rb") as content:
+            read = content.read(max_bytes + 1)
+    except OSError as error:
+        raise SettingError(f"Cannot read {file}: {error.strerror}.") from None
+    if len(read) > max_bytes:
+        raise SettingError(f"{file} is longer than {max_bytes:,} bytes.")
+    return read
 
 
 def _refuse_misspelt_variables() -> None:

@@ -159,7 +159,7 @@ METRICS: Final = (
     of_targets(
         "DatabaseConnectionRequestsWithTLS",
         "counter",
-        "Of them, those that asked the target for TLS.",
+        "Of them, those that used TLS.",
         "connections",
         lambda t: t.tally.requested_with_tls,
     ),

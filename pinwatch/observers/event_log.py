@@ -10,6 +10,7 @@ from contextlib import suppress
 from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from pathlib import Path
 from queue import Full, Queue
+from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -19,6 +20,7 @@ from pinwatch.observers import pin_history, schemas
 log = logging.getLogger("pinwatch")
 
 MAX_WAITING: Final = 10_000  # pins in the queue
+WARNING_INTERVAL: Final = 60.0  # seconds between two warnings about failed writes
 NOT_YET: Final = {"until", "pinned_seconds"}  # unknown when the pin begins
 
 
@@ -33,12 +35,7 @@ class EventLog:
         self, file: Path, max_bytes: int, backups: int, max_waiting: int = MAX_WAITING
     ) -> None:
         try:
-            self._file = _File(
-                file.expanduser(),
-                maxBytes=max_bytes,
-                backupCount=backups,
-                encoding="utf-8",
-            )
+            self._file = _File(file.expanduser(), max_bytes, backups)
         except OSError as error:
             raise SettingError(
                 f"event_log is {file}, but must be a file that can be written to: "
@@ -102,5 +99,28 @@ class _Json(logging.Formatter):
 
 
 class _File(RotatingFileHandler):
+    """A rotating file that logs at most one failure per minute."""
+
+    def __init__(self, file: Path, max_bytes: int, backups: int) -> None:
+        super().__init__(
+            file, maxBytes=max_bytes, backupCount=backups, encoding="utf-8"
+        )
+        self._warn_at = 0.0  # monotonic seconds
+        self._lost = 0
+
     def handleError(self, record: logging.LogRecord) -> None:
-        log.warning("The event log could not be written: %s.", sys.exc_info()[1])
+        self._lost += 1
+        now = monotonic()
+        if now >= self._warn_at:
+            self._warn_at = now + WARNING_INTERVAL
+            log.warning(
+                "Event log: cannot write to %s: %s (pins lost: %d).",
+                self.baseFilename,
+                _reason(sys.exc_info()[1]),
+                self._lost,
+            )
+            self._lost = 0
+
+
+def _reason(error: BaseException | None) -> str:
+    return getattr(error, "strerror", None) or str(error)

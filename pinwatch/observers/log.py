@@ -9,13 +9,14 @@ INFO and WARN are written unless ``log_level`` is higher; DEBUG needs
 (docs/behaviour.md); the others follow their style.
 """
 
-import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
 from pinwatch import events
 from pinwatch.config.model import DEFAULT
+from pinwatch.pins.carets import escaped
 
 DEBUG: Final = 10
 INFO: Final = 20
@@ -42,8 +43,6 @@ DATABASE_EVENTS: Final = (
     events.DatabaseClosed,
     events.DatabaseReset,
 )
-CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""What would break a line in two, or drive a terminal, if others' texts had it."""
 
 
 class Log:
@@ -75,8 +74,9 @@ class Log:
 
     def _write(self, event: events.Event, level: int, message: str) -> None:
         if level >= self.level:
-            self.stream.write(self.line(level, self._tag(event), message))
-            self.stream.flush()
+            with suppress(OSError):  # a full disk must not end a session
+                self.stream.write(self.line(level, self._tag(event), message))
+                self.stream.flush()
 
     def _tag(self, event: events.Event) -> str:
         if isinstance(event, events.FailedOver):
@@ -88,11 +88,7 @@ class Log:
 
     def line(self, level: int, tag: str, message: str) -> str:
         at = self.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return f"{at} [{NAMES[level]}] {tag} {CONTROLS.sub(_escaped, message)}\n"
-
-
-def _escaped(control: re.Match[str]) -> str:
-    return control[0].encode("unicode_escape").decode()
+        return f"{at} [{NAMES[level]}] {tag} {escaped(message)}\n"
 
 
 def _on(encrypted: bool) -> str:

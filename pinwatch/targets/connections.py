@@ -295,15 +295,19 @@ class TargetConnections:
             await self._log_in(connection)
             await self._initialise(connection)
         except ClientError as error:
+            tls = connection.encryption is not None
             self.observe(
-                events.DatabaseRefused(number, error.text, error.sqlstate, self.name)
+                events.DatabaseRefused(
+                    number, error.text, error.sqlstate, self.name, tls
+                )
             )
             self._refused(key, error)
         else:
             self._retries.pop(key, None)
             connection.opened_at = self.now()
+            tls = connection.encryption is not None
             self.observe(
-                events.DatabaseConnected(number, *connection.ends(), self.name)
+                events.DatabaseConnected(number, *connection.ends(), self.name, tls)
             )
             self.pool.opened(connection)
 

@@ -166,6 +166,48 @@ def test_the_log_can_be_quieter(target: str, log: Path) -> None:
     assert log.read_text() == ""
 
 
+def test_a_settings_file_without_end(target: str) -> None:
+    for option, most in ("--config", "1,000,000"), ("--from", "100,000,000"):
+        ended = pinwatch("up", "--target", target, option, "/dev/zero")
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr == f"pinwatch: /dev/zero is longer than {most} bytes.\n"
+
+
+def test_a_settings_file_nested_too_deep(target: str, tmp_path: Path) -> None:
+    file = tmp_path / "pinwatch.toml"
+    file.write_text("a = " + "[" * 100_000)
+    ended = pinwatch("up", "--target", target, "--config", str(file))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (f"pinwatch: {file} is not valid TOML: nested too deep.\n")
+
+
+def test_an_embedded_postgresql_that_ends(folder: Path, log: Path) -> None:
+    with pinwatch_up(log, "--state-folder", str(folder)) as up:
+        data = folder / "postgresql-18"
+        pid = int((data / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        assert up.process.wait(PATIENCE) == 1
+    assert log.read_text().splitlines()[-1] == (
+        "pinwatch: The embedded PostgreSQL ended unexpectedly: see its log, "
+        f"{data}/log."
+    )
+
+
+def test_control_characters_in_an_error_are_escaped() -> None:
+    ended = pinwatch("up", "--target", "postgresql://a@b/c?\x1b[31m=1")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "target has the parameter \\x1b[31m" in ended.stderr
+
+
+def test_a_full_disk_under_the_log_does_not_end_a_session(target: str) -> None:
+    with pinwatch_up(Path("/dev/full"), "--target", target) as up:
+        for _ in range(3):
+            assert (
+                ask(up.url, "SELECT 'pong' FROM set_config('a.b', '1', false)")
+                == "pong"
+            )
+
+
 class TestStopping:
     def test_does_not_wait_for_a_target_that_is_silent(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -180,18 +222,35 @@ class TestStopping:
                 _, told = process.communicate(timeout=PATIENCE)
         assert (process.returncode, told) == (0, "")
 
-    def test_while_it_reads_its_settings(self, target: str, tmp_path: Path) -> None:
-        config = tmp_path / "fifo"
-        os.mkfifo(config)
-        command = [*PINWATCH, "up", "--target", target, "--config", str(config)]
+    @pytest.mark.parametrize("option", ["--config", "--from"])
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_while_it_reads_a_pipe_that_does_not_end(
+        self, target: str, tmp_path: Path, option: str, number: int
+    ) -> None:
+        pipe = tmp_path / "fifo"
+        os.mkfifo(pipe)
+        command = [*PINWATCH, "up", "--target", target, option, str(pipe)]
         with Popen(command, env=environment(), stderr=PIPE, text=True) as process:
-            end = eventually(partial(open_for_a_reader, config))
+            end = eventually(partial(open_for_a_reader, pipe))
             assert end is not None
-            process.send_signal(signal.SIGINT)
-            os.write(end, b'listen = "127.0.0.1:0"\nhttp = "off"\n')
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=PATIENCE)
             os.close(end)
-            _, told = process.communicate(timeout=PATIENCE)
-        assert (process.returncode, told) == (0, "")
+        assert (process.returncode, errors) == (0, "")
+
+    def test_while_it_opens_an_event_log_that_is_a_pipe(
+        self, target: str, tmp_path: Path
+    ) -> None:
+        pipe, config = tmp_path / "fifo", tmp_path / "config"
+        os.mkfifo(pipe)
+        os.mkfifo(config)
+        arguments = ["--target", target, "--config", str(config)]
+        command = [*PINWATCH, "up", *arguments, "--event-log", str(pipe)]
+        with Popen(command, env=environment(), stderr=PIPE, text=True) as process:
+            config.write_text("")  # it has read its settings when this returns
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, errors) == (0, "")
 
     def test_lets_a_transaction_end(self, target: str, log: Path) -> None:
         with pinwatch_up(log, "--target", target) as up:

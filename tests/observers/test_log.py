@@ -152,6 +152,15 @@ def test_every_event_has_a_line() -> None:
     assert {type(event) for event, _ in LINES} == {*get_args(events.Event)}
 
 
+@pytest.mark.parametrize(
+    "hostile", ["\n", "\x1b[2J", "\x9b", "\u202e", "\u2066", "\u200b", "\u2028", "\x7f"]
+)
+def test_control_characters_are_escaped(hostile: str) -> None:
+    (line,) = written(events.ClientRefused(1, f"a{hostile}b", "28000"))
+    escape = hostile.encode("unicode_escape").decode()
+    assert f"a{escape}b" in line
+
+
 def test_the_endpoint_has_its_name() -> None:
     stream = StringIO()
     log = Log(stream)

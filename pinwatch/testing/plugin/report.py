@@ -1,12 +1,10 @@
 """The result of a whole run, and the files it is written to."""
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from pinwatch import __version__
-from pinwatch.testing.plugin.baseline import Baseline, Entry
+from pinwatch.testing.plugin.baseline import Baseline, Entry, write_json
 from pinwatch.testing.plugin.options import Options
 from pinwatch.testing.plugin.record import Outcome, Record
 from pinwatch.testing.plugin.sarif import sarif
@@ -73,15 +71,10 @@ class Report:
 
 
 def write(report: Report, options: Options, baseline: Baseline) -> None:
-    """Write the files that the options name."""
+    """Write the files that the options name; raises SettingError."""
     if options.json is not None:
-        _write(options.json, report.to_json(report.gone(baseline)))
+        write_json(options.json, report.to_json(report.gone(baseline)))
     if options.sarif is not None:
-        _write(options.sarif, sarif(report.records))
+        write_json(options.sarif, sarif(report.records))
     if options.update_baseline and options.baseline is not None:
         report.updated(baseline).write(options.baseline)
-
-
-def _write(file: Path, document: dict[str, Any]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")

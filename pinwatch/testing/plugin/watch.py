@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 
 from pinwatch.errors import SettingError
+from pinwatch.pins.carets import printable
 from pinwatch.testing.background import Proxy
 from pinwatch.testing.plugin import wording
 from pinwatch.testing.plugin.annotations import annotations
@@ -40,6 +41,7 @@ class Watch:
         self._judged: dict[Proxy, int] = {}
         """The number of judged pins, by proxy."""
         self._fresh: list[Record] = []
+        self._unwritten = ""
 
     def begin(self, proxy: Proxy) -> None:
         """Judge the pins of this proxy from now on."""
@@ -142,7 +144,7 @@ class Watch:
         self.report.count(*getattr(node, "workeroutput", {}).get(LOAD, (False, 0, 0)))
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         recorders = [proxy.recorder for proxy in self._judged]
         self.report.count(
             self.report.asked,
@@ -153,17 +155,24 @@ class Watch:
         if worker is not None:
             report = self.report
             worker[LOAD] = (report.asked, report.clients, report.connections)
-        else:
+            return
+        try:
             write(self.report, self.options, self.baseline)
+        except SettingError as error:
+            self._unwritten = str(error)
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter
     ) -> None:
         gone = self.report.gone(self.baseline)
-        updated = self.options.baseline if self.options.update_baseline else None
+        wrote = self.options.update_baseline and not self._unwritten
+        updated = self.options.baseline if wrote else None
         terminalreporter.section("pinwatch")
         for line in summary(self.report, gone, updated):
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(printable(line))
+        if self._unwritten:
+            terminalreporter.write_line(printable(self._unwritten))
         for line in annotations(self.report.records):
             terminalreporter.write_line(line)
 

@@ -54,7 +54,7 @@ def _place(record: Record) -> tuple[bool, str, str, str]:
 
 def _where(record: Record) -> str:
     """Return the line of code, or without one the session's client."""
-    place = str(record.pin.frame or UNKNOWN)
+    place = printable(str(record.pin.frame or UNKNOWN))
     return place if record.pin.located else f"{place}, session of {_client(record)}"
 
 
@@ -85,7 +85,7 @@ def _lines(same: list[Record]) -> Iterator[str]:
     if not record.pin.located:
         yield f"  = line: {TAGS}"
     for frame in record.pin.frames[-2::-1]:
-        yield f"  = called from {frame}"
+        yield f"  = called from {printable(str(frame))}"
     if any(one.pin.first for one in same):
         yield f"  = RDS Proxy logs: {record.log}"
     else:
