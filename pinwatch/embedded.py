@@ -43,8 +43,13 @@ class EmbeddedTarget(Target):
 
         A zombie has ended, too: as PID 1 of a container pinwatch is its parent.
         """
+        import psutil
+
         process = self.postmaster
-        return not process.is_running() or process.status() == "zombie"
+        try:
+            return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
 
 
 @contextmanager

@@ -436,7 +436,7 @@ def test_other_machines_need_the_http_token() -> None:
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == (
         "pinwatch: http is 0.0.0.0:0, but must be a loopback address unless http_token "
-        "is set, because it shows SQL to whoever asks.\n"
+        "is set, because it shows SQL to everyone who can connect.\n"
     )
 
 

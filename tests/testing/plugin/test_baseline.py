@@ -154,11 +154,11 @@ def test_an_update_keeps_a_pattern_that_still_holds() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("{", "is not a baseline, as --pinwatch-update-baseline writes it: JSON"),
-        ("[]", "is not a baseline, as --pinwatch-update-baseline writes it: Type"),
-        ("{}", "is not a baseline, as --pinwatch-update-baseline writes it: KeyError"),
+        ("{", "is not a baseline that --pinwatch-update-baseline wrote: JSON"),
+        ("[]", "is not a baseline that --pinwatch-update-baseline wrote: Type"),
+        ("{}", "is not a baseline that --pinwatch-update-baseline wrote: KeyError"),
         ('{"version": 1, "pins": [{}]}', "is not a baseline"),
-        ('{"version": 9}', "is of version 9, but must be of version 1."),
+        ('{"version": 9}', "has version 9, but must have version 1."),
     ],
 )
 def test_a_file_that_is_none(tmp_path: Path, text: str, sentence: str) -> None:
