@@ -86,21 +86,23 @@ def embedded_postgresql(
                 f"The embedded PostgreSQL did not start: see its log, {data / 'log'}."
             ) from error
         running = server.get_postmaster_info()
+        target = EmbeddedTarget(
+            host=str(running.socket_dir),
+            port=running.port,
+            user=ROLE,
+            password=None,
+            database=ROLE,
+            sslmode="disable",
+            sslrootcert=None,
+            any_role=True,
+            postmaster=running.process,
+            log=data / "log",
+        )
         try:
-            yield EmbeddedTarget(
-                host=str(running.socket_dir),
-                port=running.port,
-                user=ROLE,
-                password=None,
-                database=ROLE,
-                sslmode="disable",
-                sslrootcert=None,
-                any_role=True,
-                postmaster=running.process,
-                log=data / "log",
-            )
+            yield target
         finally:
-            server.stop()
+            if not target.ended():
+                server.stop()
 
 
 def psql_program() -> str:
