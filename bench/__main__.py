@@ -114,7 +114,7 @@ def choose_subjects(
 ) -> list[Subject]:
     """The subjects of those names, in the table's order, and further pinwatches.
 
-    Raises ValueError for a name that nobody knows, or that is taken.
+    Raises ValueError for a name that is unknown or taken.
     """
     for name in names:
         if name not in SUBJECTS:
