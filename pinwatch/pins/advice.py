@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from pinwatch.pins.digest import fold
-from pinwatch.pins.sqlcommenter import comments
+from pinwatch.pins.sqlcommenter import code
 from pinwatch.pins.verdict import Finding, Verdict
 
 CATALOGUE: Final = "advice.toml"
@@ -59,12 +59,7 @@ def idioms() -> tuple[Idiom, ...]:
 
 def bare(text: str) -> str:
     """A text folded as for its digest, without comments and closing semicolons."""
-    kept, at = [], 0
-    for comment in comments(text):
-        kept.append(text[at : comment.start])
-        at = comment.end
-    kept.append(text[at:])
-    return fold(" ".join(kept)).rstrip("; ")
+    return fold(" ".join(code(text))).rstrip("; ")
 
 
 def _idiom(entry: dict[str, Any]) -> Idiom:

@@ -1,9 +1,10 @@
-"""A look at the bytes of a text: can it matter at all?
+"""A look at the bytes of a text: can it matter at all, and is it expensive to judge?
 
-Most texts cannot, and are never parsed. The words are those of the rules and effects;
-a text without any of them, in any case, matches none. An identifier may be spelled
-with escapes only after ``U&``, which therefore counts as a word. Some words matter only
-where a statement begins: so an UPDATE is not parsed for its SET, nor an OFFSET.
+Most texts cannot matter, and are never parsed. The words are those of the rules and
+effects; a text without any of them, in any case, matches none. An identifier may be
+spelled with escapes only after ``U&``, which therefore counts as a word. Some words
+matter only where a statement begins: so an UPDATE is not parsed for its SET, nor an
+OFFSET.
 """
 
 import re
@@ -56,6 +57,26 @@ kind ends with a slash, and a text with one of SQL's kind is not looked at close
 
 # A number is looked for fast, and bytes are found faster than they are "in".
 SEMICOLON, BRACKET, AMPERSAND, SLASH = b";(&/"
+
+
+CHEAP: Final = 1_024
+"""Bytes of a text that is judged in a few milliseconds, whatever is in it."""
+
+CHEAP_MARKS: Final = 512
+"""Bytes other than letters, digits and underscores of any other text that is."""
+
+WORD_BYTES: Final = bytes(
+    byte for byte in range(256) if byte >= 0x80 or chr(byte).isalnum() or byte == 0x5F
+)
+
+
+def is_expensive(sql: bytes) -> bool:
+    """Whether a verdict on sql may take more than a few milliseconds.
+
+    Constant time for short texts, linear for others: what makes a text expensive is
+    the number of its tokens, of which there are at most twice as many as marks.
+    """
+    return len(sql) > CHEAP and len(sql.translate(None, WORD_BYTES)) > CHEAP_MARKS
 
 
 def may_matter(sql: bytes) -> bool:

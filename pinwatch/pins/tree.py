@@ -1,7 +1,8 @@
 """A statement's tree, walked for what runs now.
 
-Owns the order of the walk and what it passes over: SQL that a statement only stores.
-The tree is libpg_query's JSON; it is walked with a stack, so that depth costs nothing.
+Owns the budget of the parser, the order of the walk, and what it passes over: SQL that
+a statement only stores. The tree is libpg_query's JSON; it is walked with a stack, so
+that depth costs nothing.
 """
 
 import json
@@ -10,6 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pglast.parser import ParseError, parse_sql_json
+
+from pinwatch.pins.tokens import Tokens
+
+MAX_TOKENS: Final = 4_096
+"""Tokens of the longest text that is parsed. 16 KB of usual SQL have about 3,500; such
+a tree is read in about ten milliseconds."""
 
 STORED: Final[Mapping[str, tuple[str, ...] | None]] = {
     "CreateFunctionStmt": None,  # all of it, BEGIN ATOMIC and defaults of arguments
@@ -32,12 +39,16 @@ SIDES: Final = ("larg", "rarg")
 """Of UNION, INTERSECT and EXCEPT: a SelectStmt each, without its name."""
 
 
+LEAVES: Final = frozenset(("A_Const", "ColumnRef", "ParamRef", "String"))
+"""Nodes without nodes that matter, which most nodes of a long text are."""
+
+
 class Unparsable(Exception):
-    """Not SQL as this parser knows it."""
+    """PostgreSQL's grammar refuses the text; the argument is its message."""
 
 
-class TooDeep(Exception):
-    """Nested deeper than its JSON can be read."""
+class OverBudget(Exception):
+    """The tree would be larger or deeper than a verdict may cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +60,19 @@ class Statement:
     end: int
 
 
-def statements(text: str) -> list[Statement]:
-    """Raises Unparsable and TooDeep."""
+def statements(text: str, tokens: Tokens) -> list[Statement]:
+    """Parse text, whose tokens these are.
+
+    Raises Unparsable, and OverBudget, mostly before the text is given to the parser.
+    """
+    if tokens.extreme or len(tokens.code) > MAX_TOKENS:
+        raise OverBudget
     try:
         found = json.loads(parse_sql_json(text)).get("stmts", ())
     except ParseError as error:
-        raise Unparsable from error
+        raise Unparsable(str(error.args[0])) from error
     except RecursionError as error:
-        raise TooDeep from error
+        raise OverBudget from error
     size = len(text.encode())
     return [
         Statement(
@@ -70,7 +86,10 @@ def statements(text: str) -> list[Statement]:
 
 
 def nodes(tree: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every node that runs, by name and fields, in the order of the text's tree."""
+    """Every node that runs, by name and fields, in the order of the text's tree.
+
+    Leaves are left out.
+    """
     stack: list[Any] = [tree]
     while stack:
         item = stack.pop()
@@ -79,6 +98,8 @@ def nodes(tree: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
             continue
         inner: list[Any] = []
         for key, value in item.items():
+            if key in LEAVES:
+                continue
             if key[0].isupper() and isinstance(value, dict):
                 yield key, value
                 inner.extend(_children(key, value))
