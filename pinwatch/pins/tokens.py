@@ -15,10 +15,6 @@ from typing import Final, NamedTuple
 LATEST: Final = 4
 """Texts whose tokens are kept: one event needs those of a text several times."""
 
-MAX_RUN: Final = 64
-"""Characters of the longest operator, or comments inside one comment, that PostgreSQL's
-scanner is given. A longer operator is an error there, but for a row of plus signs."""
-
 WORD: Final = "word"
 QUOTED: Final = "quoted"
 CONSTANT: Final = "constant"
@@ -30,28 +26,33 @@ UNFINISHED: Final = "unfinished"
 
 PATTERN: Final = re.compile(
     r"""
-      (?P<constant>
-          (?: [eE] ' (?:[^'\\]|\\.|'')*+ ' | (?:[uU]&|[bBnNxX])? ' (?:[^']|'')*+ ' )
+      (?P<word> (?![eEbBnNxX]'|[uU]&['"])
+          [A-Za-z_\x80-\U0010ffff] [\w$\x80-\U0010ffff]*+ )
+    | (?P<operator> [][(),;{}\\] | (?:[+*<>=~!@\#%^&|`?:]|-(?!-)|/(?!\*))++ )
+    | (?P<constant>
+          0[xXoObB][0-9A-Fa-f_]++
+        | (?: [0-9][0-9_]*+ (?:\.(?!\.)[0-9_]*+)?+ | \.[0-9][0-9_]*+ )
+          (?:[eE][+-]?+[0-9]++)?+
+        | (?: [eE]'(?:[^'\\]|\\.|'')*+' | (?:[uU]&|[bBnNxX])?'(?:[^']|'')*+' )
           (?: (?:[ \t\f\v]|--[^\n\r]*+)*+ [\n\r] (?:\s|--[^\n\r]*+(?=[\n\r]))*+
-              ' (?:[^']|'')*+ ' )*+
+              '(?:[^']|'')*+' )*+
         | \$ (?P<tag>(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*+)?+) \$
-          .*? \$(?P=tag)\$
-        | (?: 0[xXoObB][0-9A-Fa-f_]++
-            | (?: [0-9][0-9_]*+ (?:\.(?!\.)[0-9_]*+)?+ | \.[0-9][0-9_]*+ )
-              (?:[eE][+-]?+[0-9]++)?+ )
-      )
-    | (?P<quoted> (?:[uU]&)? " (?:[^"]|"")*+ " )
-    | (?P<comment> --[^\n\r]*+ | /\* (?:[^*/]|\*(?!/)|/(?!\*))*+ \*/ )
+          .*? \$(?P=tag)\$ )
+    | (?P<quoted> (?:[uU]&)?"(?:[^"]|"")*+" )
+    | (?P<comment> --[^\n\r]*+ | /\*(?:[^*/]|\*(?!/)|/(?!\*))*+\*/ )
     | (?P<unfinished>
-          (?:[eE]|[uU]&|[bBnNxX])? ['] .* | (?:[uU]&)? ["] .*
-        | \$ (?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*+)?+ \$ .* )
+          (?:[eEbBnNxX]|[uU]&)?['"].*
+        | \$(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*+)?+\$.* )
     | (?P<nested> /\* )
-    | (?P<word> [A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*+ )
     | (?P<parameter> \$[0-9]++ )
-    | (?P<operator> [][(),;.{}\\$] | (?:[+*<>=~!@\#%^&|`?:]|-(?!-)|/(?!\*))++ | [^\s] )
+    | (?P<other> [^\s] )
     """,
     re.VERBOSE | re.DOTALL,
 )
+RUN: Final = re.compile(r"[-+*/<>=~!@\#%^&|`?]*+")
+"""The characters that PostgreSQL's scanner reads in search of the end of an operator. It
+goes back if they have a comment, or end in a sign that is an operator of its own."""
+MAX_OPERATOR: Final = 3  # characters of a text that is one operator for certain
 COMMENT_EDGE: Final = re.compile(r"/\*|\*/")
 ESCAPE: Final = re.compile(r"\\(?:([0-9A-Fa-f]{4})|\+([0-9A-Fa-f]{6})|\\)")
 
@@ -79,45 +80,86 @@ class Token(NamedTuple):
 class Tokens(NamedTuple):
     """all has the comments, code has all but them.
 
-    extreme: the text has an operator or nested comments that PostgreSQL's scanner
-    would read again and again.
+    size is the number of tokens that PostgreSQL's scanner makes of code, at most.
+    rereads is the number of characters that it reads more than once on the way.
     """
 
-    all: tuple[Token, ...]
-    code: tuple[Token, ...]
-    extreme: bool
+    all: list[Token]
+    code: list[Token]
+    size: int
+    rereads: int
 
 
 @lru_cache(LATEST)
 def tokens(text: str) -> Tokens:
     """Return all tokens of text; no text is refused."""
     found: list[Token] = []
-    extreme = False
-    at, end = 0, len(text)
+    code: list[Token] = []
+    runs = _Runs(text)
+    size = at = 0
+    end = len(text)
     while at < end:
         for match in PATTERN.finditer(text, at):
-            kind, start, at = match.lastgroup or "", match.start(), match.end()
-            if kind == "nested":
-                at, depth = _comment_end(text, at)
-                extreme = extreme or depth > MAX_RUN
+            kind = match.lastgroup
+            start, at = match.span()
+            written = ""
+            if kind == WORD:
+                written = match[0]
+                written = written.lower() if written.isascii() else written
+            elif kind == OPERATOR:
+                written = match[0]
+                if at - start > 1:
+                    runs.read(start, at)
+                    size += at - start if at - start > MAX_OPERATOR else 0
+            elif kind == "other":
+                kind, written = OPERATOR, match[0]
+            elif kind == QUOTED:
+                written = match[0]
+            elif kind == COMMENT:
+                runs.read(start, start + 1)
+                found.append(Token(start, at, kind, ""))
+                continue
+            elif kind == "nested":
+                at = _comment_end(text, start, runs)
                 found.append(Token(start, at, COMMENT, ""))
                 break
-            if kind == "tag":
-                kind = CONSTANT
-            elif kind == OPERATOR and at - start > MAX_RUN:
-                extreme = True
-            found.append(Token(start, at, kind, _reading(kind, match)))
+            token = Token(start, at, kind or "", written)
+            found.append(token)
+            code.append(token)
         else:
             break
-    code = tuple(token for token in found if token.kind != COMMENT)
-    return Tokens(tuple(found), code, extreme)
+    return Tokens(found, code, size + len(code), runs.rereads)
 
 
-def _reading(kind: str, match: re.Match[str]) -> str:
-    if kind == WORD:
-        word = match[0]
-        return word.lower() if word.isascii() else word
-    return match[0] if kind in (QUOTED, OPERATOR) else ""
+class _Runs:
+    """Counts what PostgreSQL's scanner reads again in runs of operator characters."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.rereads = 0
+        self._end = 0  # of the latest run
+
+    def read(self, start: int, end: int) -> None:
+        """Tokens begin at each character from start to before end, at most."""
+        if start >= self._end:
+            match = RUN.match(self.text, start)
+            self._end = match.end() if match else start
+        self.rereads += max(self._end - end, 0) * (end - start)
+        self.rereads += (end - start) ** 2 // 2
+
+
+def _comment_end(text: str, start: int, runs: _Runs) -> int:
+    """Where the comment ends that begins at start and has others inside."""
+    depth = 0
+    for edge in COMMENT_EDGE.finditer(text, start):
+        if edge[0] == "/*":
+            runs.read(edge.start(), edge.start() + 1)
+            depth += 1
+        else:
+            depth -= 1
+            if not depth:
+                return edge.end()
+    return len(text)
 
 
 def name(token: Token) -> str:
@@ -133,20 +175,6 @@ def name(token: Token) -> str:
 def _character(escape: re.Match[str]) -> str:
     code = int(escape[1] or escape[2] or "5c", 16)
     return chr(code) if code <= 0x10FFFF else "\ufffd"
-
-
-def _comment_end(text: str, at: int) -> tuple[int, int]:
-    """Where the comment ends whose text begins at at, and how many it has inside."""
-    depth, inside = 1, 0
-    for edge in COMMENT_EDGE.finditer(text, at):
-        if edge[0] == "/*":
-            depth += 1
-            inside += 1
-        else:
-            depth -= 1
-            if not depth:
-                return edge.end(), inside
-    return len(text), inside
 
 
 def split(code: Sequence[Token]) -> Iterator[Sequence[Token]]:

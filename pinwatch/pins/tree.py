@@ -18,6 +18,9 @@ MAX_TOKENS: Final = 4_096
 """Tokens of the longest text that is parsed. 16 KB of usual SQL have about 3,500; such
 a tree is read in about ten milliseconds."""
 
+MAX_REREADS: Final = 262_144
+"""Characters that the scanner may read again, which takes about a millisecond."""
+
 STORED: Final[Mapping[str, tuple[str, ...] | None]] = {
     "CreateFunctionStmt": None,  # all of it, BEGIN ATOMIC and defaults of arguments
     "AlterFunctionStmt": None,  # SET and RESET are for when it runs
@@ -65,7 +68,7 @@ def statements(text: str, tokens: Tokens) -> list[Statement]:
 
     Raises Unparsable, and OverBudget, mostly before the text is given to the parser.
     """
-    if tokens.extreme or len(tokens.code) > MAX_TOKENS:
+    if tokens.size > MAX_TOKENS or tokens.rereads > MAX_REREADS:
         raise OverBudget
     try:
         found = json.loads(parse_sql_json(text)).get("stmts", ())
