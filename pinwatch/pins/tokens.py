@@ -50,8 +50,8 @@ PATTERN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 RUN: Final = re.compile(r"[-+*/<>=~!@\#%^&|`?]*+")
-"""The characters that PostgreSQL's scanner reads in search of the end of an operator. It
-goes back if they have a comment, or end in a sign that is an operator of its own."""
+"""The characters that PostgreSQL's scanner reads in search of the end of an operator.
+It goes back if they have a comment, or end in a sign that is an operator of its own."""
 MAX_OPERATOR: Final = 3  # characters of a text that is one operator for certain
 COMMENT_EDGE: Final = re.compile(r"/\*|\*/")
 ESCAPE: Final = re.compile(r"\\(?:([0-9A-Fa-f]{4})|\+([0-9A-Fa-f]{6})|\\)")
@@ -131,6 +131,20 @@ def tokens(text: str) -> Tokens:
     return Tokens(found, code, size + len(code), runs.rereads)
 
 
+def next_token(text: str, at: int) -> Token | None:
+    """Return the first token, comments included, at or after the character at."""
+    match = PATTERN.search(text, at)
+    if match is None:
+        return None
+    kind, (start, end) = match.lastgroup or "", match.span()
+    if kind == "nested":
+        return Token(start, _comment_end(text, start, _Runs(text)), COMMENT, "")
+    if kind in ("other", OPERATOR):
+        return Token(start, end, OPERATOR, match[0])
+    written = match[0] if kind in (WORD, QUOTED) else ""
+    return Token(start, end, kind, written.lower() if kind == WORD else written)
+
+
 class _Runs:
     """Counts what PostgreSQL's scanner reads again in runs of operator characters."""
 
@@ -177,28 +191,43 @@ def _character(escape: re.Match[str]) -> str:
     return chr(code) if code <= 0x10FFFF else "\ufffd"
 
 
-def split(code: Sequence[Token]) -> Iterator[Sequence[Token]]:
-    """The tokens of each statement, without the semicolon.
+class Nesting:
+    """Whether a semicolon ends a statement.
 
-    A semicolon within parentheses, as in CREATE RULE, or within BEGIN ATOMIC ... END
-    ends no statement.
+    One within parentheses, as in CREATE RULE, or within BEGIN ATOMIC ... END does not.
     """
-    start = depth = blocks = 0
-    for at, token in enumerate(code):
-        word = token.text
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._blocks = 0
+        self._before = ""
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self._depth or self._blocks)
+
+    def follow(self, word: str) -> None:
+        """Go on behind the next word or mark of the statement."""
         if word == "(":
-            depth += 1
+            self._depth += 1
         elif word == ")":
-            depth = max(depth - 1, 0)
-        elif word == ";" and not depth and not blocks:
+            self._depth = max(self._depth - 1, 0)
+        elif word == "atomic" and self._before == "begin":
+            self._blocks += 1
+        elif self._blocks:
+            self._blocks += (word == "case") - (word == "end")
+        self._before = word
+
+
+def split(code: Sequence[Token]) -> Iterator[Sequence[Token]]:
+    """The tokens of each statement, without the semicolon."""
+    start, nesting = 0, Nesting()
+    for at, token in enumerate(code):
+        if token.text == ";" and not nesting.is_open:
             if at > start:
                 yield code[start:at]
             start = at + 1
-        elif token.kind != WORD:
-            continue
-        elif word == "atomic" and at and code[at - 1].text == "begin":
-            blocks += 1
-        elif blocks:
-            blocks += (word == "case") - (word == "end")
+        else:
+            nesting.follow(token.text)
     if start < len(code):
         yield code[start:]
