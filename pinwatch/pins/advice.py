@@ -8,12 +8,13 @@ finds nothing here has the finding's own advice.
 import re
 import tomllib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
 from pinwatch.pins.digest import fold
 from pinwatch.pins.sqlcommenter import code
+from pinwatch.pins.tokens import LATEST
 from pinwatch.pins.verdict import Finding, Verdict
 
 CATALOGUE: Final = "advice.toml"
@@ -57,6 +58,7 @@ def idioms() -> tuple[Idiom, ...]:
     return tuple(_idiom(entry) for entry in tomllib.loads(text)["idiom"])
 
 
+@lru_cache(LATEST)
 def bare(text: str) -> str:
     """A text folded as for its digest, without comments and closing semicolons."""
     return fold(" ".join(code(text))).rstrip("; ")
