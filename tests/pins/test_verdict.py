@@ -36,6 +36,51 @@ def test_case(case: dict[str, Any]) -> None:
         assert contested is case.get("contested", False)
 
 
+PADDING = {
+    "spaces": (" ", ""),
+    "comments": ("/* a */", ""),
+    "one comment": ("", "\n-- " + "=" * MAX_STATEMENT),
+    "statements": ("SELECT 1;", ""),
+    "sums": ("", ";SELECT 1" + " + 1" * MAX_STATEMENT),
+    "signs": ("", ";SELECT 1" + " @-+-+ 1" * MAX_STATEMENT),
+    "values": ("", ";INSERT INTO t VALUES (1)" + ",(1)" * MAX_STATEMENT),
+    "letters": ("", ";SELECT 'é'" + ",'é'" * MAX_STATEMENT),
+}
+
+
+@pytest.mark.parametrize("padding", PADDING)
+def test_a_padded_case_keeps_its_verdict(padding: str) -> None:
+    """Up to 16 KB, the most that is judged by more than its length."""
+    before, after = PADDING[padding]
+    for case in PINS:
+        sql = case["sql"].rstrip("; ").encode()
+        if len(sql) > MAX_STATEMENT // 2 or judged(case["sql"]).error:
+            continue
+        room = MAX_STATEMENT - len(sql)
+        repeats = room // len(before) if before else 0
+        padded = before.encode() * repeats + sql
+        padded += after.encode()[: MAX_STATEMENT - len(padded)]
+        found = verdict(padded.decode("utf-8", "ignore").encode())
+        if found.error:  # the padding was cut in the middle of a token
+            found = verdict(padded[: padded.rindex(b" ")])
+        assert found.pins is case["pins"], case["sql"]
+        assert [f.rule for f in found.findings][:1] == [case["rule"]] * case["pins"]
+        assert outcome(found) == outcome(judged(case["sql"])), case["sql"]
+
+
+@pytest.mark.parametrize("case", PINS, ids=NAMED)
+def test_tokens_alone_give_the_same_verdict(case: dict[str, Any]) -> None:
+    by_tree, by_tokens = judged(case["sql"]), verdict_of_tokens(case["sql"])
+    assert by_tokens.findings == by_tree.findings or len(case["sql"]) > MAX_STATEMENT
+    assert by_tokens.warnings == by_tree.warnings
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.pins)
+def test_a_rule_reads_tokens_as_it_reads_a_tree(rule: Rule) -> None:
+    assert verdict_of_tokens(rule.pins).findings == judged(rule.pins).findings
+    assert verdict_of_tokens(rule.passes).findings == ()
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.pins)
 def test_rule_has_an_example_of_each_kind(rule: Rule) -> None:
     (finding,) = judged(rule.pins).findings
