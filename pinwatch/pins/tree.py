@@ -42,6 +42,10 @@ SIDES: Final = ("larg", "rarg")
 """Of UNION, INTERSECT and EXCEPT: a SelectStmt each, without its name."""
 
 
+TOO_DEEP: Final = ("stack depth limit exceeded", "memory exhausted")
+"""How the parser's messages begin on SQL that it has no room for: the server, whose
+stack is larger, may accept it."""
+
 LEAVES: Final = frozenset(("A_Const", "ColumnRef", "ParamRef", "String"))
 """Nodes without nodes that matter, which most nodes of a long text are."""
 
@@ -73,7 +77,10 @@ def statements(text: str, tokens: Tokens) -> list[Statement]:
     try:
         found = json.loads(parse_sql_json(text)).get("stmts", ())
     except ParseError as error:
-        raise Unparsable(str(error.args[0])) from error
+        message = str(error.args[0])
+        if message.startswith(TOO_DEEP):
+            raise OverBudget from error
+        raise Unparsable(message) from error
     except RecursionError as error:
         raise OverBudget from error
     size = len(text.encode())

@@ -1,5 +1,6 @@
 """What pins, by which rule, in the cases and in every other spelling of them."""
 
+import threading
 from typing import Any, get_args
 
 import pytest
@@ -10,7 +11,7 @@ from pinwatch.config.model import ProfileName
 from pinwatch.pins.profiles import PROFILES
 from pinwatch.pins.rules import MAX_STATEMENT, RULES, Rule, advice
 from pinwatch.pins.scan import MARKS, WORDS, may_matter
-from pinwatch.pins.verdict import Verdict, verdict, verdict_of_tokens
+from pinwatch.pins.verdict import Verdict, judge, verdict, verdict_of_tokens
 from tests.pins.cases import DIGESTS, PINS
 from tests.pins.respelling import has_tokens, respellings
 
@@ -242,6 +243,33 @@ def test_length_alone_pins_above_the_limit(size: int) -> None:
     assert found.pins is (size > MAX_STATEMENT)
     if found.pins:
         assert found.findings[0].rule == "statement_size"
+
+
+@pytest.mark.parametrize(
+    "deep",
+    [
+        "(" * 2_000 + "1" + ")" * 2_000,
+        "1" + " + 1" * 2_000,
+        "lower(" * 1_000 + "'a'" + ")" * 1_000,
+        "(SELECT " * 1_000 + "1" + ")" * 1_000,
+        "CASE WHEN a THEN " * 500 + "1" + " END" * 500,
+        "a || " * 1_500 + "a",
+    ],
+    ids=lambda deep: deep[:9],
+)
+@pytest.mark.parametrize("stack", [0, 256 * 1024])
+def test_deep_sql_pins_in_any_thread(deep: str, stack: int) -> None:
+    """A thread's stack may be small, as with musl."""
+    found: list[Verdict] = []
+    usual = threading.stack_size(stack)
+    try:
+        sql = f"SELECT nextval('s'), {deep}".encode()
+        thread = threading.Thread(target=lambda: found.append(judge(sql)))
+        thread.start()
+    finally:
+        threading.stack_size(usual)
+    thread.join()
+    assert [(v.findings[0].rule, v.error) for v in found] == [("sequence_function", "")]
 
 
 @pytest.mark.parametrize(
