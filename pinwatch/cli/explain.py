@@ -1,7 +1,7 @@
-"""pinwatch explain: what RDS Proxy would pin of some SQL, and what to do about it.
+"""pinwatch explain: whether SQL pins a session of RDS Proxy, and what to do about it.
 
-Owns how input is read, and the words for people and the JSON for programs. Knows no
-database.
+Owns how input is read and recognised, the text for people and the JSON for programs.
+Needs no database.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def explain(
         ),
     ] = None,
     format: Annotated[
-        Format, typer.Option(help="For people, or for programs.")
+        Format, typer.Option(help="Text for people, or JSON for programs.")
     ] = Format.TEXT,
     jsonl: Annotated[
         bool,
@@ -251,7 +251,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What there is to say of a text; size is its length in bytes if that would pin."""
+    """The verdicts on a text; size is its length in bytes, if that alone would pin."""
 
     text: str
     judged: Sequence[Judged]
@@ -297,7 +297,7 @@ def _message(text: str, profile: Profile) -> Answer:
 
 
 def _script(text: str, profile: Profile) -> Answer:
-    """Judge a text of which each statement is sent alone."""
+    """Judge a text whose statements are sent one by one."""
     from pinwatch.pins.rules import MAX_STATEMENT
     from pinwatch.pins.script import pieces
 
@@ -342,7 +342,7 @@ def _refuse_foreign(text: str, is_script: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something to say of a statement, or of the whole text, beside its findings."""
+    """A warning about a statement, or about the whole text."""
 
     rule: str
     text: str
@@ -478,8 +478,7 @@ def _explained(line: bytes, profile: Profile) -> dict[str, Any]:
 
 
 def _with_progress(stream: BinaryIO) -> Iterator[bytes]:
-    """The lines of stream; with a bar on standard error, if that is a terminal and
-    stream is a file."""
+    """Yield the lines of stream, with a progress bar if a person waits for a file."""
     status = os.fstat(stream.fileno())
     if not (sys.stderr.isatty() and stat.S_ISREG(status.st_mode)):
         yield from stream
@@ -507,7 +506,7 @@ def _print(answer: Answer, profile: Profile) -> None:
 
 
 def _lines(answer: Answer, profile: Profile) -> Iterator[tuple[str, str]]:
-    """Each with its style."""
+    """The lines of the answer, each with its style."""
     for one, finding in answer.findings:
         yield from _finding_lines(answer.text, one, finding)
         yield "", ""

@@ -1,8 +1,8 @@
-"""What a digest has in common with those of other runs of the same code.
+"""The part of a digest that is the same in each run of the same code.
 
 Owns which parts of a text are generated: comments, and numbers in the names of cursors,
-prepared statements, savepoints and temporary relations, where drivers put the ids of
-threads and objects. The digest that is logged keeps them, as RDS Proxy's does.
+prepared statements, savepoints and temporary relations, into which drivers write the
+ids of threads and objects. The digest in the log keeps them, as RDS Proxy's does.
 """
 
 import re
@@ -34,7 +34,7 @@ COUNTER: Final = re.compile(r"_[0-9]\Z")
 
 @lru_cache(MAX_DIGESTS)
 def alike(digest: str) -> str:
-    """The digest without comments, and with # for what is generated in names."""
+    """Return the digest without comments, and with # for generated parts of names."""
     text = fold(without_comments(digest))
     lasting = {name: _lasting(name) for name in _names(text)}
     if not lasting:
@@ -43,7 +43,7 @@ def alike(digest: str) -> str:
 
 
 def _names(text: str) -> Iterator[str]:
-    """The names that may be generated; they change wherever they stand, as in FETCH."""
+    """Yield the names that may be generated; they are renamed wherever they stand."""
     for found in NAMED.findall(text):
         yield from NAME.findall(found)
 

@@ -1,4 +1,4 @@
-"""Verdicts by text, remembered: a text seen before costs a look into a dictionary.
+"""A cache of verdicts by text: a text that is known costs one look into a dictionary.
 
 A text that is expensive to judge belongs in a worker thread. If ``defers`` is true,
 ``look`` raises Expensive on such a text, unless its verdict is known. The caller then
@@ -6,12 +6,13 @@ runs ``verdict.judge(sql, profile)`` in a thread, hands the verdict to ``remembe
 the event loop, and looks again, which finds it. The cache itself is used by the event
 loop only.
 
-A text in which no word matters has no other verdict when its numbers are others, since
-no word that matters has a digit in it: such texts are remembered with 0 for each digit.
+No word that matters has a digit in it. A text without such words is therefore kept
+with 0 for each digit, and stands for all texts that differ from it in digits.
 
-Bounded in texts and in bytes. What was not asked for lately goes first, by generations:
-when the younger one is half of what may be kept, the older one is forgotten and the
-younger one becomes it. So a look at a text in use changes no order.
+The cache is bounded in texts and in bytes, by two generations: when the younger one has
+half of what may be kept, the older one is dropped and the younger one takes its place.
+A text that is looked up in the older one moves to the younger one, so that looking up a
+text that is in use moves nothing.
 """
 
 from typing import Final
@@ -39,14 +40,14 @@ class Generation:
     def __init__(self) -> None:
         self.known: dict[bytes, Verdict | None] = {}
         self.harmless: dict[bytes, None] = {}
-        self.size = 0  # bytes of all texts, with what they are kept in
+        self.size = 0  # bytes of all entries
 
     def __len__(self) -> int:
         return len(self.known) + len(self.harmless)
 
 
 class VerdictCache:
-    """What is not there is found by parsing, unless a look at its bytes is enough."""
+    """Verdicts by one profile; a text that is not cached is judged."""
 
     __slots__ = (
         "_latest",
@@ -77,9 +78,9 @@ class VerdictCache:
         self.misses = 0
         self._young = Generation()
         self._old = Generation()
-        self._latest = b""  # the last harmless text; that of no statement is one
+        self._latest = b""  # the last harmless text; the empty one is harmless
         self._latest_alike = b""
-        self.latest_definition = b""  # of a Parse, of which there was nothing to say
+        self.latest_definition = b""  # of the last Parse of a harmless text
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
@@ -90,7 +91,7 @@ class VerdictCache:
         return self._young.size + self._old.size
 
     def follow(self, profile: Profile) -> None:
-        """Judge by profile from now on."""
+        """Judge by profile from now on; verdicts by another profile are dropped."""
         if profile is not self.profile:
             self.profile, self.parse_pins = profile, profile.parse_pins
             self._young, self._old = Generation(), Generation()
@@ -143,7 +144,7 @@ class VerdictCache:
         return found
 
     def remember(self, sql: bytes, found: Verdict, profile: Profile) -> Verdict | None:
-        """Keep the verdict on sql by profile, unless another one is followed by now."""
+        """Cache the verdict on sql, unless the cache has another profile by now."""
         said = found if found.findings or found.warnings or found.effects else None
         if profile is self.profile:
             self.misses += 1

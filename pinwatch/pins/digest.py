@@ -1,7 +1,7 @@
 """The digest of a text, as RDS Proxy logs it: its constants replaced.
 
-The rule was read off logged digests: libpg_query's normalize, lower case, white space
-folded; a trailing semicolon stays.
+The rule was inferred from logged digests: libpg_query's normalize, lower case, white
+space folded; a trailing semicolon stays.
 """
 
 from itertools import count

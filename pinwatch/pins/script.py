@@ -1,8 +1,8 @@
 """The statements of a psql script, as psql sends them.
 
-Owns what psql takes for itself: backslash commands, the rows of a COPY FROM STDIN, and
-variables. Positions are in characters of the script. A script without any of these is
-plain SQL, of which each statement is sent alone.
+Owns what psql does not send: backslash commands, the rows of a COPY FROM STDIN, and
+the names of variables. Positions are in characters of the script. In a script without
+any of these, too, each statement is sent alone.
 """
 
 import re
@@ -34,7 +34,7 @@ UNSEEN: Final = {
         r"\i is not followed: explain the file that it names, too.",
     ),
 }
-"""What is said of a command that runs SQL that is not in the script."""
+"""Warnings about commands that run SQL that is not in the script."""
 
 COMMAND: Final = re.compile(r"\\([A-Za-z_]+|[!?.;]|)")
 ARGUMENTS: Final = re.compile(r"[^\n\r\\]*+")
@@ -47,8 +47,8 @@ COPY_COMMAND: Final = re.compile(r"\bfrom\s+p?std(?:in|out)\b", re.IGNORECASE)
 class Piece:
     """One statement as it is sent, at position in the script.
 
-    It has blanks where the script has backslash commands. unseen is what is to be said
-    of SQL that runs and is not in the script; the text may then be empty.
+    It has blanks in place of backslash commands. unseen is a warning about SQL that
+    runs and is not in the script; the text may then be empty.
     """
 
     text: str
@@ -57,7 +57,7 @@ class Piece:
 
 
 def pieces(script: str) -> Iterator[Piece]:
-    """The statements of a script, in order."""
+    """Yield the statements of a script, in order."""
     return _Reader(script).pieces()
 
 
@@ -147,10 +147,10 @@ def _copies_in(code: Sequence[Token]) -> bool:
 
 
 def filled(text: str) -> Iterator[str]:
-    """Readings of a text in which variables and placeholders have values.
+    """Yield readings of a text in which variables and placeholders have values.
 
-    psql's ``:name``, ``:'name'`` and ``:"name"`` and the placeholders of drivers,
-    ``%s``, ``%(name)s`` and ``?``. Each reading is as long as the text.
+    They are psql's ``:name``, ``:'name'`` and ``:"name"`` and the placeholders of
+    drivers, ``%s``, ``%(name)s`` and ``?``. Each reading is as long as the text.
     """
     code = tokens(text).code
     named = list(_variables(code))

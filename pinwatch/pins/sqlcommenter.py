@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from pinwatch.pins.tokens import COMMENT, Span, Token, tokens
 
 MAX_COMMENTS: Final = 2_048
-"""Characters of comments that are looked at."""
+"""Characters of comments that are read, from the end of the text."""
 MAX_TAGS: Final = 32
 
 BEGINNINGS: Final = ("/*", "--")
@@ -24,7 +24,7 @@ ESCAPED: Final = re.compile(r"\\(.)", re.S)
 
 
 def tags(sql: str) -> dict[str, str]:
-    """Values by key, decoded; of comments that disagree, the last one is right."""
+    """Return decoded values by key; if comments disagree, the last one counts."""
     found: dict[str, str] = {}
     left = MAX_COMMENTS
     for span in reversed(comments(sql)):
@@ -42,9 +42,9 @@ def tags(sql: str) -> dict[str, str]:
 
 
 def comments(sql: str) -> list[Span]:
-    """Where comments stand, as PostgreSQL reads the text.
+    """Return where comments stand, as PostgreSQL reads the text.
 
-    A comment that the end of the text cuts off is none.
+    A comment without an end is not one of them.
     """
     if not any(beginning in sql for beginning in BEGINNINGS):
         return []
@@ -62,12 +62,12 @@ def _is_closed(sql: str, comment: Token) -> bool:
 
 
 def without_comments(sql: str) -> str:
-    """The text that statements have in common whose tags differ."""
+    """Return the text without comments and surrounding white space."""
     return "".join(code(sql)).strip()
 
 
 def code(sql: str) -> Iterator[str]:
-    """The pieces of the text between its comments."""
+    """Yield the pieces of the text between its comments."""
     at = 0
     for comment in comments(sql):
         yield sql[at : comment.start]

@@ -1,10 +1,9 @@
 """The tokens of a text of SQL, by PostgreSQL's lexical rules.
 
-Owns where words, constants and comments begin and end, and where statements do. All
-positions are in characters. A text is read once, in one pass whose cost grows with its
-length only; PostgreSQL's own scanner reads a run of operator characters, or of nested
-comments, once for each of its characters. Whoever needs the tokens of a text again
-within the same event gets the same tuple.
+Owns where words, constants, comments and statements begin and end. Positions are in
+characters. One pass, in linear time, gives the tokens, and all modules that need those
+of a text share them. PostgreSQL's own scanner takes quadratic time for a run of
+operator characters or nested comments, which ``Tokens.rereads`` measures.
 """
 
 import re
@@ -13,7 +12,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 LATEST: Final = 4
-"""Texts whose tokens are kept: one event needs those of a text several times."""
+"""The number of texts whose tokens are kept: one event needs them several times."""
 
 WORD: Final = "word"
 QUOTED: Final = "quoted"
@@ -22,7 +21,7 @@ PARAMETER: Final = "parameter"
 OPERATOR: Final = "operator"
 COMMENT: Final = "comment"
 UNFINISHED: Final = "unfinished"
-"""A quote, comment or dollar quote that never ends: it has the rest of the text."""
+"""A quote or dollar quote without an end: the rest of the text is in it."""
 
 PATTERN: Final = re.compile(
     r"""
@@ -78,7 +77,7 @@ class Token(NamedTuple):
 
 
 class Tokens(NamedTuple):
-    """all has the comments, code has all but them.
+    """The tokens of a text: all of them, and code without the comments.
 
     size is the number of tokens that PostgreSQL's scanner makes of code, at most.
     rereads is the number of characters that it reads more than once on the way.
@@ -163,7 +162,7 @@ class _Runs:
 
 
 def _comment_end(text: str, start: int, runs: _Runs) -> int:
-    """Where the comment ends that begins at start and has others inside."""
+    """The end of the comment that begins at start and has others inside."""
     depth = 0
     for edge in COMMENT_EDGE.finditer(text, start):
         if edge[0] == "/*":
@@ -177,7 +176,7 @@ def _comment_end(text: str, start: int, runs: _Runs) -> int:
 
 
 def name(token: Token) -> str:
-    """The identifier that a word or a quoted identifier is."""
+    """Return the identifier that a word or a quoted identifier spells."""
     written = token.text
     if token.kind != QUOTED:
         return written
@@ -220,7 +219,7 @@ class Nesting:
 
 
 def split(code: Sequence[Token]) -> Iterator[Sequence[Token]]:
-    """The tokens of each statement, without the semicolon."""
+    """Yield the tokens of each statement, without the semicolon."""
     start, nesting = 0, Nesting()
     for at, token in enumerate(code):
         if token.text == ";" and not nesting.is_open:

@@ -1,6 +1,6 @@
-"""A statement's tree, walked for what runs now.
+"""A statement's tree, and the nodes in it that run now.
 
-Owns the budget of the parser, the order of the walk, and what it passes over: SQL that
+Owns the budget of the parser, the order of the walk, and which nodes it skips: SQL that
 a statement only stores. The tree is libpg_query's JSON; it is walked with a stack, so
 that depth costs nothing.
 """
@@ -36,10 +36,10 @@ STORED: Final[Mapping[str, tuple[str, ...] | None]] = {
     "PrepareStmt": None,  # runs at EXECUTE
     "ViewStmt": ("query",),
 }
-"""Nodes whose SQL is kept for later: the fields that are, or None for all."""
+"""Nodes with SQL that is stored for later: the fields that have it, or None for all."""
 
 SIDES: Final = ("larg", "rarg")
-"""Of UNION, INTERSECT and EXCEPT: a SelectStmt each, without its name."""
+"""The sides of UNION, INTERSECT and EXCEPT: each is a SelectStmt without its name."""
 
 
 TOO_DEEP: Final = ("stack depth limit exceeded", "memory exhausted")
@@ -60,7 +60,7 @@ class OverBudget(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One of the statements of a text; bytes of UTF-8 from start to end."""
+    """One of the statements of a text, from start to end in bytes of UTF-8."""
 
     tree: Mapping[str, Any]
     start: int
@@ -96,7 +96,7 @@ def statements(text: str, tokens: Tokens) -> list[Statement]:
 
 
 def nodes(tree: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every node that runs, by name and fields, in the order of the text's tree.
+    """Yield every node that runs, by name and fields, in the order of the text.
 
     Leaves are left out.
     """
@@ -137,7 +137,7 @@ def _children(name: str, fields: Mapping[str, Any]) -> list[Any]:
 
 
 def _executed(query: Mapping[str, Any]) -> list[Any]:
-    """The EXECUTE in a query that is planned and does not run: it is looked up."""
+    """The EXECUTE in a query that is planned only: its statement is looked up."""
     if "CreateTableAsStmt" in query:
         return _executed(query["CreateTableAsStmt"].get("query", {}))
     return [query] if "ExecuteStmt" in query else []

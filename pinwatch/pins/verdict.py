@@ -1,4 +1,4 @@
-"""What RDS Proxy makes of a text of SQL: findings, warnings, what the session holds.
+"""The verdict on a text of SQL: findings, warnings, and effects on the session.
 
 Pure: the same text and profile always give the same verdict. Whatever the bytes, there
 is one. SQL that PostgreSQL's grammar refuses does not pin, and a text over 16 KB is
@@ -90,10 +90,10 @@ class PinWarning:
 
 @dataclass(frozen=True)
 class Verdict:
-    """findings pin, in the order of the text; warnings do not.
+    """The findings, in the order of the text, each of which pins; and the rest.
 
-    approximate: it was made from tokens, without a tree. error is the message of the
-    parser about a text that PostgreSQL's grammar refuses; it is empty for all others.
+    approximate says that it was made from tokens, without a tree. error is the parser's
+    message about a text that PostgreSQL's grammar refuses, and is empty for all others.
     """
 
     text: str
@@ -180,9 +180,9 @@ def verdict_of_tokens(
 
 
 def judge(sql: bytes, profile: Profile = DEFAULT) -> Verdict:
-    """As ``verdict``, with everything that is read off the text later.
+    """Judge as ``verdict`` does, and compute the digest, outline and tags too.
 
-    For a worker thread: the event loop then computes nothing more.
+    This is for a worker thread: nothing is left to compute for the event loop.
     """
     found = verdict(sql, profile)
     if found.findings:
@@ -191,7 +191,7 @@ def judge(sql: bytes, profile: Profile = DEFAULT) -> Verdict:
 
 
 def oversize(beginning: bytes) -> Verdict:
-    """The verdict on a statement over 16 KB, of which only the beginning is known."""
+    """Return the verdict on a statement over 16 KB that begins like this."""
     text = beginning.decode("utf-8", "replace")
     finding = Finding(
         "statement_size",
@@ -207,7 +207,7 @@ def oversize(beginning: bytes) -> Verdict:
 
 
 def parse_message(text: str) -> Verdict:
-    """The verdict on a Parse message, whatever its text, before November 2023."""
+    """Return the verdict on any Parse message by the rules before November 2023."""
     finding = Finding(
         "parse_message",
         "",
@@ -291,7 +291,7 @@ def _judged(
 
 
 class _Reader:
-    """Puts a node that matched into words of its text."""
+    """Makes findings and warnings of the nodes that match a rule."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -300,7 +300,7 @@ class _Reader:
         self._statement = ""
 
     def statement(self, span: Span) -> str:
-        """The text of a statement, of which all findings have the same copy."""
+        """The text of a statement; all its findings share the same copy."""
         if span != self._latest:
             self._latest, self._statement = span, self.text[slice(*span)]
         return self._statement
