@@ -25,12 +25,16 @@ Node = tuple[str, Fields]
 NAMES: Final = (WORD, QUOTED)
 MAX_NAME: Final = 8
 """Tokens of the longest name: a database, a schema and two names, with dots."""
+MAX_DEFINED: Final = 5
+"""Tokens in which CREATE and ALTER say the kind of object."""
 MAX_HEAD: Final = 12
-"""Tokens in which a CREATE says what it creates."""
+"""Tokens in which DECLARE says WITH HOLD."""
 MAX_ARGUMENTS: Final = 3  # that an effect shows
 TEMPORARY: Final = ("temp", "temporary")
 MODIFIERS: Final = ("or", "replace", "local", "global", "unlogged", "recursive")
 """Words between CREATE and what it creates, besides those."""
+OFF: Final = ("off", "false", "0", "'off'", "'false'", "'0'")
+"""Values of an option of EXPLAIN that switch it off."""
 STORING: Final = (
     "function",
     "procedure",
@@ -61,7 +65,7 @@ CREATED: Final = {
 
 def nodes(text: str, statement: Code) -> Iterator[Node]:
     """The nodes of one statement that runs; a call's location is in characters."""
-    code, explained = _explained(statement)
+    code, explained = _explained(text, statement)
     first = _word(code, 0)
     if explained is not False:
         command = COMMANDS.get(first)
@@ -79,15 +83,17 @@ def nodes(text: str, statement: Code) -> Iterator[Node]:
             yield _into(code, at + 1)
 
 
-def _explained(code: Code) -> tuple[Code, bool | None]:
+def _explained(text: str, code: Code) -> tuple[Code, bool | None]:
     """What an EXPLAIN explains, and whether it runs; None if there is no EXPLAIN."""
     if _word(code, 0) != "explain":
         return code, None
     at, runs = 1, False
     if _word(code, 1) == "(":
         at = _closing(code, 1)
-        options = [token.text for token in code[2:at]]
-        runs = "analyze" in options and not {"off", "false"} & {*options}
+        for option in range(2, at):
+            if code[option].text == "analyze":
+                value = code[option + 1] if option + 1 < len(code) else code[option]
+                runs = text[value.start : value.end].lower() not in OFF
         at += 1
     while _word(code, at) in ("analyze", "analyse", "verbose"):
         runs = runs or _word(code, at) != "verbose"
@@ -111,13 +117,14 @@ def _is_stored(code: Code, first: str) -> bool:
         return True
     if first not in ("create", "alter"):
         return False
-    head = [token.text for token in code[1:MAX_HEAD] if token.kind == WORD]
-    if any(word in STORING for word in head[:4]):
-        return True
-    if first == "create" and "table" in head[:4]:
+    head = [token.text for token in code[1:MAX_DEFINED] if token.kind == WORD]
+    if first == "alter":
+        using = any(token.text == "using" for token in code)
+        return any(word in STORING for word in head) or not using
+    if "table" in head or "materialized" in head:
         words = [token.text for token in code if token.kind == WORD]
         return "as" not in words or words[-3:] == ["with", "no", "data"]
-    return first == "alter" and not any(token.text == "using" for token in code)
+    return any(word in STORING for word in head)
 
 
 def _executed(code: Code, first: str) -> Iterator[Node]:

@@ -205,6 +205,39 @@ def test_what_is_only_planned_does_not_run(sql: str, rules: list[str]) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
+        "CREATE TABLE t (id int DEFAULT nextval('s'))",
+        "CREATE TABLE t AS SELECT nextval('s')",
+        "CREATE TABLE t AS SELECT nextval('s') WITH NO DATA",
+        "CREATE MATERIALIZED VIEW v AS SELECT nextval('s')",
+        "CREATE OR REPLACE VIEW v AS SELECT nextval('s')",
+        "CREATE TEMP VIEW v AS SELECT nextval('s')",
+        "CREATE OR REPLACE FUNCTION f() RETURNS bigint RETURN nextval('s')",
+        "CREATE INDEX ON t (nextval('s'))",
+        "CREATE SCHEMA s CREATE TEMP TABLE t ()",
+        "ALTER TABLE t ALTER id SET DEFAULT nextval('s')",
+        "ALTER TABLE t ALTER id TYPE int USING nextval('s')",
+        "ALTER FUNCTION f() SET search_path = app",
+        "PREPARE q AS SELECT nextval('s')",
+        "EXPLAIN SELECT nextval('s')",
+        "EXPLAIN (ANALYZE, COSTS off) SELECT nextval('s')",
+        "EXPLAIN ANALYZE CREATE TEMP TABLE t AS SELECT 1",
+        "EXPLAIN CREATE TABLE t AS EXECUTE q",
+        "DELETE FROM t USING u WHERE a = nextval('s') RETURNING currval('s')",
+        "WITH a AS (SELECT 1) SELECT * INTO TEMP TABLE t FROM a",
+        "SET TIME ZONE 'UTC'; SET LOCAL ROLE x; SET SESSION CHARACTERISTICS AS "
+        "TRANSACTION READ ONLY; RESET ALL; SET CONSTRAINTS ALL DEFERRED",
+        "SELECT U&\"\\006eextval\"('s'), \"nextval\"('s'), \"Nextval\"('s')",
+        "SELECT app.pg_catalog.nextval('s'), app.nextval('s'), pg_catalog.nextval('s')",
+        "SELECT 'nextval(''s'')', $$nextval('s')$$ -- nextval('s')",
+    ],
+)
+def test_a_sketch_finds_what_the_tree_has(sql: str) -> None:
+    assert verdict_of_tokens(sql).findings == judged(sql).findings
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
         "SELECT 1 INTO TEMP t UNION SELECT 2",
         "(SELECT 1 INTO TEMP t) UNION ALL SELECT 2 EXCEPT SELECT 3",
     ],
