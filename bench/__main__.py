@@ -20,6 +20,7 @@ from bench.install import Missing
 from bench.process import NotStarted
 from bench.results import Run
 from bench.run import Plan, carry_out
+from bench.stall import longest, sentence
 from bench.subjects import Direct, Other, PgBouncer, Pinwatch, Subject
 
 SUBJECTS = ("direct", "pgbouncer", "pinwatch")
@@ -104,6 +105,8 @@ def bench(
     except (ValueError, Missing, NotStarted) as error:
         _give_up(str(error))
     _print(run, earlier, markdown)
+    if show is None:
+        print(sentence(longest()))
     whys = [why for reasons in run.absent.values() for why in reasons.values()]
     if any(why.startswith(results.FAILED) for why in whys):
         raise typer.Exit(1)
