@@ -27,6 +27,8 @@ from pinwatch.web.stream import Feed
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 CHECK_INTERVAL: Final = 1.0  # seconds between checks of the embedded PostgreSQL
+SWITCH_INTERVAL: Final = 0.001
+"""Seconds for which a thread that judges a statement keeps the interpreter lock."""
 STOPPED_AT_ONCE: Final = 130  # the shell's status of a command that Ctrl-C ended
 
 
@@ -58,6 +60,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None
+    sys.setswitchinterval(SWITCH_INTERVAL)
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, task.cancel)
     with stop_signals(signal.SIG_UNBLOCK), suppress(asyncio.CancelledError):
