@@ -16,7 +16,7 @@ from pinwatch.counters import TargetCounters
 from pinwatch.errors import FATAL, ClientError, ProtocolViolation
 from pinwatch.relay.parameters import ACCEPTED, NO_PARAMETERS, Values
 from pinwatch.relay.prepared import ClientStatements, ServerStatements
-from pinwatch.relay.reply_queue import FENCE, INJECTED, Change
+from pinwatch.relay.reply_queue import FENCE, INJECTED
 from pinwatch.relay.reply_tracker import ReplyTracker
 from pinwatch.relay.statements import Registry
 from pinwatch.wire import messages
@@ -158,7 +158,7 @@ class DatabaseStream:
         known which statements are prepared by then: none are afterwards, unless the
         session is to keep its own.
         """
-        self.fence_name = b"pinwatch_fence_%d" % self.replies.segment
+        self.fence_name = b"pinwatch_fence_%d" % self.replies.batches
         sql = b"SELECT 1 AS " + self.fence_name
         if not keep:
             self.statements.held.clear()
@@ -253,8 +253,7 @@ class DatabaseStream:
             if INSPECTED_TAGS[data[at]]:
                 self._command_completed(data[at:following], client)
         elif kind == PARSE_COMPLETE or kind == CLOSE_COMPLETE:
-            entry = self.replies.completed()
-            if isinstance(entry, Change) and entry.swallow:
+            if self.replies.completed():
                 return b""
         elif kind == ERROR_RESPONSE:
             return self._failed(data[at:following], client)
@@ -334,9 +333,11 @@ class DatabaseStream:
         name = self.registry.named_in(body)
         if name is None:
             return None
-        if error.sqlstate == UNDEFINED_STATEMENT:
-            self.statements.forget(name)
         own = client.statements.own_name(name)
+        if error.sqlstate == UNDEFINED_STATEMENT:
+            statement = client.statements.named.get(own)
+            if statement is not None:
+                self.statements.forget(statement)
         return messages.message(ERROR_RESPONSE, body.replace(name, own))
 
     def _note_fatal(self, error: ClientError) -> None:

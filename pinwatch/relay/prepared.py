@@ -10,6 +10,7 @@ A message that refers to a name which an earlier, unanswered batch may yet chang
 to wait: ``Unsettled`` is raised.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final
 
@@ -18,12 +19,12 @@ from mypy_extensions import i64
 from pinwatch.counters import TargetCounters
 from pinwatch.pins.verdict import Verdict
 from pinwatch.relay.parameters import NO_PARAMETERS
-from pinwatch.relay.reply_queue import Change
-from pinwatch.relay.reply_tracker import ReplyTracker
+from pinwatch.relay.reply_tracker import Change, ReplyTracker
 from pinwatch.relay.statements import Registry, Statement
 from pinwatch.wire.messages import close_statement, parse
 
 CLOSE_UNNAMED: Final = close_statement(b"")
+OVERHEAD: Final = 512  # bytes of a kept statement beside its text and name
 
 
 class Unsettled(Exception):
@@ -31,7 +32,11 @@ class Unsettled(Exception):
 
 
 class ServerStatements:
-    """What is prepared on one database connection; at most limit, oldest use first."""
+    """The shared statements of one database connection, at most limit of them.
+
+    held is ordered by use, the least recent first. Its value is the number of the
+    Change that prepares the statement, as far as that is due.
+    """
 
     __slots__ = (
         "counters",
@@ -40,7 +45,7 @@ class ServerStatements:
         "limit",
         "replies",
         "unnamed",
-        "unnamed_segment",
+        "unnamed_batch",
     )
 
     def __init__(
@@ -49,67 +54,70 @@ class ServerStatements:
         self.limit = limit
         self.counters = counters
         self.replies = replies
-        self.held: dict[Statement, None] = {}
-        self.latest: Statement | None = None  # at the end of held, if it is there
+        self.held: OrderedDict[Statement, int] = OrderedDict()
+        self.latest: Statement | None = None  # the last of held, if it is in there
         self.unnamed: object = None
-        self.unnamed_segment: i64 = -1
+        self.unnamed_batch: i64 = -1  # the batch that prepared it
 
     def use(self, statement: Statement) -> bool:
-        """Whether the connection has statement; now the one used last if so."""
+        """Make statement the most recently used one; False if it is not held."""
         held = self.held
         if statement not in held:
             return False
         if statement is not self.latest:
-            self.hold(statement)
+            held.move_to_end(statement)
+            self.latest = statement
         return True
 
-    def hold(self, statement: Statement) -> None:
-        """The connection has statement, as the one used last."""
-        self.held.pop(statement, None)
-        self.held[statement] = None
+    def hold(self, statement: Statement, number: int = -1) -> None:
+        """Note that the connection has statement, which is used now."""
+        self.held[statement] = number
+        self.held.move_to_end(statement)
         self.latest = statement
 
     def prepare(self, statement: Statement) -> bytes:
-        """What to send so that the connection has statement; answers are swallowed."""
+        """Return the messages that prepare statement, if the connection lacks it.
+
+        Their answers are swallowed.
+        """
         if self.use(statement):
             return b""
         self.counters.reparsed += 1
         room = self.make_room()
-        self.hold(statement)
-        self.replies.change(Added(self, statement, swallow=True))
+        self.add(statement, Added(self, statement, swallow=True))
         return room + parse(statement.name, statement.definition)
 
+    def add(self, statement: Statement, change: "Added") -> None:
+        """Count the Parse of statement, which is about to be sent."""
+        self.replies.change(change)
+        self.hold(statement, change.number)
+
     def make_room(self) -> bytes:
-        """What to send so that one more statement fits."""
-        out = b""
-        while len(self.held) >= self.limit:
-            out += self.remove(next(iter(self.held)))
-        return out
+        """Return the messages that close statements until one more fits."""
+        excess = len(self.held) + 1 - self.limit
+        return b"".join([self.remove(next(iter(self.held))) for _ in range(excess)])
 
     def remove(self, statement: Statement) -> bytes:
-        """What to send so that the connection lacks statement."""
+        """Return the message that closes statement, if the connection has it."""
         if statement not in self.held:
             return b""
         del self.held[statement]
         self.replies.change(Removed(self, statement))
         return close_statement(statement.name)
 
-    def forget(self, name: bytes) -> None:
-        """The server says that it has no statement of this name."""
-        for statement in list(self.held):
-            if statement.name == name:
-                del self.held[statement]
+    def forget(self, statement: Statement) -> None:
+        """The server reported that it has no such statement."""
+        self.held.pop(statement, None)
 
     def forget_all(self) -> None:
-        """The server dropped all; what is being prepared since then stays."""
-        self.held.clear()
-        for entry in self.replies.due:
-            if isinstance(entry, Added):
-                self.hold(entry.statement)
+        """The server dropped all statements; those that are being prepared stay."""
+        due = [item for item in self.held.items() if self.replies.is_due(item[1])]
+        self.held = OrderedDict(due)
+        self.latest = None
 
 
 class Added(Change):
-    """A Parse: until it is answered, statement is taken to be on the connection."""
+    """A Parse: until it is answered, statement counts as prepared."""
 
     __slots__ = ("server", "statement")
 
@@ -121,7 +129,7 @@ class Added(Change):
         self.statement = statement
 
     def undo(self) -> None:
-        self.server.held.pop(self.statement, None)
+        self.server.forget(self.statement)
 
 
 class Removed(Change):
@@ -154,14 +162,18 @@ class Unnamed(Change):
 class UnnamedByClient(Change):
     """A client's Parse or Close of its unnamed statement, in the middle of a batch.
 
-    Not the first in its batch: it may be skipped, and the one before then stays.
+    The server may skip it, because it is not the first in its batch. The statement
+    before it then stays.
     """
 
     __slots__ = ("after", "before", "client", "server", "server_before", "verdict")
     unnamed = True
 
     def __init__(
-        self, server: ServerStatements, client: "ClientStatements", after: object
+        self,
+        server: ServerStatements,
+        client: "ClientStatements",
+        after: object,
     ) -> None:
         super().__init__(swallow=False)
         self.server = server
@@ -204,11 +216,11 @@ class Named(Added):
 
     def undo(self) -> None:
         super().undo()
-        self.client.named.pop(self.name, None)
+        self.client.drop(self.name)
 
 
 class Refused(Change):
-    """A client's Parse of a name that it already has: the server will say so."""
+    """A client's Parse of a name that it already has: the server rejects it."""
 
     __slots__ = ()
 
@@ -220,10 +232,10 @@ class Refused(Change):
 
 
 class Released(Change):
-    """The client's name is no longer the proxy's to put in the server's words.
+    """The client's name no longer stands for a shared statement.
 
-    By the client's own Close, where the shared statement stays on the server; or by
-    the proxy's Parse under that very name.
+    The client closed it, while the shared statement stays on the server. Or the proxy
+    parsed its text under that very name.
     """
 
     __slots__ = ("client", "name", "statement")
@@ -241,19 +253,20 @@ class Released(Change):
         self.statement = statement
 
     def undo(self) -> None:
-        self.client.named[self.name] = self.statement
+        self.client.add(self.name, self.statement)
 
 
 class ClientStatements:
-    """What one client session has prepared, by its own names.
+    """The prepared statements of one client session, by the client's names.
 
-    Each method tells what to send for one message of the client: None, the message as
-    it is; or what goes before it, and the name that takes the client's place in it.
-    ``Unsettled`` is raised before anything has changed.
+    Each method returns how one message of the client changes, or None. It raises
+    ``Unsettled`` before anything has changed.
     """
 
     __slots__ = (
+        "kept_bytes",
         "named",
+        "names",
         "registry",
         "server",
         "settings",
@@ -266,11 +279,25 @@ class ClientStatements:
         self.server: ServerStatements | None = None  # of the borrowed connection
         self.settings = NO_PARAMETERS  # under which the client's SQL is read
         self.named: dict[bytes, Statement] = {}
+        self.names: dict[bytes, bytes] = {}  # the keys of named, by statement's name
+        self.kept_bytes: i64 = 0  # of named
         self.unnamed: object = None
         self.unnamed_verdict: Verdict | None = None
 
+    def add(self, name: bytes, statement: Statement) -> None:
+        self.drop(name)
+        self.named[name] = statement
+        self.names[statement.name] = name
+        self.kept_bytes += kept_bytes(name, statement.definition)
+
+    def drop(self, name: bytes) -> None:
+        statement = self.named.pop(name, None)
+        if statement is not None:
+            del self.names[statement.name]
+            self.kept_bytes -= kept_bytes(name, statement.definition)
+
     def verdict(self, name: bytes, named: Statement | None) -> Verdict | None:
-        """On the statement name, named if it has a name, where there is a verdict."""
+        """Return the verdict on the statement name; named is that statement, if any."""
         if named is not None:
             return named.verdict
         return None if name or self.unnamed is None else self.unnamed_verdict
@@ -295,13 +322,12 @@ class ClientStatements:
             replies.change(Refused())
             return out, known.name
         statement = self.registry.statement(definition, self.settings)
-        if statement in self.named.values():
+        if statement.name in self.names:
             statement = self.registry.namesake(statement)
         statement.verdict = verdict
         out = server.remove(statement) + server.make_room()
-        server.hold(statement)
-        self.named[name] = statement
-        replies.change(Named(server, statement, self, name))
+        server.add(statement, Named(server, statement, self, name))
+        self.add(name, statement)
         return out, statement.name
 
     def parse_unnamed(
@@ -309,9 +335,9 @@ class ClientStatements:
         definition: object,
         verdict: Verdict | None,
     ) -> None:
-        """Parse of the unnamed statement, which goes as it is.
+        """Parse of the unnamed statement, which is sent as it is.
 
-        definition may be any object where the statement is not to be kept.
+        definition may be any object if the statement is not to be kept.
         """
         server = self.server
         assert server is not None
@@ -325,7 +351,7 @@ class ClientStatements:
             replies.change(UnnamedByClient(server, self, definition))
         self.unnamed = server.unnamed = definition
         self.unnamed_verdict = verdict
-        server.unnamed_segment = replies.segment
+        server.unnamed_batch = replies.batches
 
     def parse_unkept(self, name: bytes) -> tuple[bytes, bytes] | None:
         """Parse of a statement that is not kept.
@@ -368,7 +394,7 @@ class ClientStatements:
         assert server is not None
         replies = server.replies
         own = server.unnamed is self.unnamed and self.unnamed is not None
-        if own and server.unnamed_segment == replies.segment:
+        if own and server.unnamed_batch == replies.batches:
             replies.batch()
             return None
         if replies.due and replies.in_doubt():
@@ -397,7 +423,7 @@ class ClientStatements:
             replies.plain()
             return None
         replies.batch()
-        del self.named[name]
+        self.drop(name)
         replies.change(Released(self, name, statement, swallow=False))
         return b"", self.registry.nowhere
 
@@ -419,17 +445,18 @@ class ClientStatements:
         For a session that is pinned. hidden says that the messages go as a batch of
         the proxy's own, whose replies are not counted one by one.
         """
-        out = b""
+        out: list[bytes] = []
         for name in names:
-            statement = self.named.pop(name, None)
+            statement = self.named.get(name)
             if statement is not None:
-                out += parse(name, statement.definition)
+                self.drop(name)
+                out.append(parse(name, statement.definition))
                 if not hidden:
                     assert self.server is not None
                     self.server.replies.change(
                         Released(self, name, statement, swallow=True)
                     )
-        return out
+        return b"".join(out)
 
     def queried(self) -> None:
         """A Query is about to be sent: the server drops the unnamed statement."""
@@ -443,24 +470,27 @@ class ClientStatements:
         self.unnamed = server.unnamed = None
 
     def forget_all(self) -> None:
-        """The server dropped all; what is being prepared since then stays."""
+        """The server dropped all statements; those that are being prepared stay."""
         server = self.server
         assert server is not None
-        replies = server.replies
-        self.named.clear()
-        for entry in replies.due:
-            if isinstance(entry, Named):
-                self.named[entry.name] = entry.statement
+        changes = server.replies.changes
+        due = [change for change in changes if isinstance(change, Named)]
+        self.named = {}
+        self.names = {}
+        self.kept_bytes = 0
+        for change in due:
+            self.add(change.name, change.statement)
 
     def own_name(self, name: bytes) -> bytes:
-        """The client's word for a name of the registry's; for error texts."""
-        for own, statement in self.named.items():
-            if statement.name == name:
-                return own
-        return name
+        """Return the client's name for a name of the registry's, for error texts."""
+        return self.names.get(name, name)
+
+
+def kept_bytes(name: bytes, definition: bytes) -> i64:
+    """Return the memory of one kept statement, about."""
+    return len(name) + len(definition) + OVERHEAD
 
 
 def _wait_for_earlier_changes(replies: ReplyTracker) -> None:
-    open_questions = replies.changes or replies.needs_fence or replies.barrier >= 0
-    if open_questions and replies.in_doubt():
+    if replies.in_doubt():
         raise Unsettled
