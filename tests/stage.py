@@ -38,17 +38,18 @@ class Wire(Transport):
     """A transport that keeps what is written to it."""
 
     def __init__(self) -> None:
-        self.written = b""
+        self.written: list[bytes] = []
         self.closed = False
         self.reading = True
 
     def write(self, data: bytes) -> None:
         assert not self.closed, "write on a closed transport"
-        self.written += data
+        self.written.append(data)
 
     def read(self) -> bytes:
         """What was written since the last time."""
-        data, self.written = self.written, b""
+        data = b"".join(self.written)
+        self.written.clear()
         return data
 
     def close(self) -> None:

@@ -207,7 +207,7 @@ class ClientSession(Session, Receiver):
             elif self.phase is STARTUP:
                 self._start_up(data)
             elif self.phase is LOGIN:
-                self.stream.input += data
+                self.stream.keep(data)
                 self._adjust_reading()
         except ProtocolViolation as violation:
             self.close(protocol_violation(str(violation)))
@@ -235,13 +235,16 @@ class ClientSession(Session, Receiver):
         if not self.request_started_at:
             self.request_started_at = self.clock.now
         if connection is None:
-            stream.input = stream.input + data if stream.input else data
+            if stream.input:
+                stream.keep(data)
+            else:
+                stream.input = data
             if self.waiting or not self._opens() or not self._borrowed():
                 self._adjust_reading()
                 return
             data = b""
         elif stream.held:
-            stream.input += data
+            stream.keep(data)
             self._adjust_reading()
             return
         self._forward(data)
@@ -249,6 +252,8 @@ class ClientSession(Session, Receiver):
     def _opens(self) -> bool:
         """Whether what came wants a connection now."""
         stream = self.stream
+        if stream.needed and stream.size < stream.needed:
+            return False
         if stream.begins():
             return True
         answers = stream.opening()
@@ -474,7 +479,7 @@ class ClientSession(Session, Receiver):
     def _adjust_reading(self) -> None:
         """Read from the client only while there is room for what it sends."""
         connection, transport = self.connection, self.transport
-        pause = len(self.stream.input) > MAX_INPUT or (
+        pause = self.stream.size > MAX_INPUT or (
             connection is not None and connection.write_paused
         )
         if pause is self.reading_paused or transport is None or transport.is_closing():
@@ -493,7 +498,7 @@ class ClientSession(Session, Receiver):
         self.key, self.parameters = self.startup.key, self.startup.parameters
         self.startup = None
         self.client.statements.settings = of_reading(self.parameters)
-        self.stream.input = rest
+        self.stream.keep(rest)
         cached = self.endpoint.cached_parameters(self.key, self.parameters)
         if cached is not None:
             self.key = cached.key

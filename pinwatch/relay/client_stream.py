@@ -45,7 +45,8 @@ MAX_QUERY: Final = MAX_STATEMENT + 5  # the length of a Query with such a text
 SHOWN: Final = 2_048  # bytes that are waited for of a longer Query, for people to see
 STATEMENT: Final = 0x53  # S, of Describe and Close; the other is P, a portal
 NO_TYPES: Final = 3  # bytes, all 0: the end of a text, and the number of its types
-MAX_NAMES: Final = 8_192  # bytes of a message in which its names must end
+MAX_NAMES: Final = 262_144  # bytes of a message in which its names must end
+MAX_SHORT: Final = 64  # bytes of a name that are read one by one; most names are less
 MAX_SMALL: Final = 10_000  # the length of a CopyFail; at more the server hangs up
 KINDS: Final = frozenset(b"BCDEFHPQSXdcf")
 NAMES_A_STATEMENT: Final = bytes(
@@ -94,6 +95,9 @@ class ClientStream:
         "held",
         "input",
         "judge",
+        "more",
+        "more_size",
+        "needed",
         "passing",
         "statements",
         "terminated",
@@ -113,17 +117,43 @@ class ClientStream:
         self.verdicts = verdicts
         self.judge = judge
         self.traffic = traffic
-        self.input = b""  # came, but cannot go on yet
+        self.input = b""  # received, and cannot be sent yet
+        self.more: list[bytes] = []  # chunks that came behind input
+        self.more_size: i64 = 0  # bytes of more
+        self.needed: i64 = 0  # bytes of input and more that a decision needs
         self.passing: i64 = 0  # bytes to come of a message whose beginning has gone on
         self.dropping: i64 = 0  # bytes to come of a message that goes nowhere
         self.failed_batch = False  # it got an error: nothing goes on before its Sync
         self.held = False  # input waits for an answer to what went before
         self.terminated = False
 
+    # Input that waits.
+
+    @property
+    def size(self) -> int:
+        """Bytes that wait."""
+        return len(self.input) + self.more_size
+
+    def keep(self, data: bytes) -> None:
+        """Add data to the input that waits."""
+        if not self.input:
+            self.input = data
+        elif data:
+            self.more.append(data)
+            self.more_size += len(data)
+
+    def _join(self) -> None:
+        """Make one piece of all input that waits."""
+        self.input = b"".join([self.input, *self.more])
+        self.more.clear()
+        self.more_size = 0
+
     # Without a database connection.
 
     def begins(self) -> bool:
         """Whether the input begins with a whole message that wants a connection."""
+        if self.more:
+            self._join()
         data = self.input
         end = len(data)
         if self.dropping or self.failed_batch or end < 5:
@@ -136,7 +166,7 @@ class ClientStream:
 
         Raises ProtocolViolation.
         """
-        data, answers = self.input, b""
+        data, answers = self.input, list[bytes]()
         at, end = self.dropping, len(data)
         while end - at > 4:
             kind, size = header(data, at)
@@ -147,25 +177,31 @@ class ClientStream:
                 break
             if kind == SYNC and self.failed_batch:
                 self.failed_batch = False
-                answers += ready_for_query(IDLE)
+                answers.append(ready_for_query(IDLE))
             elif not (kind in IGNORED_WHEN_IDLE or self.failed_batch):
                 break
             at += size + 1
         self.dropping = max(at - end, 0)
         self.input = data[at:] if at < end else b""
-        return answers
+        return b"".join(answers)
 
     def needs_connection(self) -> bool:
         """Whether the input, after ``opening``, is enough to go on with."""
         data = self.input
+        self.needed = 5
         if len(data) < 5 or self.terminated:
             return False
         kind, size = header(data, 0)
-        return not (kind in (QUERY, PARSE) and len(data) <= size <= MAX_QUERY)
+        if kind in (QUERY, PARSE) and len(data) <= size <= MAX_QUERY:
+            self.needed = size + 1
+            return False
+        self.needed = 0
+        return True
 
     def fail(self, error: ClientError) -> bytes:
         """The answer to the request that the input begins with, which is dropped."""
         kind, size = header(self.input, 0)
+        self.needed = 0
         answer = error_response(error.severity, error.sqlstate, error.text)
         if kind == QUERY or kind == FUNCTION_CALL:
             self.traffic.queries += kind == QUERY
@@ -185,8 +221,14 @@ class ClientStream:
         assert database is not None
         replies = database.replies
         if self.input:
-            data = self.input + data if data else self.input
+            if data or self.more:
+                self.keep(data)
+                if self.size < self.needed:
+                    return b""
+                self._join()
+            data = self.input
             self.input = b""
+        self.needed = 0
         end: i64 = len(data)
         at: i64 = self.passing
         start: i64 = 0  # of what goes on as it is
@@ -199,6 +241,7 @@ class ClientStream:
             following: i64 = at + size + 1
             if kind == QUERY:
                 if following > end and (size <= MAX_QUERY or end - at < SHOWN):
+                    self.needed = size + 1 if size <= MAX_QUERY else SHOWN
                     break
                 try:
                     before = self._query(data, at, following)
@@ -221,6 +264,7 @@ class ClientStream:
                 try:
                     change = self._refer(kind, data, at, following)
                 except Incomplete:
+                    self.needed = min(following - at, 2 * (end - at), MAX_NAMES)
                     break
                 except Unsettled:
                     self.held = True
@@ -246,7 +290,7 @@ class ClientStream:
             at = following
         if at < end:
             self.passing = 0
-            self.input = data[at:]
+            self.input = data[at:] if at else data
             data = data[start:at]
         else:
             self.passing = at - end
@@ -416,11 +460,15 @@ def string_end(data: bytes, at: i64, message_at: i64, following: i64) -> i64:
         return at + 1
     limit: i64 = min(following, message_at + MAX_NAMES)
     here: i64 = min(limit, len(data))
+    short: i64 = min(here, at + MAX_SHORT)
     end: i64 = at
-    while end < here:  # most names are short
+    while end < short:
         if not data[end]:
             return end + 1
         end += 1
+    found: i64 = data.find(b"\0", end, here)
+    if found >= 0:
+        return found + 1
     if here < limit:
         raise Incomplete
     raise ProtocolViolation("invalid string in message")

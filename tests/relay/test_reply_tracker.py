@@ -700,9 +700,9 @@ def printed(moves: dict[str, bytes]) -> str:
         "| Event | " + " | ".join(states[n] for n in possible) + " |",
         "|---" * (len(possible) + 1) + "|",
     ]
-    for event, row in moves.items():
-        after = (states[row[n]] if row[n] != n else "=" for n in possible)
-        lines.append(f"| {event} | " + " | ".join(after) + " |")
+    for event, after in moves.items():
+        cells = ("=" if after[n] == n else states[after[n]] for n in possible)
+        lines.append(f"| {event} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -713,9 +713,9 @@ def test_the_documentation_prints_the_states() -> None:
 
 def test_no_event_leads_to_a_skip_with_a_lost_sync() -> None:
     impossible = SKIPPING + SYNC_LOST
-    for event, row in MOVES.items():
-        assert len(row) == 9
-        others = row[:impossible] + row[impossible + 1 :]
+    for event, after in MOVES.items():
+        assert len(after) == 9
+        others = after[:impossible] + after[impossible + 1 :]
         assert impossible not in others, event
 
 
