@@ -299,6 +299,9 @@ class Settings(BaseModel):
     max_prepared_statements: Annotated[int, Field(ge=1)] = 100
     """Prepared statements that are kept on each database connection."""
 
+    max_prepared_statement_bytes: Annotated[int, Field(ge=1)] = 64 * 1024 * 1024
+    """Bytes that one client's prepared statements may take; a Parse past it fails."""
+
     max_client_connections: Annotated[int, Field(ge=1)] = 10_000
     """Clients that may be connected at a time."""
 

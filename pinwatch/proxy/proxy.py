@@ -101,7 +101,10 @@ class Proxy:
             EndpointCounters
         )
         self.verdicts = VerdictCache(PROFILES[settings.profile])
-        self.registry = Registry(f"pinwatch_{secrets.token_hex(4)}_".encode())
+        self.registry = Registry(
+            f"pinwatch_{secrets.token_hex(4)}_".encode(),
+            settings.max_prepared_statement_bytes,
+        )
         self.sessions: set[ClientSession] = set()
         self.starting: OrderedDict[ClientSession, float] = OrderedDict()
         self._keys: dict[tuple[int, bytes], ClientSession] = {}

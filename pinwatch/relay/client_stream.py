@@ -18,7 +18,7 @@ from pinwatch.errors import ClientError, ProtocolViolation
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.verdict import Verdict, oversize, parse_message
 from pinwatch.relay.database_stream import DatabaseStream
-from pinwatch.relay.prepared import ClientStatements, Unsettled
+from pinwatch.relay.prepared import ClientStatements, Renamed, Unsettled
 from pinwatch.wire.messages import (
     BIND,
     CLOSE,
@@ -46,6 +46,9 @@ SHOWN: Final = 2_048  # bytes that are waited for of a longer Query, for people 
 STATEMENT: Final = 0x53  # S, of Describe and Close; the other is P, a portal
 NO_TYPES: Final = 3  # bytes, all 0: the end of a text, and the number of its types
 MAX_NAMES: Final = 262_144  # bytes of a message in which its names must end
+MAX_IDENTIFIER: Final = 63  # bytes of a statement's name that the server compares
+UNNAMED_PORTAL: Final = 1
+NAMED_PORTALS: Final = 2
 MAX_SHORT: Final = 64  # bytes of a name that are read one by one; most names are less
 MAX_SMALL: Final = 10_000  # the length of a CopyFail; at more the server hangs up
 KINDS: Final = frozenset(b"BCDEFHPQSXdcf")
@@ -64,12 +67,9 @@ STARTS_REQUEST: Final = bytes(
 )
 """1 for what the server answers, or what begins that which it answers."""
 
-Renamed = tuple[bytes, bytes]
-"""What goes before a message, and the name that it gets."""
-
-Change = tuple[int, int, bytes, bytes]
-"""For a message that changes: where its name begins in the chunk, and what follows the
-name; what goes before the message, and the name that it gets."""
+Change = tuple[int, int, Renamed]
+"""For a message that changes: where its name begins in the chunk, where the rest of it
+begins, and how it changes."""
 
 
 class Incomplete(Exception):
@@ -91,6 +91,7 @@ class ClientStream:
     __slots__ = (
         "database",
         "dropping",
+        "dropping_portals",
         "failed_batch",
         "held",
         "input",
@@ -123,6 +124,7 @@ class ClientStream:
         self.needed: i64 = 0  # bytes of input and more that a decision needs
         self.passing: i64 = 0  # bytes to come of a message whose beginning has gone on
         self.dropping: i64 = 0  # bytes to come of a message that goes nowhere
+        self.dropping_portals: i64 = 0  # UNNAMED_PORTAL and NAMED_PORTALS, if one is
         self.failed_batch = False  # it got an error: nothing goes on before its Sync
         self.held = False  # input waits for an answer to what went before
         self.terminated = False
@@ -258,6 +260,8 @@ class ClientStream:
                     raise bad_length(size)
                 replies.sync()
             elif kind == EXECUTE:
+                if self.dropping_portals:
+                    self._executes(data, at)
                 replies.batch()
                 self.traffic.statements += 1
             elif NAMES_A_STATEMENT[kind]:
@@ -268,11 +272,17 @@ class ClientStream:
                     break
                 except Unsettled:
                     self.held = True
+                    probe = self.statements.probe()
+                    if probe:
+                        changed = BytesWriter() if changed is None else changed
+                        changed.write(data[start:at])
+                        changed.write(probe)
+                        start = at
                     break
                 if change is not None:
                     changed = BytesWriter() if changed is None else changed
                     changed.write(data[start:at])
-                    start = renamed(changed, data, at, size, change)
+                    start = renamed(changed, data, at, following, change)
             elif kind == FUNCTION_CALL:
                 replies.query()
             elif kind == COPY_DONE or kind == COPY_FAIL:
@@ -308,7 +318,8 @@ class ClientStream:
         replies, before = database.replies, b""
         if following - at > MAX_QUERY + 1:
             if replies.counting:
-                self.judge.ran(oversize(data[at + 5 : min(len(data), following - 1)]))
+                self._ran(oversize(data[at + 5 : min(len(data), following - 1)]))
+                replies.drops_statements()  # perhaps: the text is not inspected
         else:
             sql = data[at + 5 : following - 1] if following - at > 5 else b""
             verdict = self.verdicts.look(sql)
@@ -335,13 +346,14 @@ class ClientStream:
                 self.statements.release(verdict.names, hidden=True)
             )
         self._ran(verdict)
+        if verdict.drops_statements:
+            replies.drops_statements()
         return before
 
     def _ran(self, verdict: Verdict, prepared: bool = False) -> None:
         self.judge.ran(verdict, prepared)
-        if verdict.drops_statements:
-            assert self.database is not None
-            self.database.replies.drops_statements()
+        if verdict.findings:
+            self.statements.pinned = True
 
     def _refer(self, kind: i64, data: bytes, at: i64, following: i64) -> Change | None:
         """A message that names a prepared statement, or a portal."""
@@ -360,21 +372,53 @@ class ClientStream:
             name_at += 1
         name_end = string_end(data, name_at, at, following)
         name = data[name_at : name_end - 1] if name_end - name_at > 1 else b""
+        if name_end - name_at > MAX_IDENTIFIER:
+            name = name[:MAX_IDENTIFIER]
         if kind == PARSE:
             change = self._parse(name, data, name_end, following)
         elif kind == CLOSE:
             change = self.statements.close(name)
         else:
-            named = self.statements.named.get(name) if len(name) else None
-            change = self.statements.refer(name, named)
-            if kind == BIND:
-                verdict = self.statements.verdict(name, named)
-                if verdict is not None and replies.counting:
+            change = self._use(kind, name, name_at > at + 6)
+        return None if change is None else (name_at, name_end, change)
+
+    def _use(self, kind: i64, name: bytes, named_portal: bool) -> Renamed | None:
+        """Bind to a statement, or Describe of one."""
+        statements, database = self.statements, self.database
+        named = statements.named.get(name) if len(name) else None
+        change = statements.refer(name, named)
+        if kind == BIND:
+            verdict = statements.verdict(name, named)
+            if verdict is not None and database is not None:
+                if database.replies.counting:
                     change = self._bind(name, change, verdict)
-        if change is None:
-            return None
-        before, new_name = change
-        return name_at, name_end, before, new_name
+                self._bound(named_portal, verdict.drops_statements)
+            elif self.dropping_portals:
+                self._bound(named_portal, False)
+        return change
+
+    def _bound(self, named_portal: bool, drops: bool) -> None:
+        """Note whether an Execute of the portal may drop prepared statements.
+
+        All named portals count as one, to which a statement that drops was bound.
+        """
+        if named_portal:
+            if drops:
+                self.dropping_portals |= NAMED_PORTALS
+        elif drops:
+            self.dropping_portals |= UNNAMED_PORTAL
+        else:
+            self.dropping_portals &= NAMED_PORTALS
+
+    def _executes(self, data: bytes, at: i64) -> None:
+        """An Execute, where some portal drops prepared statements."""
+        database = self.database
+        assert database is not None
+        portal = NAMED_PORTALS
+        if at + 5 < len(data) and not data[at + 5]:
+            portal = UNNAMED_PORTAL
+        if self.dropping_portals & portal:
+            database.replies.drops_statements()
 
     def _parse(
         self,
@@ -383,6 +427,8 @@ class ClientStream:
         text_at: i64,
         following: i64,
     ) -> Renamed | None:
+        if name and not name.isascii() and self._is_invalid(data, name, text_at):
+            return self.statements.parse_unkept(name)
         definition = data[text_at:following] if following <= len(data) else b""
         if definition and definition == self.verdicts.latest_definition:
             return self._prepare(name, definition, None)
@@ -396,7 +442,7 @@ class ClientStream:
                 raise Incomplete
             change = self.statements.parse_unkept(name)
             if replies.counting and limit < following:
-                self.judge.ran(oversize(data[text_at:limit]))
+                self._ran(oversize(data[text_at:limit]))
             return change
         if following > len(data):
             raise Incomplete
@@ -404,10 +450,23 @@ class ClientStream:
         change = self._prepare(name, definition, verdict)
         if replies.counting:
             if self.verdicts.parse_pins:
-                self.judge.ran(parse_message(sql.decode("utf-8", "replace")))
+                self._ran(parse_message(sql.decode("utf-8", "replace")))
             elif verdict is not None:
                 self.judge.prepared(verdict)
         return change
+
+    def _is_invalid(self, data: bytes, name: bytes, text_at: i64) -> bool:
+        """The server will reject the name in its encoding."""
+        database = self.database
+        assert database is not None
+        if database.reported_parameters.values.get(b"client_encoding") != b"UTF8":
+            return False
+        whole = data[data.rfind(name, 0, text_at) : text_at - 1]
+        try:
+            whole.decode()
+        except UnicodeDecodeError:
+            return True
+        return False
 
     def _prepare(
         self,
@@ -418,8 +477,7 @@ class ClientStream:
         self.traffic.parses += 1
         if name:
             return self.statements.parse(name, definition, verdict)
-        self.statements.parse_unnamed(definition, verdict)
-        return None
+        return self.statements.parse_unnamed(definition, verdict)
 
     def _bind(
         self,
@@ -432,8 +490,8 @@ class ClientStream:
         self._ran(verdict, prepared=True)
         if not released:
             return change
-        before, new_name = change or (b"", name)
-        return before + released, new_name
+        before, new_name, after = change or (b"", name, b"")
+        return before + released, new_name, after
 
 
 def header(data: bytes, at: int) -> tuple[int, int]:
@@ -492,13 +550,21 @@ def text(data: bytes, at: i64, limit: i64, following: i64) -> bytes | None:
     return None if end < 0 else data[at:end]
 
 
-def renamed(out: BytesWriter, data: bytes, at: int, size: int, change: Change) -> int:
-    """Write the message up to the end of its name; where the rest of it begins."""
-    name_at, rest, before, name = change
+def renamed(
+    out: BytesWriter, data: bytes, at: int, following: int, change: Change
+) -> int:
+    """Write the message as it changes; return where unchanged bytes begin."""
+    name_at, rest, (before, name, after) = change
     out.write(before)
+    if name is None:
+        return following
     out.append(data[at])
-    write_i32_be(out, size + len(name) - (rest - name_at - 1))
+    write_i32_be(out, following - at - 1 + len(name) - (rest - name_at - 1))
     out.write(data[at + 5 : name_at])
     out.write(name)
     out.append(0)
-    return rest
+    if not after:
+        return rest
+    out.write(data[rest:following])
+    out.write(after)
+    return following

@@ -65,6 +65,11 @@ FORGETTING_TAGS: Final = (b"DEALLOCATE ALL\0", b"DISCARD ALL\0")
 ROLLBACK_TAG: Final = b"ROLLBACK\0"
 PLAN_CHANGED: Final = b"\0RRevalidateCachedQuery\0"  # the result type would differ
 UNDEFINED_STATEMENT: Final = "26000"
+PROGRAM_LIMIT_EXCEEDED: Final = "54000"
+TOO_MANY_BYTES: Final = (
+    "The prepared statements of this session would take more than {} bytes "
+    "(max_prepared_statement_bytes). Close statements that are no longer used."
+)
 
 Row = list[bytes | None]
 Answer = Callable[[Row, ClientError | None], None]
@@ -326,19 +331,32 @@ class DatabaseStream:
         if client is None:
             return None
         self.fatal_sent = self.fatal is not None
+        name = self.registry.named_in(body)
+        own = None if name is None else client.statements.own_name(name)
         if self.replies.failed():
             client.statements.unnamed = self.statements.unnamed = None
         if PLAN_CHANGED in body:
             self.registry.renew()
-        name = self.registry.named_in(body)
-        if name is None:
-            return None
-        own = client.statements.own_name(name)
+        if name is None or name == self.registry.rejected:
+            return self._error_without_alias(name, body)
+        if own is None:
+            own = client.statements.own_name(name) or name
         if error.sqlstate == UNDEFINED_STATEMENT:
             statement = client.statements.named.get(own)
             if statement is not None:
                 self.statements.forget(statement)
         return messages.message(ERROR_RESPONSE, body.replace(name, own))
+
+    def _error_without_alias(self, name: bytes | None, body: bytes) -> bytes | None:
+        """The error to send, if it is about a Parse that the proxy rejected."""
+        if name is not None:
+            limit = self.registry.max_client_bytes
+            return messages.error_response(
+                "ERROR", PROGRAM_LIMIT_EXCEEDED, TOO_MANY_BYTES.format(limit)
+            )
+        if self.registry.prefix not in body:
+            return None
+        return messages.message(ERROR_RESPONSE, self.registry.without_alias(body))
 
     def _note_fatal(self, error: ClientError) -> None:
         if error.severity != "ERROR":

@@ -21,10 +21,22 @@ from pinwatch.pins.verdict import Verdict
 from pinwatch.relay.parameters import NO_PARAMETERS
 from pinwatch.relay.reply_tracker import Change, ReplyTracker
 from pinwatch.relay.statements import Registry, Statement
-from pinwatch.wire.messages import close_statement, parse
+from pinwatch.wire.messages import (
+    FLUSH_MESSAGE,
+    close_statement,
+    describe_statement,
+    parse,
+)
 
 CLOSE_UNNAMED: Final = close_statement(b"")
 OVERHEAD: Final = 512  # bytes of a kept statement beside its text and name
+
+
+Renamed = tuple[bytes, bytes | None, bytes]
+"""How a message changes: what precedes it, its name, and what follows it.
+
+A message without a name is not sent.
+"""
 
 
 class Unsettled(Exception):
@@ -231,6 +243,48 @@ class Refused(Change):
         pass
 
 
+class Lent(Change):
+    """A Parse of the proxy's own under a client's name, for the one Parse behind it."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(swallow=True)
+
+    def undo(self) -> None:
+        pass
+
+
+class Returned(Change):
+    """The Close of what was lent. If it is skipped, a fence has to drop the name."""
+
+    __slots__ = ("replies",)
+
+    def __init__(self, replies: ReplyTracker) -> None:
+        super().__init__(swallow=True)
+        self.replies = replies
+
+    def undo(self) -> None:
+        self.replies.needs_fence = True
+
+
+class Probe(Change):
+    """A Close of the proxy's own, whose answer shows that what precedes it has run."""
+
+    __slots__ = ("replies",)
+
+    def __init__(self, replies: ReplyTracker) -> None:
+        super().__init__(swallow=True)
+        self.replies = replies
+
+    def completed(self) -> None:
+        self.replies.uncertain_batch = -1
+        self.replies.probing = False
+
+    def undo(self) -> None:
+        self.completed()
+
+
 class Released(Change):
     """The client's name no longer stands for a shared statement.
 
@@ -267,6 +321,8 @@ class ClientStatements:
         "kept_bytes",
         "named",
         "names",
+        "old_names",
+        "pinned",
         "registry",
         "server",
         "settings",
@@ -280,7 +336,9 @@ class ClientStatements:
         self.settings = NO_PARAMETERS  # under which the client's SQL is read
         self.named: dict[bytes, Statement] = {}
         self.names: dict[bytes, bytes] = {}  # the keys of named, by statement's name
+        self.old_names: dict[bytes, bytes] = {}  # names before the last DEALLOCATE ALL
         self.kept_bytes: i64 = 0  # of named
+        self.pinned = False  # new statements then have the client's names
         self.unnamed: object = None
         self.unnamed_verdict: Verdict | None = None
 
@@ -307,57 +365,123 @@ class ClientStatements:
         name: bytes,
         definition: bytes,
         verdict: Verdict | None,
-    ) -> tuple[bytes, bytes] | None:
+    ) -> Renamed | None:
         """Parse of a named statement."""
         server = self.server
         assert server is not None
         replies = server.replies
-        _wait_for_earlier_changes(replies)
+        known = self._find(name)
+        if known is not None:
+            replies.batch()
+            if not replies.counting:
+                return None
+            out = server.prepare(known)
+            replies.change(Refused())
+            return out, known.name, b""
+        if self.pinned:
+            out = self._release_for(verdict)
+            replies.plain()
+            return self._as_it_came(name, out)
         replies.batch()
         if not replies.counting:
             return None
-        known = self.named.get(name)
-        if known is not None:
-            out = server.prepare(known)
-            replies.change(Refused())
-            return out, known.name
-        statement = self.registry.statement(definition, self.settings)
-        if statement.name in self.names:
-            statement = self.registry.namesake(statement)
+        size = self.kept_bytes + kept_bytes(name, definition)
+        if size > self.registry.max_client_bytes:
+            return describe_statement(self.registry.rejected), None, b""
+        return self._share(name, definition, verdict)
+
+    def _share(
+        self, name: bytes, definition: bytes, verdict: Verdict | None
+    ) -> Renamed:
+        server = self.server
+        assert server is not None
+        lent = self._lend(verdict)
+        registry = self.registry
+        statement = registry.statement(definition, self.settings)
+        if lent or statement.name in self.names:
+            statement = registry.private(definition)
         statement.verdict = verdict
-        out = server.remove(statement) + server.make_room()
+        out = lent + server.remove(statement) + server.make_room()
         server.add(statement, Named(server, statement, self, name))
         self.add(name, statement)
-        return out, statement.name
+        return out, statement.name, self._take_back(lent, verdict)
+
+    def _find(self, name: bytes) -> Statement | None:
+        """Return the client's statement name, once earlier messages decided on it."""
+        server = self.server
+        assert server is not None
+        _wait_for_earlier_changes(server.replies)
+        return self.named.get(name)
+
+    def _as_it_came(self, name: bytes, before: bytes = b"") -> Renamed | None:
+        """The message is sent with the client's name, which the server knows or not."""
+        alias = self.registry.alias(name)
+        if alias is None and not before:
+            return None
+        return before, alias or name, b""
+
+    # The server looks up a statement that SQL names when it parses the SQL.
+
+    def _lend(self, verdict: Verdict | None) -> bytes:
+        """Return the Parse, under the client's name, of what verdict's SQL names."""
+        if verdict is None or not executes_one(verdict):
+            return b""
+        statement = self.named.get(verdict.names[0])
+        server = self.server
+        if statement is None or server is None:
+            return b""
+        server.replies.change(Lent())
+        return parse(verdict.names[0], statement.definition)
+
+    def _take_back(self, lent: bytes, verdict: Verdict | None) -> bytes:
+        server = self.server
+        if not lent or verdict is None or server is None:
+            return b""
+        server.replies.change(Returned(server.replies))
+        return close_statement(verdict.names[0])
+
+    def _release_for(self, verdict: Verdict | None) -> bytes:
+        server = self.server
+        if verdict is None or server is None or not server.replies.counting:
+            return b""
+        return self.release(verdict.names, hidden=False)
 
     def parse_unnamed(
         self,
         definition: object,
         verdict: Verdict | None,
-    ) -> None:
-        """Parse of the unnamed statement, which is sent as it is.
+    ) -> Renamed | None:
+        """Parse of the unnamed statement.
 
         definition may be any object if the statement is not to be kept.
         """
         server = self.server
         assert server is not None
         replies = server.replies
-        if not replies.in_request():
+        before = after = b""
+        executes = verdict is not None and executes_one(verdict)
+        if not (replies.in_request() or executes):
             replies.unnamed_parse()
         else:
             replies.batch()
             if not replies.counting:
-                return
+                return None
+            lent = b"" if self.pinned else self._lend(verdict)
+            before = lent
+            if self.pinned and executes:
+                before = self._release_for(verdict)
             replies.change(UnnamedByClient(server, self, definition))
+            after = self._take_back(lent, verdict)
         self.unnamed = server.unnamed = definition
         self.unnamed_verdict = verdict
         server.unnamed_batch = replies.batches
+        return (before, b"", after) if before else None
 
-    def parse_unkept(self, name: bytes) -> tuple[bytes, bytes] | None:
+    def parse_unkept(self, name: bytes) -> Renamed | None:
         """Parse of a statement that is not kept.
 
-        It is too long, and the session pinned; or its text does not end, and the
-        server refuses it. It goes under the client's own name, unless that is taken.
+        It is too long, and the session is pinned; or its text does not end, and the
+        server rejects it. It is sent under the client's own name, unless that is taken.
         """
         server = self.server
         assert server is not None
@@ -365,19 +489,18 @@ class ClientStatements:
         if not name:
             self.parse_unnamed(object(), None)
             return None
-        _wait_for_earlier_changes(replies)
+        known = self._find(name)
         replies.plain()
-        known = self.named.get(name)
         if known is None or not replies.counting:
-            return None
-        return server.prepare(known), known.name
+            return self._as_it_came(name)
+        return server.prepare(known), known.name, b""
 
     def refer(
         self,
         name: bytes,
         named: Statement | None,
-    ) -> tuple[bytes, bytes] | None:
-        """Bind to, or Describe of, the statement name: named, if there is one."""
+    ) -> Renamed | None:
+        """Bind to, or Describe of, the statement name; named is it, if there is one."""
         server = self.server
         assert server is not None
         replies = server.replies
@@ -385,11 +508,17 @@ class ClientStatements:
             return self._refer_to_unnamed()
         _wait_for_earlier_changes(replies)
         replies.batch()
-        if named is None or not replies.counting:
+        if named is None:
+            return self._as_it_came(name)
+        if not replies.counting:
             return None
-        return server.prepare(named), named.name
+        if named.verdict is None or server.use(named):
+            return server.prepare(named), named.name, b""
+        lent = self._lend(named.verdict)
+        out = lent + server.prepare(named)
+        return out + self._take_back(lent, named.verdict), named.name, b""
 
-    def _refer_to_unnamed(self) -> tuple[bytes, bytes] | None:
+    def _refer_to_unnamed(self) -> Renamed | None:
         server = self.server
         assert server is not None
         replies = server.replies
@@ -402,14 +531,18 @@ class ClientStatements:
         replies.batch()
         if own or not replies.counting:
             return None
+        unnamed, verdict = self.unnamed, self.unnamed_verdict
+        if not isinstance(unnamed, bytes):
+            replies.change(Unnamed(server))
+            server.unnamed = self.unnamed = None
+            return CLOSE_UNNAMED, b"", b""
+        lent = self._lend(verdict)
         replies.change(Unnamed(server))
-        server.unnamed = self.unnamed
-        if self.unnamed is None:
-            return CLOSE_UNNAMED, b""
-        assert isinstance(self.unnamed, bytes)
-        return parse(b"", self.unnamed), b""
+        server.unnamed = unnamed
+        out = lent + parse(b"", unnamed)
+        return out + self._take_back(lent, verdict), b"", b""
 
-    def close(self, name: bytes) -> tuple[bytes, bytes] | None:
+    def close(self, name: bytes) -> Renamed | None:
         """Close of the statement name."""
         server = self.server
         assert server is not None
@@ -417,15 +550,14 @@ class ClientStatements:
         if not name:
             self._close_unnamed()
             return None
-        _wait_for_earlier_changes(replies)
-        statement = self.named.get(name)
+        statement = self._find(name)
         if statement is None or not replies.counting:
             replies.plain()
-            return None
+            return self._as_it_came(name)
         replies.batch()
         self.drop(name)
         replies.change(Released(self, name, statement, swallow=False))
-        return b"", self.registry.nowhere
+        return b"", self.registry.nowhere, b""
 
     def _close_unnamed(self) -> None:
         server = self.server
@@ -458,6 +590,20 @@ class ClientStatements:
                     )
         return b"".join(out)
 
+    def probe(self) -> bytes:
+        """Return what to send for a message that waits for SQL of its own batch.
+
+        The SQL may drop statements. Without a Flush its answer comes with the Sync.
+        """
+        server = self.server
+        assert server is not None
+        replies = server.replies
+        if not replies.needs_probe():
+            return b""
+        replies.probing = True
+        replies.change(Probe(replies))
+        return close_statement(self.registry.nowhere) + FLUSH_MESSAGE
+
     def queried(self) -> None:
         """A Query is about to be sent: the server drops the unnamed statement."""
         server = self.server
@@ -476,14 +622,22 @@ class ClientStatements:
         changes = server.replies.changes
         due = [change for change in changes if isinstance(change, Named)]
         self.named = {}
+        self.old_names = self.names
         self.names = {}
         self.kept_bytes = 0
         for change in due:
             self.add(change.name, change.statement)
 
-    def own_name(self, name: bytes) -> bytes:
-        """Return the client's name for a name of the registry's, for error texts."""
-        return self.names.get(name, name)
+    def own_name(self, name: bytes) -> bytes | None:
+        """Return the client's name for one of the proxy's, for error texts."""
+        return self.names.get(name) or self.old_names.get(name)
+
+
+def executes_one(verdict: Verdict) -> bool:
+    """The SQL is an EXECUTE of one statement."""
+    if len(verdict.names) != 1:
+        return False
+    return any(finding.rule == "execute" for finding in verdict.findings)
 
 
 def kept_bytes(name: bytes, definition: bytes) -> i64:

@@ -120,6 +120,9 @@ class Change:
         self.swallow = swallow
         self.number: i64 = -1
 
+    def completed(self) -> None:
+        """The server has answered the message."""
+
     def undo(self) -> None:
         raise NotImplementedError
 
@@ -136,6 +139,7 @@ class ReplyTracker:
         "effects",
         "needs_fence",
         "needs_reset_query",
+        "probing",
         "readies",
         "state",
         "sync_ignored",
@@ -154,6 +158,7 @@ class ReplyTracker:
         self.unnamed_effects: i64 = 0  # those on the client's unnamed statement
         self.batches: i64 = 0  # sent so far, each up to its Sync or Query
         self.uncertain_batch: i64 = -1  # its SQL may drop statements; -1 is none
+        self.probing = False  # a Probe is due, for the uncertain batch
         self.sync_ignored = False  # the COPY that is running took a Sync
         self.needs_fence = False
         self.needs_reset_query = False  # see ``DatabaseStream.clear``
@@ -301,7 +306,10 @@ class ReplyTracker:
         if not due.length or due.first() >= QUERY:
             return False
         change = self._forget(due.take())
-        return change is not None and change.swallow
+        if change is None:
+            return False
+        change.completed()
+        return change.swallow
 
     def failed(self) -> bool:
         """ErrorResponse; return True if it leaves the client no unnamed statement."""
@@ -381,11 +389,15 @@ class ReplyTracker:
     def _is_in_doubt(self) -> bool:
         if self.state >= SKIPPING:
             return False
-        if 0 <= self.uncertain_batch < self.batches:
+        if self.uncertain_batch >= 0:
             return True
         if self.needs_fence and self.state == READING and self.readies:
             return True
         return self.earlier_effects > 0
+
+    def needs_probe(self) -> bool:
+        """The SQL that may drop statements is in the batch that is open."""
+        return self.uncertain_batch == self.batches and not self.probing
 
     def is_due(self, number: int) -> bool:
         """The Change with this number is not answered yet."""
