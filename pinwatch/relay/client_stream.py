@@ -49,8 +49,9 @@ MAX_NAMES: Final = 262_144  # bytes of a message in which its names must end
 MAX_IDENTIFIER: Final = 63  # bytes of a statement's name that the server compares
 UNNAMED_PORTAL: Final = 1
 NAMED_PORTALS: Final = 2
+BEING_BOUND: Final = 4
 MAX_SHORT: Final = 64  # bytes of a name that are read one by one; most names are less
-MAX_SMALL: Final = 10_000  # the length of a CopyFail; at more the server hangs up
+MAX_SMALL: Final = 10_000  # the length of a CopyFail, Close, Describe or Execute
 KINDS: Final = frozenset(b"BCDEFHPQSXdcf")
 NAMES_A_STATEMENT: Final = bytes(
     kind in (PARSE, BIND, DESCRIBE, CLOSE) for kind in range(256)
@@ -260,6 +261,8 @@ class ClientStream:
                     raise bad_length(size)
                 replies.sync()
             elif kind == EXECUTE:
+                if size > MAX_SMALL:
+                    raise bad_length(size)
                 if self.dropping_portals:
                     self._executes(data, at)
                 replies.batch()
@@ -364,6 +367,8 @@ class ClientStream:
         if kind == BIND:
             name_at = string_end(data, name_at, at, following)
         elif kind != PARSE:
+            if following - at > MAX_SMALL + 1:
+                raise bad_length(following - at - 1)
             if name_at >= len(data):
                 raise Incomplete
             if data[name_at] != STATEMENT:
@@ -373,41 +378,61 @@ class ClientStream:
         name_end = string_end(data, name_at, at, following)
         name = data[name_at : name_end - 1] if name_end - name_at > 1 else b""
         if name_end - name_at > MAX_IDENTIFIER:
-            name = name[:MAX_IDENTIFIER]
-        if kind == PARSE:
+            change = self._refer_by_long_name(kind, name, data, name_end, following)
+        elif kind == PARSE:
             change = self._parse(name, data, name_end, following)
         elif kind == CLOSE:
             change = self.statements.close(name)
         else:
-            change = self._use(kind, name, name_at > at + 6)
+            change = self._use(kind, name, data, following)
+        if kind == BIND and self.dropping_portals:
+            self._bound(name_at > at + 6)
         return None if change is None else (name_at, name_end, change)
 
-    def _use(self, kind: i64, name: bytes, named_portal: bool) -> Renamed | None:
-        """Bind to a statement, or Describe of one."""
+    def _refer_by_long_name(
+        self, kind: i64, name: bytes, data: bytes, name_end: i64, following: i64
+    ) -> Renamed | None:
+        """The server compares no more than the first 63 bytes of names."""
+        short = name[:MAX_IDENTIFIER]
+        if kind == PARSE and self._is_invalid(name):
+            change = self.statements.parse_unkept(name)
+        elif kind == PARSE:
+            change = self._parse(short, data, name_end, following)
+        elif kind == CLOSE:
+            change = self.statements.close(short)
+        else:
+            change = self._use(kind, short, data, following)
+        if change is not None and change[1] is not None:
+            self.statements.note_long_name(change[1], name)
+        return change
+
+    def _use(
+        self, kind: i64, name: bytes, data: bytes, following: i64
+    ) -> Renamed | None:
+        """Bind to a statement, or Describe of one, which has to be whole."""
         statements, database = self.statements, self.database
-        named = statements.named.get(name) if len(name) else None
-        change = statements.refer(name, named)
+        if kind != BIND and following > len(data):
+            raise Incomplete
+        named = statements.named.get(name) if name else None
+        change = statements.refer(name, named, kind != BIND)
         if kind == BIND:
             verdict = statements.verdict(name, named)
             if verdict is not None and database is not None:
+                if verdict.drops_statements:
+                    self.dropping_portals |= BEING_BOUND
                 if database.replies.counting:
                     change = self._bind(name, change, verdict)
-                self._bound(named_portal, verdict.drops_statements)
-            elif self.dropping_portals:
-                self._bound(named_portal, False)
         return change
 
-    def _bound(self, named_portal: bool, drops: bool) -> None:
+    def _bound(self, named_portal: bool) -> None:
         """Note whether an Execute of the portal may drop prepared statements.
 
         All named portals count as one, to which a statement that drops was bound.
         """
-        if named_portal:
-            if drops:
-                self.dropping_portals |= NAMED_PORTALS
-        elif drops:
-            self.dropping_portals |= UNNAMED_PORTAL
-        else:
+        portal = NAMED_PORTALS if named_portal else UNNAMED_PORTAL
+        if self.dropping_portals & BEING_BOUND:
+            self.dropping_portals = (self.dropping_portals | portal) & ~BEING_BOUND
+        elif not named_portal:
             self.dropping_portals &= NAMED_PORTALS
 
     def _executes(self, data: bytes, at: i64) -> None:
@@ -427,7 +452,7 @@ class ClientStream:
         text_at: i64,
         following: i64,
     ) -> Renamed | None:
-        if name and not name.isascii() and self._is_invalid(data, name, text_at):
+        if name and not name.isascii() and self._is_invalid(name):
             return self.statements.parse_unkept(name)
         definition = data[text_at:following] if following <= len(data) else b""
         if definition and definition == self.verdicts.latest_definition:
@@ -455,15 +480,14 @@ class ClientStream:
                 self.judge.prepared(verdict)
         return change
 
-    def _is_invalid(self, data: bytes, name: bytes, text_at: i64) -> bool:
-        """The server will reject the name in its encoding."""
+    def _is_invalid(self, name: bytes) -> bool:
+        """The server will reject the bytes of the name."""
         database = self.database
         assert database is not None
         if database.reported_parameters.values.get(b"client_encoding") != b"UTF8":
             return False
-        whole = data[data.rfind(name, 0, text_at) : text_at - 1]
         try:
-            whole.decode()
+            name.decode()
         except UnicodeDecodeError:
             return True
         return False
@@ -491,7 +515,7 @@ class ClientStream:
         if not released:
             return change
         before, new_name, after = change or (b"", name, b"")
-        return before + released, new_name, after
+        return released + before, new_name, after
 
 
 def header(data: bytes, at: int) -> tuple[int, int]:

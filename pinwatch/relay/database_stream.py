@@ -65,6 +65,7 @@ FORGETTING_TAGS: Final = (b"DEALLOCATE ALL\0", b"DISCARD ALL\0")
 ROLLBACK_TAG: Final = b"ROLLBACK\0"
 PLAN_CHANGED: Final = b"\0RRevalidateCachedQuery\0"  # the result type would differ
 UNDEFINED_STATEMENT: Final = "26000"
+MAX_IDENTIFIER: Final = 63  # bytes of a name that the server compares
 PROGRAM_LIMIT_EXCEEDED: Final = "54000"
 TOO_MANY_BYTES: Final = (
     "The prepared statements of this session would take more than {} bytes "
@@ -164,6 +165,8 @@ class DatabaseStream:
         session is to keep its own.
         """
         self.fence_name = b"pinwatch_fence_%d" % self.replies.batches
+        if self._must_keep_unnamed():
+            return self._inject_describe(FENCE, self.fence_name)
         sql = b"SELECT 1 AS " + self.fence_name
         if not keep:
             self.statements.held.clear()
@@ -178,6 +181,8 @@ class DatabaseStream:
         """
         self.replies.needs_reset_query = False
         self.swallowing = True
+        if self._must_keep_unnamed():
+            return self._inject_describe(INJECTED, self.registry.nowhere)
         return self._inject(INJECTED, b"SELECT 1")
 
     def hidden_batch(self, batch: bytes) -> bytes:
@@ -191,6 +196,20 @@ class DatabaseStream:
         self.inspected = ALL_TYPES
         self.replies.inject(INJECTED)
         return batch + SYNC_MESSAGE
+
+    def _must_keep_unnamed(self) -> bool:
+        """The client's unnamed statement is too long to be prepared again."""
+        unnamed = self.statements.unnamed
+        return unnamed is not None and not isinstance(unnamed, bytes)
+
+    def _inject_describe(self, entry: int, name: bytes) -> bytes:
+        """Return a Describe that fails; unlike a Query it keeps the unnamed statement.
+
+        Its error has the name.
+        """
+        self.inspected = ALL_TYPES
+        self.replies.inject(entry)
+        return messages.describe_statement(name) + SYNC_MESSAGE
 
     def _inject(self, entry: int, sql: bytes) -> bytes:
         self.inspected = ALL_TYPES
@@ -261,6 +280,9 @@ class DatabaseStream:
             if self.replies.completed():
                 return b""
         elif kind == ERROR_RESPONSE:
+            if self.fence_name and self.fence_name in data[at:following]:
+                self._fence_answered()
+                return b""
             return self._failed(data[at:following], client)
         elif kind == COPY_IN_RESPONSE:
             self.replies.copy_in()
@@ -269,10 +291,13 @@ class DatabaseStream:
             and self.fence_name
             and self.fence_name in data[at:following]
         ):
-            self.fence_name = b""
-            self.swallowing = True
+            self._fence_answered()
             return b""
         return None
+
+    def _fence_answered(self) -> None:
+        self.fence_name = b""
+        self.swallowing = True
 
     def _ready(self, status: int) -> None:
         self.status = status
@@ -337,26 +362,20 @@ class DatabaseStream:
             client.statements.unnamed = self.statements.unnamed = None
         if PLAN_CHANGED in body:
             self.registry.renew()
-        if name is None or name == self.registry.rejected:
-            return self._error_without_alias(name, body)
+        if self.registry.has_alias(body):
+            return messages.message(ERROR_RESPONSE, self.registry.without_alias(body))
+        if name is None:
+            return None
+        if name == self.registry.rejected:
+            text = TOO_MANY_BYTES.format(self.registry.max_client_bytes)
+            return messages.error_response("ERROR", PROGRAM_LIMIT_EXCEEDED, text)
         if own is None:
             own = client.statements.own_name(name) or name
         if error.sqlstate == UNDEFINED_STATEMENT:
-            statement = client.statements.named.get(own)
+            statement = client.statements.named.get(own[:MAX_IDENTIFIER])
             if statement is not None:
                 self.statements.forget(statement)
         return messages.message(ERROR_RESPONSE, body.replace(name, own))
-
-    def _error_without_alias(self, name: bytes | None, body: bytes) -> bytes | None:
-        """The error to send, if it is about a Parse that the proxy rejected."""
-        if name is not None:
-            limit = self.registry.max_client_bytes
-            return messages.error_response(
-                "ERROR", PROGRAM_LIMIT_EXCEEDED, TOO_MANY_BYTES.format(limit)
-            )
-        if self.registry.prefix not in body:
-            return None
-        return messages.message(ERROR_RESPONSE, self.registry.without_alias(body))
 
     def _note_fatal(self, error: ClientError) -> None:
         if error.severity != "ERROR":

@@ -29,6 +29,7 @@ from pinwatch.wire.messages import (
 )
 
 CLOSE_UNNAMED: Final = close_statement(b"")
+MAX_SHOWN_NAME: Final = 1_024  # bytes of a name in an error text
 OVERHEAD: Final = 512  # bytes of a kept statement beside its text and name
 
 
@@ -319,6 +320,7 @@ class ClientStatements:
 
     __slots__ = (
         "kept_bytes",
+        "long_names",
         "named",
         "names",
         "old_names",
@@ -336,6 +338,7 @@ class ClientStatements:
         self.settings = NO_PARAMETERS  # under which the client's SQL is read
         self.named: dict[bytes, Statement] = {}
         self.names: dict[bytes, bytes] = {}  # the keys of named, by statement's name
+        self.long_names: dict[bytes, bytes] = {}  # as they came, for error texts
         self.old_names: dict[bytes, bytes] = {}  # names before the last DEALLOCATE ALL
         self.kept_bytes: i64 = 0  # of named
         self.pinned = False  # new statements then have the client's names
@@ -352,6 +355,7 @@ class ClientStatements:
         statement = self.named.pop(name, None)
         if statement is not None:
             del self.names[statement.name]
+            self.long_names.pop(statement.name, None)
             self.kept_bytes -= kept_bytes(name, statement.definition)
 
     def verdict(self, name: bytes, named: Statement | None) -> Verdict | None:
@@ -499,48 +503,50 @@ class ClientStatements:
         self,
         name: bytes,
         named: Statement | None,
+        describes: bool,
     ) -> Renamed | None:
         """Bind to, or Describe of, the statement name; named is it, if there is one."""
         server = self.server
         assert server is not None
         replies = server.replies
         if named is None and not name:
-            return self._refer_to_unnamed()
+            return self._refer_to_unnamed(describes)
         _wait_for_earlier_changes(replies)
         replies.batch()
         if named is None:
             return self._as_it_came(name)
         if not replies.counting:
             return None
-        if named.verdict is None or server.use(named):
-            return server.prepare(named), named.name, b""
-        lent = self._lend(named.verdict)
+        lent = self._lend(named.verdict) if describes else b""
         out = lent + server.prepare(named)
-        return out + self._take_back(lent, named.verdict), named.name, b""
+        return out, named.name, self._take_back(lent, named.verdict)
 
-    def _refer_to_unnamed(self) -> Renamed | None:
+    def _refer_to_unnamed(self, describes: bool) -> Renamed | None:
         server = self.server
         assert server is not None
         replies = server.replies
         own = server.unnamed is self.unnamed and self.unnamed is not None
-        if own and server.unnamed_batch == replies.batches:
+        verdict = self.unnamed_verdict
+        executes = describes and verdict is not None and executes_one(verdict)
+        if own and server.unnamed_batch == replies.batches and not executes:
             replies.batch()
             return None
         if replies.due and replies.in_doubt():
             raise Unsettled
         replies.batch()
-        if own or not replies.counting:
+        if not replies.counting or (own and not executes):
             return None
-        unnamed, verdict = self.unnamed, self.unnamed_verdict
-        if not isinstance(unnamed, bytes):
+        unnamed = self.unnamed
+        if not own and not isinstance(unnamed, bytes):
             replies.change(Unnamed(server))
             server.unnamed = self.unnamed = None
             return CLOSE_UNNAMED, b"", b""
-        lent = self._lend(verdict)
-        replies.change(Unnamed(server))
-        server.unnamed = unnamed
-        out = lent + parse(b"", unnamed)
-        return out + self._take_back(lent, verdict), b"", b""
+        out = lent = self._lend(verdict) if executes else b""
+        if not own and isinstance(unnamed, bytes):
+            replies.change(Unnamed(server))
+            server.unnamed = unnamed
+            out += parse(b"", unnamed)
+        return out, b"", self._take_back(lent, verdict)
 
     def close(self, name: bytes) -> Renamed | None:
         """Close of the statement name."""
@@ -624,13 +630,23 @@ class ClientStatements:
         self.named = {}
         self.old_names = self.names
         self.names = {}
+        self.long_names = {}
         self.kept_bytes = 0
         for change in due:
             self.add(change.name, change.statement)
 
     def own_name(self, name: bytes) -> bytes | None:
         """Return the client's name for one of the proxy's, for error texts."""
-        return self.names.get(name) or self.old_names.get(name)
+        for names in (self.long_names, self.names, self.old_names):
+            own = names.get(name)
+            if own is not None:
+                return own
+        return None
+
+    def note_long_name(self, name: bytes, own: bytes) -> None:
+        """The client wrote the name of the shared statement name as own."""
+        if len(own) <= MAX_SHOWN_NAME and name in self.names:
+            self.long_names[name] = own
 
 
 def executes_one(verdict: Verdict) -> bool:

@@ -83,6 +83,9 @@ class Registry:
         """Return the name to send for a client's name that begins with prefix."""
         return self._alias + name if name.startswith(self.prefix) else None
 
+    def has_alias(self, text: bytes) -> bool:
+        return self._alias in text
+
     def without_alias(self, text: bytes) -> bytes:
         return text.replace(self._alias, b"")
 
