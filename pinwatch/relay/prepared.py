@@ -96,7 +96,7 @@ class ServerStatements:
         if self.use(statement):
             return b""
         self.counters.reparsed += 1
-        room = self.make_room()
+        room = self.clear_name(statement) + self.make_room()
         self.add(statement, Added(self, statement, swallow=True))
         return room + parse(statement.name, statement.definition)
 
@@ -104,6 +104,7 @@ class ServerStatements:
         """Count the Parse of statement, which is about to be sent."""
         self.replies.change(change)
         self.hold(statement, change.number)
+        statement.sent = True
 
     def make_room(self) -> bytes:
         """Return the messages that close statements until one more fits."""
@@ -116,6 +117,17 @@ class ServerStatements:
             return b""
         del self.held[statement]
         self.replies.change(Removed(self, statement))
+        return close_statement(statement.name)
+
+    def clear_name(self, statement: Statement) -> bytes:
+        """Return the Close that makes the name of statement free on the connection.
+
+        SQL may have prepared something else under a name that it read. The Close of a
+        name that does not exist is no error.
+        """
+        if statement in self.held or not statement.sent:
+            return self.remove(statement)
+        self.replies.change(Cleared())
         return close_statement(statement.name)
 
     def forget(self, statement: Statement) -> None:
@@ -157,6 +169,18 @@ class Removed(Change):
 
     def undo(self) -> None:
         self.server.hold(self.statement)
+
+
+class Cleared(Change):
+    """A Close of the proxy's own, of a name that the connection need not have."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(swallow=True)
+
+    def undo(self) -> None:
+        pass
 
 
 class Unnamed(Change):
@@ -244,16 +268,10 @@ class Refused(Change):
         pass
 
 
-class Lent(Change):
+class Lent(Cleared):
     """A Parse of the proxy's own under a client's name, for the one Parse behind it."""
 
     __slots__ = ()
-
-    def __init__(self) -> None:
-        super().__init__(swallow=True)
-
-    def undo(self) -> None:
-        pass
 
 
 class Returned(Change):
@@ -405,7 +423,7 @@ class ClientStatements:
         if lent or statement.name in self.names:
             statement = registry.private(definition)
         statement.verdict = verdict
-        out = lent + server.remove(statement) + server.make_room()
+        out = lent + server.clear_name(statement) + server.make_room()
         server.add(statement, Named(server, statement, self, name))
         self.add(name, statement)
         return out, statement.name, self._take_back(lent, verdict)

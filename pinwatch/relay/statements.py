@@ -23,15 +23,17 @@ class Statement:
     """A statement as the server knows it.
 
     definition is the body of its Parse after the name: text, NUL, parameter types.
-    verdict is on its text, None if there is nothing to report.
+    verdict is on its text, None if there is nothing to report. sent says that the name
+    was sent to some server, where a client's SQL may have read it.
     """
 
-    __slots__ = ("__weakref__", "definition", "name", "verdict")
+    __slots__ = ("__weakref__", "definition", "name", "sent", "verdict")
 
     def __init__(self, name: bytes, definition: bytes) -> None:
         self.name = name
         self.definition = definition
         self.verdict: Verdict | None = None
+        self.sent = False
 
 
 class Registry:
