@@ -1,11 +1,11 @@
-"""What a client sends once it is logged in: counted, and put in the server's words.
+"""The stream of messages from a client after its login.
 
-Owns the client's half of the stream: where its messages begin and end, how many
-answers they ask for, and the names of its prepared statements. Everything else goes
-on as it came, in the chunks in which it came. Does not know sockets or pools.
+Owns the client's half of the stream: where messages begin and end, how many answers
+they ask for, and the names of prepared statements, which it replaces. All other bytes
+are sent on unchanged, in the chunks in which they came. Does not know sockets or pools.
 
-A message is kept back only until what has to be known of it is here: the text of a
-statement up to 16 KB, or the names in its first bytes.
+A message is held back only until it can be judged: a statement's text up to 16 KB, or
+the names in a message's first bytes.
 """
 
 from typing import Final, Protocol
@@ -165,7 +165,7 @@ class ClientStream:
         return 4 <= size < end and STARTS_REQUEST[data[0]] == 1
 
     def opening(self) -> bytes:
-        """What to answer at once; the input then begins with what needs a connection.
+        """Return the answers that need no connection, and drop what they answer.
 
         Raises ProtocolViolation.
         """
@@ -216,7 +216,7 @@ class ClientStream:
     # With one.
 
     def forward(self, data: bytes) -> bytes:  # noqa: C901 - one pass, a branch a type
-        """What goes to the server of the input and data; the rest is kept.
+        """Return what is sent to the server of the input and data; the rest is kept.
 
         Raises ProtocolViolation.
         """
@@ -315,7 +315,7 @@ class ClientStream:
         return changed.getvalue()
 
     def _query(self, data: bytes, at: i64, following: i64) -> bytes:
-        """A Query, the whole of it unless it is too long; what goes before it."""
+        """Count a Query, whole unless it is too long; return what is sent before it."""
         database = self.database
         assert database is not None
         replies, before = database.replies, b""
@@ -337,7 +337,7 @@ class ClientStream:
         return before
 
     def _run(self, verdict: Verdict) -> bytes:
-        """A text that there is something to say of; what goes before its Query."""
+        """Report the verdict on a Query; return what is sent before it."""
         database = self.database
         assert database is not None
         replies, named = database.replies, self.statements.named
@@ -509,7 +509,7 @@ class ClientStream:
         change: Renamed | None,
         verdict: Verdict,
     ) -> Renamed | None:
-        """Bind to a statement of which there is something to say."""
+        """Bind to a statement that has a verdict."""
         released = self.statements.release(verdict.names, hidden=False)
         self._ran(verdict, prepared=True)
         if not released:

@@ -1,13 +1,13 @@
 """Prepared statements of the protocol, alive across database connections.
 
-Owns which statement a client means by a name, and which statements a database
-connection has. Clients that prepare the same text with the same parameter types share
-one statement, under a name of the proxy's own; a connection that lacks it when it is
-needed gets a Parse of the proxy's, whose answer is swallowed. What a client itself
-asks for is always asked of the server, so that every answer is the server's own.
+Owns the statements behind each client's names, and the statements of each database
+connection. Clients that prepare the same text with the same parameter types share one
+statement, under a name of the proxy's own. A connection that lacks a statement gets a
+hidden Parse first, whose answer is swallowed. Every Parse, Describe and Close of a
+client is sent to the server, so that every answer is the server's own.
 
-A message that refers to a name which an earlier, unanswered batch may yet change has
-to wait: ``Unsettled`` is raised.
+A message that names a statement which an earlier, unanswered message may still change
+waits: ``Unsettled`` is raised.
 """
 
 from collections import OrderedDict
@@ -41,7 +41,7 @@ A message without a name is not sent.
 
 
 class Unsettled(Exception):
-    """The message must wait until the batches before it are answered."""
+    """The message must wait until earlier messages are answered."""
 
 
 class ServerStatements:
@@ -596,10 +596,10 @@ class ClientStatements:
             self.unnamed = server.unnamed = None
 
     def release(self, names: Iterable[bytes], hidden: bool) -> bytes:
-        """What to send so that SQL can call statements by the client's names.
+        """Return the Parse messages that let SQL use names of the client.
 
-        For a session that is pinned. hidden says that the messages go as a batch of
-        the proxy's own, whose replies are not counted one by one.
+        The session is pinned. hidden says that the messages are sent as a batch of the
+        proxy's own, whose replies are not counted one by one.
         """
         out: list[bytes] = []
         for name in names:
