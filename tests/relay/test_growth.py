@@ -1,8 +1,9 @@
 """The cost of a message does not grow with what is outstanding or kept.
 
-For each kind of message, 16 n of them take at most 5 times the CPU time of 4 n: in
-proportion it is 4 times, and 16 times if each message costs what all before it do. The
-best of a few attempts counts, because other work on the machine only adds time.
+For each kind of message, the CPU time of 16 n is compared with that of 4 n. It is 4 times
+as much if the cost is in proportion, and 16 times if each message costs as much as all
+before it. The bound leaves room for caches, which 4 n messages fit better. The best of a
+few attempts counts, because other work on the machine only adds time.
 """
 
 import gc
@@ -28,9 +29,9 @@ from tests.wireclient import (
     query,
 )
 
-N: Final = 40
+N: Final = 50
 ATTEMPTS: Final = 12
-MOST: Final = 5.0
+MOST: Final = 6.5
 CHUNK: Final = 65_536
 PARSED: Final = message(messages.PARSE_COMPLETE, b"")
 COPY_IN: Final = message(messages.COPY_IN_RESPONSE, b"\0\0\0")
