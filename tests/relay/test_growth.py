@@ -1,9 +1,9 @@
 """The cost of a message does not grow with what is outstanding or kept.
 
-For each kind of message, the CPU time of 16 n is compared with that of 4 n. It is 4 times
-as much if the cost is in proportion, and 16 times if each message costs as much as all
-before it. The bound leaves room for caches, which 4 n messages fit better. The best of a
-few attempts counts, because other work on the machine only adds time.
+For each kind of message, the CPU time of 16 n is compared with that of 4 n. It is 4
+times as much if the cost is in proportion, and 16 times if each message costs as much
+as all before it. The bound leaves room for caches, which 4 n messages fit better. The
+best of a few attempts counts, because other work on the machine only adds time.
 """
 
 import gc
