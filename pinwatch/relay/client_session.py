@@ -220,7 +220,7 @@ class ClientSession(Session, Receiver):
 
     def _log_in(self, login: ClientLogin, data: bytes) -> None:
         if not login.receive(data):
-            self.stream.input += data
+            self.stream.keep(data)
             self._adjust_reading()
 
     def _receive(self, data: bytes) -> None:
@@ -231,7 +231,10 @@ class ClientSession(Session, Receiver):
         if not self.request_started_at:
             self.request_started_at = self.clock.now
         if connection is None:
-            stream.input = stream.input + data if stream.input else data
+            if stream.input:
+                stream.keep(data)
+            else:
+                stream.input = data
             if self.waiting or not self._opens():
                 self._adjust_reading()
                 return
@@ -241,7 +244,7 @@ class ClientSession(Session, Receiver):
                 return
             data = b""
         elif stream.held:
-            stream.input += data
+            stream.keep(data)
             self._adjust_reading()
             return
         self._forward(data)
@@ -249,6 +252,8 @@ class ClientSession(Session, Receiver):
     def _opens(self) -> bool:
         """Whether what came wants a connection now."""
         stream = self.stream
+        if stream.needed and stream.size < stream.needed:
+            return False
         if stream.begins():
             return True
         answers = stream.opening()
@@ -553,7 +558,7 @@ class ClientSession(Session, Receiver):
     def _adjust_reading(self) -> None:
         """Read from the client only while there is room for what it sends."""
         connection, transport = self.connection, self.transport
-        pause = len(self.stream.input) > MAX_INPUT or (
+        pause = self.stream.size > MAX_INPUT or (
             connection is not None and connection.write_paused
         )
         if pause is self.reading_paused or transport is None or transport.is_closing():
@@ -577,7 +582,7 @@ class ClientSession(Session, Receiver):
         self.key, self.parameters = key, parameters
         self.client.statements.settings = of_reading(parameters)
         self.stream.startup_parameters = parameters
-        self.stream.input = rest
+        self.stream.keep(rest)
 
     def must_wait(self) -> bool:
         return self.endpoint.source.must_wait(self)

@@ -1,11 +1,11 @@
-"""What a client sends once it is logged in: counted, and put in the server's words.
+"""The stream of messages from a client after its login.
 
-Owns the client's half of the stream: where its messages begin and end, how many
-answers they ask for, and the names of its prepared statements. Everything else goes
-on as it came, in the chunks in which it came. Does not know sockets or pools.
+Owns the client's half of the stream: where messages begin and end, how many answers
+they ask for, and the names of prepared statements, which it replaces. All other bytes
+are sent on unchanged, in the chunks in which they came. Does not know sockets or pools.
 
-A message is kept back only until what has to be known of it is here: the text of a
-statement up to 16 KB, or the names in its first bytes.
+A message is held back only until it can be judged: a statement's text up to 16 KB, or
+the names in a message's first bytes.
 """
 
 import re
@@ -21,8 +21,7 @@ from pinwatch.pins.effects import Effect
 from pinwatch.pins.verdict import Verdict, oversize, parse_message
 from pinwatch.relay.database_stream import DatabaseStream
 from pinwatch.relay.parameters import NO_PARAMETERS, restore
-from pinwatch.relay.prepared import ClientStatements, Unsettled
-from pinwatch.relay.statements import Statement
+from pinwatch.relay.prepared import ClientStatements, Renamed, Unsettled
 from pinwatch.wire.messages import (
     BIND,
     CLOSE,
@@ -50,8 +49,13 @@ MAX_QUERY: Final = MAX_STATEMENT + 5  # the length of a Query with such a text
 SHOWN: Final = 2_048  # bytes that are waited for of a longer Query, for people to see
 STATEMENT: Final = 0x53  # S, of Describe and Close; the other is P, a portal
 NO_TYPES: Final = 3  # bytes, all 0: the end of a text, and the number of its types
-MAX_NAMES: Final = 8_192  # bytes of a message in which its names must end
-MAX_SMALL: Final = 10_000  # the length of a CopyFail; at more the server hangs up
+MAX_NAMES: Final = 262_144  # bytes of a message in which its names must end
+MAX_IDENTIFIER: Final = 63  # bytes of a statement's name that the server compares
+UNNAMED_PORTAL: Final = 1
+NAMED_PORTALS: Final = 2
+BEING_BOUND: Final = 4
+MAX_SHORT: Final = 64  # bytes of a name that are read one by one; most names are less
+MAX_SMALL: Final = 10_000  # the length of a CopyFail, Close, Describe or Execute
 KINDS: Final = frozenset(b"BCDEFHPQSXdcf")
 NAMES_A_STATEMENT: Final = bytes(
     kind in (PARSE, BIND, DESCRIBE, CLOSE) for kind in range(256)
@@ -71,12 +75,9 @@ STARTS_REQUEST: Final = bytes(
 RESETTING: Final = re.compile(rb"reset|default|discard|local|set_config", re.I)
 """Words of which every text that returns a setting to its default has one."""
 
-Renamed = tuple[bytes, bytes]
-"""What goes before a message, and the name that it gets."""
-
-Change = tuple[int, int, bytes, bytes]
-"""For a message that changes: where its name begins in the chunk, and what follows the
-name; what goes before the message, and the name that it gets."""
+Change = tuple[int, int, Renamed]
+"""For a message that changes: where its name begins in the chunk, where the rest of it
+begins, and how it changes."""
 
 
 class Incomplete(Exception):
@@ -100,11 +101,15 @@ class ClientStream:
     __slots__ = (
         "database",
         "dropping",
+        "dropping_portals",
         "failed_batch",
         "held",
         "input",
         "judge",
         "judging",
+        "more",
+        "more_size",
+        "needed",
         "passing",
         "resets_prepared",
         "restoring",
@@ -128,9 +133,13 @@ class ClientStream:
         self.verdicts = verdicts
         self.judge = judge
         self.traffic = traffic
-        self.input = b""  # came, but cannot go on yet
+        self.input = b""  # received, and cannot be sent yet
+        self.more: list[bytes] = []  # chunks that came behind input
+        self.more_size: i64 = 0  # bytes of more
+        self.needed: i64 = 0  # bytes of input and more that a decision needs
         self.passing: i64 = 0  # bytes to come of a message whose beginning has gone on
         self.dropping: i64 = 0  # bytes to come of a message that goes nowhere
+        self.dropping_portals: i64 = 0  # UNNAMED_PORTAL and NAMED_PORTALS, if one is
         self.failed_batch = False  # it got an error: nothing goes on before its Sync
         self.held = False  # input waits for an answer to what went before
         self.terminated = False
@@ -140,10 +149,33 @@ class ClientStream:
         self.wants_own_connection = False  # see ``_keep_startup_values``
         self.restoring: tuple[Effect, ...] = ()
 
+    # Input that waits.
+
+    @property
+    def size(self) -> int:
+        """Bytes that wait."""
+        return len(self.input) + self.more_size
+
+    def keep(self, data: bytes) -> None:
+        """Add data to the input that waits."""
+        if not self.input:
+            self.input = data
+        elif data:
+            self.more.append(data)
+            self.more_size += len(data)
+
+    def _join(self) -> None:
+        """Make one piece of all input that waits."""
+        self.input = b"".join([self.input, *self.more])
+        self.more.clear()
+        self.more_size = 0
+
     # Without a database connection.
 
     def begins(self) -> bool:
         """Whether the input begins with a whole message that wants a connection."""
+        if self.more:
+            self._join()
         data = self.input
         end = len(data)
         if self.dropping or self.failed_batch or end < 5:
@@ -152,11 +184,11 @@ class ClientStream:
         return 4 <= size < end and STARTS_REQUEST[data[0]] == 1
 
     def opening(self) -> bytes:
-        """What to answer at once; the input then begins with what needs a connection.
+        """Return the answers that need no connection, and drop what they answer.
 
         Raises ProtocolViolation.
         """
-        data, answers = self.input, b""
+        data, answers = self.input, list[bytes]()
         at, end = self.dropping, len(data)
         while end - at > 4:
             kind, size = header(data, at)
@@ -167,13 +199,13 @@ class ClientStream:
                 break
             if kind == SYNC and self.failed_batch:
                 self.failed_batch = False
-                answers += ready_for_query(IDLE)
+                answers.append(ready_for_query(IDLE))
             elif not (kind in IGNORED_WHEN_IDLE or self.failed_batch):
                 break
             at += size + 1
         self.dropping = max(at - end, 0)
         self.input = data[at:] if at < end else b""
-        return answers
+        return b"".join(answers)
 
     def resets_settings(self) -> bool:
         """Whether a whole message of the input returns a setting to its default."""
@@ -209,13 +241,20 @@ class ClientStream:
     def needs_connection(self) -> bool:
         """Whether the input, after ``opening``, is enough to go on with."""
         data = self.input
+        self.needed = 5
         if len(data) < 5 or self.terminated:
             return False
         kind, size = header(data, 0)
-        return not (kind in (QUERY, PARSE) and len(data) <= size <= MAX_QUERY)
+        if kind in (QUERY, PARSE) and len(data) <= size <= MAX_QUERY:
+            self.needed = size + 1
+            return False
+        self.needed = 0
+        return True
 
     def ends_with_terminate(self) -> bool:
         """Whether the input holds a Terminate behind complete messages."""
+        if self.more:
+            self._join()
         data, at = self.input, int(self.dropping)
         while len(data) - at > 4:
             kind, size = HEADER.unpack_from(data, at)
@@ -227,6 +266,7 @@ class ClientStream:
     def fail(self, error: ClientError) -> bytes:
         """The answer to the request that the input begins with, which is dropped."""
         kind, size = header(self.input, 0)
+        self.needed = 0
         answer = error_response(error.severity, error.sqlstate, error.text)
         if kind == QUERY or kind == FUNCTION_CALL:
             self.traffic.queries += kind == QUERY
@@ -238,7 +278,7 @@ class ClientStream:
     # With one.
 
     def forward(self, data: bytes) -> bytes:  # noqa: C901 - one pass, a branch a type
-        """What goes to the server of the input and data; the rest is kept.
+        """Return what is sent to the server of the input and data; the rest is kept.
 
         Raises ProtocolViolation.
         """
@@ -246,8 +286,14 @@ class ClientStream:
         assert database is not None
         replies = database.replies
         if self.input:
-            data = self.input + data if data else self.input
+            if data or self.more:
+                self.keep(data)
+                if self.size < self.needed:
+                    return b""
+                self._join()
+            data = self.input
             self.input = b""
+        self.needed = 0
         end: i64 = len(data)
         at: i64 = self.passing
         start: i64 = 0  # of what goes on as it is
@@ -260,6 +306,7 @@ class ClientStream:
             following: i64 = at + size + 1
             if kind == QUERY:
                 if following > end and (size <= MAX_QUERY or end - at < SHOWN):
+                    self.needed = size + 1 if size <= MAX_QUERY else SHOWN
                     break
                 try:
                     before = self._query(data, at, following)
@@ -284,20 +331,31 @@ class ClientStream:
                     at = following
                     break
             elif kind == EXECUTE:
+                if size > MAX_SMALL:
+                    raise bad_length(size)
+                if self.dropping_portals:
+                    self._executes(data, at)
                 replies.batch()
                 self.traffic.statements += 1
             elif NAMES_A_STATEMENT[kind]:
                 try:
                     change = self._refer(kind, data, at, following)
                 except Incomplete:
+                    self.needed = min(following - at, 2 * (end - at), MAX_NAMES)
                     break
                 except Unsettled:
                     self.held = True
+                    probe = self.statements.probe()
+                    if probe:
+                        changed = BytesWriter() if changed is None else changed
+                        changed.write(data[start:at])
+                        changed.write(probe)
+                        start = at
                     break
                 if change is not None:
                     changed = BytesWriter() if changed is None else changed
                     changed.write(data[start:at])
-                    start = renamed(changed, data, at, size, change)
+                    start = renamed(changed, data, at, following, change)
             elif kind == FUNCTION_CALL:
                 replies.query()
             elif kind == COPY_DONE or kind == COPY_FAIL:
@@ -315,7 +373,7 @@ class ClientStream:
             at = following
         if at < end:
             self.passing = 0
-            self.input = data[at:]
+            self.input = data[at:] if at else data
             data = data[start:at]
         else:
             self.passing = at - end
@@ -327,13 +385,14 @@ class ClientStream:
         return changed.getvalue()
 
     def _query(self, data: bytes, at: i64, following: i64) -> bytes:
-        """A Query, the whole of it unless it is too long; what goes before it."""
+        """Count a Query, whole unless it is too long; return what is sent before it."""
         database = self.database
         assert database is not None
         replies, before = database.replies, b""
         if following - at > MAX_QUERY + 1:
             if replies.counting:
-                self.judge.ran(oversize(data[at + 5 : min(len(data), following - 1)]))
+                self._ran(oversize(data[at + 5 : min(len(data), following - 1)]))
+                replies.drops_statements()  # perhaps: the text is not inspected
         else:
             sql = data[at + 5 : following - 1] if following - at > 5 else b""
             try:
@@ -352,7 +411,7 @@ class ClientStream:
         return before
 
     def _run(self, verdict: Verdict) -> bytes:
-        """A text that there is something to say of; what goes before its Query."""
+        """Report the verdict on a Query; return what is sent before it."""
         database = self.database
         assert database is not None
         self._keep_startup_values(verdict, runs=True)
@@ -365,13 +424,14 @@ class ClientStream:
                 self.statements.release(verdict.names, hidden=True)
             )
         self._ran(verdict)
+        if verdict.drops_statements:
+            replies.drops_statements()
         return before
 
     def _ran(self, verdict: Verdict, prepared: bool = False) -> None:
         self.judge.ran(verdict, prepared)
-        if verdict.drops_statements:
-            assert self.database is not None
-            self.database.replies.drops_statements()
+        if verdict.findings:
+            self.statements.pinned = True
 
     def _keep_startup_values(self, verdict: Verdict, runs: bool) -> None:
         """Return settings to the client's startup values, not the server's defaults.
@@ -413,6 +473,8 @@ class ClientStream:
         if kind == BIND:
             name_at = string_end(data, name_at, at, following)
         elif kind != PARSE:
+            if following - at > MAX_SMALL + 1:
+                raise bad_length(following - at - 1)
             if name_at >= len(data):
                 raise Incomplete
             if data[name_at] != STATEMENT:
@@ -421,21 +483,76 @@ class ClientStream:
             name_at += 1
         name_end = string_end(data, name_at, at, following)
         name = data[name_at : name_end - 1] if name_end - name_at > 1 else b""
-        if kind == PARSE:
+        if name_end - name_at > MAX_IDENTIFIER:
+            change = self._refer_by_long_name(kind, name, data, name_end, following)
+        elif kind == PARSE:
             change = self._parse(name, data, name_end, following)
         elif kind == CLOSE:
             change = self.statements.close(name)
         else:
-            named = self.statements.named.get(name) if len(name) else None
-            verdict = self.statements.verdict(name, named) if kind == BIND else None
-            if verdict is None:
-                change = self.statements.refer(name, named)
-            else:
-                change = self._bind(name, named, verdict)
-        if change is None:
-            return None
-        before, new_name = change
-        return name_at, name_end, before, new_name
+            change = self._use(kind, name, data, following)
+        if kind == BIND and self.dropping_portals:
+            self._bound(name_at > at + 6)
+        return None if change is None else (name_at, name_end, change)
+
+    def _refer_by_long_name(
+        self, kind: i64, name: bytes, data: bytes, name_end: i64, following: i64
+    ) -> Renamed | None:
+        """The server compares no more than the first 63 bytes of names."""
+        short = name[:MAX_IDENTIFIER]
+        if kind == PARSE and self._is_invalid(name):
+            change = self.statements.parse_unkept(name)
+        elif kind == PARSE:
+            change = self._parse(short, data, name_end, following)
+        elif kind == CLOSE:
+            change = self.statements.close(short)
+        else:
+            change = self._use(kind, short, data, following)
+        if change is not None and change[1] is not None:
+            self.statements.note_long_name(change[1], name)
+        return change
+
+    def _use(
+        self, kind: i64, name: bytes, data: bytes, following: i64
+    ) -> Renamed | None:
+        """Bind to a statement, or Describe of one, which has to be whole."""
+        statements, database = self.statements, self.database
+        if kind != BIND and following > len(data):
+            raise Incomplete
+        named = statements.named.get(name) if name else None
+        if kind != BIND:
+            return statements.refer(name, named, True)
+        verdict = statements.verdict(name, named)
+        if verdict is None or database is None:
+            return statements.refer(name, named, False)
+        self._keep_startup_values(verdict, runs=True)
+        change = statements.refer(name, named, False)
+        if verdict.drops_statements:
+            self.dropping_portals |= BEING_BOUND
+        if database.replies.counting:
+            change = self._bind(name, change, verdict)
+        return change
+
+    def _bound(self, named_portal: bool) -> None:
+        """Note whether an Execute of the portal may drop prepared statements.
+
+        All named portals count as one, to which a statement that drops was bound.
+        """
+        portal = NAMED_PORTALS if named_portal else UNNAMED_PORTAL
+        if self.dropping_portals & BEING_BOUND:
+            self.dropping_portals = (self.dropping_portals | portal) & ~BEING_BOUND
+        elif not named_portal:
+            self.dropping_portals &= NAMED_PORTALS
+
+    def _executes(self, data: bytes, at: i64) -> None:
+        """An Execute, where some portal drops prepared statements."""
+        database = self.database
+        assert database is not None
+        portal = NAMED_PORTALS
+        if at + 5 < len(data) and not data[at + 5]:
+            portal = UNNAMED_PORTAL
+        if self.dropping_portals & portal:
+            database.replies.drops_statements()
 
     def _parse(
         self,
@@ -444,6 +561,8 @@ class ClientStream:
         text_at: i64,
         following: i64,
     ) -> Renamed | None:
+        if name and not name.isascii() and self._is_invalid(name):
+            return self.statements.parse_unkept(name)
         definition = data[text_at:following] if following <= len(data) else b""
         if definition and definition == self.verdicts.latest_definition:
             return self._prepare(name, definition, None)
@@ -455,6 +574,18 @@ class ClientStream:
             return self._parse_unkept(name, data[text_at:limit], limit < following)
         if following > len(data):
             raise Incomplete
+        verdict = self._look_at_parse(sql, definition)
+        change = self._prepare(name, definition, verdict)
+        assert self.database is not None
+        if self.database.replies.counting:
+            if self.verdicts.parse_pins:
+                self._ran(parse_message(sql.decode("utf-8", "replace")))
+            elif verdict is not None:
+                self.judge.prepared(verdict)
+        return change
+
+    def _look_at_parse(self, sql: bytes, definition: bytes) -> Verdict | None:
+        """Return the verdict on a text; raises Unsettled if the Parse has to wait."""
         try:
             verdict = self.verdicts.look_at_parse(sql, definition)
         except Expensive:
@@ -462,14 +593,7 @@ class ClientStream:
             raise Unsettled from None
         if verdict is not None:
             self._keep_startup_values(verdict, runs=False)
-        change = self._prepare(name, definition, verdict)
-        assert self.database is not None
-        if self.database.replies.counting:
-            if self.verdicts.parse_pins:
-                self.judge.ran(parse_message(sql.decode("utf-8", "replace")))
-            elif verdict is not None:
-                self.judge.prepared(verdict)
-        return change
+        return verdict
 
     def _parse_unkept(
         self, name: bytes, beginning: bytes, long: bool
@@ -478,8 +602,20 @@ class ClientStream:
         change = self.statements.parse_unkept(name)
         assert self.database is not None
         if long and self.database.replies.counting:
-            self.judge.ran(oversize(beginning))
+            self._ran(oversize(beginning))
         return change
+
+    def _is_invalid(self, name: bytes) -> bool:
+        """The server will reject the bytes of the name."""
+        database = self.database
+        assert database is not None
+        if database.reported_parameters.values.get(b"client_encoding") != b"UTF8":
+            return False
+        try:
+            name.decode()
+        except UnicodeDecodeError:
+            return True
+        return False
 
     def _prepare(
         self,
@@ -490,24 +626,18 @@ class ClientStream:
         self.traffic.parses += 1
         if name:
             return self.statements.parse(name, definition, verdict)
-        self.statements.parse_unnamed(definition, verdict)
-        return None
+        return self.statements.parse_unnamed(definition, verdict)
 
     def _bind(
-        self, name: bytes, named: Statement | None, verdict: Verdict
+        self, name: bytes, change: Renamed | None, verdict: Verdict
     ) -> Renamed | None:
-        """Bind to the statement name: named, if there is one, with a verdict."""
-        self._keep_startup_values(verdict, runs=True)
-        change = self.statements.refer(name, named)
-        assert self.database is not None
-        if not self.database.replies.counting:
-            return change
+        """Bind to a statement that has a verdict."""
         released = self.statements.release(verdict.names, hidden=False)
         self._ran(verdict, prepared=True)
         if not released:
             return change
-        before, new_name = change or (b"", name)
-        return before + released, new_name
+        before, new_name, after = change or (b"", name, b"")
+        return released + before, new_name, after
 
 
 def header(data: bytes, at: int) -> tuple[int, int]:
@@ -534,11 +664,15 @@ def string_end(data: bytes, at: i64, message_at: i64, following: i64) -> i64:
         return at + 1
     limit: i64 = min(following, message_at + MAX_NAMES)
     here: i64 = min(limit, len(data))
+    short: i64 = min(here, at + MAX_SHORT)
     end: i64 = at
-    while end < here:  # most names are short
+    while end < short:
         if not data[end]:
             return end + 1
         end += 1
+    found: i64 = data.find(b"\0", end, here)
+    if found >= 0:
+        return found + 1
     if here < limit:
         raise Incomplete
     raise ProtocolViolation("invalid string in message")
@@ -562,13 +696,21 @@ def text(data: bytes, at: i64, limit: i64, following: i64) -> bytes | None:
     return None if end < 0 else data[at:end]
 
 
-def renamed(out: BytesWriter, data: bytes, at: int, size: int, change: Change) -> int:
-    """Write the message up to the end of its name; where the rest of it begins."""
-    name_at, rest, before, name = change
+def renamed(
+    out: BytesWriter, data: bytes, at: int, following: int, change: Change
+) -> int:
+    """Write the message as it changes; return where unchanged bytes begin."""
+    name_at, rest, (before, name, after) = change
     out.write(before)
+    if name is None:
+        return following
     out.append(data[at])
-    write_i32_be(out, size + len(name) - (rest - name_at - 1))
+    write_i32_be(out, following - at - 1 + len(name) - (rest - name_at - 1))
     out.write(data[at + 5 : name_at])
     out.write(name)
     out.append(0)
-    return rest
+    if not after:
+        return rest
+    out.write(data[rest:following])
+    out.write(after)
+    return following
