@@ -8,6 +8,7 @@
     ├── TargetError         a target that cannot be reached, or that refuses the proxy
     ├── FailoverError       a failover that cannot be
     ├── FaultError          a fault on demand that cannot be
+    ├── ReleaseError        a release of connections to a database that is unknown
     ├── ProtocolViolation   bytes from a client or the server that are not the protocol
     │   └── NotAStartupPacket   the first bytes of a client, which get no answer
     └── ClientError         a refusal that the client reads as an ErrorResponse
@@ -52,6 +53,10 @@ class FailoverError(PinwatchError):
 
 class FaultError(PinwatchError):
     """Says why the fault cannot be put on, or removed."""
+
+
+class ReleaseError(PinwatchError):
+    """Names the unknown database, and those that are known."""
 
 
 class ProtocolViolation(PinwatchError):

@@ -136,6 +136,18 @@ class DatabaseReset:
 
 
 @dataclass(frozen=True, slots=True)
+class DatabaseInUse:
+    """The server refused a statement because other sessions use a database.
+
+    idle counts the pool's idle connections to it, which are among them.
+    """
+
+    connection: int
+    database: str
+    idle: int
+
+
+@dataclass(frozen=True, slots=True)
 class FailedOver:
     """Another target is the writer, or the same came back; seconds without a writer."""
 
@@ -219,6 +231,7 @@ Event = (
     | DatabaseConnected
     | DatabaseClosed
     | DatabaseReset
+    | DatabaseInUse
     | FailedOver
     | PinAhead
     | SessionPinned

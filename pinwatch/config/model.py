@@ -276,6 +276,11 @@ class Settings(BaseModel):
 
     connection_pool: ConnectionPool = ConnectionPool()
 
+    release_on_ddl: bool = False
+    """Before DROP DATABASE, ALTER DATABASE ... RENAME TO or SET TABLESPACE, and CREATE
+    DATABASE, close the idle connections to the database that the statement needs free.
+    RDS Proxy keeps them, and the statement fails."""
+
     cancel: Literal["ignore", "forward"] = "ignore"
     """Ignore cancel requests, as RDS Proxy does, or forward them to the database."""
 

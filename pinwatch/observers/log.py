@@ -10,6 +10,7 @@ INFO and WARN are always written unless ``log_level`` quietens them; DEBUG needs
 """
 
 import re
+import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, TextIO
@@ -42,6 +43,7 @@ OF_THE_DATABASE: Final = (
     events.DatabaseConnected,
     events.DatabaseClosed,
     events.DatabaseReset,
+    events.DatabaseInUse,
 )
 CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """What would break a line in two, or drive a terminal, if others' texts had it."""
@@ -118,6 +120,17 @@ def usage(pool: events.PoolUsage) -> str:
     )
 
 
+def in_use(database: str, idle: int) -> str:
+    """Return the line below the server's error, which RDS Proxy does not log."""
+    command = f"pinwatch release {shlex.quote(database)}"
+    connections = "1 idle connection" if idle == 1 else f"{idle} idle connections"
+    return (
+        f"The database {database} is in use by {connections} of the pool. "
+        f'"{command}" closes {"it" if idle == 1 else "them"}; with the setting '
+        "release_on_ddl, pinwatch does so before such a statement."
+    )
+
+
 def describe(  # noqa: C901 - a branch for each kind of event
     event: events.Event,
 ) -> tuple[int, str]:
@@ -181,6 +194,8 @@ def describe(  # noqa: C901 - a branch for each kind of event
             )
         case events.PinWarned(_, _, text, sql):
             return WARN, f"{text} SQL: {sql!r}"
+        case events.DatabaseInUse(_, database, idle):
+            return INFO, in_use(database, idle)
         case events.DatabaseReset():
             return INFO, (
                 "The database connection was released to the connection pool upon "

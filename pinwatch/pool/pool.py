@@ -146,6 +146,10 @@ class Pool(ConnectionSource):
         self.retry_at.clear()
         self.match()
 
+    def idle_in(self, database: bytes) -> int:
+        """Count the idle connections to a database, of all its users."""
+        return sum(len(found) for key, found in self.idle.items() if key[1] == database)
+
     def spare(self) -> Connection | None:
         """An idle one, for the proxy itself; it is given back like any other."""
         for idle in self.idle.values():

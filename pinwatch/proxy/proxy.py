@@ -24,6 +24,7 @@ from pinwatch.errors import (
     BorrowTimeout,
     ClientError,
     ListenError,
+    ReleaseError,
     admin_shutdown,
     authentication_timeout,
     client_lifetime,
@@ -31,6 +32,7 @@ from pinwatch.errors import (
     too_many_clients,
 )
 from pinwatch.pins.cache import VerdictCache
+from pinwatch.pins.databases import DatabaseStatements
 from pinwatch.pins.profiles import PROFILES
 from pinwatch.pool.interfaces import ConnectionSource
 from pinwatch.pool.pool import Pool
@@ -44,6 +46,7 @@ from pinwatch.relay.statements import Registry
 from pinwatch.sockets.loop import running
 from pinwatch.targets.connections import TargetConnections, Tasks
 from pinwatch.targets.group import TargetGroup
+from pinwatch.targets.release import release
 from pinwatch.tls.certificates import ServerTls
 from pinwatch.wire.startup import CancelRequest
 
@@ -101,6 +104,7 @@ class Proxy:
             EndpointCounters
         )
         self.verdicts = VerdictCache(PROFILES[settings.profile])
+        self.database_statements = DatabaseStatements(settings.release_on_ddl)
         self.registry = Registry(f"pinwatch_{secrets.token_hex(4)}_".encode())
         self.sessions: set[ClientSession] = set()
         self.starting: OrderedDict[ClientSession, float] = OrderedDict()
@@ -219,6 +223,7 @@ class Proxy:
         self.settings, self.admission = settings, admission
         self.require_tls = settings.require_tls
         self.verdicts.follow(PROFILES[settings.profile])
+        self.database_statements.enabled = settings.release_on_ddl
         self.group.apply(settings)
         return late
 
@@ -248,6 +253,33 @@ class Proxy:
             self.endpoints[name].role = wanted[name].target_role
         self.endpoints |= added
         self.faults.put()
+
+    async def release(self, database: str | None = None) -> int:
+        """Close the idle connections to database, or all; see ``targets.release``.
+
+        Raises ReleaseError for a database to which nothing has connected.
+        """
+        if database is None:
+            return await self._release(None)
+        known = self._known_databases()
+        if database not in known:
+            names = ", ".join(sorted(known))
+            raise ReleaseError(
+                f"No client has connected to a database {database}; "
+                f"known databases: {names}."
+            )
+        return await self._release(frozenset((database.encode(),)))
+
+    async def _release(self, databases: frozenset[bytes] | None) -> int:
+        targets = [member.connections for member in self.group.members]
+        return await release(targets, databases)
+
+    def _known_databases(self) -> set[str]:
+        """Those of the targets, and those to which a client has connected."""
+        keys = [key for pool in self.pools for key in pool.idle]
+        keys += [session.key for session in self.sessions]
+        own = {member.connections.target.database for member in self.group.members}
+        return own | {key[1].decode("utf-8", "replace") for key in keys if key[1]}
 
     def refresh(self) -> None:
         """Begin to read all secrets again, whatever their age."""
@@ -341,6 +373,17 @@ class Proxy:
         if isinstance(error, BorrowTimeout) and isinstance(pool, Pool):
             usage = pool.usage()
         self.observe(events.BorrowFailed(session.number, error.text, usage))
+
+    def release_databases(
+        self, databases: frozenset[bytes], done: Callable[[], None]
+    ) -> None:
+        async def run() -> None:
+            try:
+                await self._release(databases)
+            finally:
+                done()
+
+        self._tasks.run(run())
 
     def welcomed(self, session: ClientSession) -> None:
         self.starting.pop(session, None)

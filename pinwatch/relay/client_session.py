@@ -7,6 +7,7 @@ the client sends. Does not know how connections are opened, nor what the server 
 
 import ssl
 from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
 from typing import Final, NamedTuple, Protocol
@@ -25,9 +26,10 @@ from pinwatch.errors import (
     protocol_violation,
 )
 from pinwatch.pins.cache import VerdictCache
+from pinwatch.pins.databases import DatabaseStatements
 from pinwatch.pool.interfaces import NO_POOL, Connection, ConnectionSource, Key
 from pinwatch.relay.client_startup import ClientStartup, StartupServices
-from pinwatch.relay.client_stream import ClientStream
+from pinwatch.relay.client_stream import ClientStream, Release
 from pinwatch.relay.database_stream import Client
 from pinwatch.relay.interfaces import BorrowedConnection, Session
 from pinwatch.relay.parameters import NO_PARAMETERS, Values, of_reading
@@ -105,6 +107,7 @@ class ProxyServices(StartupServices, Protocol):
 
     registry: Registry
     verdicts: VerdictCache
+    database_statements: DatabaseStatements
     every_pin: bool
     clock: Clock
 
@@ -121,6 +124,11 @@ class ProxyServices(StartupServices, Protocol):
 
     def borrow_failed(self, session: "ClientSession", error: ClientError) -> None:
         """The session waited for a connection, and gets this error instead."""
+
+    def release_databases(
+        self, databases: frozenset[bytes], done: Callable[[], None]
+    ) -> None:
+        """Close the idle connections to databases, then call done."""
 
     def welcomed(self, session: "ClientSession") -> None: ...
 
@@ -170,7 +178,11 @@ class ClientSession(Session, Receiver):
         self.counters = endpoint.counters
         self.traffic = self.counters.plain
         self.stream = ClientStream(
-            statements, services.verdicts, self.pinning, self.traffic
+            statements,
+            services.verdicts,
+            self.pinning,
+            self.traffic,
+            services.database_statements,
         )
         self.request_started_at = 0.0
         self.connected = self.last_reply_at = self.clock.now
@@ -290,7 +302,20 @@ class ClientSession(Session, Receiver):
         if stream.input:
             if stream.terminated and not self._awaits_replies():
                 self._leave(requested=True)
+            release = stream.release
+            if release is not None and not release.started:
+                self._start_release(release)
             self._adjust_reading()
+
+    def _start_release(self, release: Release) -> None:
+        """Go on with the held statement when the databases are released."""
+        release.started = True
+
+        def done() -> None:
+            release.done = True
+            self.answered()
+
+        self.services.release_databases(release.databases, done)
 
     def _awaits_replies(self) -> bool:
         """Whether the server still executes complete requests."""

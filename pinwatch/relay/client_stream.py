@@ -16,6 +16,7 @@ from mypy_extensions import i64
 from pinwatch.counters import Traffic
 from pinwatch.errors import ClientError, ProtocolViolation
 from pinwatch.pins.cache import VerdictCache
+from pinwatch.pins.databases import DatabaseStatements
 from pinwatch.pins.verdict import Verdict, oversize, parse_message
 from pinwatch.relay.database_stream import DatabaseStream
 from pinwatch.relay.prepared import ClientStatements, Unsettled
@@ -84,17 +85,30 @@ class Judge(Protocol):
         """It was parsed, and has not run."""
 
 
+class Release:
+    """Databases whose idle connections are to be closed before a statement goes on."""
+
+    __slots__ = ("databases", "done", "started")
+
+    def __init__(self, databases: frozenset[bytes]) -> None:
+        self.databases = databases
+        self.started = False
+        self.done = False
+
+
 class ClientStream:
     """The stream of one client."""
 
     __slots__ = (
         "database",
+        "database_statements",
         "dropping",
         "failed_batch",
         "held",
         "input",
         "judge",
         "passing",
+        "release",
         "statements",
         "terminated",
         "traffic",
@@ -107,12 +121,15 @@ class ClientStream:
         verdicts: VerdictCache,
         judge: Judge,
         traffic: Traffic,
+        database_statements: DatabaseStatements,
     ) -> None:
         self.statements = statements
         self.database: DatabaseStream | None = None  # of the borrowed connection
         self.verdicts = verdicts
         self.judge = judge
         self.traffic = traffic
+        self.database_statements = database_statements
+        self.release: Release | None = None  # which the held input waits for
         self.input = b""  # came, but cannot go on yet
         self.passing: i64 = 0  # bytes to come of a message whose beginning has gone on
         self.dropping: i64 = 0  # bytes to come of a message that goes nowhere
@@ -277,6 +294,8 @@ class ClientStream:
                 self.judge.ran(oversize(data[at + 5 : min(len(data), following - 1)]))
         else:
             sql = data[at + 5 : following - 1] if following - at > 5 else b""
+            if self.database_statements.enabled and replies.counting:
+                self._release_first(sql)
             verdict = self.verdicts.look(sql)
             if verdict is not None and replies.counting:
                 before = self._run(verdict)
@@ -287,6 +306,21 @@ class ClientStream:
         self.traffic.queries += 1
         self.traffic.statements += 1
         return before
+
+    def _release_first(self, sql: bytes) -> None:
+        """Hold a statement until the databases that it needs free are released.
+
+        Raises Unsettled while they are not.
+        """
+        release = self.release
+        if release is None:
+            databases = self.database_statements.databases(sql)
+            if not databases:
+                return
+            release = self.release = Release(databases)
+        if not release.done:
+            raise Unsettled
+        self.release = None
 
     def _run(self, verdict: Verdict) -> bytes:
         """A text that there is something to say of; what goes before its Query."""
@@ -332,6 +366,12 @@ class ClientStream:
             change = self.statements.close(name)
         else:
             named = self.statements.named.get(name) if len(name) else None
+            if (
+                kind == BIND
+                and self.database_statements.enabled
+                and replies.counting
+            ):
+                self._release_first(self.statements.text(name, named))
             change = self.statements.refer(name, named)
             if kind == BIND:
                 verdict = self.statements.verdict(name, named)

@@ -65,6 +65,9 @@ FORGETTING_TAGS: Final = (b"DEALLOCATE ALL\0", b"DISCARD ALL\0")
 ROLLBACK_TAG: Final = b"ROLLBACK\0"
 PLAN_CHANGED: Final = b"\0RRevalidateCachedQuery\0"  # the result type would differ
 UNDEFINED_STATEMENT: Final = "26000"
+OBJECT_IN_USE: Final = "55006"
+DATABASE_ROUTINES: Final = (b"dropdb", b"RenameDatabase", b"movedb", b"createdb")
+"""Functions of the server that need a database without other connections."""
 
 Row = list[bytes | None]
 Answer = Callable[[Row, ClientError | None], None]
@@ -92,6 +95,7 @@ class DatabaseStream:
         "fatal",
         "fatal_sent",
         "fence_name",
+        "in_use",
         "inspected",
         "parameters",
         "partial",
@@ -134,6 +138,7 @@ class DatabaseStream:
         self.error: ClientError | None = None
         self.fatal: ClientError | None = None  # the last words of the server
         self.fatal_sent = False  # to a client
+        self.in_use = ""  # what the server said of a database with other connections
 
     # What the proxy asks.
 
@@ -331,6 +336,8 @@ class DatabaseStream:
         if client is None:
             return None
         self.fatal_sent = self.fatal is not None
+        if error.sqlstate == OBJECT_IN_USE and _is_about_a_database(body):
+            self.in_use = error.text
         if self.replies.failed():
             client.statements.unnamed = self.statements.unnamed = None
         if PLAN_CHANGED in body:
@@ -353,6 +360,10 @@ def client_error(body: bytes) -> ClientError:
     fields = error_fields(body)
     severity = fields.get("V", fields.get("S", FATAL))
     return ClientError(fields.get("M", ""), fields.get("C", "XX000"), severity)
+
+
+def _is_about_a_database(error: bytes) -> bool:
+    return any(b"\0R%s\0" % name in error for name in DATABASE_ROUTINES)
 
 
 def columns(body: bytes) -> Row:

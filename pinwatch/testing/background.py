@@ -22,14 +22,11 @@ from pinwatch.config.sentence import sentence
 from pinwatch.config.target import Target
 from pinwatch.errors import PinwatchError, SettingError
 from pinwatch.observers import sessions
-from pinwatch.pool.pool import Pool
 from pinwatch.proxy import proxy
-from pinwatch.relay.database_connection import DatabaseConnection, Phase
 from pinwatch.sockets.loop import Loop
 from pinwatch.testing.recorder import Pin, Recorder
 
 DEFAULTS: Final = {"listen": "127.0.0.1:0", "http": None, "shutdown_grace": 0}
-LOOK: Final = 0.002  # seconds between looks at what the server still holds
 PATIENCE: Final = 60.0  # seconds until a thread that does not stop is given up
 
 T = TypeVar("T")
@@ -152,7 +149,7 @@ class Proxy:
         Returns when the server has let go of them, so that a database can be dropped.
         """
         self.settle()
-        self._thread.run(_release(self._thread.proxy.pool))
+        self._thread.run(self._thread.proxy.release())
 
     @contextmanager
     def allow(self, *rules: str) -> Iterator[None]:
@@ -211,7 +208,7 @@ class _Thread:
             raise PinwatchError("The proxy has stopped.") from None
         return answer.result()
 
-    def run(self, work: Coroutine[Any, Any, None]) -> None:
+    def run(self, work: Coroutine[Any, Any, object]) -> None:
         """Work for the loop; returns when it is done."""
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
@@ -237,22 +234,6 @@ class _Thread:
         self._started.set_result(None)
         await self._stop.wait()
         await self.proxy.stop()
-
-
-async def _release(pool: Pool) -> None:
-    """What is being reset after its client counts as held until then."""
-    while pool.closing or any(pool.idle.values()) or _resetting(pool):
-        for connection in [one for idle in pool.idle.values() for one in idle]:
-            connection.close("The test suite wants it closed.")
-        await asyncio.sleep(LOOK)
-
-
-def _resetting(pool: Pool) -> bool:
-    return any(
-        connection.phase is Phase.RESETTING
-        for connection in pool.borrowed
-        if isinstance(connection, DatabaseConnection)
-    )
 
 
 def _settings(values: dict[str, Any]) -> Settings:
