@@ -9,6 +9,7 @@ from pinwatch.cli.check import check
 from pinwatch.cli.explain import explain
 from pinwatch.cli.failover import failover
 from pinwatch.cli.fault import fault
+from pinwatch.cli.release import release
 from pinwatch.cli.reload import reload
 from pinwatch.cli.top import top
 from pinwatch.cli.up import up
@@ -28,6 +29,7 @@ app.command()(explain)
 app.command()(check)
 app.command()(failover)
 app.command()(reload)
+app.command()(release)
 app.add_typer(fault, name="fault")
 app.command()(top)
 

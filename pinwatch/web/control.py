@@ -10,7 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from pinwatch.errors import FailoverError, FaultError, PinwatchError
+from pinwatch.errors import (
+    FailoverError,
+    FaultError,
+    PinwatchError,
+    ReleaseError,
+)
 from pinwatch.observers.schemas import Answer
 from pinwatch.proxy import faults
 from pinwatch.proxy.proxy import Proxy
@@ -91,6 +96,20 @@ class Reloaded(Answer):
     """Settings that changed but need a restart."""
 
 
+class ReleaseAsked(Asked):
+    """A request to close idle database connections."""
+
+    database: str | None = None
+    """Database whose connections to close. Default: all databases."""
+
+
+class Released(Answer):
+    """Result of closing idle database connections."""
+
+    closed: int
+    """Number of connections that were closed."""
+
+
 class FaultAsked(Asked):
     """A request to add a fault."""
 
@@ -161,6 +180,15 @@ def control_routes(proxy: Proxy, reload: Reload) -> list[BaseRoute]:
         except PinwatchError as error:
             raise HTTPException(400, str(error)) from None
 
+    async def release(request: Request) -> Response:
+        """Close idle database connections, so that a database can be dropped, renamed
+        or copied. The answer comes when the server has let go of them."""
+        asked = await _asked(request, ReleaseAsked)
+        try:
+            return told(Released(closed=await proxy.release(asked.database)))
+        except ReleaseError as error:
+            raise HTTPException(404, str(error)) from None
+
     return [
         Operation("/api/targets", targets, Target, several=True),
         Operation(
@@ -172,6 +200,14 @@ def control_routes(proxy: Proxy, reload: Reload) -> list[BaseRoute]:
             errors=(400, 409),
         ),
         Operation("/api/reload", reloads, Reloaded, method="POST", errors=(400,)),
+        Operation(
+            "/api/release",
+            release,
+            Released,
+            method="POST",
+            body=ReleaseAsked,
+            errors=(400, 404),
+        ),
         *_fault_routes(proxy),
     ]
 
