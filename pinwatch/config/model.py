@@ -308,7 +308,10 @@ class Settings(BaseModel):
     """Prepared statements to keep on each database connection."""
 
     max_client_connections: Annotated[int, Field(ge=1)] = 10_000
-    """Maximum number of client connections at a time."""
+    """Maximum number of client connections at a time. A further one gets FATAL 53300
+    after its startup packet. Connections that have sent no startup packet may take the
+    free places and 100 more, for `authentication_timeout`; beyond that, the oldest of
+    them is closed with the same error."""
 
     idle_client_timeout: Annotated[int, Field(ge=1, le=28800)] = 1800
     """Seconds without a request after which a client is disconnected."""

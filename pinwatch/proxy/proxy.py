@@ -52,6 +52,8 @@ from pinwatch.wire.startup import CancelRequest
 
 log = logging.getLogger("pinwatch")
 
+MAX_WITHOUT_STARTUP: Final = 100
+"""Client connections without a startup packet, beyond max_client_connections."""
 SWEEP: Final = 0.1  # seconds between looks at the clock
 ROUND: Final = 1.0  # seconds between looks at every client's
 FIXED: Final = (
@@ -108,6 +110,8 @@ class Proxy:
         self.registry = Registry(f"pinwatch_{secrets.token_hex(4)}_".encode())
         self.sessions: set[ClientSession] = set()
         self.starting: OrderedDict[ClientSession, float] = OrderedDict()
+        self._silent: dict[StartupClient, ClientSession] = {}
+        """Sessions that have sent no startup packet, the oldest first."""
         self._keys: dict[tuple[int, bytes], ClientSession] = {}
         self.endpoints: dict[str, Endpoint] = {}
         self.faults = Faults(self)
@@ -300,7 +304,21 @@ class Proxy:
         session = ClientSession(self._number(), self, endpoint)
         self.sessions.add(session)
         self.starting[session] = self.time() + self.settings.authentication_timeout
+        self._silent[session] = session
+        if len(self._silent) > MAX_WITHOUT_STARTUP:
+            self._limit_silent_sessions()
         return session
+
+    def _limit_silent_sessions(self) -> None:
+        """Close the oldest connections without a startup packet beyond the limit."""
+        most = self.settings.max_client_connections
+        free = max(most - self._clients(), 0)
+        while len(self._silent) > free + MAX_WITHOUT_STARTUP:
+            next(iter(self._silent.values())).close(too_many_clients(most))
+
+    def _clients(self) -> int:
+        """Count the client connections that have sent a startup packet."""
+        return len(self.sessions) - len(self._silent)
 
     def _number(self) -> int:
         """An identifier as in RDS Proxy's log: unsigned, 32 bits."""
@@ -348,8 +366,9 @@ class Proxy:
     def authenticate(
         self, guest: StartupClient, user: str, encrypted: bool
     ) -> Conversation | None:
+        self._silent.pop(guest, None)
         most = self.settings.max_client_connections
-        if len(self.sessions) > most:
+        if self._clients() > most:
             raise too_many_clients(most)
         if self.admission.stale():
             self._tasks.run(self._authenticate_later(guest, user, encrypted))
@@ -391,6 +410,7 @@ class Proxy:
     def ended(self, session: ClientSession) -> None:
         self.sessions.discard(session)
         self.starting.pop(session, None)
+        self._silent.pop(session, None)
         if session.cancel_key is not None:
             del self._keys[session.cancel_key]
 

@@ -343,7 +343,9 @@ class ClientStream:
             assert self.database is not None
             self.database.replies.drops_statements()
 
-    def _refer(self, kind: i64, data: bytes, at: i64, following: i64) -> Change | None:
+    def _refer(  # noqa: C901 - a branch for each kind of message
+        self, kind: i64, data: bytes, at: i64, following: i64
+    ) -> Change | None:
         """A message that names a prepared statement, or a portal."""
         database = self.database
         assert database is not None
@@ -366,11 +368,7 @@ class ClientStream:
             change = self.statements.close(name)
         else:
             named = self.statements.named.get(name) if len(name) else None
-            if (
-                kind == BIND
-                and self.database_statements.enabled
-                and replies.counting
-            ):
+            if kind == BIND and self.database_statements.enabled and replies.counting:
                 self._release_first(self.statements.text(name, named))
             change = self.statements.refer(name, named)
             if kind == BIND:

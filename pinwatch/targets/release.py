@@ -23,11 +23,12 @@ async def release(
 
     Returns when the server has let go of them, after 10 seconds at most. Connections
     that are being opened, reset or closed count as idle unless a client borrows them
-    meanwhile. A borrowed connection stays.
+    meanwhile. A borrowed connection stays. The proxy's own connection, by which it
+    checks a target, is closed as well and not counted.
     """
     releases = [_Release(target, databases) for target in targets]
     deadline = asyncio.get_running_loop().time() + RELEASE_TIMEOUT
-    while [one for one in releases if one.advance()]:  # noqa: ASYNC110
+    while [one for one in releases if one.advance()]:
         if asyncio.get_running_loop().time() > deadline:
             break
         await asyncio.sleep(LOOK_INTERVAL)
@@ -54,6 +55,6 @@ class _Release:
             if connection.session is not None or connection.phase is Phase.CLOSED:
                 self.left.discard(connection)
             elif self.target.is_idle(connection):
+                self.closed += connection.idle_list is not None
                 connection.close(RELEASED)
-                self.closed += 1
         return bool(self.left)

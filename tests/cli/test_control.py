@@ -184,7 +184,11 @@ def test_a_release_has_examples_in_its_help() -> None:
 def test_all_of_it_is_documented(up: Up) -> None:
     validate(ask(f"{site(up)}/openapi.json").json)
     page = ask(f"{site(up)}/api/docs").text
-    for operation in "POST /api/failover", "POST /api/release", "DELETE /api/faults/{name}":
+    for operation in (
+        "POST /api/failover",
+        "POST /api/release",
+        "DELETE /api/faults/{name}",
+    ):
         assert operation in page
 
 

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 import psycopg
 import pytest
 
-from pinwatch.events import DatabaseInUse
+from pinwatch.events import DatabaseConnected, DatabaseInUse
 from pinwatch.observers.log import describe
 from tests.harness import Postgres, RunningProxy, eventually
 from tests.live.conftest import Serve
@@ -57,7 +57,8 @@ class TestRelease:
     def test_of_one_database(self, serve: Serve, postgres: Postgres) -> None:
         proxy = serve(5).proxy
         with databases(postgres, "dropped", "kept"):
-            use(proxy, "dropped"), use(proxy, "kept")
+            use(proxy, "dropped")
+            use(proxy, "kept")
             assert proxy.run(proxy.proxy.release("dropped")) == 1
             assert (idle(proxy, "dropped"), idle(proxy, "kept")) == (0, 1)
             with closing(postgres.connect()) as direct:
@@ -66,17 +67,18 @@ class TestRelease:
     def test_of_all(self, serve: Serve, postgres: Postgres) -> None:
         proxy = serve(5).proxy
         with databases(postgres, "dropped", "kept"):
-            use(proxy, "dropped"), use(proxy, "kept")
-            assert proxy.run(proxy.proxy.release()) == len(
-                [e for e in proxy.events if type(e).__name__ == "DatabaseConnected"]
-            )
+            use(proxy, "dropped")
+            use(proxy, "kept")
+            opened = len(proxy.happened(DatabaseConnected))
+            assert proxy.run(proxy.proxy.release()) == opened == 2
             assert not len(proxy.proxy.pool)
 
     def test_of_every_user(self, serve: Serve, postgres: Postgres) -> None:
         proxy = serve(5).proxy
         with databases(postgres, "dropped"), closing(postgres.connect()) as direct:
             direct.execute("CREATE ROLE releaser LOGIN")
-            use(proxy, "dropped"), use(proxy, "dropped", "releaser")
+            use(proxy, "dropped")
+            use(proxy, "dropped", "releaser")
             assert proxy.run(proxy.proxy.release("dropped")) == 2
             direct.execute("DROP DATABASE dropped")
             direct.execute("DROP ROLE releaser")
@@ -188,7 +190,8 @@ class TestReleaseOnDdl:
     def test_several_in_one_pipeline(self, serve: Serve, postgres: Postgres) -> None:
         proxy = serve(5, release_on_ddl=True).proxy
         with databases(postgres, "one", "two"), client(proxy, "postgres") as admin:
-            use(proxy, "one"), use(proxy, "two")
+            use(proxy, "one")
+            use(proxy, "two")
             admin.send(
                 query("SELECT 1"),
                 query("DROP DATABASE one"),
