@@ -15,7 +15,7 @@ def release(
     database: Annotated[
         str | None,
         typer.Argument(
-            metavar="[DATABASE]", help="Name of the database. Default: all databases."
+            metavar="DATABASE", help="Name of the database. Default: all databases."
         ),
     ] = None,
     url: Url = DEFAULT_URL,
@@ -23,8 +23,9 @@ def release(
 ) -> None:
     """Close idle database connections, then return.
 
-    DROP DATABASE, ALTER DATABASE ... RENAME and CREATE DATABASE ... TEMPLATE fail while
-    the pool has idle connections to the database. Connections that clients use stay.
+    Idle connections of the pool block DROP DATABASE, ALTER DATABASE ... RENAME
+    and CREATE DATABASE ... TEMPLATE. Connections that clients use stay open.
+
     The setting release_on_ddl does the same before each such statement.
 
     [bold]Examples[/bold]
