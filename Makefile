@@ -10,8 +10,9 @@ COMPILED := build/compiled
 up: venv
 	$(BIN)/pinwatch up
 
+# For example `make test ARGS=tests/live`.
 test: venv
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 # The same tests on the compiled build, in an environment and a folder of its own, where
 # the uncompiled sources are out of reach.

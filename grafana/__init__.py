@@ -1,5 +1,6 @@
-"""What a team watches: the dashboard and the alerts, written in Python.
+"""The dashboard and the alerts, written in Python.
 
-What Grafana and Prometheus read is made of it by `python -m grafana`, and committed.
-Written by hand are, in `provisioning/`, the data sources and where dashboards are.
+`python -m grafana` generates the files that Grafana and Prometheus read; they are
+committed. In `provisioning/`, the data sources and the dashboard provider are written
+by hand.
 """

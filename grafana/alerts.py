@@ -1,6 +1,6 @@
-"""What deserves a person's attention: an expression, the limit it may not cross, why.
+"""The alerts: an expression, its limit, and what to do when it is crossed.
 
-The same alerts are written for Grafana and for Prometheus.
+Grafana and Prometheus get the same alerts.
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from grafana.rows import health, multiplexing
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Fires once the expression was above or below the limit for so long.
+    """An alert that fires when its expression has crossed the limit for ``lasting``.
 
-    panel is the title of the one that shows it.
+    panel is the title of the panel that shows the expression.
     """
 
     name: str
@@ -38,7 +38,7 @@ ALERTS: Final = (
         severity="warning",
         summary="More than 10 % of the database connections are pinned",
         description="Pinned sessions keep their database connections until they end, "
-        "so that others have to wait. /api/digests ranks the statements that pin.",
+        "so other clients have to wait. /api/digests ranks the statements that pin.",
         panel=multiplexing.PINNED_SHARE_TITLE,
     ),
     Alert(
@@ -49,8 +49,9 @@ ALERTS: Final = (
         lasting="0s",
         severity="critical",
         summary="Clients time out waiting for a database connection",
-        description="All database connections were borrowed for as long as "
-        "connection_borrow_timeout. Pins, long transactions or a low cap are why.",
+        description="All database connections were borrowed for longer than "
+        "connection_borrow_timeout. Look for pinned sessions and long transactions, or "
+        "raise max_connections.",
         panel=health.TIMEOUTS_TITLE,
     ),
     Alert(
@@ -60,9 +61,9 @@ ALERTS: Final = (
         limit=100,
         lasting="1m",
         severity="critical",
-        summary="The target does not serve",
-        description="The last attempt to connect to the target showed that it is not "
-        "there or does not serve. /readyz says why.",
+        summary="The target is unavailable",
+        description="The last attempt to connect to the target failed. /readyz returns "
+        "the reason.",
         panel=health.AVAILABILITY_TITLE,
     ),
 )

@@ -1,4 +1,4 @@
-"""The dashboard: its rows in their order, what can be chosen, and what is marked."""
+"""The dashboard: its rows in order, its variables and its annotations."""
 
 from itertools import count
 from typing import Final
@@ -31,7 +31,7 @@ def build() -> Dashboard:
     built = (
         dashboard.Dashboard(TITLE)
         .uid(UID)
-        .description("A local Amazon RDS Proxy for PostgreSQL: its pool, and who pins.")
+        .description("A local Amazon RDS Proxy for PostgreSQL: its pool and its pins.")
         .tags(["pinwatch", "postgresql"])
         .time("now-30m", "now")
         .refresh("10s")
@@ -55,7 +55,7 @@ def build() -> Dashboard:
 
 
 def panel_id(title: str) -> int:
-    """Of the only panel with this title."""
+    """Return the id of the only panel with this title."""
     (panel,) = [
         panel
         for panel in build().panels or ()
@@ -66,7 +66,7 @@ def panel_id(title: str) -> int:
 
 
 def chosen(name: str, query: str) -> dashboard.QueryVariable:
-    """All, unless somebody chooses."""
+    """Return a variable that selects all values by default."""
     return (
         dashboard.QueryVariable(name)
         .label(name.capitalize())
@@ -82,7 +82,7 @@ def chosen(name: str, query: str) -> dashboard.QueryVariable:
 
 
 class Failovers(Builder[AnnotationQuery]):
-    """A mark where the proxy went to another target; Grafana marks what is above 0."""
+    """An annotation at each failover; Grafana annotates values above 0."""
 
     def build(self) -> AnnotationQuery:
         return Titled(
@@ -95,14 +95,14 @@ class Failovers(Builder[AnnotationQuery]):
 
 
 class Titled(AnnotationQuery):
-    """The SDK knows no titleFormat, which is Prometheus's own."""
+    """An annotation with Prometheus's titleFormat, which the SDK lacks."""
 
     def to_json(self) -> dict[str, object]:
         return super().to_json() | {"titleFormat": "Failover"}
 
 
 def _numbered(built: Dashboard) -> Dashboard:
-    """So that alerts can point to panels."""
+    """Number the panels, so that alerts can refer to them."""
     numbers = count(1)
     for panel in built.panels or ():
         assert isinstance(panel, Panel | RowPanel)

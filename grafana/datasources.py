@@ -1,4 +1,4 @@
-"""Where the dashboard's numbers come from, by the uids that provisioning gives them."""
+"""The data sources of the dashboard, by the uids that provisioning gives them."""
 
 from typing import Final
 

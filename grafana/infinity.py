@@ -1,6 +1,6 @@
-"""What the Infinity data source is asked: GET of a path, and which fields are columns.
+"""Queries of the Infinity data source: GET of a path, and the fields that are columns.
 
-Its query's names are those of its own documentation; the SDK does not have them.
+The names in a query are those of its documentation; the SDK does not have them.
 https://grafana.com/docs/plugins/yesoreyeram-infinity-datasource/latest/query/
 """
 
@@ -43,8 +43,8 @@ class JsonQuery(Dataquery):
 
 
 @dataclass(frozen=True)
-class Asked(Builder[Dataquery]):
-    """As panels take it."""
+class JsonQueryBuilder(Builder[Dataquery]):
+    """The builder of a query, which panels require."""
 
     query: JsonQuery
 

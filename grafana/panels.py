@@ -1,7 +1,7 @@
 """The kinds of panel, as they look on this dashboard.
 
 Each has a title, a sentence on what it shows, and queries: expressions with the legends
-of their series. What else a panel needs, it is told by its builder.
+of their series. Callers set further options on the builder that is returned.
 """
 
 from string import ascii_uppercase
@@ -48,7 +48,7 @@ Query = tuple[str, str]
 def graph(
     title: str, about: str, *queries: Query, width: int, unit: str = Short
 ) -> timeseries.Panel:
-    """Lines over time; what is negative makes no sense anywhere."""
+    """Return lines over time, with an axis from 0."""
     return (
         timeseries.Panel()
         .title(title)
@@ -77,7 +77,7 @@ def graph(
 
 
 def bars(title: str, about: str, *queries: Query, width: int) -> timeseries.Panel:
-    """Events, counted by the minute where the screen is wide enough."""
+    """Return a count of events per minute, or per pixel where that is longer."""
     return (
         graph(title, about, *queries, width=width)
         .draw_style(GraphDrawStyle.BARS)
@@ -90,7 +90,7 @@ def bars(title: str, about: str, *queries: Query, width: int) -> timeseries.Pane
 def stacked(
     title: str, about: str, *queries: Query, width: int, unit: str = Short
 ) -> timeseries.Panel:
-    """Parts of a whole."""
+    """Return lines that are stacked, as parts of a whole."""
     panel = graph(title, about, *queries, width=width, unit=unit)
     return panel.fill_opacity(40).stacking(
         common.StackingConfig().mode(StackingMode.NORMAL)
@@ -100,7 +100,7 @@ def stacked(
 def with_limit(
     panel: timeseries.Panel, value: float, below: str, above: str
 ) -> timeseries.Panel:
-    """A dashed line, with the colours of either side."""
+    """Add a dashed line at value, and the colours below and above it."""
     return panel.thresholds(limit(value, below, above)).thresholds_style(
         common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED)
     )
@@ -109,7 +109,7 @@ def with_limit(
 def number(
     title: str, about: str, query: Query, *, width: int, unit: str = Short
 ) -> stat.Panel:
-    """The last value, large."""
+    """Return the last value, in large type."""
     return (
         stat.Panel()
         .title(title)
@@ -126,7 +126,7 @@ def number(
 
 
 def latencies(title: str, about: str, buckets: str, *, width: int) -> heatmap.Panel:
-    """A histogram's buckets over time."""
+    """Return a heatmap of a histogram's buckets over time."""
     return (
         heatmap.Panel()
         .title(title)

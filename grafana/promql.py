@@ -1,7 +1,6 @@
-"""Expressions over pinwatch's metrics, of the proxies and endpoints that are chosen.
+"""Expressions over pinwatch's metrics, for the selected proxies and endpoints.
 
-Names are without `pinwatch_`. Knows which metrics there are and their labels: one that
-is not exported raises KeyError.
+Names are without `pinwatch_`. A metric that is not exported raises KeyError.
 """
 
 from typing import Final
@@ -19,32 +18,32 @@ RANGE: Final = "$__range"
 
 
 def now(name: str, *by: str) -> str:
-    """What a gauge is, summed."""
+    """Return the sum of a gauge."""
     return _sum(name, _series(name), by)
 
 
 def lowest(name: str, *by: str) -> str:
-    """What a gauge is, at worst."""
+    """Return the minimum of a gauge."""
     return f"min by ({', '.join(by)}) ({_series(name)})"
 
 
 def rate(name: str, *by: str, suffix: str = "", **labels: str) -> str:
-    """A counter's growth by the second, summed."""
+    """Return the growth of a counter per second, summed."""
     return _sum(name, f"rate({_series(name, suffix, **labels)}[{WINDOW}])", by)
 
 
 def increase(
     name: str, *by: str, window: str = WINDOW, suffix: str = "", **labels: str
 ) -> str:
-    """A counter's growth within the window, summed."""
+    """Return the growth of a counter within the window, summed."""
     return _sum(name, f"increase({_series(name, suffix, **labels)}[{window}])", by)
 
 
 def occurrences(name: str, *by: str) -> str:
-    """A rare event's count since the step before, exactly, summed.
+    """Return the exact number of rare events since the step before, summed.
 
-    A series that begins with its first event has grown from nothing, which rate and
-    increase do not see; it has not if its target was not scraped before.
+    A series that begins with its first event has grown from 0, which rate and increase
+    do not count. It does not count if its target was not scraped before either.
     """
     series = _series(name)
     before = f"{series} offset {STEP}"
@@ -62,7 +61,7 @@ def mean(name: str) -> str:
 
 
 def share(part: str, whole: str) -> str:
-    """Nothing where the whole is nothing."""
+    """Return a ratio, which is absent where the whole is 0."""
     return f"{part} / ({whole} > 0)"
 
 
@@ -73,7 +72,7 @@ def _series(name: str, suffix: str = "", **labels: str) -> str:
 
 
 def _sum(name: str, expression: str, by: tuple[str, ...]) -> str:
-    """A metric without the label proxy is that of its whole process."""
+    """Sum; a metric without the label proxy belongs to the whole process."""
     if "proxy" not in METRICS[name].labels:
         expression += f" and on (job, instance) {_series('client_connections')}"
     aggregated = f"sum by ({', '.join(by)})" if by else "sum"

@@ -1,4 +1,4 @@
-"""The alerts as Prometheus reads them, and as Grafana's provisioning does.
+"""The alerts in the formats of Prometheus and of Grafana's provisioning.
 
 https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/
 https://grafana.com/docs/grafana/latest/alerting/set-up/provision-alerting-resources/file-provisioning/
@@ -72,7 +72,7 @@ def _grafana_rule(alert: Alert) -> dict[str, Any]:
 
 
 def _uid(alert: Alert) -> str:
-    """pinwatch-pinned-share of PinwatchPinnedShare."""
+    """Return pinwatch-pinned-share for PinwatchPinnedShare."""
     return "".join(f"-{c.lower()}" if c.isupper() else c for c in alert.name)[1:]
 
 

@@ -1,20 +1,36 @@
-"""What time it is, for all that happens in one round of the event loop.
+"""The clock of one event loop, and of the proxy that runs on it.
 
-A look at the system's clock costs a statement more than most of its other steps, and
-whatever one wait of the loop brings, it brings at the same time.
+The clock is read once a round of the loop: reading the system's clock costs more than
+most other steps of a statement, and everything that one round handles arrived together.
 """
 
 from time import monotonic
 
 
 class Clock:
-    """now is of the system's monotonic clock, in seconds, as the round began."""
+    """A monotonic clock that may run faster than the system's.
 
-    __slots__ = ("now",)
+    Durations that are configured, measured or shown are in seconds of ``now``, of which
+    scale pass in one real second (the setting ``time_scale``). The time that a network
+    needs is not scaled: connecting, logging in and closing use ``real``.
+    """
+
+    __slots__ = ("now", "real", "scale")
 
     def __init__(self) -> None:
-        self.now = monotonic()
+        self.real = self.now = monotonic()  # seconds, when the round began
+        self.scale = 1.0
 
     def read(self) -> None:
-        """A new round begins."""
-        self.now = monotonic()
+        """Begin a new round."""
+        self.real = monotonic()
+        self.now = self.real * self.scale
+
+    def run_at(self, scale: float) -> None:
+        """Let scale seconds pass in one. Call it before anything is measured."""
+        self.scale = scale
+        self.read()
+
+    def real_seconds(self, seconds: float) -> float:
+        """Convert a duration for the event loop's timers, which are not scaled."""
+        return seconds / self.scale

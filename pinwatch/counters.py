@@ -1,6 +1,6 @@
-"""What the proxy counts on a statement's way: plain numbers, read when somebody asks.
+"""Counters on the path of each statement: plain numbers, read by the metrics.
 
-Occurrences that are rarer than statements are events, and counted by who observes them.
+Rarer occurrences are events, and are counted by their observers.
 """
 
 from collections.abc import Sequence
@@ -30,15 +30,14 @@ LATENCIES: Final[Sequence[float]] = (
     30.0,
     120.0,
 )
-"""Upper bounds in seconds: from a statement beside the server to a borrow timeout."""
+"""Upper bounds in seconds: from a statement on the same host to a borrow timeout."""
 
 
 class Buckets(NamedTuple):
-    """Of a histogram, at one moment.
+    """The buckets of a histogram at one moment.
 
-    counts has one number for each of bounds, of what took at most so long and longer
-    than the bound before; then one of what took longer than the last. sum is in
-    seconds.
+    counts has one number for each of bounds: the durations up to this bound and above
+    the one before. One more number counts those above the last. sum is in seconds.
     """
 
     bounds: Sequence[float]
@@ -47,7 +46,7 @@ class Buckets(NamedTuple):
 
 
 class Histogram:
-    """How often something took how long, in seconds."""
+    """A histogram of durations in seconds of the clock."""
 
     __slots__ = ("_bounds", "_counts", "_sum")
 
@@ -62,7 +61,7 @@ class Histogram:
         self._sum += seconds
         bounds = self._bounds
         bucket: i64 = 0
-        while seconds > bounds[bucket]:  # most take less than one of the first
+        while seconds > bounds[bucket]:  # most durations are in the first buckets
             bucket += 1
         counts = self._counts
         counts[bucket] = counts[bucket] + 1
@@ -73,7 +72,7 @@ class Histogram:
 
 
 class Traffic:
-    """Of clients without TLS, or of those with it; both ways in bytes."""
+    """Traffic of the clients without TLS, or of those with it."""
 
     __slots__ = ("parses", "queries", "received", "sent", "statements")
 
@@ -81,12 +80,12 @@ class Traffic:
         self.queries = 0  # Query messages, as RDS Proxy's QueryRequests has it
         self.parses = 0
         self.statements = 0  # Query and Execute
-        self.received = 0
-        self.sent = 0
+        self.received = 0  # bytes from clients
+        self.sent = 0  # bytes to clients
 
 
 class EndpointCounters:
-    """Of the clients of one endpoint."""
+    """Counters of the clients of one endpoint."""
 
     __slots__ = (
         "borrow_latency",
@@ -108,12 +107,12 @@ class EndpointCounters:
         self.borrow_timeouts = 0
         self.borrows_refused = 0
         self.borrow_latency = Histogram()
-        self.query_latency = Histogram()  # from the request's arrival, waits included
-        # From its way to the database, by the name of the target.
+        self.query_latency = Histogram()  # from the request's arrival, with its waits
+        # From the request's way to the database, by the name of the target.
         self.database_latency: dict[str, Histogram] = {}
 
     def of_database(self, target: str) -> Histogram:
-        """The latencies of this target."""
+        """Return the latencies of this target."""
         latencies = self.database_latency.get(target)
         if latencies is None:
             latencies = self.database_latency[target] = Histogram()
@@ -121,7 +120,7 @@ class EndpointCounters:
 
 
 class TargetCounters:
-    """Of the database connections to one target."""
+    """Counters of the database connections to one target."""
 
     __slots__ = ("committed", "received", "reparsed", "rolled_back", "sent")
 
@@ -130,4 +129,4 @@ class TargetCounters:
         self.sent = 0  # bytes to the database
         self.committed = 0
         self.rolled_back = 0
-        self.reparsed = 0  # statements prepared once more, on another connection
+        self.reparsed = 0  # statements prepared again on another connection

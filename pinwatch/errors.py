@@ -12,7 +12,7 @@
     ├── ProtocolViolation   bytes from a client or the server that are not the protocol
     │   └── NotAStartupPacket   the first bytes of a client, which get no answer
     └── ClientError         a refusal that the client reads as an ErrorResponse
-        └── BorrowTimeout   one that waited for a database connection in vain
+        └── BorrowTimeout   a borrow that waited for too long
 
 ``str()`` of the first three is one sentence for the person at the terminal.
 """
@@ -85,7 +85,7 @@ class ClientError(PinwatchError):
 
 
 class BorrowTimeout(ClientError):
-    """For one that waited for a database connection until its patience was over."""
+    """For a client that waited for a database connection until the borrow timeout."""
 
 
 # The texts are Amazon RDS Proxy's own where its documentation or a user's log has
@@ -160,6 +160,11 @@ def unsupported_protocol() -> ClientError:
 
 def unsupported_option(name: str) -> ClientError:
     return unsupported(f"currently doesn't support the option {name}.")
+
+
+def invalid_parameter(name: str, value: bytes) -> ClientError:
+    shown = value.decode("utf-8", "backslashreplace")
+    return ClientError(f'invalid value for parameter "{name}": "{shown}"', "22023")
 
 
 def unsupported_command_line_options() -> ClientError:

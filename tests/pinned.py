@@ -1,4 +1,4 @@
-"""A pin to make others of, and a clock to tell them apart by."""
+"""A pin to make others of."""
 
 from datetime import UTC, datetime
 
@@ -24,13 +24,3 @@ PIN = events.SessionPinned(
     advice="",
     first=True,
 )
-
-
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.seconds = 1_000.0
-
-    def __call__(self) -> float:
-        return self.seconds

@@ -19,7 +19,8 @@ from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.databases import DatabaseStatements
 from pinwatch.pool.interfaces import ConnectionSource, Key
 from pinwatch.pool.pool import Pool
-from pinwatch.relay.client_session import CachedParameters, ClientSession, Endpoint
+from pinwatch.relay.client_login import CachedParameters, Endpoint
+from pinwatch.relay.client_session import ClientSession
 from pinwatch.relay.client_startup import StartupClient
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.relay.parameters import Values
@@ -82,6 +83,9 @@ class Server:
         self.wire = Wire()
         connection.connection_made(self.wire)
 
+    def __repr__(self) -> str:
+        return f"<Server of {self.connection!r}>"
+
     def greet(self, parameters: dict[bytes, bytes] | None = None) -> None:
         """Let the proxy in."""
         self.wire.read()
@@ -114,6 +118,9 @@ class Client:
         self.wire = Wire()
         session.connection_made(self.wire)
 
+    def __repr__(self) -> str:
+        return f"<Client of {self.session!r}>"
+
     def send(self, *sent: bytes) -> None:
         self.session.data_received(b"".join(sent))
 
@@ -128,9 +135,9 @@ class Client:
 class StartupServices(Endpoint):
     """An endpoint without a socket."""
 
-    def __init__(self, lender: ConnectionSource) -> None:
+    def __init__(self, source: ConnectionSource[DatabaseConnection]) -> None:
         self.name = "default"
-        self.lender = lender
+        self.source = source
         self.counters = EndpointCounters()
         self.parameter_cache: dict[tuple[Key, Values], CachedParameters] = {}
 
@@ -168,7 +175,7 @@ class Stage:
         self.every_pin = False
         self.max_statements = max_statements
         self.soon: list[Callable[[], None]] = []
-        self.pool = Pool(
+        self.pool: Pool[DatabaseConnection] = Pool(
             max_connections,
             timeout,
             self._open,
@@ -219,6 +226,9 @@ class Stage:
     def failed(self, connection: DatabaseConnection, error: ClientError) -> None:
         self.failures.append(error)
         self.pool.refused(connection.key, error)
+
+    def reset_started(self, connection: DatabaseConnection) -> None:
+        self.pool.reset_started(connection)
 
     def reset_done(self, connection: DatabaseConnection) -> None:
         self.pool.give_back(connection)

@@ -1,1 +1,1 @@
-"""The dashboard's rows, each a question: its title and its panels."""
+"""The rows of the dashboard, each with a title and its panels."""

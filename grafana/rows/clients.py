@@ -1,4 +1,4 @@
-"""Clients: how many, how they log in, and who uses TLS."""
+"""Client connections, logins and the use of TLS."""
 
 from typing import Final
 
@@ -14,15 +14,15 @@ def panels() -> list[AnyPanel]:
     return [
         stacked(
             "Client connections",
-            "With TLS and without, those that log in included.",
+            "With and without TLS, including those that are still logging in.",
             (now("client_connections_tls"), "TLS"),
             (now("client_connections_no_tls"), "no TLS"),
             width=8,
         ),
         graph(
             "Logins",
-            "Client connections that came, logged in, failed by authentication or TLS, "
-            "and went.",
+            "Client connections that were accepted, logged in, failed in "
+            "authentication or TLS, and closed.",
             (rate("client_connections_received_total"), "received"),
             (rate("client_connections_setup_succeeded_total"), "logged in"),
             (rate("client_connections_setup_failed_auth_total"), "failed"),
@@ -32,14 +32,14 @@ def panels() -> list[AnyPanel]:
         ),
         graph(
             "TLS to the database",
-            "Database connections with TLS, of all that are open.",
+            "Open database connections: with TLS, and all.",
             (now("database_connections_with_tls"), "TLS"),
             (now("database_connections"), "all"),
             width=4,
         ),
         graph(
-            "TLS asked of the database",
-            "Database connections that asked for TLS, of all that were begun.",
+            "TLS requested from the database",
+            "Attempts to open a database connection: with TLS, and all.",
             (rate("database_connection_requests_with_tls_total"), "TLS"),
             (rate("database_connection_requests_total"), "all"),
             width=4,

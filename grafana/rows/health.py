@@ -1,4 +1,4 @@
-"""Health: whether the target serves, what timed out, and what the proxy itself does."""
+"""Health: the target's availability, borrow timeouts, and the proxy's own work."""
 
 from typing import Final
 
@@ -29,14 +29,14 @@ def panels() -> list[AnyPanel]:
     return [
         number(
             "Availability",
-            "100 % while the target serves.",
+            "100 % while the target is available.",
             (AVAILABILITY, "{{target_role}}"),
             width=4,
             unit=Percent,
         ).thresholds(limit(100, BAD, GOOD)),
         number(
             TIMEOUTS_TITLE,
-            "Clients that got no database connection in time, in the time range.",
+            "Clients that timed out waiting for a connection, in the time range.",
             (increase("borrows_total", window=RANGE, outcome="timed_out"), "timed out"),
             width=4,
         )
@@ -44,35 +44,34 @@ def panels() -> list[AnyPanel]:
         .thresholds(limit(1, GOOD, BAD)),
         number(
             "pinwatch",
-            "Version of pinwatch and of Python.",
+            "Versions of pinwatch and Python.",
             (now("build_info", "version", "python"), "{{version}}, Python {{python}}"),
             width=4,
         ).text_mode(BigValueTextMode.NAME),
         graph(
             AVAILABILITY_TITLE,
-            "0 from an attempt to connect that showed that the target does not serve, "
-            "until one that showed that it does.",
+            "0 after an attempt to connect failed, 100 % after one succeeded.",
             (AVAILABILITY, "{{proxy}} {{target_role}}"),
             width=12,
             unit=Percent,
         ).max(100),
         graph(
             "Traffic",
-            "Bytes after the login, without TLS's own, as the proxy sees them.",
+            "Bytes after the login, without TLS's overhead, as the proxy sees them.",
             (rate("bytes_total", "side", "direction"), "{{side}}, {{direction}}"),
             width=6,
             unit=BytesPerSecondIEC,
         ),
         graph(
             "Verdict cache hits",
-            "Texts of statements that were judged before, of all.",
+            "Share of statement texts whose verdict was in the cache.",
             (share(HITS, f"({HITS} + {MISSES})"), "hits"),
             width=6,
             unit=PercentUnit,
         ).max(1),
         graph(
             "Verdict cache size",
-            "What the remembered texts take, about; how many there are, on the right.",
+            "Approximate size of the cached texts; their number is on the right axis.",
             (now("verdict_cache_bytes"), "bytes"),
             (now("verdict_cache_texts"), "texts"),
             width=6,
@@ -85,8 +84,8 @@ def panels() -> list[AnyPanel]:
             ],
         ),
         graph(
-            "Prepared once more",
-            "Statements that were prepared again, on another database connection.",
+            "Prepared again",
+            "Statements that were prepared again on another database connection.",
             (rate("prepared_statements_reparsed_total"), "prepared again"),
             width=6,
             unit=OpsPerSecond,

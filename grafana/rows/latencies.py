@@ -1,4 +1,4 @@
-"""Query latencies: at the proxy, where clients may wait, and at the database."""
+"""Query latencies: at the proxy, with waits for a connection, and at the database."""
 
 from typing import Final
 
@@ -16,21 +16,21 @@ def panels() -> list[AnyPanel]:
     return [
         graph(
             "At the proxy",
-            "From when requests arrived until all of them were answered.",
+            "From the arrival of requests until all of them were answered.",
             *quantiles(PROXY),
             width=8,
             unit=Seconds,
         ),
         graph(
             "At the database",
-            "From when requests went to the database until all of them were answered.",
+            "From sending requests to the database until all of them were answered.",
             *quantiles(DATABASE),
             width=8,
             unit=Seconds,
         ),
         graph(
             "On average",
-            "Between the two are the wait for a connection and the proxy's own time.",
+            "The difference is the wait for a connection and the proxy's own time.",
             (mean(PROXY), "at the proxy"),
             (mean(DATABASE), "at the database"),
             width=8,
@@ -38,7 +38,7 @@ def panels() -> list[AnyPanel]:
         ),
         graph(
             "Statements",
-            "All that clients ran; QueryRequests has nothing of the extended protocol.",
+            "All that clients ran; QueryRequests excludes the extended protocol.",
             (rate("statements_total"), "statements"),
             (rate("query_requests_total"), "QueryRequests"),
             (rate("query_requests_tls_total"), "of them TLS"),
@@ -48,7 +48,7 @@ def panels() -> list[AnyPanel]:
         ),
         stacked(
             "Transactions",
-            "By outcome, a statement outside of one included.",
+            "By outcome; a statement outside of a transaction counts as one.",
             (rate("transactions_total", "outcome"), "{{outcome}}"),
             width=12,
             unit=OpsPerSecond,

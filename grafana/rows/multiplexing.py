@@ -1,4 +1,4 @@
-"""Is multiplexing working: many clients, few database connections, few pinned."""
+"""Multiplexing: many clients on few database connections, few of them pinned."""
 
 from typing import Final
 
@@ -32,8 +32,8 @@ def panels() -> list[AnyPanel]:
     return [
         number(
             "Clients per connection",
-            "Client connections over database connections. RDS Proxy pays off from "
-            "about 5:1.",
+            "Client connections per database connection. RDS Proxy pays off from about "
+            "5:1.",
             (RATIO, "ratio"),
             width=3,
         )
@@ -41,14 +41,14 @@ def panels() -> list[AnyPanel]:
         .thresholds(limit(RULE_OF_THUMB, NEUTRAL, GOOD)),
         number(
             "Pinned share",
-            "Database connections that a pinned session keeps, of all that are open.",
+            "Share of the open database connections that a pinned session keeps.",
             (PINNED_SHARE, "pinned"),
             width=3,
             unit=PercentUnit,
         ).thresholds(limit(TOLERABLE, GOOD, BAD)),
         graph(
             "Clients over database connections",
-            "The further apart, the more is shared.",
+            "The wider the gap, the more clients share a connection.",
             (CLIENTS, "clients"),
             (CONNECTIONS, "database connections"),
             (PINNED, "pinned"),
@@ -57,7 +57,7 @@ def panels() -> list[AnyPanel]:
         with_limit(
             graph(
                 "Clients per connection over time",
-                "Against the rule of thumb, 5:1.",
+                "Compared with the rule of thumb, 5:1.",
                 (RATIO, "clients per connection"),
                 width=6,
             ),
@@ -68,7 +68,7 @@ def panels() -> list[AnyPanel]:
         with_limit(
             graph(
                 PINNED_SHARE_TITLE,
-                "Against the alert's limit, 10 %.",
+                "Compared with the limit of the alert, 10 %.",
                 (PINNED_SHARE, "pinned"),
                 width=6,
                 unit=PercentUnit,

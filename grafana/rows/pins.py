@@ -1,4 +1,4 @@
-"""Who pins: by rule, database and user, over time, and each pin with its advice."""
+"""Pins by rule, database and user, over time, and each pin with its advice."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ from grafana_foundation_sdk.models.dashboard import (
 from grafana_foundation_sdk.models.units import Seconds
 
 from grafana.datasources import API
-from grafana.infinity import Asked, JsonQuery
+from grafana.infinity import JsonQuery, JsonQueryBuilder
 from grafana.panels import HEIGHT, AnyPanel, bars, stacked
 from grafana.promql import occurrences, rate
 
@@ -46,31 +46,31 @@ def panels() -> list[AnyPanel]:
     return [
         bars(
             "Pins by rule",
-            "Sessions that began to be pinned, by the rule that came first.",
+            "Sessions that pinned, by the rule that pinned them first.",
             (occurrences("pins_total", "rule"), "{{rule}}"),
             width=8,
         ),
         bars(
             "Pins by database",
-            "Sessions that began to be pinned.",
+            "Sessions that pinned.",
             (occurrences("pins_total", "database"), "{{database}}"),
             width=8,
         ),
         bars(
             "Pins by user",
-            "Sessions that began to be pinned.",
+            "Sessions that pinned.",
             (occurrences("pins_total", "user"), "{{user}}"),
             width=8,
         ),
         stacked(
             "Pinned sessions by rule",
-            "How many are pinned at a time, on average: pinned seconds by the second.",
+            "Average number of pinned sessions: pinned seconds per second.",
             (f"{rate('pinned_seconds_total', 'rule')} > 0", "{{rule}}"),
             width=12,
         ),
         bars(
             "Warnings by rule",
-            "Statements that do not pin, and deserved a word.",
+            "Statements that do not pin but got a warning.",
             (occurrences("pin_warnings_total", "rule"), "{{rule}}"),
             width=12,
         ),
@@ -83,11 +83,10 @@ def events() -> table.Panel:
         table.Panel()
         .title("Pin events")
         .description(
-            "The latest sessions that began to be pinned since the beginning of the "
-            "time range, by /api/pins."
+            "The latest sessions that pinned in the time range, from /api/pins."
         )
         .datasource(API)
-        .with_target(Asked(PINS))
+        .with_target(JsonQueryBuilder(PINS))
         .with_transformation(
             DataTransformerConfig("limit", options={"limitField": EVENTS})
         )

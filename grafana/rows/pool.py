@@ -1,4 +1,4 @@
-"""The pool: what its database connections do, and who waits for one."""
+"""The pool: the states of its database connections, and the clients in its queue."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ def panels() -> list[AnyPanel]:
     return [
         graph(
             "Database connections",
-            "Against the cap that max_connections or max_connections_percent sets.",
+            "By state; max_connections or max_connections_percent sets the cap.",
             (BORROWED, "borrowed"),
             (now("database_connections_currently_in_transaction"), "in transaction"),
             (f"{OPEN} - {BORROWED}", "idle"),
@@ -26,7 +26,7 @@ def panels() -> list[AnyPanel]:
         ),
         latencies(
             "Borrow latency",
-            "How long clients waited for the database connection that they got.",
+            "Time that clients waited for their database connection.",
             increase(
                 "database_connections_borrow_latency_seconds", "le", suffix="_bucket"
             ),
@@ -40,14 +40,14 @@ def panels() -> list[AnyPanel]:
         ),
         stacked(
             "Borrows",
-            "Requests for a database connection, by what became of them.",
+            "Requests for a database connection, by outcome.",
             (rate("borrows_total", "outcome"), "{{outcome}}"),
             width=8,
             unit=OpsPerSecond,
         ),
         graph(
             "Opening database connections",
-            "Connections that the pool began to open, and what became of them.",
+            "Connections that the pool began to open, by outcome.",
             (rate("database_connection_requests_total"), "requested"),
             (rate("database_connections_setup_succeeded_total"), "opened"),
             (rate("database_connections_setup_failed_total"), "failed"),

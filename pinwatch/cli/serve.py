@@ -17,6 +17,7 @@ from pinwatch.observers.event_log import EventLog
 from pinwatch.observers.log import Log
 from pinwatch.observers.pin_history import History
 from pinwatch.proxy.proxy import Proxy
+from pinwatch.sockets.loop import running as running_loop
 from pinwatch.web.app import app
 from pinwatch.web.control import control_routes
 from pinwatch.web.guard import Guard
@@ -41,7 +42,8 @@ async def serve(
         loop.add_signal_handler(number, task.cancel)
     with stop_signals(signal.SIG_UNBLOCK), suppress(asyncio.CancelledError):
         async with AsyncExitStack() as running:
-            tally, history = Tally(), History()
+            clock = running_loop().clock
+            tally, history = Tally(clock), History(clock)
             if event_log is not None:
                 history.listeners.append(event_log)
             written = Log(sys.stderr, level(settings))

@@ -164,19 +164,12 @@ def _from(
             raise SettingError("--proxy needs --from.")
         return {}
 
+    from pinwatch.infrastructure.document import load
     from pinwatch.infrastructure.precedence import beneath
     from pinwatch.infrastructure.read import read
     from pinwatch.infrastructure.table import table
 
-    try:
-        text = file.read_text("utf-8-sig")
-    except OSError as error:
-        raise SettingError(f"Cannot read {file}: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise SettingError(
-            f"{file} is not text: of a plan, give the output of terraform show -json."
-        ) from None
-    found = read(text, str(file), proxy)
+    found = read(load(file), str(file), proxy)
     left = beneath(found.settings, given, config)
     if say:
         _say(("From  ", "bold"), f"{file}, {found.proxy}\n")

@@ -314,7 +314,9 @@ class Settings(BaseModel):
     them is closed with the same error."""
 
     idle_client_timeout: Annotated[int, Field(ge=1, le=28800)] = 1800
-    """Seconds without a request after which a client is disconnected."""
+    """Seconds for which the proxy waits for a client before it disconnects it. The wait
+    is for the next request; beyond RDS Proxy's documentation also for the rest of a
+    request, for COPY data, or for the client to read a result."""
 
     authentication_timeout: Annotated[float, Field(gt=0)] = 60
     """Seconds that a client may take to log in."""
@@ -346,8 +348,8 @@ class Settings(BaseModel):
     """Allow faults on demand even if other machines can reach the HTTP address."""
 
     time_scale: Annotated[float, Field(gt=0)] = 1
-    """Factor by which timeouts run faster, for tests: with 60, a minute passes in a
-    second."""
+    """Seconds that pass in one, for tests of long timeouts. Network timeouts are not
+    scaled."""
 
     @model_validator(mode="after")
     def _no_open_door(self) -> Self:

@@ -1,12 +1,13 @@
-"""What was found of one proxy: the settings, and what became of each property.
+"""The settings found for one proxy, and what became of each property.
 
-Owns which properties are settings, by asking the model, and the sentence about one
-that is wrong. Does not know in what language the proxy was written.
+Decides which properties are settings, by the settings model, and writes the sentence
+about a wrong value. Does not know in what language the proxy was written.
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple, Protocol
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
@@ -15,36 +16,71 @@ from pinwatch.config.model import Settings
 from pinwatch.errors import SettingError
 
 Place = tuple[str | int, ...]
-"""Where a setting is: ("auth", 0, "secret_arn")."""
+"""The path of a setting: ("auth", 0, "secret_arn")."""
 
 ENGINE: Final = ("engine_family",)
 HIDDEN: Final = "(hidden)"
 LEFT_OUT: Final = "the entry that it belongs to is left out"
 
+LOCAL: Final = frozenset(
+    {
+        "allow_faults",
+        "auth.password",
+        "auth.secret_file",
+        "auth.username",
+        "endpoints.listen",
+        "event_log",
+        "http",
+        "http_token",
+        "iam",
+        "insecure_trust",
+        "listen",
+        "max_client_connections",
+        "max_connections",
+        "secrets_manager",
+        "state_folder",
+        "target",
+        "targets",
+        "tls",
+    }
+)
+"""Settings of this machine, which a property of the same name must not change."""
+
 
 class Unresolved(NamedTuple):
-    """A value that is not known before it is deployed: as far as it is, and why."""
+    """A value that is not known: as much of it as is known, and why not all of it."""
 
     text: str
     why: str
 
 
 class Property(NamedTuple):
-    """One property as it is written, and the setting that would have its value."""
+    """One property as it is written, and the setting that has its value.
+
+    ``note`` says more about a property that becomes no setting.
+    """
 
     resource: str
     name: str
     setting: Place
     value: Any
     secret: bool = False
+    note: str = ""
 
     @property
     def shown(self) -> str:
         return HIDDEN if self.secret else shown(self.value)
 
+    @property
+    def label(self) -> str:
+        return printable(f"{self.resource}.{self.name}")
+
+    def row(self, note: str = "") -> "Row":
+        return Row(*map(printable, (self.resource, self.name, self.shown, note)))
+
 
 class Row(NamedTuple):
-    """A property, its value, and the setting that it became or why it did not."""
+    """A property, its value, and the setting that has it or why none has."""
 
     resource: str
     name: str
@@ -53,7 +89,7 @@ class Row(NamedTuple):
 
 
 class Found(NamedTuple):
-    """``settings`` is as a TOML file would have them."""
+    """``settings`` has the form of a TOML file."""
 
     proxy: str
     settings: dict[str, Any]
@@ -62,43 +98,38 @@ class Found(NamedTuple):
     meaningless: list[Row]
 
 
-class Infrastructure(Protocol):
-    """What a file says, in whatever language."""
-
-    kind: str
-    """What a proxy is called there."""
-
-    def proxies(self) -> Mapping[str, str | None]:
-        """Those that there are, each with its name in RDS where that is known."""
-        ...
-
-    def properties(self, proxy: str) -> Iterable[Property]:
-        """Those of the proxy, its target group and its endpoints."""
-        ...
-
-
 def dotted(path: Place) -> str:
-    """The setting's name, as docs/configuration.md has it."""
+    """Return a setting's name as in docs/configuration.md."""
     return ".".join(part for part in path if isinstance(part, str))
 
 
 def is_setting(path: Place) -> bool:
-    """Whether pinwatch has it."""
-    return dotted(path) in settings()
+    """Return whether pinwatch has this setting, and RDS Proxy may have it, too."""
+    local = LOCAL.intersection((dotted(path[:1]), dotted(path)))
+    return dotted(path) in settings() and not local
 
 
 def has_tables(path: Place) -> bool:
-    """Whether it is a setting with settings of its own, one table or many."""
-    return any(name.startswith(f"{dotted(path)}.") for name in settings())
+    """Return whether this setting is a table, or a list of tables."""
+    return is_setting(path) and any(
+        name.startswith(f"{dotted(path)}.") for name in settings()
+    )
 
 
 def is_list(path: Place) -> bool:
-    """Whether it is a setting, and a list."""
+    """Return whether this setting is a list."""
     return is_setting(path) and settings()[dotted(path)].is_list
 
 
+def printable(text: str) -> str:
+    """Replace characters that move a terminal's cursor or cannot be encoded."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def shown(value: Any) -> str:
-    """In one line, without a character that moves a terminal's cursor."""
+    """Return a value as one printable line."""
     match value:
         case Unresolved():
             text = value.text
@@ -108,37 +139,48 @@ def shown(value: Any) -> str:
             text = f"[{', '.join(map(shown, value))}]"
         case _:
             text = json.dumps(value, default=str)
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return " ".join(printable(text).split())
+
+
+def listed(names: Iterable[str], word: str = "and") -> str:
+    """Return "a, b and c"."""
+    *first, last = names
+    return f"{', '.join(first)} {word} {last}" if first else last
 
 
 def sort(file: str, proxy: str, properties: Iterable[Property]) -> Found:
-    """Tells the properties apart and checks the settings; raises SettingError."""
+    """Sort properties into settings and the rest; check the settings.
+
+    Raises SettingError.
+    """
     given = list(properties)
     _check_engine(file, given)
+    ties = dict(_ties(given))
     incomplete = {
         p.setting[:2]
         for p in given
-        if isinstance(p.value, Unresolved) and _in_a_list(p.setting)
+        if _in_a_list(p.setting)
+        and (isinstance(p.value, Unresolved) or p.setting[:2] in ties)
     }
-    found = Found(proxy, {}, [], [], [])
+    found = Found(printable(proxy), {}, [], [], [])
     used: dict[Place, Property] = {}
     places: dict[Place, Place] = {}
     for p in given:
-        row = Row(p.resource, p.name, p.shown)
+        tie = ties.get(p.setting) or ties.get(p.setting[:2])
         if isinstance(p.value, Unresolved):
             why = p.value.why
             if _in_a_list(p.setting):
                 why += f": {LEFT_OUT}"
-            found.unresolved.append(row._replace(note=why))
+            found.unresolved.append(p.row(why))
         elif not is_setting(p.setting):
-            found.meaningless.append(row)
-        elif p.setting[:2] in incomplete:
-            found.unresolved.append(row._replace(note=LEFT_OUT))
+            found.meaningless.append(p.row(p.note))
+        elif tie or p.setting[:2] in incomplete:
+            found.unresolved.append(p.row(tie or LEFT_OUT))
         else:
             path = _place(p.setting, places)
             _put(found.settings, path, p.value)
             used[path] = p
-            found.used.append(row._replace(note=dotted(path)))
+            found.used.append(p.row(dotted(path)))
     _listen_somewhere(found.settings)
     try:
         Settings(**found.settings)
@@ -152,9 +194,31 @@ def _check_engine(file: str, properties: Iterable[Property]) -> None:
         known = not isinstance(p.value, Unresolved)
         if p.setting == ENGINE and known and p.value != "POSTGRESQL":
             raise SettingError(
-                f"{file}: {p.resource}.{p.name} is {p.shown}, but pinwatch is for "
-                "POSTGRESQL."
+                f"{file}: {p.label} is {p.shown}, but pinwatch is for POSTGRESQL."
             )
+
+
+def _ties(properties: Iterable[Property]) -> Iterator[tuple[Place, str]]:
+    """Yield each place that two resources set differently, and a note on it."""
+    by_place: defaultdict[Place, list[Property]] = defaultdict(list)
+    by_name: defaultdict[str, list[Property]] = defaultdict(list)
+    for p in properties:
+        if is_setting(p.setting) and not _in_a_list(p.setting):
+            by_place[p.setting].append(p)
+        elif _in_a_list(p.setting) and p.setting[2:] == ("name",):
+            by_name[shown(p.value)].append(p)
+    for place, several in by_place.items():
+        if any(p.value != several[0].value for p in several):
+            yield place, f"{_resources(several)} set {dotted(place)} differently"
+    for name, several in by_name.items():
+        if len(several) > 1 and not isinstance(several[0].value, Unresolved):
+            for p in several:
+                why = f"{_resources(several)} have the same name, {name}"
+                yield p.setting[:2], f"{why}: {LEFT_OUT}"
+
+
+def _resources(properties: Iterable[Property]) -> str:
+    return listed(dict.fromkeys(p.resource for p in properties))
 
 
 def _in_a_list(path: Place) -> bool:
@@ -162,7 +226,7 @@ def _in_a_list(path: Place) -> bool:
 
 
 def _place(path: Place, places: dict[Place, Place]) -> Place:
-    """Where it stands when entries that are left out of its list do not count."""
+    """Return the path with entries counted from 0, without those left out."""
     if not _in_a_list(path):
         return path
     entry = path[:2]
@@ -186,13 +250,13 @@ def _put(table: dict[str, Any], path: Place, value: Any) -> None:
 
 
 def _listen_somewhere(found: Mapping[str, Any]) -> None:
-    """RDS gives each endpoint a name of its own; here it is a port, any free one."""
+    """Let each endpoint listen on a free port: RDS gives each a host name."""
     for endpoint in found.get("endpoints", ()):
         endpoint["listen"] = "127.0.0.1:0"
 
 
 def _sentence(file: str, error: ValidationError, used: dict[Place, Property]) -> str:
-    """Names the file, the resource and the property, and what is allowed."""
+    """Return the file, the resource, the property, and what the property must be."""
     first = error.errors()[0]
     path: Place = first["loc"]
     setting = settings().get(dotted(path))
@@ -201,12 +265,12 @@ def _sentence(file: str, error: ValidationError, used: dict[Place, Property]) ->
     for place, p in used.items():
         if place == path[: len(place)]:
             if wrong is not None and setting is not None and setting.several:
-                return f"{file}: {p.resource}.{p.name}: {wrong}."
-            return f"{file}: {p.resource}.{p.name} is {p.shown}, but must be {allowed}."
+                return f"{file}: {p.label}: {wrong}."
+            return f"{file}: {p.label} is {p.shown}, but must be {allowed}."
     for place, p in used.items():
         if path and path == place[: len(path)]:
-            table = p.name.rpartition(".")[0] or p.name
+            table = printable(f"{p.resource}.{p.name.rpartition('.')[0] or p.name}")
             if wrong is None:
-                return f"{file}: {p.resource}.{table} must be {allowed}."
-            return f"{file}: {p.resource}.{table}: {wrong}."
+                return f"{file}: {table} must be {allowed}."
+            return f"{file}: {table}: {wrong}."
     return f"{file}: {wrong or first['msg']}."

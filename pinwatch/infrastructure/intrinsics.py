@@ -1,6 +1,6 @@
-"""What CloudFormation's functions give, as far as a template alone can tell.
+"""CloudFormation's intrinsic functions, resolved as far as a template allows.
 
-Owns parameters, mappings, conditions and the functions. Knows no resource by its type.
+Handles parameters, mappings, conditions and functions. Knows no type of resource.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html
 """
 
@@ -13,11 +13,14 @@ from pinwatch.infrastructure.found import Unresolved, shown
 NO_VALUE: Final = object()
 VARIABLE: Final = re.compile(r"\$\{(!?)\s*([^}]*?)\s*\}")
 DYNAMIC: Final = "{{resolve:"
+REFERENCE: Final = re.compile(r"\$\{(\w+)(?:\.[\w.]+)?\}|!GetAtt (\w+)\.[\w.]+")
 DEPLOYED: Final = "is known only when it is deployed"
+MAX_TEXT: Final = 2**20
+"""Characters of a text that functions make; CloudFormation accepts 1 MB in all."""
 
 
 def function(raw: Any) -> tuple[str, Any] | None:
-    """The function's name, without "Fn::", and its argument, where raw is one."""
+    """Return a function's name, without "Fn::", and its argument."""
     if isinstance(raw, dict) and len(raw) == 1:
         [(name, argument)] = raw.items()
         if name in ("Ref", "Condition") or str(name).startswith("Fn::"):
@@ -28,7 +31,7 @@ def function(raw: Any) -> tuple[str, Any] | None:
 
 
 def written(raw: Any) -> str:
-    """A value that may have functions in it, with their short names."""
+    """Return a value as one line, with the short names of the functions in it."""
     call = function(raw)
     if call is not None:
         name, argument = call
@@ -44,13 +47,24 @@ def written(raw: Any) -> str:
             return shown(raw)
 
 
-class Resolver:
-    """Of one template; ``secret`` says whether a NoEcho parameter had a part."""
+def referenced(value: Any) -> str | None:
+    """Return the logical name if a resolved value is nothing but a reference to it."""
+    match = REFERENCE.fullmatch(value.text) if isinstance(value, Unresolved) else None
+    return match and (match[1] or match[2])
 
-    def __init__(self, template: Mapping[str, Any]) -> None:
+
+class Resolver:
+    """Resolves the functions of one template.
+
+    ``assumed`` names a condition that is assumed to hold. ``secret`` becomes True when
+    a NoEcho parameter is used.
+    """
+
+    def __init__(self, template: Mapping[str, Any], assumed: str | None = None) -> None:
         self._parameters = table(template, "Parameters")
         self._mappings = table(template, "Mappings")
         self._conditions = table(template, "Conditions")
+        self._holding: dict[str, bool | Unresolved] = {}
         self._resources = table(template, "Resources")
         self.secret = False
         self._functions: dict[str, Callable[[Any], Any]] = {
@@ -62,9 +76,11 @@ class Resolver:
             "Split": self._split,
             "Sub": self._sub,
         }
+        if assumed is not None:
+            self._assume({"Condition": assumed}, True)
 
     def resolve(self, raw: Any) -> Any:
-        """The value, with Unresolved in the place of each that is not known."""
+        """Return a value, with Unresolved for each part that is not known."""
         call = function(raw)
         if call is not None:
             return self._call(*call, raw)
@@ -74,13 +90,17 @@ class Resolver:
                 return {k: v for k, v in values.items() if v is not NO_VALUE}
             case list():
                 return [v for v in map(self.resolve, raw) if v is not NO_VALUE]
-            case str() if DYNAMIC in raw:
-                return Unresolved(raw, f"it is looked up and {DEPLOYED}")
             case _:
-                return raw
+                return self._literal(raw)
+
+    @staticmethod
+    def _literal(raw: Any) -> Any:
+        if isinstance(raw, str) and DYNAMIC in raw:
+            return Unresolved(raw, f"it is looked up and {DEPLOYED}")
+        return raw
 
     def branch(self, raw: Any) -> Any:
-        """What is to be resolved, where raw chooses by conditions that are known."""
+        """Return the branch that known conditions choose, not resolved."""
         match function(raw):
             case ("If", [condition, so, otherwise]):
                 holds = self.condition(condition)
@@ -91,11 +111,11 @@ class Resolver:
         return raw
 
     def condition(self, raw: Any) -> bool | Unresolved:
-        """Whether a condition, or the one of a name, holds."""
+        """Return whether a condition, or a condition's name, holds."""
         if isinstance(raw, str):
-            if raw in self._conditions:
-                return self.condition(self._conditions[raw])
-            return Unresolved(raw, f"the template has no condition {raw}")
+            if raw not in self._holding:
+                self._holding[raw] = self._named(raw)
+            return self._holding[raw]
         match function(raw):
             case ("Condition", str(name)):
                 return self.condition(name)
@@ -109,7 +129,36 @@ class Resolver:
             case ("Or", [*inner]):
                 return self._first(map(self.condition, inner), True)
             case _:
-                return Unresolved(written(raw), f"{written(raw)} is no condition")
+                return Unresolved(written(raw), f"{written(raw)} is not a condition")
+
+    def _named(self, name: str) -> bool | Unresolved:
+        if name in self._conditions:
+            return self.condition(self._conditions[name])
+        return Unresolved(name, f"the template has no condition {name}")
+
+    def _assume(self, raw: Any, holds: bool) -> None:
+        """Record that a condition holds or not, and what follows from that."""
+        match (*(function(raw) or ("", None)), holds):
+            case ("Condition", str(name), _) if name not in self._holding:
+                self._holding[name] = holds
+                self._assume(self._conditions.get(name), holds)
+            case ("Not", [inner], _):
+                self._assume(inner, not holds)
+            case ("And", [*inner], True) | ("Or", [*inner], False):
+                for one in inner:
+                    self._assume(one, holds)
+            case ("Equals", [left, right], True):
+                self._assume_equal(left, right)
+                self._assume_equal(right, left)
+
+    def _assume_equal(self, reference: Any, value: Any) -> None:
+        """Record the value of a parameter that has no default."""
+        match function(reference):
+            case ("Ref", str(name)) if function(value) is None:
+                parameter = table(self._parameters, name)
+                if parameter and "Default" not in parameter:
+                    given = {**parameter, "Default": value}
+                    self._parameters = {**self._parameters, name: given}
 
     @staticmethod
     def _equal(left: Any, right: Any) -> bool | Unresolved:
@@ -122,7 +171,7 @@ class Resolver:
     def _first(
         holding: Iterator[bool | Unresolved], decisive: bool
     ) -> bool | Unresolved:
-        """Of And or Or: decided by one, else not known by one, else the opposite."""
+        """Return decisive if a condition has that value, else one that is not known."""
         outcomes = list(holding)
         if decisive in outcomes:
             return decisive
@@ -133,10 +182,10 @@ class Resolver:
 
     def _call(self, name: str, argument: Any, raw: Any) -> Any:
         if name not in self._functions:
-            return Unresolved(written(raw), f"what !{name} gives {DEPLOYED}")
+            return Unresolved(written(raw), f"the value of !{name} {DEPLOYED}")
         try:
             return self._functions[name](argument)
-        except (AttributeError, LookupError, TypeError, ValueError):
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             return Unresolved(written(raw), f"!{name} cannot have this argument")
 
     def _ref(self, name: str) -> Any:
@@ -159,11 +208,12 @@ class Resolver:
         default = parameter["Default"]
         if kind == "CommaDelimitedList" or kind.startswith("List<"):
             return [item.strip() for item in text(default).split(",")]
-        return self.resolve(default)
+        return self._literal(default)
 
     def _sub(self, argument: Any) -> Any:
         template, variables = argument if isinstance(argument, list) else (argument, {})
         parts: list[Any] = []
+        given: dict[str, Any] = {}
         end = 0
         for match in VARIABLE.finditer(template):
             parts.append(template[end : match.start()])
@@ -172,7 +222,9 @@ class Resolver:
             if literal:
                 parts.append(f"${{{name}}}")
             elif name in variables:
-                parts.append(self.resolve(variables[name]))
+                if name not in given:
+                    given[name] = self.resolve(variables[name])
+                parts.append(given[name])
             elif "." in name:
                 parts.append(Unresolved(f"${{{name}}}", f"{name} {DEPLOYED}"))
             else:
@@ -205,7 +257,7 @@ class Resolver:
                 return key
         mapping, first, second = map(text, keys)
         try:
-            return self.resolve(_entry(_entry(self._mappings[mapping], first), second))
+            return self._literal(_entry(_entry(self._mappings[mapping], first), second))
         except KeyError:
             if options:
                 return self.resolve(options[0]["DefaultValue"])
@@ -217,28 +269,30 @@ class Resolver:
         holds = self.condition(condition)
         if isinstance(holds, Unresolved):
             raw = {"Fn::If": argument}
-            return Unresolved(written(raw), f"{condition} is not known: {holds.why}")
+            return Unresolved(
+                written(raw), f"{written(condition)} is not known: {holds.why}"
+            )
         return self.resolve(so if holds else otherwise)
 
 
 def table(template: Mapping[str, Any], section: str) -> Mapping[str, Any]:
-    """A section of the template; what is not a mapping there is as nothing."""
+    """Return a section of the template; an empty one if it is not a mapping."""
     found = template.get(section)
     return found if isinstance(found, dict) else {}
 
 
 def text(value: Any) -> str:
-    """As CloudFormation has it, to which every value is text."""
+    """Return a value as CloudFormation compares it: as text."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _entry(mapping: Mapping[Any, Any], key: str) -> Any:
-    """By the key's text: true and 5 are no text in YAML."""
+    """Return an entry by its key's text: in YAML, true and 5 are not text."""
     return {text(name): value for name, value in mapping.items()}[key]
 
 
 def known(value: Any) -> Any:
-    """Not known as a whole, where a part of it is not."""
+    """Return the value, or Unresolved if a part of it is."""
     parts = value if isinstance(value, list) else ()
     for part in parts:
         if isinstance(part, Unresolved):
@@ -247,7 +301,10 @@ def known(value: Any) -> Any:
 
 
 def joined(delimiter: str, parts: list[Any]) -> str | Unresolved:
+    """Return the parts as one text, Unresolved if a part of it is."""
     known = [p.text if isinstance(p, Unresolved) else text(p) for p in parts]
+    if sum(map(len, known)) + len(delimiter) * len(known) > MAX_TEXT:
+        return Unresolved("", f"it has more than {MAX_TEXT:,} characters")
     whole = delimiter.join(known)
     for part in parts:
         if isinstance(part, Unresolved):

@@ -1,6 +1,6 @@
-"""What wins over the infrastructure: an option, a variable, the TOML file.
+"""The precedence of options, variables and the TOML file over the infrastructure.
 
-Owns only which settings those have; pinwatch.config.load reads and checks them.
+Decides only by names; pinwatch.config.load reads and checks the values.
 """
 
 import os
@@ -15,7 +15,7 @@ Table = dict[str, Any]
 
 
 class Beneath(NamedTuple):
-    """``settings`` are those that nothing wins over; ``winners`` say what does."""
+    """The settings that apply, and for each other one the source that wins."""
 
     settings: Table
     winners: dict[str, str]
@@ -24,7 +24,7 @@ class Beneath(NamedTuple):
 def beneath(
     found: Mapping[str, Any], options: Mapping[str, Any], file: Path | None
 ) -> Beneath:
-    """What is left of the settings found, and by name who has the others."""
+    """Return the settings of the infrastructure that no other source has."""
     in_file = {} if file is None else _table(file)
     variables = {name.upper(): name for name, text in os.environ.items() if text}
     winners: dict[str, str] = {}
@@ -55,7 +55,10 @@ def _inner(table: Table, key: str) -> Table:
 
 
 def _table(file: Path) -> Table:
-    """As nothing where it cannot be read: pinwatch.config.load says why."""
+    """Return the file's table, empty if it cannot be read.
+
+    pinwatch.config.load reports the error.
+    """
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except (OSError, ValueError):

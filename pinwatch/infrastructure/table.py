@@ -1,4 +1,4 @@
-"""What was found, as a table for the person who starts the proxy."""
+"""The table of the properties that were found, for the terminal."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
@@ -16,7 +16,7 @@ MEANINGLESS: Final = "No local meaning"
 
 
 def table(found: Found, winners: Mapping[str, str]) -> Table:
-    """``winners`` says of settings what wins over the infrastructure."""
+    """Return the table. ``winners`` maps a setting to its source with precedence."""
     built = Table(box=None, show_header=False, pad_edge=False)
     for _ in range(3):
         built.add_column(overflow="fold")

@@ -1,7 +1,7 @@
-"""Amazon CloudWatch's metrics of RDS Proxy, by their own names in snake case.
+"""Amazon CloudWatch's metrics of RDS Proxy, under their names in snake case.
 
-Owns their dimensions: what is of clients has their endpoint, what is of database
-connections has their target and its role. The list is that of
+Owns their dimensions: metrics of clients have the endpoint, metrics of database
+connections the target and its role. The list is that of
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy.monitoring.html
 """
 
@@ -26,7 +26,7 @@ SUFFIXES: Final[dict[Kind, str]] = {
 
 
 def snake(name: str) -> str:
-    """client_connections_no_tls of ClientConnectionsNoTLS."""
+    """Return client_connections_no_tls for ClientConnectionsNoTLS."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
@@ -71,7 +71,7 @@ def of_targets(
 
 
 def availability(reading: Reading) -> Series:
-    """Of a role: one target in it is enough."""
+    """Return 100 for each role in which a target serves, 0 for the others."""
     serving: dict[tuple[str, ...], float] = {}
     for one in reading.targets:
         role = reading.proxy, one.role
@@ -80,7 +80,7 @@ def availability(reading: Reading) -> Series:
 
 
 def database_latency(reading: Reading) -> Series:
-    """Of those endpoints and targets that had to do with each other."""
+    """Return the latency of each pair of endpoint and target that had traffic."""
     return {
         (reading.proxy, endpoint.name, target.name, target.role): latency.buckets()
         for endpoint in reading.endpoints
@@ -184,7 +184,7 @@ METRICS: Final = (
         "gauge",
         "Database connections that a client has borrowed.",
         "connections",
-        lambda t: t.pool.lent,
+        lambda t: t.pool.in_use,
     ),
     of_targets(
         "DatabaseConnectionsCurrentlyInTransaction",

@@ -1,7 +1,4 @@
-"""All metrics at once: as a collector for prometheus_client, and over HTTP.
-
-Does not know which metrics there are.
-"""
+"""All metrics: as a collector for prometheus_client, and over HTTP."""
 
 from collections.abc import Iterator
 
@@ -26,7 +23,7 @@ class Exporter:
 
     def collect(self) -> Iterator[Family]:
         reading = Reading(self.proxy, self.tally)
-        # A new text may have to wait between its judgement and its count.
+        # A text gets its verdict before its request is counted; hits must not shrink.
         self._hits = reading.verdict_hits = max(self._hits, reading.verdict_hits)
         for metric in (*cloudwatch.METRICS, *own.METRICS):
             yield metric.family(reading)

@@ -1,7 +1,4 @@
-"""What a metric is: its name, what it means, and how it is told to Prometheus.
-
-Does not know which ones there are.
-"""
+"""The definition of a metric: its name, its meaning, and its export to Prometheus."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,19 +17,19 @@ from pinwatch.counters import Buckets
 from pinwatch.metrics.reading import Reading
 
 UNITS: Final = ("bytes", "ratio", "seconds")
-"""OpenMetrics' own, in which names end."""
+"""Units of OpenMetrics, which are suffixes of the names."""
 
 Kind = Literal["counter", "gauge", "histogram"]
 Series = Mapping[tuple[str, ...], float | Buckets]
-"""A value for each set of label values."""
+"""Values by their label values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """name is that of the samples, with _total; of a histogram's, the beginning.
+    """A metric under the name of its samples, with _total; for a histogram, the prefix.
 
-    read gives the label values in the order of labels. cloudwatch is Amazon's name, and
-    empty where the metric is pinwatch's own.
+    read returns values by label values, in the order of labels. cloudwatch is Amazon's
+    name, or empty if the metric is pinwatch's own.
     """
 
     name: str
@@ -67,6 +64,6 @@ class Metric:
 
 
 def buckets(histogram: Buckets) -> list[tuple[str, float]]:
-    """Of at most each bound, as Prometheus counts."""
+    """Return cumulative counts by upper bound, as Prometheus expects them."""
     bounds = map(floatToGoString, (*histogram.bounds, float("inf")))
     return list(zip(bounds, accumulate(histogram.counts), strict=True))

@@ -1,7 +1,7 @@
-"""What RDS Proxy does not tell: who pins, for how long, and what the proxy makes of it.
+"""Metrics that RDS Proxy does not have: pins, their duration, and the proxy's own work.
 
-A label is a rule, an outcome, a role or a database: nothing that a client makes up
-anew, and no more of them than the tally tells apart.
+The number of label values is bounded: rules, outcomes and roles are fixed, and the
+tally limits the names of databases and users.
 """
 
 from typing import Final

@@ -1,7 +1,7 @@
-"""The proxy at one moment: what metrics are told from.
+"""A snapshot of the proxy, from which the metrics are read.
 
-Owns the one walk over sessions and database connections, which a scrape pays for and no
-statement. Does not know names of metrics.
+Owns the only loop over sessions and database connections: a scrape pays for it, not
+each statement.
 """
 
 from collections import Counter
@@ -14,7 +14,6 @@ from pinwatch.counters import Buckets, EndpointCounters
 from pinwatch.metrics.tally import Clients, Tally
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.relay.client_session import ClientSession
-from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.targets.group import Member
 from pinwatch.wire.messages import IDLE
 
@@ -37,14 +36,14 @@ class Measured(Protocol):
 
     @property
     def counters(self) -> Mapping[str, EndpointCounters]:
-        """By endpoint, those that are no more included."""
+        """Counters by endpoint, including endpoints that were removed."""
 
     @property
     def group(self) -> Group: ...
 
 
 class EndpointReading:
-    """Of one endpoint and its clients."""
+    """A snapshot of one endpoint and its clients."""
 
     def __init__(
         self,
@@ -82,14 +81,14 @@ class EndpointReading:
 
     @property
     def borrow_latency(self) -> Buckets:
-        """Of all that were lent a connection: those at once took no time."""
+        """The wait of each borrow; a borrow without a wait counts as 0 seconds."""
         latency = self.counters.borrow_latency.buckets()
         latency.counts[0] += self.counters.borrows_at_once
         return latency
 
 
 class TargetReading:
-    """Of one target and the pool before it."""
+    """A snapshot of one target and its pool."""
 
     def __init__(self, member: Member, tally: Tally) -> None:
         self.name = member.name
@@ -102,18 +101,16 @@ class TargetReading:
         self.connections_with_tls = 0
         self.in_transaction = 0
         self.pinned = 0
-        for one in chain(self.pool.borrowed, *self.pool.idle.values()):
-            assert isinstance(one, DatabaseConnection)
-            session = one.session
+        pool = member.pool
+        for one in chain(pool.used_connections(), pool.idle_connections()):
             self.connections += 1
-            self.connections_with_tls += one.encryption is not None
+            self.connections_with_tls += one.secure is not None
             self.in_transaction += one.stream.status != IDLE
-            if isinstance(session, ClientSession):
-                self.pinned += session.pinning.pinned
+            self.pinned += one.session is not None and one.session.pinned
 
 
 class Reading:
-    """Taken in the loop of the proxy, between two statements."""
+    """A snapshot of the proxy; create it in the proxy's event loop."""
 
     def __init__(self, proxy: Measured, tally: Tally) -> None:
         self.proxy = proxy.settings.db_proxy_name
@@ -121,9 +118,7 @@ class Reading:
         self.verdicts = proxy.verdicts
         clients = Counter(session.endpoint.name for session in proxy.sessions)
         with_tls = Counter(
-            session.endpoint.name
-            for session in proxy.sessions
-            if session.encryption is not None
+            session.endpoint.name for session in proxy.sessions if session.encrypted
         )
         self.endpoints = [
             EndpointReading(

@@ -1,24 +1,23 @@
-"""Occurrences, counted: an observer for as long as the proxy runs.
+"""Counts of events: an observer for as long as the proxy runs.
 
-Owns the counts that events alone tell, and how many series a count by names may have.
-Does not know quantities, nor how a count is told.
+Owns the counters that are derived from events, and the limit of series that are named
+by databases and users.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
-from time import monotonic
 from typing import Final
 
 from pinwatch import events
+from pinwatch.clock import Clock
 from pinwatch.pins.rules import CODES, WARNED
 
-MAX_NAMES: Final = 100  # pairs of database and user that are told apart
-MAX_NAME: Final = 63  # characters; PostgreSQL's own names are not longer
-OTHER: Final = "other"  # both names of a pin by any further pair
+MAX_NAMES: Final = 100  # pairs of database and user with a series of their own
+MAX_NAME: Final = 63  # characters; PostgreSQL truncates names to 63 bytes
+OTHER: Final = "other"  # both names in the series of all further pairs
 
 TLS_FAILED: Final = ("TLS", "SSL")
-"""In the text of what a client broke on its way in, where that was the encryption."""
+"""Words in the text of a protocol error during login that is about TLS."""
 
 
 @dataclass(slots=True)
@@ -43,20 +42,20 @@ class Connections:
 
 
 class Tally:
-    """Counts of one proxy; now gives seconds on a monotonic clock."""
+    """Counts of one proxy, with durations in seconds of its clock."""
 
-    def __init__(self, now: Callable[[], float] = monotonic) -> None:
-        self.now = now
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
         self.clients: defaultdict[str, Clients] = defaultdict(Clients)
         self.connections: defaultdict[str, Connections] = defaultdict(Connections)
         self.failovers = 0
         self.pins: Counter[tuple[str, str, str]] = Counter()  # rule, database, user
         self.warnings: Counter[str] = Counter({w.code: 0 for w in WARNED})
-        self._endpoints: dict[int, Clients] = {}  # of clients that are here
-        self._arriving: set[int] = set()  # clients that are not logged in yet
+        self._endpoints: dict[int, Clients] = {}  # by client, while connected
+        self._arriving: set[int] = set()  # clients that have not logged in
         self._names: set[tuple[str, str]] = set()
-        self._seconds = dict.fromkeys(CODES, 0.0)  # of pins that are over
-        self._pinned: dict[int, tuple[str, float]] = {}  # clients: the rule, since when
+        self._seconds = dict.fromkeys(CODES, 0.0)  # by rule, of pins that ended
+        self._pinned: dict[int, tuple[str, float]] = {}  # by client: rule, start
 
     def __call__(self, event: events.Event) -> None:
         match event:
@@ -79,9 +78,9 @@ class Tally:
             case events.PinWarned(rule=rule):
                 self.warnings[rule] += 1
             case _:
-                self._of_the_target(event)
+                self._count_database_event(event)
 
-    def _of_the_target(self, event: events.Event) -> None:
+    def _count_database_event(self, event: events.Event) -> None:
         match event:
             case events.DatabaseConnecting(_, encrypted, target):
                 self.connections[target].requested += 1
@@ -94,8 +93,8 @@ class Tally:
                 self.failovers += 1
 
     def pinned_seconds(self) -> dict[str, float]:
-        """By rule, of all pins; those that are not over, so far."""
-        seconds, now = dict(self._seconds), self.now()
+        """Return the pinned seconds by rule, including pins that have not ended."""
+        seconds, now = dict(self._seconds), self.clock.now
         for rule, since in self._pinned.values():
             seconds[rule] += now - since
         return seconds
@@ -103,9 +102,11 @@ class Tally:
     def _refused(self, event: events.ClientRefused) -> None:
         if event.client not in self._arriving:
             return
-        unproven = event.sqlstate.startswith("28")
+        unauthenticated = event.sqlstate.startswith("28")
         violation = event.sqlstate == "08P01"
-        if unproven or (violation and any(word in event.text for word in TLS_FAILED)):
+        if unauthenticated or (
+            violation and any(word in event.text for word in TLS_FAILED)
+        ):
             self._endpoints[event.client].failed += 1
 
     def _pin(self, event: events.SessionPinned) -> None:
@@ -115,8 +116,8 @@ class Tally:
         else:
             self._names.add(names)
         self.pins[event.rule, *names] += 1
-        self._pinned[event.client] = event.rule, self.now()
+        self._pinned[event.client] = event.rule, self.clock.now
 
     def _unpin(self, client: int) -> None:
         rule, since = self._pinned.pop(client)
-        self._seconds[rule] += self.now() - since
+        self._seconds[rule] += self.clock.now - since

@@ -28,7 +28,7 @@ class Digest:
     seconds: float = 0.0
     peak_connections: int = 0
     held: dict[int, float] = field(default_factory=dict)
-    """Database connections, and since when, on a monotonic clock."""
+    """Database connections, and since when, in seconds of the proxy's clock."""
 
     def pinned(self, event: events.SessionPinned, now: float) -> None:
         self.latest = event

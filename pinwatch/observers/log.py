@@ -157,8 +157,7 @@ def describe(  # noqa: C901 - a branch for each kind of event
             return INFO, f"The client connection closed. Reason: {reason}"
         case events.FailedOver(before, after, seconds):
             return WARN, (
-                f"The writer is now the target {after}, and was {before}. There was "
-                f"none for {seconds:.1f} seconds."
+                f"Failover: writer {before} -> {after}, no writer for {seconds:.1f} s."
             )
         case events.BorrowFailed(text=text):
             return INFO, text

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from operator import attrgetter
-from time import monotonic
 from typing import Final
 
 from pinwatch import events
+from pinwatch.clock import Clock
 from pinwatch.observers.digests import MAX_DIGESTS, Digest, Digests
 
 MAX_PINS: Final = 10_000  # that are over; of the others a client has few
@@ -21,7 +21,7 @@ MAX_PINS: Final = 10_000  # that are over; of the others a client has few
 
 @dataclass(slots=True, eq=False)
 class Pin:
-    """Until is None as long as it lasts; since is on a monotonic clock."""
+    """Until is None as long as it lasts; since is in seconds of the clock."""
 
     id: int
     event: events.SessionPinned
@@ -40,15 +40,15 @@ Listen = Callable[[Pin], None]
 
 
 class History:
-    """Of one proxy; now gives seconds on a monotonic clock."""
+    """The pins of one proxy, with durations in seconds of its clock."""
 
     def __init__(
         self,
-        now: Callable[[], float] = monotonic,
+        clock: Clock,
         max_pins: int = MAX_PINS,
         max_digests: int = MAX_DIGESTS,
     ) -> None:
-        self.now = now
+        self.clock = clock
         self.digests = Digests(max_digests)
         self.listeners: list[Listen] = []
         self._count = 0
@@ -72,14 +72,14 @@ class History:
 
     def _pin(self, event: events.SessionPinned) -> None:
         self._count += 1
-        now = self.now()
+        now = self.clock.now
         digest = self.digests.pinned(event, now)
         pin = Pin(self._count, event, digest, now)
         self._lasting.setdefault(event.client, []).append(pin)
         self._tell(pin)
 
     def _unpin(self, pin: Pin, at: datetime) -> None:
-        now = self.now()
+        now = self.clock.now
         pin.until, pin.seconds = at, now - pin.since
         pin.digest.released(pin.event.connection, now)
         self._over.append(pin)

@@ -5,12 +5,10 @@ that only a proxy has, ``starting`` and ``waiting`` (for a database connection).
 """
 
 from datetime import datetime
-from time import monotonic
 from typing import Any, Final, Literal, Self
 
 from pinwatch.observers.schemas import Answer, Event, of_event
 from pinwatch.relay.client_session import ClientSession, Phase
-from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.wire.messages import FAILED_TRANSACTION, IDLE, IN_TRANSACTION
 
 State = Literal[
@@ -68,15 +66,15 @@ class Session(Answer):
 
     @classmethod
     def of(cls, session: ClientSession) -> Self:
-        user, database = (_text(name) for name in session.key)
+        user, database = (_text(name) for name in session.key[:2])
         connection, pinning = session.connection, session.pinning
-        event, now = pinning.event, monotonic()
+        event, now = pinning.event, session.clock.now
         return cls(
             client_connection=session.number,
             db_connection=None if connection is None else connection.number,
             endpoint=session.endpoint.name,
             address=session.address,
-            encrypted=session.encryption is not None,
+            encrypted=session.encrypted,
             user=user,
             database=database,
             application_name=session.application_name,
@@ -101,7 +99,7 @@ def state(session: ClientSession) -> State:
     if session.waiting:
         return "waiting"
     connection = session.connection
-    if not isinstance(connection, DatabaseConnection):
+    if connection is None:
         return "idle"
     if session.stream.passing or not connection.replies.settled():
         return "active"

@@ -3,7 +3,7 @@
 Owns how statements add to the state of a session and take from it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -80,7 +80,7 @@ def _variable(statement: Fields) -> Iterator[Effect]:
     if kind == "VAR_RESET_ALL":
         yield Effect(False, SETTINGS, ALL)
     elif kind in ("VAR_RESET", "VAR_SET_DEFAULT"):
-        yield Effect(False, SETTINGS, name)
+        yield Effect(False, SETTINGS, name.lower(), local=is_local(statement))
     elif not is_of_transaction(statement):
         local = is_local(statement)
         yield Effect(True, SETTINGS, name.lower(), _values(statement), local)
@@ -105,12 +105,21 @@ def _constant(argument: Mapping[str, Any]) -> str:
     return ""
 
 
+def _is_null(arguments: Sequence[Mapping[str, Any]]) -> bool:
+    for argument in arguments:
+        while "TypeCast" in argument:
+            argument = argument["TypeCast"].get("arg", {})
+        return bool(argument.get("A_Const", {}).get("isnull"))
+    return False
+
+
 def _call(call: Fields) -> Iterator[Effect]:
     name = function_name(call)
     arguments = [_constant(argument) for argument in call.get("args", ())]
     if name == "set_config" and arguments:
         setting, value, local = (*arguments, "", "")[:3]
-        yield Effect(True, SETTINGS, setting.lower(), value, local in TRUE)
+        holds = not _is_null(call["args"][1:2])  # NULL is SET ... TO DEFAULT
+        yield Effect(holds, SETTINGS, setting.lower(), value, local in TRUE)
     elif name in ("nextval", "setval", "currval"):
         yield Effect(True, SEQUENCES, first_constant(call) or "?")
     elif name == "pg_advisory_unlock_all":

@@ -17,7 +17,7 @@ from pglast.parser import Token
 
 from pinwatch.pins import tokens
 from pinwatch.pins.digest import digest, digest_of_tokens
-from pinwatch.pins.effects import Effect, effects
+from pinwatch.pins.effects import SETTINGS, Effect, effects
 from pinwatch.pins.profiles import DEFAULT, Profile
 from pinwatch.pins.rules import (
     MAX_STATEMENT,
@@ -117,6 +117,11 @@ class Verdict:
     def names(self) -> tuple[bytes, ...]:
         """The prepared statements that the text itself names."""
         return tuple(f.subject.encode() for f in self.findings if f.rule in NAMING)
+
+    @cached_property
+    def resets(self) -> tuple[Effect, ...]:
+        """The effects that return settings to their defaults."""
+        return tuple(e for e in self.effects if e.kind == SETTINGS and not e.holds)
 
     @cached_property
     def drops_statements(self) -> bool:

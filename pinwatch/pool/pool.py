@@ -1,35 +1,40 @@
-"""The database connections of one target, and who waits for them.
+"""The database connections of one target, and the borrowers that wait for them.
 
-Owns who holds what: a connection is opening, idle, borrowed or closing, by membership
-in this module's containers (borrowed is what is open and not idle), and a borrower
-waits or does not. All of it counts
-towards the cap, over every pair of user and database. Does not know what travels on
-a connection.
+Owns the state of each connection: idle, borrowed, resetting or closing. The state is
+the list that holds the connection, and ``_move`` alone moves a connection from one
+list to another. Connections that are being opened are counted by key. All of them
+count towards the cap, over every pair of user and database. Does not know what travels
+on a connection.
 
-Waiters are served in the order in which they came; connections are lent last in,
-first out.
+The longest waiter is served first. Of the idle connections, the one used last is
+borrowed first.
 """
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Final
+from itertools import chain
+from operator import attrgetter
+from typing import Final, cast
 
 from pinwatch.clock import Clock
 from pinwatch.errors import ClientError, borrow_timeout
 from pinwatch.events import PoolUsage
-from pinwatch.pool.interfaces import Borrower, Connection, ConnectionSource, Key, Queue
+from pinwatch.pool.interfaces import Borrower, C, ConnectionSource, Key
+from pinwatch.pool.linked_list import LinkedList
+from pinwatch.pool.queue import BorrowQueue
 
 UNUSED_AFTER: Final = 300.0  # seconds without use, from which max_idle holds
 MAX_AGE: Final = 24 * 3600.0  # seconds; an older connection is closed when idle
 
 
-class Pool(ConnectionSource):
-    """At most max_connections connections, lent one borrower at a time.
+class Pool(ConnectionSource[C]):
+    """At most max_connections connections, each used by one borrower at a time.
 
-    open_connection starts to open one and is answered by ``opened`` or ``refused``.
-    borrow_timeout is in seconds, of which scale pass in one of the clock's; soon runs
-    what must not run at once. Of the connections that are unused for a while at most
-    max_idle stay open. While paused, nothing is lent and nothing opened.
+    open_connection starts to open a connection for a key; ``opened``, ``refused`` or
+    ``unavailable`` reports the outcome. borrow_timeout is in seconds of the clock. soon
+    schedules a callback for the next round of the event loop. At most max_idle of the
+    connections that have not been used for five minutes stay open. While the pool is
+    paused, it neither serves borrowers nor opens connections.
     """
 
     def __init__(
@@ -39,102 +44,152 @@ class Pool(ConnectionSource):
         open_connection: Callable[[Key], None],
         clock: Clock,
         soon: Callable[[Callable[[], None]], object],
-        scale: float = 1.0,
     ) -> None:
         self.max_connections = max_connections
         self.borrow_timeout = borrow_timeout
         self.open_connection = open_connection
         self.clock = clock
-        self.scale = scale
         self.soon = soon
         self.max_idle = max_connections
-        self.paused = 0  # by how many
-        self.idle: dict[Key, list[Connection]] = {}  # none is ever taken out
-        self.open: set[Connection] = set()  # idle or borrowed
-        self.closing: set[Connection] = set()
+        self.paused = 0  # pauses that have not been resumed
         self.opening: Counter[Key] = Counter()
-        self.waiting = Queue()
+        self.idle: dict[Key, LinkedList[C]] = {}  # a list stays when it is empty
+        self.borrowed: LinkedList[C] = LinkedList()
+        self.resetting: LinkedList[C] = LinkedList()
+        self.closing: LinkedList[C] = LinkedList()
+        self.waiting: BorrowQueue[C] = BorrowQueue()
         self.retry_at: dict[Key, float] = {}
-        self.swap = False  # lend each borrower another connection than the last
-        self._last: dict[Borrower, Connection] = {}  # while swap
-        self._full = False  # since the last match, for one of those who wait
-        self._returned: list[Connection] = []  # while _serving, still borrowed
+        self.swap = False  # give each borrower another connection than its last one
+        self._size = 0  # connections in all lists
+        self._last: dict[Borrower[C], C] = {}  # while swap
+        self._blocked = False  # the first waiter that match could not serve needs room
+        self._returned: list[C] = []  # still borrowed; served by _serve in turn
         self._serving = False
 
-    def now(self) -> float:
-        """In seconds, scaled."""
-        return self.clock.now * self.scale
-
     def __len__(self) -> int:
-        """Connections that count towards the cap."""
-        return self.opening.total() + len(self.open) + len(self.closing)
+        """Count the connections that count towards the cap."""
+        return self.opening.total() + self._size
+
+    def __repr__(self) -> str:
+        states = {
+            "opening": self.opening.total(),
+            "idle": self.idle_count,
+            "borrowed": len(self.borrowed),
+            "resetting": len(self.resetting),
+            "closing": len(self.closing),
+            "waiting": len(self.waiting),
+        }
+        counts = "".join(f", {count} {state}" for state, count in states.items())
+        paused = ", paused" if self.paused else ""
+        return f"<Pool max {self.max_connections}{counts}{paused}>"
 
     @property
-    def borrowed(self) -> set[Connection]:
-        """Those that are open and not idle."""
-        return self.open.difference(*self.idle.values())
+    def open_count(self) -> int:
+        """Connections that are idle, borrowed or resetting."""
+        return self._size - len(self.closing)
 
     @property
-    def lent(self) -> int:
-        """How many are borrowed."""
-        return len(self.open) - sum(map(len, self.idle.values()))
+    def idle_count(self) -> int:
+        return self.open_count - self.in_use
+
+    @property
+    def in_use(self) -> int:
+        """Connections that are borrowed, or being reset after their borrower left."""
+        return len(self.borrowed) + len(self.resetting)
+
+    def idle_connections(self) -> list[C]:
+        return list(chain.from_iterable(self.idle.values()))
+
+    def used_connections(self) -> list[C]:
+        """Return those that ``in_use`` counts."""
+        return [*self.borrowed, *self.resetting]
 
     def usage(self) -> PoolUsage:
-        """Count the borrowed connections, and the pinned ones by rule.
+        """Count the connections in use, and the pinned ones by rule.
 
         The cost grows with the pool: call it for a report, not for each statement.
         """
-        borrowed = self.borrowed
-        rules = [one.pinned_by for one in borrowed]
+        rules = [connection.pinned_by for connection in self.borrowed]
         return PoolUsage(
-            self.max_connections, len(borrowed), Counter(filter(None, rules))
+            self.max_connections, self.in_use, Counter(filter(None, rules))
         )
 
-    def borrow(self, borrower: Borrower, patience: float = 0) -> Connection | None:
-        """A connection for borrower, or None: it is lent or refused one later.
+    # Borrowing and returning.
 
-        patience is in seconds, where that is more than borrow_timeout.
+    def borrow(self, borrower: Borrower[C], min_timeout: float = 0) -> C | None:
+        """Return an idle connection, or None and queue the borrower.
+
+        A queued borrower gets ``connection_borrowed`` or ``borrow_failed`` later, the
+        latter after borrow_timeout or min_timeout seconds, whichever is longer.
         """
         borrower.pool = self
-        if not self.waiting and not self.paused:
+        if not self.paused and self.waiting.first is None:
             idle = borrower.idle_list
             if idle is None or borrower.idle_list_pool is not self:
-                idle = self._shelf(borrower)
-            if idle and (not self.swap or self._other(borrower, idle)):
-                connection = idle.pop()
+                idle = self._idle_list(borrower)
+            connection = None if idle is None else idle.last
+            if self.swap:
+                connection = self._another(borrower, connection)
+            if connection is not None:
+                self._move(connection, self.borrowed)
                 borrower.counters.borrows_at_once += 1
                 if self.swap:
                     self._last[borrower] = connection
                 return connection
-        patience = max(patience, self.borrow_timeout)
-        now = self.now()
-        behind = bool(self.waiting) and self._full
-        self.waiting.append(borrower, now, now + patience)
-        if not patience:
-            self.soon(self.sweep)
-        if not behind:
-            self.match()
+        self._enqueue(borrower, max(min_timeout, self.borrow_timeout))
         return None
 
-    def must_wait(self, borrower: Borrower) -> bool:
-        if self.waiting or self.paused:
+    def must_wait(self, borrower: Borrower[C]) -> bool:
+        if self.paused or self.waiting.first is not None:
             return True
         return not self.idle.get(borrower.key) and len(self) >= self.max_connections
 
-    def adopt(self, other: "Pool") -> None:
-        """Take over those who wait in other, with what is left of their patience."""
-        waits = sorted(
-            [*self.waiting.waits(), *other.waiting.waits()],
-            key=lambda wait: wait.began,
-        )
-        self.waiting, other.waiting = Queue(), Queue()
-        for wait in waits:
-            wait.borrower.pool = self
-            self.waiting.append(wait.borrower, wait.began, wait.deadline)
+    def _enqueue(self, borrower: Borrower[C], timeout: float) -> None:
+        now = self.clock.now
+        behind_blocked = self._blocked and self.waiting.first is not None
+        self.waiting.enter(borrower, now, now + timeout)
+        if not timeout:
+            self.soon(self.sweep)
+        if not behind_blocked:
+            self.match()
+
+    def give_back(self, connection: C) -> None:
+        """Return a borrowed or reset connection; the longest waiter is served now.
+
+        A connection that has been retired meanwhile stays retired.
+        """
+        within = connection.within
+        if within is not self.borrowed and within is not self.resetting:
+            return
+        if self._serving:
+            self._returned.append(connection)
+        elif self.waiting.first is not None and not self.paused:
+            self._serve(connection)
+        else:
+            self._move(connection, connection.idle_list)
+
+    def cancel_borrow(self, borrower: Borrower[C]) -> None:
+        """Remove a borrower that will not borrow again."""
+        self._last.pop(borrower, None)
+        if borrower in self.waiting:
+            first = self.waiting.first is borrower
+            self.waiting.remove(borrower)
+            self._blocked = False
+            if first:
+                self.match()
+
+    def adopt(self, other: "Pool[C]") -> None:
+        """Take over the waiters of other, with their arrivals and deadlines."""
+        waiting = sorted([*self.waiting, *other.waiting], key=attrgetter("wait_began"))
+        for borrower in waiting:
+            source = self if borrower in self.waiting else other
+            source.waiting.remove(borrower)
+            borrower.pool = self
+            self.waiting.append(borrower)
         self.match()
 
     def pause(self) -> None:
-        """Lend nothing until ``resume``, which is due as often."""
+        """Serve no borrower until ``resume`` has been called as often."""
         self.paused += 1
 
     def resume(self) -> None:
@@ -142,7 +197,7 @@ class Pool(ConnectionSource):
         self.try_again()
 
     def try_again(self) -> None:
-        """Open connections now rather than when a retry is due."""
+        """Open connections now, without waiting for the next retry."""
         self.retry_at.clear()
         self.match()
 
@@ -150,209 +205,222 @@ class Pool(ConnectionSource):
         """Count the idle connections to a database, of all its users."""
         return sum(len(found) for key, found in self.idle.items() if key[1] == database)
 
-    def spare(self) -> Connection | None:
-        """An idle one, for the proxy itself; it is given back like any other."""
+    def take_idle(self) -> C | None:
+        """Borrow any idle connection for the proxy itself; ``give_back`` returns it.
+
+        The proxy's own use does not count: state_since stays as it is.
+        """
         for idle in self.idle.values():
-            if idle:
-                return idle.pop()
+            connection = idle.last
+            if connection is not None:
+                idle_since = connection.state_since
+                self._move(connection, self.borrowed)
+                connection.state_since = idle_since
+                return connection
         return None
 
-    def give_back(self, connection: Connection) -> None:
-        """The borrower is done; who waited longest goes on in this very call.
+    # What happens to connections.
 
-        A connection that was retired meanwhile goes to nobody.
-        """
-        if connection.idle_list is None:
-            return
-        if self._serving:
-            self._returned.append(connection)
-        elif self.waiting and not self.paused:
-            self._serve(connection)
-        else:
-            self._store(connection)
-
-    def cancel_borrow(self, borrower: Borrower) -> None:
-        """The borrower waits no longer, nor comes again."""
-        self._last.pop(borrower, None)
-        if borrower in self.waiting:
-            first = self.waiting.first is borrower
-            self.waiting.remove(borrower)
-            self._full = False
-            if first:
-                self.match()
-
-    def retire(self, connection: Connection) -> None:
-        """The connection is closing, and counts until it is closed."""
-        self._remove(connection)
-        self.closing.add(connection)
-
-    def closed(self, connection: Connection) -> None:
-        """The connection is gone."""
-        self._remove(connection)
-        self.closing.discard(connection)
-        self.match()
-
-    def opened(self, connection: Connection) -> None:
-        """An opening has ended well."""
-        self._end_opening(connection.key)
-        self.retry_at.pop(connection.key, None)
-        self.open.add(connection)
-        self._store(connection)
+    def opened(self, connection: C) -> None:
+        """Add a connection that has been opened."""
+        key = connection.key
+        self._end_opening(key)
+        self.retry_at.pop(key, None)
+        idle = self.idle.get(key)
+        if idle is None:
+            idle = self.idle[key] = LinkedList()
+        connection.idle_list = idle
+        self._move(connection, connection.idle_list)
         self.match()
 
     def refused(self, key: Key, error: ClientError) -> None:
-        """The database refuses this pair: whoever waited first for it hears so."""
+        """Report a refused login to the longest waiter with this key."""
         self._end_opening(key)
         for borrower in self.waiting:
             if borrower.key == key:
                 self.waiting.remove(borrower)
                 borrower.counters.borrows_refused += 1
-                borrower.refuse(error)
+                borrower.borrow_failed(error)
                 break
         self.match()
 
     def unavailable(self, key: Key, retry_after: float) -> None:
-        """An opening failed for a reason that may pass; seconds to the next try."""
+        """Schedule a retry, in seconds of the clock, after a failure that may pass."""
         self._end_opening(key)
-        self.retry_at[key] = self.now() + retry_after
+        self.retry_at[key] = self.clock.now + retry_after
         self.match()
 
+    def reset_started(self, connection: C) -> None:
+        """The borrower has left, and its session state is being discarded."""
+        if connection.within is self.borrowed:
+            self._move(connection, self.resetting)
+
+    def retire(self, connection: C) -> None:
+        """The connection is closing; it counts until it is closed."""
+        self._move(connection, self.closing)
+
+    def closed(self, connection: C) -> None:
+        """The connection is closed."""
+        self._move(connection, None)
+        self.match()
+
+    # Time.
+
     def sweep(self) -> None:
-        """What time alone brings: waits that are over, openings to try again."""
-        now = self.now()
-        due = False
-        for wait in self.waiting.waits():
-            borrower = wait.borrower
-            if wait.deadline > now or borrower.wait is not wait:
-                continue
-            due = True
-            self.waiting.remove(borrower)
-            borrower.counters.borrow_timeouts += 1
-            borrower.refuse(borrow_timeout())
-        for key in [key for key, at in self.retry_at.items() if at <= now]:
-            due = True
+        """Fail overdue borrows, retry failed openings, close surplus connections."""
+        now = self.clock.now
+        overdue = self._fail_overdue(now)
+        due = [key for key, at in self.retry_at.items() if at <= now]
+        for key in due:
             del self.retry_at[key]
-        if due:
+        if overdue or due:
             self.match()
         self._close_unused(now)
 
+    def _fail_overdue(self, now: float) -> bool:
+        overdue = [one for one in self.waiting if one.wait_deadline <= now]
+        for borrower in overdue:
+            # An earlier callback may have served it, or made it wait anew.
+            if borrower in self.waiting and borrower.wait_deadline <= now:
+                self.waiting.remove(borrower)
+                borrower.counters.borrow_timeouts += 1
+                borrower.borrow_failed(borrow_timeout())
+        return bool(overdue)
+
     def _close_unused(self, now: float) -> None:
-        """The longest unused first."""
-        idle = [one for connections in self.idle.values() for one in connections]
-        unused = [one for one in idle if now - one.idle_since >= UNUSED_AFTER]
-        unused.sort(key=lambda one: one.idle_since)
-        old = {one for one in idle if now - one.opened_at >= MAX_AGE}
-        for connection in old:
-            connection.close("It was open for 24 hours.")
-        left = [one for one in unused if one not in old]
-        for connection in left[: max(len(left) - self.max_idle, 0)]:
-            connection.close("It was idle, and too many were.")
+        """Close old connections, then surplus ones, the longest unused first."""
+        unused: list[C] = []
+        for connection in self.idle_connections():
+            if now - connection.opened_at >= MAX_AGE:
+                connection.close("It was open for 24 hours.")
+            elif now - connection.state_since >= UNUSED_AFTER:
+                unused.append(connection)
+        unused.sort(key=attrgetter("state_since"))
+        for connection in unused[: max(len(unused) - self.max_idle, 0)]:
+            connection.close("Closed as a surplus idle connection.")
+
+    # Matching.
 
     def match(self) -> None:
-        """Bring waiters and connections together, in the waiters' order.
+        """Serve the waiters in their order.
 
-        Each waiter gets an idle connection, or is covered by one that is opening, or
-        has one opened for it; the first for whom there is no room ends the round.
+        Each waiter gets an idle connection, or counts on one that is being opened, or
+        has one opened. The first waiter that needs room ends the round.
         """
-        self._full = False
+        self._blocked = False
         if self.paused:
             return
-        covered: Counter[Key] = Counter()
+        counted_on: Counter[Key] = Counter()
         for borrower in self.waiting:
             if borrower not in self.waiting:
                 continue
             key = borrower.key
             idle = self.idle.get(key)
-            if idle and (not self.swap or self._other(borrower, idle)):
-                self._lend(borrower, idle.pop())
-            elif covered[key] < self.opening[key]:
-                covered[key] += 1
+            connection = None if idle is None else idle.last
+            if self.swap:
+                connection = self._another(borrower, connection)
+            if connection is not None:
+                self._serve_waiter(borrower, connection)
+            elif counted_on[key] < self.opening[key]:
+                counted_on[key] += 1
             elif key in self.retry_at:
                 continue
             elif len(self) < self.max_connections:
-                covered[key] += 1
+                counted_on[key] += 1
                 self.opening[key] += 1
                 self.open_connection(key)
             else:
-                self._full = True
+                self._blocked = True
                 self._make_room()
                 break
 
-    def _serve(self, connection: Connection) -> None:
-        """Lend what came back; a borrower may give it back before this is over."""
+    def _serve(self, connection: C) -> None:
+        """Serve waiters with the returned connection, until none of them returns one.
+
+        A waiter may return its connection in the callback that serves it. It is queued
+        in _returned then, so that a long queue needs no deep stack.
+        """
         self._serving = True
         try:
-            self._pass_on(connection)
+            self._serve_first(connection)
             while self._returned:
-                self._pass_on(self._returned.pop())
+                self._serve_first(self._returned.pop())
         finally:
             self._serving = False
 
-    def _pass_on(self, connection: Connection) -> None:
+    def _serve_first(self, connection: C) -> None:
+        """Serve the longest waiter, if the connection suits it."""
+        within = connection.within
+        if within is not self.borrowed and within is not self.resetting:
+            return  # retired while an earlier one was served
         borrower = self.waiting.first
         if (
             borrower is not None
             and borrower.key == connection.key
             and not (self.swap and self._last.get(borrower) is connection)
         ):
-            self._lend(borrower, connection)
+            self._serve_waiter(borrower, connection)
         else:
-            self._store(connection)
+            self._move(connection, connection.idle_list)
             self.match()
 
-    def _lend(self, borrower: Borrower, connection: Connection) -> None:
-        """To one who waited."""
-        wait = self.waiting.remove(borrower)
+    def _serve_waiter(self, borrower: Borrower[C], connection: C) -> None:
+        self.waiting.remove(borrower)
+        self._move(connection, self.borrowed)
         borrower.counters.borrows_waited += 1
-        borrower.counters.borrow_latency.observe(self.now() - wait.began)
+        borrower.counters.borrow_latency.observe(self.clock.now - borrower.wait_began)
         if self.swap:
             self._last[borrower] = connection
-        borrower.lend(connection)
+        borrower.connection_borrowed(connection)
 
-    def _other(self, borrower: Borrower, idle: list[Connection]) -> bool:
-        """Put one that borrower did not have last at the end of idle.
+    def _idle_list(self, borrower: Borrower[C]) -> LinkedList[C] | None:
+        """Look up the idle connections of the borrower's key, and remember them."""
+        idle = borrower.idle_list = self.idle.get(borrower.key)
+        borrower.idle_list_pool = self
+        return idle
 
-        False where there is none, and one is being opened, or could be.
+    def _another(self, borrower: Borrower[C], connection: C | None) -> C | None:
+        """Return the idle connection, or another one if the borrower had it last.
+
+        If there is no other, return None while one is being opened or can be, and the
+        same connection otherwise.
         """
-        if idle[-1] is not self._last.get(borrower):
-            return True
-        if len(idle) > 1:
-            idle.insert(0, idle.pop())
-            return True
-        if self.opening[borrower.key]:
-            return False
-        return len(self) >= self.max_connections or borrower.key in self.retry_at
+        if connection is None or connection is not self._last.get(borrower):
+            return connection
+        if connection.previous is not None:
+            return cast("C", connection.previous)
+        key = borrower.key
+        if self.opening[key]:
+            return None
+        full = len(self) >= self.max_connections
+        return connection if full or key in self.retry_at else None
 
     def _make_room(self) -> None:
         """Close the connection that was idle for longest, one at a time."""
-        if self.closing:
+        if self.closing.first is not None:
             return
         oldest = min(
-            (idle[0] for idle in self.idle.values() if idle),
-            key=lambda connection: connection.idle_since,
+            filter(None, [idle.first for idle in self.idle.values()]),
+            key=attrgetter("state_since"),
             default=None,
         )
         if oldest is not None:
             oldest.close("Room was needed for another user or database.")
 
-    def _shelf(self, borrower: Borrower) -> list[Connection] | None:
-        """Those that are idle for borrower; found once, and kept with it."""
-        idle_list = self.idle.get(borrower.key)
-        borrower.idle_list, borrower.idle_list_pool = idle_list, self
-        return idle_list
+    # States.
 
-    def _store(self, connection: Connection) -> None:
-        connection.idle_since = self.now()
-        idle_list = connection.idle_list
-        if idle_list is None:
-            idle_list = connection.idle_list = self.idle.setdefault(connection.key, [])
-        idle_list.append(connection)
-
-    def _remove(self, connection: Connection) -> None:
-        self.open.discard(connection)
-        idle_list, connection.idle_list = connection.idle_list, None
-        if idle_list is not None and connection in idle_list:
-            idle_list.remove(connection)
+    def _move(self, connection: C, to: LinkedList[C] | None) -> None:
+        """Move a connection into another list; None removes it from the pool."""
+        within = connection.within
+        if within is None:
+            self._size += 1
+        else:
+            within.remove(connection)
+        if to is None:
+            self._size -= 1
+        else:
+            to.append(connection)
+        connection.state_since = self.clock.now
 
     def _end_opening(self, key: Key) -> None:
         self.opening[key] -= 1

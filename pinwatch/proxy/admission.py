@@ -1,7 +1,7 @@
-"""Who gets in: TLS, credentials and tokens, from the settings to a conversation.
+"""Admission of clients: TLS, credentials and tokens, made from the settings.
 
-Owns what a client is checked against, and reads it again when it is stale. Does not
-know the client's socket, nor the messages of a login.
+Owns the credentials that clients are checked against, and reads them again when they
+are stale. Does not know the client's socket, nor the messages of a login.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ log = logging.getLogger("pinwatch")
 
 
 class Admission:
-    """What stands at the door of a proxy."""
+    """The TLS context, credentials and token check of one proxy."""
 
     def __init__(self, settings: Settings, target: Target) -> None:
         self.settings = settings
@@ -38,7 +38,7 @@ class Admission:
             log.warning("%s: each of its logins will fail.", sentence)
 
     def listening(self, port: int) -> None:
-        """Tokens must be for this port; raises SettingError."""
+        """Accept tokens for this port only; raises SettingError."""
         self._verify_token = token_check(self.settings, port)
 
     async def refresh(self, everything: bool = True) -> None:
@@ -48,25 +48,25 @@ class Admission:
             log.warning("%s", sentence)
 
     def password(self, target: Target, user: str) -> str | None:
-        """What the proxy logs in to target with as user."""
+        """Return the password for a login to the target as user."""
         if user == target.user and target.password is not None:
             return target.password
         return self._credentials.cached(user).password
 
     @property
     def role(self) -> str | None:
-        """One that may log in: the target's if it may."""
+        """A role that may log in: the target's, if it may."""
         user = self.target.user
         if not self._credentials.cached(user).problem:
             return user
         return next(iter(self._credentials.usable), None)
 
     def stale(self) -> bool:
-        """Whether ``refresh`` is due before the next login."""
+        """Return True if ``refresh`` is due before the next login."""
         return self._credentials.stale()
 
     def conversation(self, user: str, encrypted: bool) -> Conversation:
-        """How user proves who it is; raises ClientError for one who cannot."""
+        """Return the authentication exchange for user; raises ClientError."""
         known = self.target.any_role or user == self.target.user
         if self._credentials.trusting and not known:
             raise no_credentials(user)
@@ -80,7 +80,7 @@ class Admission:
 
 
 def credentials(settings: Settings, target: Target) -> Credentials:
-    """The roles that may log in; all are trusted where none is configured."""
+    """Return the roles that may log in; without any, all are trusted."""
     checked = settings.auth or settings.default_auth_scheme == "IAM_AUTH"
     secret = None
     if target.password is not None and checked:
@@ -91,13 +91,15 @@ def credentials(settings: Settings, target: Target) -> Credentials:
         target=secret,
         default_auth_scheme=settings.default_auth_scheme,
         secrets_manager=SecretsManager(
-            manager.endpoint_url, manager.region, manager.refresh_interval
+            manager.endpoint_url,
+            manager.region,
+            manager.refresh_interval / settings.time_scale,
         ),
     )
 
 
 def token_check(settings: Settings, port: int) -> TokenCheck:
-    """Raises SettingError."""
+    """Return the check of IAM tokens; raises SettingError."""
     wanted = settings.default_auth_scheme == "IAM_AUTH" or any(
         entry.iam_auth == "REQUIRED" for entry in settings.auth
     )
@@ -108,7 +110,7 @@ def token_check(settings: Settings, port: int) -> TokenCheck:
 
 
 def server_tls(settings: Settings) -> ServerTls:
-    """What clients see; raises SettingError."""
+    """Return the certificate that clients see; raises SettingError."""
     shown = settings.tls
     certificate = shown.certificate or generated(
         settings.state_folder / "tls", shown.names

@@ -1,7 +1,7 @@
 """Endpoints: the addresses where clients connect, and the pool that serves each.
 
-Owns the listening socket, and what clients are greeted with there. Which target serves
-is the target group's to say.
+Owns the listening socket, and the cache of parameters that clients receive at login.
+The target group decides which target serves an endpoint.
 """
 
 from collections import OrderedDict
@@ -12,39 +12,42 @@ from pinwatch.config.model import DEFAULT, Address, TargetRole
 from pinwatch.counters import EndpointCounters
 from pinwatch.errors import cannot_listen
 from pinwatch.pool.interfaces import ConnectionSource, Key
-from pinwatch.relay import client_session
-from pinwatch.relay.client_session import CachedParameters, ClientSession
+from pinwatch.relay import client_login
+from pinwatch.relay.client_login import CachedParameters
+from pinwatch.relay.client_session import ClientSession
+from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.relay.parameters import APPLICATION_NAME, Values, nameless, plain_name
-from pinwatch.sockets.connect import Listener, listen
+from pinwatch.sockets.acceptor import Acceptor
+from pinwatch.sockets.connect import listen
 from pinwatch.sockets.loop import running
-from pinwatch.targets.connections import reason
+from pinwatch.targets.tasks import reason
 
 MAX_CACHED_PARAMETERS: Final = 10_000
 
 
-class Endpoint(client_session.Endpoint):
-    """One of a proxy; lender serves its clients until it is replaced."""
+class Endpoint(client_login.Endpoint):
+    """An endpoint; source serves its clients and may be replaced."""
 
     def __init__(
         self,
         name: str,
         role: TargetRole,
-        lender: ConnectionSource,
+        source: ConnectionSource[DatabaseConnection],
         counters: EndpointCounters,
     ) -> None:
         self.name = name
         self.counters = counters
         self.role = role
-        self.lender = lender
+        self.source = source
         self._cached_parameters: OrderedDict[tuple[Key, Values], CachedParameters] = (
             OrderedDict()
         )
-        self._listener: Listener | None = None
+        self._listener: Acceptor | None = None
 
     async def listen(
         self, address: Address, accept: Callable[["Endpoint"], ClientSession]
     ) -> None:
-        """Raises ListenError."""
+        """Listen on the address; raises ListenError."""
         try:
             self._listener = await listen(
                 running(), address.host, address.port, lambda: accept(self)
@@ -55,18 +58,18 @@ class Endpoint(client_session.Endpoint):
 
     @property
     def address(self) -> Address:
-        """Where clients connect, with the port that port 0 became."""
+        """The address where clients connect, with the real port in place of port 0."""
         assert self._listener is not None
         return Address(*self._listener.address)
 
-    def serve_from(self, source: ConnectionSource) -> None:
-        """Borrow from source from now on; what another server reported is forgotten."""
-        if source is not self.lender:
-            self.lender = source
+    def serve_from(self, source: ConnectionSource[DatabaseConnection]) -> None:
+        """Borrow from source from now on, and forget what another server reported."""
+        if source is not self.source:
+            self.source = source
             self._cached_parameters.clear()
 
     def close(self) -> None:
-        """No new clients."""
+        """Accept no more clients."""
         if self._listener is not None:
             self._listener.close()
 

@@ -1,7 +1,7 @@
-"""Faults on demand: what goes wrong in production, made to happen for a while.
+"""Faults on demand: failures of production, injected for a while.
 
-Owns which faults there are and until when. They stand between an endpoint and its
-lender, and only while there is one: without, nothing on a statement's way knows them.
+Owns the active faults and their ends. A fault that concerns borrows stands between an
+endpoint and its pool, and only while it is active; a statement pays nothing otherwise.
 """
 
 import asyncio
@@ -11,23 +11,24 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, Literal, Protocol
 
+from pinwatch.clock import Clock
 from pinwatch.errors import FaultError, borrow_timeout
-from pinwatch.pool.interfaces import Borrower, Connection, ConnectionSource
+from pinwatch.pool.interfaces import Borrower, ConnectionSource
 from pinwatch.pool.pool import Pool
 from pinwatch.proxy.endpoints import Endpoint
 from pinwatch.relay.database_connection import DatabaseConnection
 
 Kind = Literal["latency", "refuse", "kill", "pause"]
-KILLED: Final = "A fault was asked for: kill."
+KILLED: Final = "Killed by a fault on demand."
 
 
 @dataclass(slots=True)
 class Fault:
-    """One that is on.
+    """An active fault.
 
-    latency holds a borrow back for seconds; refuse refuses each every-th borrow; kill
-    ends connections of the pool, at once or once each seconds; pause lends nothing.
-    until is when it ends by itself, on the proxy's clock, None is never.
+    latency delays each borrow by seconds; refuse fails each every-th borrow; kill
+    aborts connections of the pool, once or every few seconds; pause serves no borrow.
+    until is when the fault ends, in seconds of the clock; None is never.
     """
 
     name: str
@@ -40,30 +41,30 @@ class Fault:
     _borrows: int = field(default=0, repr=False)
 
     def refuses(self) -> bool:
-        """Whether this borrow is one that it refuses."""
+        """Count a borrow; return True if the fault refuses it."""
         self._borrows += 1
         return self._borrows % self.every == 0
 
 
 class FaultTargets(Protocol):
-    """The proxy."""
+    """The proxy, as its faults see it."""
 
     endpoints: dict[str, Endpoint]
 
     @property
-    def pool(self) -> Pool: ...
+    def pool(self) -> Pool[DatabaseConnection]: ...
 
     @property
-    def pools(self) -> Collection[Pool]: ...
+    def pools(self) -> Collection[Pool[DatabaseConnection]]: ...
 
-    def time(self) -> float: ...
+    clock: Clock
 
-    def lender(self, endpoint: Endpoint) -> ConnectionSource:
-        """Who serves endpoint where there is no fault."""
+    def source(self, endpoint: Endpoint) -> ConnectionSource[DatabaseConnection]:
+        """Return what serves the endpoint while there is no fault."""
 
 
 class Faults:
-    """Those of one proxy; ``sweep`` ends what is over."""
+    """The faults of one proxy; ``sweep`` removes those that are over."""
 
     def __init__(self, targets: FaultTargets) -> None:
         self.targets = targets
@@ -80,19 +81,19 @@ class Faults:
         connections: int | None = None,
         lasting: float | None = None,
     ) -> Fault:
-        """Put one on, for lasting seconds or until it is removed; raises FaultError."""
+        """Activate a fault, for lasting seconds or until removed; raises FaultError."""
         name = name or f"{kind}-{next(self._numbers)}"
         if name in self.on:
-            raise FaultError(f"There is a fault {name} already.")
+            raise FaultError(f"A fault named {name} is already active.")
         if kind == "latency" and not seconds:
             raise FaultError("latency needs seconds greater than 0.")
-        until = None if lasting is None else self.targets.time() + lasting
+        until = None if lasting is None else self.targets.clock.now + lasting
         fault = Fault(name, kind, seconds, every, connections, until)
         if kind == "kill":
             self._kill(fault)
             if not seconds:
                 return fault
-            self._next_kill[name] = self.targets.time() + seconds
+            self._next_kill[name] = self.targets.clock.now + seconds
         if kind == "pause":
             fault.happened = 1
             for pool in self.targets.pools:
@@ -102,11 +103,11 @@ class Faults:
         return fault
 
     def remove(self, name: str) -> Fault:
-        """Raises FaultError."""
+        """Remove an active fault and return it; raises FaultError."""
         fault = self.on.pop(name, None)
         if fault is None:
             there = ", ".join(self.on) or "none"
-            raise FaultError(f"There is no fault {name}; on are: {there}.")
+            raise FaultError(f"No fault named {name}; active faults: {there}.")
         self._next_kill.pop(name, None)
         if fault.kind == "pause":
             for pool in self.targets.pools:
@@ -115,15 +116,15 @@ class Faults:
         return fault
 
     def put(self) -> None:
-        """Stand between endpoints and lenders, or do not."""
+        """Connect each endpoint to its pool, through the faults if there are any."""
         between = any(one.kind in ("latency", "refuse") for one in self.on.values())
         for endpoint in self.targets.endpoints.values():
-            lender = self.targets.lender(endpoint)
-            endpoint.serve_from(Unreliable(self, lender) if between else lender)
+            source = self.targets.source(endpoint)
+            endpoint.serve_from(Unreliable(self, source) if between else source)
 
     def sweep(self) -> None:
-        """What time alone brings."""
-        now = self.targets.time()
+        """Remove the faults that are over, and repeat the kills that are due."""
+        now = self.targets.clock.now
         for fault in list(self.on.values()):
             if fault.until is not None and fault.until <= now:
                 self.remove(fault.name)
@@ -132,27 +133,29 @@ class Faults:
                 self._next_kill[fault.name] = now + fault.seconds
 
     def _kill(self, fault: Fault) -> None:
-        """Of the writer's pool, borrowed ones first."""
+        """Abort connections of the writer's pool, those in use first."""
         pool = self.targets.pool
-        borrowed = [*pool.borrowed]
-        idle = [one for connections in pool.idle.values() for one in connections]
-        random.shuffle(borrowed)
-        for connection in [*borrowed, *idle][: fault.connections]:
-            assert isinstance(connection, DatabaseConnection)
+        used, idle = pool.used_connections(), pool.idle_connections()
+        random.shuffle(used)
+        for connection in [*used, *idle][: fault.connections]:
             connection.owner.kill(connection, KILLED)
             fault.happened += 1
 
 
-class Unreliable(ConnectionSource):
-    """A lender that has faults."""
+class Unreliable(ConnectionSource[DatabaseConnection]):
+    """A source of connections that delays or refuses borrows."""
 
-    def __init__(self, faults: Faults, lender: ConnectionSource) -> None:
+    def __init__(
+        self, faults: Faults, source: ConnectionSource[DatabaseConnection]
+    ) -> None:
         self.faults = faults
-        self.lender = lender
-        self._delayed: dict[Borrower, asyncio.TimerHandle] = {}
+        self.source = source
+        self._delayed: dict[Borrower[DatabaseConnection], asyncio.TimerHandle] = {}
 
-    def borrow(self, borrower: Borrower, patience: float = 0) -> Connection | None:
-        """As ``Pool.borrow``, but later, or in vain."""
+    def borrow(
+        self, borrower: Borrower[DatabaseConnection], min_timeout: float = 0
+    ) -> DatabaseConnection | None:
+        """As ``Pool.borrow``, with a delay or a refusal."""
         loop = asyncio.get_running_loop()
         borrower.pool = self
         delay = 0.0
@@ -160,43 +163,43 @@ class Unreliable(ConnectionSource):
             if fault.kind == "refuse" and fault.refuses():
                 fault.happened += 1
                 self._after(
-                    loop, 0, borrower, lambda: borrower.refuse(borrow_timeout())
+                    loop, 0, borrower, lambda: borrower.borrow_failed(borrow_timeout())
                 )
                 return None
             if fault.kind == "latency":
                 fault.happened += 1
                 delay += fault.seconds
         if not delay:
-            return self.lender.borrow(borrower, patience)
-        self._after(loop, delay, borrower, lambda: self._lend(borrower, patience))
+            return self.source.borrow(borrower, min_timeout)
+        self._after(loop, delay, borrower, lambda: self._borrow(borrower, min_timeout))
         return None
 
-    def must_wait(self, borrower: Borrower) -> bool:
-        return self.lender.must_wait(borrower)
+    def must_wait(self, borrower: Borrower[DatabaseConnection]) -> bool:
+        return self.source.must_wait(borrower)
 
     def _after(
         self,
         loop: asyncio.AbstractEventLoop,
         seconds: float,
-        borrower: Borrower,
+        borrower: Borrower[DatabaseConnection],
         work: Callable[[], None],
     ) -> None:
         def run() -> None:
             del self._delayed[borrower]
             work()
 
-        self._delayed[borrower] = loop.call_later(seconds, run)
+        self._delayed[borrower] = loop.call_later(
+            self.faults.targets.clock.real_seconds(seconds), run
+        )
 
-    def _lend(self, borrower: Borrower, patience: float) -> None:
-        connection = self.lender.borrow(borrower, patience)
+    def _borrow(
+        self, borrower: Borrower[DatabaseConnection], min_timeout: float
+    ) -> None:
+        connection = self.source.borrow(borrower, min_timeout)
         if connection is not None:
-            borrower.lend(connection)
+            borrower.connection_borrowed(connection)
 
-    def cancel_borrow(self, borrower: Borrower) -> None:
+    def cancel_borrow(self, borrower: Borrower[DatabaseConnection]) -> None:
         delayed = self._delayed.pop(borrower, None)
         if delayed is not None:
             delayed.cancel()
-
-
-def _refuse(borrower: Borrower) -> None:
-    borrower.refuse(borrow_timeout())

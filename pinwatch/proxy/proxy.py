@@ -1,7 +1,7 @@
-"""One proxy: its endpoints, its targets, and the clock that they share.
+"""One proxy: its endpoints, its targets, its sessions, and the clock that they share.
 
-Owns starting and stopping, the sessions, and the one timer. The way of a statement
-does not pass through here.
+Owns starting, reloading and stopping, and the one timer. No statement passes through
+here.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import secrets
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
-from time import monotonic
 from typing import Final
 
 from pinwatch import events
@@ -44,9 +43,10 @@ from pinwatch.relay.client_startup import StartupClient
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.relay.statements import Registry
 from pinwatch.sockets.loop import running
-from pinwatch.targets.connections import TargetConnections, Tasks
+from pinwatch.targets.connections import TargetConnections
 from pinwatch.targets.group import TargetGroup
 from pinwatch.targets.release import release
+from pinwatch.targets.tasks import Tasks
 from pinwatch.tls.certificates import ServerTls
 from pinwatch.wire.startup import CancelRequest
 
@@ -54,8 +54,8 @@ log = logging.getLogger("pinwatch")
 
 MAX_WITHOUT_STARTUP: Final = 100
 """Client connections without a startup packet, beyond max_client_connections."""
-SWEEP: Final = 0.1  # seconds between looks at the clock
-ROUND: Final = 1.0  # seconds between looks at every client's
+SWEEP_INTERVAL: Final = 0.1  # real seconds between checks of what is overdue
+CLIENT_SWEEP_INTERVAL: Final = 1.0  # seconds between checks of all clients
 FIXED: Final = (
     "target",
     "targets",
@@ -69,26 +69,19 @@ FIXED: Final = (
     "allow_faults",
     "time_scale",
 )
-"""Settings that hold from one start to the next."""
+"""Settings that only a restart changes."""
 
-CLIENT_LIFETIME: Final = 24 * 3600.0
-
-
-def scaled(clock: Callable[[], float], scale: float) -> Callable[[], float]:
-    """It, so many times as fast."""
-    return clock if scale == 1 else lambda: clock() * scale
+CLIENT_LIFETIME: Final = 24 * 3600.0  # seconds
 
 
 class Proxy:
-    """A proxy; ``start`` it on a running ``sockets.loop.Loop``.
+    """A proxy; ``start`` it on a running ``sockets.loop.Loop`` that serves no other.
 
-    target is the only one, or, where settings have several, the first.
+    target is the only target, or the first one if the settings have several.
     """
 
     group: TargetGroup
     clock: Clock
-    time: Callable[[], float]
-    """Seconds of a monotonic clock, which time_scale makes faster."""
 
     def __init__(
         self,
@@ -110,8 +103,8 @@ class Proxy:
         self.registry = Registry(f"pinwatch_{secrets.token_hex(4)}_".encode())
         self.sessions: set[ClientSession] = set()
         self.starting: OrderedDict[ClientSession, float] = OrderedDict()
-        self._silent: dict[StartupClient, ClientSession] = {}
-        """Sessions that have sent no startup packet, the oldest first."""
+        self._silent: dict[int, ClientSession] = {}
+        """Sessions without a startup packet by their number, the oldest first."""
         self._keys: dict[tuple[int, bytes], ClientSession] = {}
         self.endpoints: dict[str, Endpoint] = {}
         self.faults = Faults(self)
@@ -120,22 +113,20 @@ class Proxy:
     # Starting and stopping.
 
     async def start(self) -> None:
-        """Look at the targets, then listen.
+        """Check the targets, then listen.
 
         Raises SettingError, TargetError and ListenError.
         """
         settings = self.settings
         self._loop = running()
         self.clock = self._loop.clock
-        self.time = scaled(self._loop.time, settings.time_scale)
+        self.clock.run_at(settings.time_scale)
         await self.admission.start()
-        self.group = TargetGroup(
-            self.observe, self.faults.put, self.time, settings.time_scale
-        )
+        self.group = TargetGroup(self.observe, self.faults.put, self.clock)
         targets = self._targets()
         for name, role, target in targets:
-            alone = len(targets) == 1
-            self.group.add(role, self._connections(name, target), alone)
+            single = len(targets) == 1
+            self.group.add(role, self._connections(name, target), single)
         await self.group.start()
         try:
             await self._listen(settings)
@@ -144,11 +135,11 @@ class Proxy:
             await self.group.stop()
             raise
         self.admission.listening(self.address.port)
-        self._timer = self._loop.call_later(SWEEP, self._sweep)
-        self._round_at = self.time()
+        self._timer = self._loop.call_later(SWEEP_INTERVAL, self._sweep)
+        self._client_sweep_at = self.clock.now
 
     def _targets(self) -> list[tuple[str, TargetRole, Target]]:
-        """Names, roles and where they are; raises SettingError."""
+        """Return the name, role and address of each; raises SettingError."""
         several = self.settings.targets
         if not several:
             return [(DEFAULT, "READ_WRITE", self.target)]
@@ -163,7 +154,6 @@ class Proxy:
             lambda user: self.admission.password(target, user),
             self._number,
             self.observe,
-            self.time,
         )
 
     async def _listen(self, settings: Settings) -> None:
@@ -174,13 +164,13 @@ class Proxy:
         self.faults.put()
 
     async def _open_endpoint(self, entry: EndpointEntry) -> Endpoint:
-        """Raises ListenError. One that moves may listen where it listens now."""
+        """Raises ListenError. A moved endpoint may keep its present address."""
         name = entry.name
         endpoint = Endpoint(name, entry.target_role, self.pool, self.counters[name])
         await endpoint.listen(entry.listen, self._accept)
         return endpoint
 
-    def lender(self, endpoint: Endpoint) -> ConnectionSource:
+    def source(self, endpoint: Endpoint) -> ConnectionSource[DatabaseConnection]:
         return self.group if endpoint.role == "READ_ONLY" else self.pool
 
     @property
@@ -189,12 +179,12 @@ class Proxy:
         return self.endpoints[DEFAULT].address
 
     @property
-    def pool(self) -> Pool:
-        """The writer's."""
+    def pool(self) -> Pool[DatabaseConnection]:
+        """The writer's pool."""
         return self.group.writer.pool
 
     @property
-    def pools(self) -> list[Pool]:
+    def pools(self) -> list[Pool[DatabaseConnection]]:
         return [member.pool for member in self.group.members]
 
     @property
@@ -202,20 +192,20 @@ class Proxy:
         return self.admission.tls
 
     async def stop(self) -> None:
-        """No new clients; transactions get shutdown_grace seconds; then all end."""
+        """Stop listening, give transactions shutdown_grace seconds, close all."""
         self._stop_listening()
-        deadline = self.time() + self.settings.shutdown_grace
-        while self._end_sessions(self.time() >= deadline):  # noqa: ASYNC110
-            await asyncio.sleep(SWEEP)
+        deadline = self.clock.now + self.settings.shutdown_grace
+        while self._end_sessions(self.clock.now >= deadline):  # noqa: ASYNC110
+            await asyncio.sleep(SWEEP_INTERVAL)
         await self.group.stop()
         self._timer.cancel()
         await self._tasks.end()
 
     async def reload(self, settings: Settings) -> list[str]:
-        """Work by settings from now on, without losing a client.
+        """Apply the settings without losing a client.
 
-        Gives the names of those that only a new start brings into force. Raises
-        SettingError and ListenError, and then nothing has changed.
+        Return the names of changed settings that need a restart. Raises SettingError
+        and ListenError, and changes nothing then.
         """
         fixed = {name: getattr(self.settings, name) for name in FIXED}
         late = [name for name in FIXED if getattr(settings, name) != fixed[name]]
@@ -232,9 +222,9 @@ class Proxy:
         return late
 
     async def _change_endpoints(self, settings: Settings) -> None:
-        """Listen where it is new, and no longer where it is gone; raises ListenError.
+        """Open new endpoints and close removed ones; raises ListenError.
 
-        A client of an endpoint that is gone stays.
+        The clients of a removed endpoint stay.
         """
         wanted = {entry.name: entry for entry in settings.endpoints}
         before = {entry.name: entry for entry in self.settings.endpoints}
@@ -286,7 +276,7 @@ class Proxy:
         return own | {key[1].decode("utf-8", "replace") for key in keys if key[1]}
 
     def refresh(self) -> None:
-        """Begin to read all secrets again, whatever their age."""
+        """Start to read all secrets again, whatever their age."""
         self._tasks.run(self.admission.refresh())
 
     def _stop_listening(self) -> None:
@@ -294,7 +284,7 @@ class Proxy:
             endpoint.close()
 
     def _end_sessions(self, busy_too: bool) -> bool:
-        """Whether some session still works on a transaction."""
+        """Close the sessions that may end; return True while others are left."""
         for session in list(self.sessions):
             if busy_too or not session.busy:
                 session.close(admin_shutdown())
@@ -303,8 +293,8 @@ class Proxy:
     def _accept(self, endpoint: Endpoint) -> ClientSession:
         session = ClientSession(self._number(), self, endpoint)
         self.sessions.add(session)
-        self.starting[session] = self.time() + self.settings.authentication_timeout
-        self._silent[session] = session
+        self.starting[session] = self.clock.now + self.settings.authentication_timeout
+        self._silent[session.number] = session
         if len(self._silent) > MAX_WITHOUT_STARTUP:
             self._limit_silent_sessions()
         return session
@@ -325,8 +315,8 @@ class Proxy:
         return secrets.randbits(32)
 
     def _sweep(self) -> None:
-        now = self.time()
-        self._timer = self._loop.call_later(SWEEP, self._sweep)
+        now = self.clock.now
+        self._timer = self._loop.call_later(SWEEP_INTERVAL, self._sweep)
         self.group.sweep()
         self.faults.sweep()
         while self.starting:
@@ -336,22 +326,20 @@ class Proxy:
             del self.starting[session]
             session.close(authentication_timeout())
 
-        if now >= self._round_at:
-            self._round_at = now + ROUND
+        if now >= self._client_sweep_at:
+            self._client_sweep_at = now + CLIENT_SWEEP_INTERVAL
             self._end_the_idle()
 
     def _end_the_idle(self) -> None:
-        """Those that asked for nothing for long, and those that are here for long."""
-        now, scale = monotonic(), self.settings.time_scale
-        longest = self.settings.idle_client_timeout / scale
-        lifetime = CLIENT_LIFETIME / scale
+        """Close the clients that were idle, or connected, for too long."""
+        now, longest = self.clock.now, self.settings.idle_client_timeout
         for session in list(self.sessions):
             if session.idle_for(now) >= longest:
                 session.close(idle_client_timeout())
-            elif now - session.connected >= lifetime:
+            elif now - session.connected >= CLIENT_LIFETIME:
                 session.close(client_lifetime())
 
-    # What sessions ask (House).
+    # ProxyServices, for the sessions.
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -361,12 +349,12 @@ class Proxy:
             try:
                 observer(event)
             except Exception:
-                log.exception("an observer failed on %r", event)
+                log.exception("An observer failed on %r.", event)
 
     def authenticate(
         self, guest: StartupClient, user: str, encrypted: bool
     ) -> Conversation | None:
-        self._silent.pop(guest, None)
+        self._silent.pop(guest.number, None)
         most = self.settings.max_client_connections
         if self._clients() > most:
             raise too_many_clients(most)
@@ -388,9 +376,8 @@ class Proxy:
         return no_credentials(user) if refused and not known else error
 
     def borrow_failed(self, session: ClientSession, error: ClientError) -> None:
-        pool, usage = session.pool, None
-        if isinstance(error, BorrowTimeout) and isinstance(pool, Pool):
-            usage = pool.usage()
+        timed_out = isinstance(error, BorrowTimeout)
+        usage = session.pool.usage() if timed_out else None
         self.observe(events.BorrowFailed(session.number, error.text, usage))
 
     def release_databases(
@@ -410,7 +397,7 @@ class Proxy:
     def ended(self, session: ClientSession) -> None:
         self.sessions.discard(session)
         self.starting.pop(session, None)
-        self._silent.pop(session, None)
+        self._silent.pop(session.number, None)
         if session.cancel_key is not None:
             del self._keys[session.cancel_key]
 
@@ -425,7 +412,7 @@ class Proxy:
     def cancel(self, request: CancelRequest, delivered: Callable[[], None]) -> bool:
         session = self._keys.get((request.process, request.secret))
         connection = None if session is None else session.connection
-        if not isinstance(connection, DatabaseConnection) or not connection.replies.due:
+        if connection is None or not connection.replies.due:
             return False
         connection.cancel(delivered)
         return True

@@ -6,18 +6,13 @@ the client sends. Does not know how connections are opened, nor what the server 
 """
 
 import ssl
-from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
-from typing import Final, NamedTuple, Protocol
-
-from mypy_extensions import mypyc_attr
+from typing import Final, Protocol
 
 from pinwatch import errors, events
-from pinwatch.auth.client import Conversation
 from pinwatch.clock import Clock
-from pinwatch.counters import EndpointCounters
 from pinwatch.errors import (
     ClientError,
     NotAStartupPacket,
@@ -27,24 +22,22 @@ from pinwatch.errors import (
 )
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.databases import DatabaseStatements
-from pinwatch.pool.interfaces import NO_POOL, Connection, ConnectionSource, Key
-from pinwatch.relay.client_startup import ClientStartup, StartupServices
+from pinwatch.pool.interfaces import Key
+from pinwatch.relay.client_login import ClientLogin, Endpoint
+from pinwatch.relay.client_startup import StartupServices
 from pinwatch.relay.client_stream import ClientStream, Release
 from pinwatch.relay.database_stream import Client
 from pinwatch.relay.interfaces import BorrowedConnection, Session
 from pinwatch.relay.parameters import NO_PARAMETERS, Values, of_reading
 from pinwatch.relay.pin_state import Pinning
 from pinwatch.relay.prepared import ClientStatements
+from pinwatch.relay.secure_transport import SecureTransport
 from pinwatch.relay.statements import Registry
 from pinwatch.sockets.transport import Receiver, Transport
 from pinwatch.tls.stream import EncryptedStream
 from pinwatch.wire import messages
 from pinwatch.wire.messages import IDLE
 
-LOGIN_BORROW_TIMEOUT: Final = 10.0
-"""Seconds that a login may wait for what clients are told, if clients wait less."""
-PARAMETERS_MAX_AGE: Final = 0.25
-"""Seconds for which the parameters that one client received serve other logins."""
 MAX_INPUT: Final = 294_912
 """Bytes kept of a client that waits: a Parse with 65,535 types of parameters."""
 IN_A_REQUEST: Final = (
@@ -64,42 +57,12 @@ STARTUP: Final = Phase.STARTUP
 LOGIN: Final = Phase.LOGIN
 READY: Final = Phase.READY
 CLOSED: Final = Phase.CLOSED
-
-
-class CachedParameters(NamedTuple):
-    """The parameters that a database connection reported to an earlier client.
-
-    Clients with the same key and startup parameters log in with them, without a
-    database connection. They all share this key object, which a dictionary finds faster
-    than an equal one. read_at is the clock's time of the report, in seconds.
-    """
-
-    key: Key
-    reported_parameters: Values
-    read_at: float
-
-
-@mypyc_attr(allow_interpreted_subclasses=True)
-class Endpoint(metaclass=ABCMeta):
-    """Where the client connected."""
-
-    __slots__ = ("counters", "lender", "name")
-
-    name: str
-    counters: EndpointCounters
-
-    lender: ConnectionSource
-    """It may be another one at the next borrow."""
-
-    @abstractmethod
-    def cached_parameters(
-        self, key: Key, parameters: Values
-    ) -> CachedParameters | None:
-        """Return what was last reported to a client with these startup parameters."""
-
-    @abstractmethod
-    def cache_parameters(self, parameters: Values, cached: CachedParameters) -> None:
-        """Keep what was reported to a client with these startup parameters."""
+NEXT_PHASES: Final = {
+    STARTUP: (LOGIN, CLOSED),
+    LOGIN: (READY, CLOSED),
+    READY: (CLOSED,),
+    CLOSED: (),
+}
 
 
 class ProxyServices(StartupServices, Protocol):
@@ -145,37 +108,36 @@ class ClientSession(Session, Receiver):
         "connected",
         "connected_at",
         "connection",
-        "encryption",
         "endpoint",
-        "number",
+        "last_received_at",
+        "login",
         "parameters",
         "phase",
         "pinning",
         "reading_paused",
+        "secure",
         "services",
-        "startup",
         "transport",
         "waiting",
+        "wants_own",
         "write_paused",
+        "write_paused_at",
     )
 
     def __init__(
         self, number: int, services: ProxyServices, endpoint: Endpoint
     ) -> None:
+        super().__init__((b"", b""), endpoint.counters)
         statements = ClientStatements(services.registry)
         self.number = number
         self.services = services
         self.clock = services.clock
         self.connected_at = services.now()
         self.endpoint = endpoint
-        self.pool = NO_POOL
-        self.idle_list = self.idle_list_pool = self.wait = None
         self.phase: Phase = STARTUP
-        self.key: Key = (b"", b"")
         self.parameters = NO_PARAMETERS
         self.client = Client(statements)
         self.pinning = Pinning(self)
-        self.counters = endpoint.counters
         self.traffic = self.counters.plain
         self.stream = ClientStream(
             statements,
@@ -186,15 +148,36 @@ class ClientSession(Session, Receiver):
         )
         self.request_started_at = 0.0
         self.connected = self.last_reply_at = self.clock.now
+        self.last_received_at = self.write_paused_at = self.clock.now
         self.connection: BorrowedConnection | None = None
         self.waiting = False
-        self.startup: ClientStartup | None = ClientStartup(self, services)
-        self.encryption: EncryptedStream | None = None
+        self.wants_own = False  # a connection opened with its startup parameters
+        self.login: ClientLogin | None = ClientLogin(self, services, endpoint)
+        self.secure: SecureTransport | None = None  # the transport, with TLS
         self.reading_paused = False
         self.write_paused = False
         self.address = ""
         self.cancel_key: tuple[int, bytes] | None = None
         self.transport: Transport | None = None
+
+    def __repr__(self) -> str:
+        """Say the state in one line, for logs and failing tests."""
+        words = [f"ClientSession {self.number} {self.phase.value}"]
+        if self.waiting:
+            words.append("waiting for a connection")
+        if self.connection is not None:
+            words.append(f"borrows {self.connection!r}")
+        if self.pinned_by is not None:
+            words.append(f"pinned by {self.pinned_by}")
+        if self.stream.input:
+            words.append(f"{len(self.stream.input)} bytes kept")
+        return f"<{', '.join(words)}>"
+
+    def _enter(self, phase: Phase) -> None:
+        """Change the phase; raises RuntimeError at a step that is not in the table."""
+        if phase not in NEXT_PHASES[self.phase]:
+            raise RuntimeError(f"{self!r} cannot become {phase.value}")
+        self.phase = phase
 
     # From the client.
 
@@ -206,26 +189,34 @@ class ClientSession(Session, Receiver):
         )
 
     def data_received(self, data: bytes) -> None:
-        if self.encryption is None:
+        if self.secure is None:
             self.receive(data)
         elif self.phase is not CLOSED:
-            self._decrypt(self.encryption, data)
+            self._decrypt(self.secure, data)
+
+    def _decrypt(self, secure: SecureTransport, data: bytes) -> None:
+        try:
+            decrypted = secure.decrypt(data)
+        except ssl.SSLError as error:
+            self.transport, self.secure = secure.plain, None
+            self.close(protocol_violation(f"TLS failed: {error.reason}"))
+            return
+        if decrypted:
+            self.receive(decrypted)
+        if secure.stream.ended and self.phase is not CLOSED:
+            self._leave(requested=False)
 
     def write(self, data: bytes) -> None:
-        transport, encryption = self.transport, self.encryption
-        assert transport is not None
-        transport.write(data if encryption is None else encryption.encrypt(data))
+        assert self.transport is not None
+        self.transport.write(data)
 
     def receive(self, data: bytes) -> None:
-        """What came from the client, in clear; it is told what is wrong with it."""
+        """Handle decrypted client bytes; protocol errors go to the client as FATAL."""
         try:
             if self.phase is READY:
                 self._receive(data)
-            elif self.phase is STARTUP:
-                self._start_up(data)
-            elif self.phase is LOGIN:
-                self.stream.input += data
-                self._adjust_reading()
+            elif self.login is not None and self.phase is not CLOSED:
+                self._log_in(self.login, data)
         except NotAStartupPacket as violation:
             self.end_silently(protocol_violation(str(violation)))
         except ProtocolViolation as violation:
@@ -233,29 +224,25 @@ class ClientSession(Session, Receiver):
         except ClientError as error:
             self.close(error)
 
-    def _start_up(self, data: bytes) -> None:
-        assert self.startup is not None
-        self.startup.receive(data)
-
-    def prove(self, conversation: Conversation) -> None:
-        """The way in which this client is to prove who it is is known at last."""
-        if self.phase is not STARTUP or self.startup is None:
-            return
-        try:
-            self.startup.prove(conversation)
-        except ClientError as error:
-            self.close(error)
-        self.receive(b"")
+    def _log_in(self, login: ClientLogin, data: bytes) -> None:
+        if not login.receive(data):
+            self.stream.input += data
+            self._adjust_reading()
 
     def _receive(self, data: bytes) -> None:
         stream = self.stream
         connection = self.connection
         self.traffic.received += len(data)
+        self.last_received_at = self.clock.now
         if not self.request_started_at:
             self.request_started_at = self.clock.now
         if connection is None:
             stream.input = stream.input + data if stream.input else data
-            if self.waiting or not self._opens() or not self._borrowed():
+            if self.waiting or not self._opens():
+                self._adjust_reading()
+                return
+            own = self.parameters is not NO_PARAMETERS and stream.resets_settings()
+            if not self._borrowed(own=own):
                 self._adjust_reading()
                 return
             data = b""
@@ -277,14 +264,27 @@ class ClientSession(Session, Receiver):
             self._leave(requested=True)
         return stream.needs_connection()
 
-    def _borrowed(self, patience: float = 0) -> bool:
-        """Whether the pool lends a connection now rather than later."""
+    def _borrowed(self, min_timeout: float = 0, own: bool = False) -> bool:
+        """Whether the pool lends a connection now rather than later.
+
+        own asks for a connection opened with the session's startup parameters.
+        """
         self.waiting = True
-        connection = self.endpoint.lender.borrow(self, patience)
+        if own is not self.wants_own:
+            self._change_key(own)
+        connection: BorrowedConnection | None = self.endpoint.source.borrow(
+            self, min_timeout
+        )
         if connection is None:
             return False
         self._take(connection)
         return True
+
+    def _change_key(self, own: bool) -> None:
+        self.wants_own = own
+        shared = self.key[:2]
+        self.key = shared + self.parameters.pairs() if own else shared
+        self.idle_list = None
 
     def _forward(self, data: bytes) -> None:
         """Send what came on to the server."""
@@ -299,13 +299,23 @@ class ClientSession(Session, Receiver):
                 connection.check()
             elif not connection.request_started_at:
                 connection.request_started_at = self.request_started_at
-        if stream.input:
+        if stream.wants_own_connection and not connection.replies.due:
+            self._move_to_own_connection()
+        elif stream.input:
             if stream.terminated and not self._awaits_replies():
                 self._leave(requested=True)
             release = stream.release
             if release is not None and not release.started:
                 self._start_release(release)
             self._adjust_reading()
+
+    def _move_to_own_connection(self) -> None:
+        stream = self.stream
+        stream.wants_own_connection = stream.held = False
+        self._give_back()
+        if self._borrowed(own=True):
+            self._forward(b"")
+        self._adjust_reading()
 
     def _start_release(self, release: Release) -> None:
         """Go on with the held statement when the databases are released."""
@@ -324,40 +334,35 @@ class ClientSession(Session, Receiver):
 
     # With a database connection.
 
-    def lend(self, connection: Connection) -> None:
-        """The pool has one at last."""
+    def connection_borrowed(self, connection: BorrowedConnection) -> None:
+        """Serve the request that waited for the connection."""
         self._take(connection)
         if self.phase is READY and self.connection is not None:
-            self.connection.request_started_at = self.connection.since = self.clock.now
+            self.connection.request_started_at = self.clock.now
             self.receive(b"")
             self._adjust_reading()
 
-    def _take(self, connection: Connection) -> None:
+    def _take(self, connection: BorrowedConnection) -> None:
         self.waiting = False
-        borrowed: BorrowedConnection = connection  # type: ignore[assignment]
-        self.connection = borrowed
-        self.stream.database = borrowed.stream
-        self.client.statements.server = borrowed.stream.statements
+        self.connection = connection
+        self.stream.database = connection.stream
+        self.client.statements.server = connection.stream.statements
         if self.write_paused:
-            borrowed.pause_reading()
-        if borrowed.lent(self, self.parameters, verify=self.phase is LOGIN):
+            connection.pause_reading()
+        if connection.lent(self, self.parameters, verify=self.phase is LOGIN):
             self.prepared(None)
 
     def prepared(self, error: ClientError | None) -> None:
         connection = self.connection
         assert connection is not None
+        reported = connection.stream.reported_parameters
         if error is not None:
             self.close(ClientError(error.text, error.sqlstate))
-        elif self.phase is LOGIN:
-            reported = connection.stream.reported_parameters
-            cached = CachedParameters(self.key, reported, self.clock.now)
-            self.endpoint.cache_parameters(self.parameters, cached)
+        elif self.login is not None:
             self._give_back()
-            self._welcome(reported)
-        elif (
-            connection.stream.reported_parameters is not self.client.reported_parameters
-        ):
-            self._report_parameters(connection.stream.reported_parameters)
+            self.login.prepared(reported)
+        elif reported is not self.client.reported_parameters:
+            self._report_parameters(reported)
 
     def _report_parameters(self, values: Values) -> None:
         """What of the server's settings is not as the client was told last."""
@@ -394,7 +399,10 @@ class ClientSession(Session, Receiver):
         if self.write_paused:
             connection.resume_reading()
         connection.released()
-        self.pool.give_back(connection)
+        if connection.own:
+            connection.reset()
+        else:
+            self.pool.give_back(connection)
 
     def answered(self) -> None:
         self.stream.held = False
@@ -404,26 +412,40 @@ class ClientSession(Session, Receiver):
     def connection_closed(self, fatal_sent: bool) -> None:
         self._detach()
         if fatal_sent:
-            self._end()
+            self.end()
         else:
             self.close(connection_failure("The database connection was closed."))
 
     def idle_for(self, now: float) -> float:
-        """Seconds since its last request ended; 0 while one is under way.
+        """Seconds for which the proxy has waited for the client, at the clock's now.
 
-        now is of the monotonic clock.
+        The client has to send its next request or the rest of one, or to read what was
+        sent to it. 0 while the client waits for the proxy or the server.
         """
         connection = self.connection
         if self.phase is not READY or self.waiting:
             return 0
+        if self.write_paused:
+            return now - self.write_paused_at
         if connection is not None and connection.replies.due:
-            return 0
+            return now - self.last_received_at if self._in_mid_request() else 0
         return now - (self.request_started_at or self.last_reply_at)
+
+    def _in_mid_request(self) -> bool:
+        """Whether the server waits for more of what the client has begun to send."""
+        stream, connection = self.stream, self.connection
+        assert connection is not None
+        half = stream.passing or (stream.input and not stream.held)
+        return bool(half) or connection.replies.in_request()
 
     @property
     def application_name(self) -> str:
         name = self.client.reported_parameters.values.get(b"application_name", b"")
         return name.decode("utf-8", "replace")
+
+    @property
+    def encrypted(self) -> bool:
+        return self.secure is not None
 
     @property
     def busy(self) -> bool:
@@ -438,17 +460,21 @@ class ClientSession(Session, Receiver):
         return self.pinning.pinned
 
     @property
+    def pinned_since(self) -> float:
+        return self.pinning.since
+
+    @property
     def pinned_by(self) -> str | None:
         event = self.pinning.event
         return None if event is None else event.rule
 
     # Refusals and the end.
 
-    def refuse(self, error: ClientError) -> None:
-        """No connection could be had for the request that waits."""
+    def borrow_failed(self, error: ClientError) -> None:
+        """Report the error to the client in place of the request's answer."""
         self.waiting = False
         self.services.borrow_failed(self, error)
-        if self.phase is LOGIN:
+        if self.login is not None:
             self.close(self.services.login_refused(self, error))
         else:
             self.write(self.stream.fail(error))
@@ -472,7 +498,7 @@ class ClientSession(Session, Receiver):
         """End the session; the connection that it holds is reset or closed."""
         busy = self.busy
         connection = self._detach()
-        self._end(requested)
+        self.end(requested)
         if connection is None:
             return
         if busy or connection.cancelling:
@@ -480,22 +506,22 @@ class ClientSession(Session, Receiver):
         else:
             connection.reset()
 
-    def _end(self, requested: bool = False) -> None:
+    def end(self, requested: bool = False) -> None:
         if self.phase is CLOSED:
             return
-        self.phase = CLOSED
+        self._enter(CLOSED)
         self.waiting = False
+        if self.login is not None:
+            self.login.stop()
         self.pool.cancel_borrow(self)
         assert self.transport is not None
-        if self.encryption is not None and not self.transport.is_closing():
-            self.transport.write(self.encryption.end())
         self.transport.close()
         self.pinning.end()
         self.services.observe(events.ClientClosed(self.number, requested))
         self.services.ended(self)
 
     def eof_received(self) -> bool:
-        if self.startup is not None and self.startup.begun:
+        if self.login is not None and self.login.incomplete:
             self.end_silently(protocol_violation("incomplete startup packet"))
         return self._finishing()
 
@@ -512,13 +538,13 @@ class ClientSession(Session, Receiver):
             self._leave(requested=False)
         elif self.write_paused:
             self.resume_writing()
-        # What would keep itself alive in a circle, until garbage is collected.
-        self.startup = self.encryption = None
+        self.login = self.secure = None  # frees the session at once, without cycles
 
     # Backpressure.
 
     def pause_writing(self) -> None:
         self.write_paused = True
+        self.write_paused_at = self.clock.now
         if self.connection is not None:
             self.connection.pause_reading()
 
@@ -544,80 +570,44 @@ class ClientSession(Session, Receiver):
         else:
             transport.resume_reading()
 
-    # Startup.
+    # Login.
 
-    def let_in(self, rest: bytes) -> None:
-        self.phase = LOGIN
-        assert self.startup is not None
-        self.key, self.parameters = self.startup.key, self.startup.parameters
-        self.startup = None
-        self.client.statements.settings = of_reading(self.parameters)
+    def encrypt(self, stream: EncryptedStream) -> None:
+        assert self.transport is not None
+        self.secure = SecureTransport(self.transport, stream)
+        self.transport = self.secure
+        self.traffic = self.stream.traffic = self.counters.encrypted
+
+    def authenticated(self, key: Key, parameters: Values, rest: bytes) -> None:
+        self._enter(LOGIN)
+        self.key, self.parameters = key, parameters
+        self.client.statements.settings = of_reading(parameters)
+        self.stream.startup_parameters = parameters
         self.stream.input = rest
-        cached = self.endpoint.cached_parameters(self.key, self.parameters)
-        if cached is not None:
-            self.key = cached.key
-        if cached is not None and self._current(cached):
-            self._welcome(cached.reported_parameters)
-        else:
-            self._borrowed(LOGIN_BORROW_TIMEOUT)
 
-    def _current(self, cached: CachedParameters) -> bool:
-        """Whether to log in with these; old ones serve where asking would mean waiting.
+    def must_wait(self) -> bool:
+        return self.endpoint.source.must_wait(self)
 
-        The server's settings can change at any time: by ALTER SYSTEM, a restart or an
-        upgrade, which no connection of the pool may have noticed yet.
-        """
-        age = self.clock.now - cached.read_at
-        return age < PARAMETERS_MAX_AGE or self.endpoint.lender.must_wait(self)
+    def borrow(self, min_timeout: float) -> None:
+        self._borrowed(min_timeout)
 
-    def _welcome(self, reported_parameters: Values) -> None:
+    def welcome(self, reported_parameters: Values) -> None:
         self.client.reported_parameters = reported_parameters
-        greeting = [
+        sent = [
             messages.parameter_status(*item)
             for item in reported_parameters.values.items()
         ]
         key = self.services.backend_key(self)
         if key is not None:
-            greeting.append(messages.backend_key_data(*key))
-        greeting.append(messages.ready_for_query(IDLE))
-        self.phase = READY
-        self.services.observe(
-            events.ClientWelcomed(self.number, self.encryption is not None)
-        )
+            sent.append(messages.backend_key_data(*key))
+        sent.append(messages.ready_for_query(IDLE))
+        self._enter(READY)
+        self.login = None
+        self.services.observe(events.ClientWelcomed(self.number, self.encrypted))
         self.services.welcomed(self)
-        self.write(b"".join(greeting))
+        self.write(b"".join(sent))
         if self.stream.input:
             self.receive(b"")
-
-    def send_away(self) -> None:
-        self._end()
-
-    # Encryption.
-
-    def encrypt(self, stream: EncryptedStream) -> None:
-        self.encryption = stream
-        self.traffic = self.stream.traffic = self.counters.encrypted
-
-    def decrypt(self, data: bytes) -> None:
-        assert self.encryption is not None
-        self._decrypt(self.encryption, data)
-
-    def _decrypt(self, stream: EncryptedStream, data: bytes) -> None:
-        transport = self.transport
-        assert transport is not None
-        try:
-            plain, answer = stream.receive(data)
-        except ssl.SSLError as error:
-            transport.write(stream.alert())
-            self.encryption = None
-            self.close(protocol_violation(f"TLS failed: {error.reason}"))
-            return
-        if answer:
-            transport.write(answer)
-        if plain:
-            self.receive(plain)
-        if stream.ended and self.phase is not CLOSED:
-            self._leave(requested=False)
 
 
 def _address(peer: object) -> str:

@@ -8,6 +8,7 @@ A message is kept back only until what has to be known of it is here: the text o
 statement up to 16 KB, or the names in its first bytes.
 """
 
+import re
 from typing import Final, Protocol
 
 from librt.strings import BytesWriter, read_i32_be, write_i32_be
@@ -17,9 +18,12 @@ from pinwatch.counters import Traffic
 from pinwatch.errors import ClientError, ProtocolViolation
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.databases import DatabaseStatements
+from pinwatch.pins.effects import Effect
 from pinwatch.pins.verdict import Verdict, oversize, parse_message
 from pinwatch.relay.database_stream import DatabaseStream
+from pinwatch.relay.parameters import NO_PARAMETERS, restore
 from pinwatch.relay.prepared import ClientStatements, Unsettled
+from pinwatch.relay.statements import Statement
 from pinwatch.wire.messages import (
     BIND,
     CLOSE,
@@ -28,6 +32,7 @@ from pinwatch.wire.messages import (
     COPY_FAIL,
     DESCRIBE,
     EXECUTE,
+    FAILED_TRANSACTION,
     FLUSH,
     FUNCTION_CALL,
     HEADER,
@@ -64,6 +69,9 @@ STARTS_REQUEST: Final = bytes(
 )
 """1 for what the server answers, or what begins that which it answers."""
 
+RESETTING: Final = re.compile(rb"reset|default|discard|local|set_config", re.I)
+"""Words of which every text that returns a setting to its default has one."""
+
 Renamed = tuple[bytes, bytes]
 """What goes before a message, and the name that it gets."""
 
@@ -77,7 +85,9 @@ class Incomplete(Exception):
 
 
 class Judge(Protocol):
-    """Who hears what runs, of which there is something to say."""
+    """Receives the verdict on each statement with findings, warnings or effects."""
+
+    pinned: bool
 
     def ran(self, verdict: Verdict, prepared: bool = False) -> None: ...
 
@@ -109,10 +119,14 @@ class ClientStream:
         "judge",
         "passing",
         "release",
+        "resets_prepared",
+        "restoring",
+        "startup_parameters",
         "statements",
         "terminated",
         "traffic",
         "verdicts",
+        "wants_own_connection",
     )
 
     def __init__(
@@ -136,6 +150,10 @@ class ClientStream:
         self.failed_batch = False  # it got an error: nothing goes on before its Sync
         self.held = False  # input waits for an answer to what went before
         self.terminated = False
+        self.startup_parameters = NO_PARAMETERS
+        self.resets_prepared = False  # a statement was prepared that resets settings
+        self.wants_own_connection = False  # see ``_keep_startup_values``
+        self.restoring: tuple[Effect, ...] = ()
 
     # Without a database connection.
 
@@ -171,6 +189,34 @@ class ClientStream:
         self.dropping = max(at - end, 0)
         self.input = data[at:] if at < end else b""
         return answers
+
+    def resets_settings(self) -> bool:
+        """Whether a whole message of the input returns a setting to its default."""
+        data = self.input
+        if not (self.resets_prepared or RESETTING.search(data)):
+            return False
+        at = 0
+        while len(data) - at > 4:
+            kind, size = HEADER.unpack_from(data, at)
+            following = at + max(size, 4) + 1
+            if following > len(data):
+                return False
+            verdict = self._verdict(kind, data[at + 5 : following])
+            if verdict is not None and verdict.resets:
+                return True
+            at = following
+        return False
+
+    def _verdict(self, kind: int, body: bytes) -> Verdict | None:
+        """The verdict on the statement that a message runs or prepares."""
+        if kind == QUERY:
+            return self.verdicts.look(body[:-1]) if len(body) <= MAX_STATEMENT else None
+        if kind not in (PARSE, BIND):
+            return None
+        second = body.split(b"\0", 2)[1]  # of two names, or a name and a text
+        if kind == PARSE:
+            return self.verdicts.look(second) if len(second) <= MAX_STATEMENT else None
+        return self.statements.verdict(second, self.statements.named.get(second))
 
     def needs_connection(self) -> bool:
         """Whether the input, after ``opening``, is enough to go on with."""
@@ -237,10 +283,18 @@ class ClientStream:
                     changed.write(data[start:at])
                     changed.write(before)
                     start = at
+                if self.restoring:
+                    self.held = True
+                    at = following
+                    break
             elif kind == SYNC:
                 if size != 4:
                     raise bad_length(size)
                 replies.sync()
+                if self.restoring:
+                    self.held = True
+                    at = following
+                    break
             elif kind == EXECUTE:
                 replies.batch()
                 self.traffic.statements += 1
@@ -326,6 +380,7 @@ class ClientStream:
         """A text that there is something to say of; what goes before its Query."""
         database = self.database
         assert database is not None
+        self._keep_startup_values(verdict, runs=True)
         replies, named = database.replies, self.statements.named
         before = b""
         if any(name in named for name in verdict.names) and not replies.in_request():
@@ -343,9 +398,38 @@ class ClientStream:
             assert self.database is not None
             self.database.replies.drops_statements()
 
-    def _refer(  # noqa: C901 - a branch for each kind of message
-        self, kind: i64, data: bytes, at: i64, following: i64
-    ) -> Change | None:
+    def _keep_startup_values(self, verdict: Verdict, runs: bool) -> None:
+        """Return settings to the client's startup values, not the server's defaults.
+
+        Outside a transaction the session moves to a connection of its own, which was
+        opened with its startup parameters: raises Unsettled, and the message waits.
+        Elsewhere the values are set again behind the request.
+        """
+        database = self.database
+        assert database is not None
+        if not verdict.resets or not database.replies.counting:
+            return
+        self.resets_prepared = self.resets_prepared or not runs
+        if self.startup_parameters is NO_PARAMETERS or database.own:
+            return
+        if (
+            database.status == IDLE
+            and not self.judge.pinned
+            and not database.replies.in_request()
+        ):
+            self.wants_own_connection = True
+            raise Unsettled
+        if runs:
+            self.restoring += verdict.resets
+
+    def restore_startup_values(self, status: int) -> bytes:
+        """Return the SQL to send now that the request is answered; empty for none."""
+        resets, self.restoring = self.restoring, ()
+        if status == FAILED_TRANSACTION:
+            return b""
+        return restore(self.startup_parameters, resets)
+
+    def _refer(self, kind: i64, data: bytes, at: i64, following: i64) -> Change | None:
         """A message that names a prepared statement, or a portal."""
         database = self.database
         assert database is not None
@@ -370,11 +454,11 @@ class ClientStream:
             named = self.statements.named.get(name) if len(name) else None
             if kind == BIND and self.database_statements.enabled and replies.counting:
                 self._release_first(self.statements.text(name, named))
-            change = self.statements.refer(name, named)
-            if kind == BIND:
-                verdict = self.statements.verdict(name, named)
-                if verdict is not None and replies.counting:
-                    change = self._bind(name, change, verdict)
+            verdict = self.statements.verdict(name, named) if kind == BIND else None
+            if verdict is None:
+                change = self.statements.refer(name, named)
+            else:
+                change = self._bind(name, named, verdict)
         if change is None:
             return None
         before, new_name = change
@@ -405,6 +489,8 @@ class ClientStream:
         if following > len(data):
             raise Incomplete
         verdict = self.verdicts.look_at_parse(sql, definition)
+        if verdict is not None:
+            self._keep_startup_values(verdict, runs=False)
         change = self._prepare(name, definition, verdict)
         if replies.counting:
             if self.verdicts.parse_pins:
@@ -426,12 +512,14 @@ class ClientStream:
         return None
 
     def _bind(
-        self,
-        name: bytes,
-        change: Renamed | None,
-        verdict: Verdict,
+        self, name: bytes, named: Statement | None, verdict: Verdict
     ) -> Renamed | None:
-        """Bind to a statement of which there is something to say."""
+        """Bind to the statement name: named, if there is one, with a verdict."""
+        self._keep_startup_values(verdict, runs=True)
+        change = self.statements.refer(name, named)
+        assert self.database is not None
+        if not self.database.replies.counting:
+            return change
         released = self.statements.release(verdict.names, hidden=False)
         self._ran(verdict, prepared=True)
         if not released:

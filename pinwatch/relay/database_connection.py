@@ -24,8 +24,10 @@ from pinwatch.relay.parameters import (
     NO_PARAMETERS,
     InitQuery,
     Values,
+    own_parameters,
     switch,
 )
+from pinwatch.relay.secure_transport import SecureTransport
 from pinwatch.relay.statements import Registry
 from pinwatch.sockets.transport import Receiver, Transport
 from pinwatch.tls.stream import EncryptedStream, failure
@@ -45,6 +47,15 @@ class Phase(Enum):
 
 
 CLOSING: Final = Phase.CLOSING
+NEXT_PHASES: Final = {
+    Phase.CONNECTING: (Phase.AUTHENTICATION, Phase.CLOSED),
+    Phase.AUTHENTICATION: (Phase.READY, Phase.CLOSED),
+    Phase.READY: (Phase.RESETTING, CLOSING, Phase.CLOSED),
+    Phase.RESETTING: (Phase.READY, CLOSING, Phase.CLOSED),
+    CLOSING: (Phase.CLOSED,),
+    Phase.CLOSED: (Phase.CLOSED,),
+}
+OWN: Final = "It was opened with the startup parameters of a client that is gone."
 NO_LATENCIES: Final = Histogram()  # until there is somebody
 
 
@@ -61,6 +72,9 @@ class Owner(Protocol):
 
     def failed(self, connection: DatabaseConnection, error: ClientError) -> None:
         """The login did not succeed; sqlstate is the server's or 08006."""
+
+    def reset_started(self, connection: DatabaseConnection) -> None:
+        """Its session has left; what the session set is being discarded."""
 
     def reset_done(self, connection: DatabaseConnection) -> None: ...
 
@@ -96,7 +110,6 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         "backend_key",
         "borrows",
         "clock",
-        "encryption",
         "init_query",
         "introduction",
         "latencies",
@@ -104,6 +117,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         "owner",
         "phase",
         "reason",
+        "secure",
         "session",
         "statements",
         "target",
@@ -121,25 +135,25 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         encryption: Encryption | None = None,
         init_query: InitQuery = NO_INIT_QUERY,
     ) -> None:
+        super().__init__(key)
         self.number = number
-        self.key = key
         self.owner = owner
         self.clock = owner.clock
         self.introduction: DatabaseStartup | None = DatabaseStartup(
             self, key, password, encryption
         )
-        self.encryption: EncryptedStream | None = None
+        self.secure: SecureTransport | None = None  # the transport, with TLS
         self.phase = Phase.CONNECTING
         self.session: Session | None = None
         self.stream = DatabaseStream(
             registry, max_statements, NO_PARAMETERS, owner.counters
         )
         self.replies = self.stream.replies
+        self.own = self.stream.own = len(key) > 2
+        if self.own:
+            self.stream.parameters = own_parameters(key[2:], init_query)
         self.statements = self.stream.statements
         self.backend_key: tuple[int, bytes] | None = None
-        self.idle_since = 0.0
-        self.idle_list = None
-        self.opened_at = 0.0
         self.init_query = init_query
         self.counters = owner.counters
         self.target = owner.name
@@ -148,34 +162,45 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.request_started_at = (
             0.0  # when it was sent what it has not answered; 0 is nothing
         )
-        self.since = self.clock.now  # that it is opening, borrowed or closing
+        self.state_since = self.clock.now
         self.borrows = 0
         self.cancelling = 0  # cancel requests that the server may not have read yet
         self.write_paused = False
         self.reason = "The TCP channel was closed by either the database or the proxy."
         self.transport: Transport | None = None
 
+    def __repr__(self) -> str:
+        """Say the state in one line, for logs and failing tests."""
+        status = chr(self.stream.status)
+        words = f"{self.number} {self.phase.value}, status {status}, {self.replies!r}"
+        return f"<DatabaseConnection {words}>"
+
+    def _enter(self, phase: Phase) -> None:
+        """Change the phase; raises RuntimeError at a step that is not in the table."""
+        if phase not in NEXT_PHASES[self.phase]:
+            raise RuntimeError(f"{self!r} cannot become {phase.value}")
+        self.phase = phase
+
     # Opening.
 
     def connection_made(self, transport: Transport) -> None:
         self.transport = transport
-        self.phase = Phase.AUTHENTICATION
+        self._enter(Phase.AUTHENTICATION)
         assert self.introduction is not None
         self.introduction.begin()
 
     def encrypt(self, stream: EncryptedStream) -> None:
         assert self.transport is not None
-        self.encryption = stream
         self.transport.write(stream.start())
+        self.transport = self.secure = SecureTransport(self.transport, stream)
 
     def write(self, data: bytes) -> None:
-        transport, encryption = self.transport, self.encryption
-        assert transport is not None
-        transport.write(data if encryption is None else encryption.encrypt(data))
+        assert self.transport is not None
+        self.transport.write(data)
 
     def let_in(self, welcome: LoginResult) -> None:
         self.introduction = None
-        self.phase = Phase.READY
+        self._enter(Phase.READY)
         self.backend_key = welcome.key
         self.stream.reported_parameters = welcome.reported_parameters
         self.stream.status = welcome.status
@@ -186,7 +211,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         try:
             return introduction.receive(data)
         except ClientError as error:
-            self.phase = Phase.CLOSED
+            self._enter(Phase.CLOSED)
             self.abort()
             self.owner.failed(self, error)
             return b""
@@ -205,7 +230,6 @@ class DatabaseConnection(BorrowedConnection, Receiver):
 
     def lent(self, session: Session, parameters: Values, verify: bool) -> bool:
         self.session = session
-        self.since = session.request_started_at or self.clock.now
         self.borrows += 1
         stream = self.stream
         before = stream.parameters
@@ -229,8 +253,12 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.session = None
 
     def reset(self) -> None:
+        if self.own:
+            self.close(OWN)
+            return
         self.session = None
-        self.phase = Phase.RESETTING
+        self._enter(Phase.RESETTING)
+        self.owner.reset_started(self)
         self.resume_reading()
         self.write(self.stream.ask(b"DISCARD ALL", self._reset_done))
 
@@ -249,7 +277,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         if error is not None:
             self.close(f"The init query failed: {error.text}")
             return
-        self.phase = Phase.READY
+        self._enter(Phase.READY)
         self.owner.reset_done(self)
 
     def initialise(self, done: Callable[[ClientError | None], None]) -> None:
@@ -265,8 +293,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
 
     def data_received(self, data: bytes) -> None:
         try:
-            if self.encryption is not None:
-                data = self._decrypt(self.encryption, data)
+            if self.secure is not None:
+                data = self.secure.decrypt(data)
             if self.introduction is not None:
                 data = self._introduce(self.introduction, data)
             if data and self.phase is not CLOSING:
@@ -277,12 +305,6 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         except ssl.SSLError as error:
             self.reason = f"{failure(error)}."
             self.abort()
-
-    def _decrypt(self, stream: EncryptedStream, data: bytes) -> bytes:
-        plain, answer = stream.receive(data)
-        if answer and self.transport is not None:
-            self.transport.write(answer)
-        return plain
 
     def _receive(self, data: bytes) -> None:
         stream = self.stream
@@ -327,12 +349,22 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         if session.stream.terminated:
             session.replies_finished()
             return
+        if session.stream.restoring:
+            self._restore_startup_values(session)
+            return
         if stream.status != IDLE:
             return
         if replies.needs_fence or replies.needs_reset_query:
             self._clear_up(session)
         else:
             session.settled()
+
+    def _restore_startup_values(self, session: Session) -> None:
+        if self.replies.in_request():
+            return
+        sql = session.stream.restore_startup_values(self.stream.status)
+        if sql:
+            self.write(self.stream.ask(sql, self._parameters_set))
 
     def _clear_up(self, session: Session) -> None:
         """Ask the server what nobody else may be answered, if this is the moment.
@@ -378,8 +410,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         if self.phase in (Phase.CLOSING, Phase.CLOSED):
             return
         self.reason = reason
-        self.since = self.clock.now
-        self.phase = Phase.CLOSING
+        self._enter(Phase.CLOSING)
         self.owner.closing(self, cancel)
         transport = self.transport
         assert transport is not None
@@ -393,7 +424,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             self.transport.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
-        before, self.phase = self.phase, Phase.CLOSED
+        before = self.phase
+        self._enter(Phase.CLOSED)
         session, self.session = self.session, None
         fatal = self.stream.fatal
         if before in (Phase.CONNECTING, Phase.AUTHENTICATION):

@@ -129,7 +129,7 @@ class DatabaseStartup:
             self._start()
 
     def _start(self) -> None:
-        user, database = self._key
+        user, database, *startup = self._key
         self._login = login(
             user.decode("utf-8", "replace"),
             self._password,
@@ -137,7 +137,9 @@ class DatabaseStartup:
             channel_binding=self._channel_binding(),
         )
         next(self._login)
-        self._connection.write(messages.startup({b"user": user, b"database": database}))
+        parameters = {b"user": user, b"database": database}
+        parameters |= zip(startup[::2], startup[1::2], strict=True)
+        self._connection.write(messages.startup(parameters))
 
     def _channel_binding(self) -> bytes | None:
         certificate = None if self._stream is None else self._stream.peer_certificate

@@ -97,6 +97,7 @@ class DatabaseStream:
         "fence_name",
         "in_use",
         "inspected",
+        "own",
         "parameters",
         "partial",
         "passing",
@@ -127,6 +128,7 @@ class DatabaseStream:
         self.rollbacks = 0
         self.parameters: Values | None = NO_PARAMETERS  # None is not known
         self.reported_parameters = reported_parameters
+        self.own = False  # opened for one session, with its startup parameters
         self.partial = b""  # the beginning of a message that is not whole yet
         self.passing: i64 = 0  # bytes to come of a message that is let through
         self.inspected = INSPECTED_TYPES

@@ -4,6 +4,7 @@ Both are sockets on one floor; neither imports the other.
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 from pinwatch.counters import TargetCounters, Traffic
 from pinwatch.errors import ClientError
@@ -14,12 +15,13 @@ from pinwatch.relay.parameters import Values
 from pinwatch.relay.reply_tracker import ReplyTracker
 
 
-class Session(Borrower):
+class Session(Borrower["BorrowedConnection"]):
     """The borrower, as the connection that serves it sees it."""
 
     __slots__ = (
         "client",
         "last_reply_at",
+        "number",
         "request_started_at",
         "stream",
         "traffic",
@@ -34,6 +36,17 @@ class Session(Borrower):
 
     last_reply_at: float
     """When the last of it was answered, in seconds."""
+
+    number: int
+
+    @property
+    @abstractmethod
+    def application_name(self) -> str: ...
+
+    @property
+    @abstractmethod
+    def pinned_since(self) -> float:
+        """When it was pinned, in seconds of the clock; 0 if it is not."""
 
     @property
     @abstractmethod
@@ -84,9 +97,9 @@ class BorrowedConnection(Connection):
         "cancelling",
         "counters",
         "number",
+        "own",
         "replies",
         "request_started_at",
-        "since",
         "stream",
         "write_paused",
     )
@@ -97,11 +110,11 @@ class BorrowedConnection(Connection):
     stream: DatabaseStream
     write_paused: bool
 
+    own: bool
+    """It was opened for one session, with its startup parameters."""
+
     request_started_at: float
     """When it was sent what it has not answered, in seconds; 0 is nothing."""
-
-    since: float
-    """When it came to be what it is, in seconds: opening, borrowed or closing."""
 
     cancelling: int
     """Cancel requests that may still reach what it runs."""
@@ -141,6 +154,10 @@ class BorrowedConnection(Connection):
 
         cancel says that what it has been sent is not to be run to its end.
         """
+
+    @abstractmethod
+    def cancel(self, delivered: Callable[[], None]) -> None:
+        """Ask the server to stop the running statement."""
 
     @abstractmethod
     def reset(self) -> None:

@@ -6,19 +6,20 @@ ParameterStatus sets are interned: two are equal when they are the same object.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar, Final
 from weakref import WeakValueDictionary
 
 from pinwatch.errors import (
+    invalid_parameter,
     missing_user,
     unsupported_command_line_options,
     unsupported_option,
     unsupported_replication,
 )
-from pinwatch.pins.effects import SETTINGS
+from pinwatch.pins.effects import ALL, SETTINGS, Effect
 from pinwatch.pins.verdict import verdict
 
 DIGITS: Final = b"extra_float_digits"
@@ -36,6 +37,8 @@ ACCEPTED: Final = {
 }
 
 NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
+NOT_PRINTABLE: Final = re.compile(rb"[^ -~]")
+MAX_NAME: Final = 63  # bytes of a name that PostgreSQL keeps
 PLAIN: Final = re.compile(rb"[ -~]{0,63}")
 """Names that PostgreSQL neither shortens nor escapes."""
 
@@ -68,6 +71,10 @@ class Values:
         if self.values.get(name) == value:
             return self
         return Values.of({**self.values, name: value})
+
+    def pairs(self) -> tuple[bytes, ...]:
+        """Names and values by turns."""
+        return tuple(word for item in sorted(self.values.items()) for word in item)
 
     def differing(self, other: "Values") -> dict[bytes, bytes]:
         """The values here that other lacks or has otherwise."""
@@ -114,6 +121,15 @@ class InitQuery:
 NO_INIT_QUERY: Final = InitQuery()
 
 
+def own_parameters(pairs: tuple[bytes, ...], initial: InitQuery) -> Values:
+    """The values of a connection that was opened with these names and values.
+
+    The init query, which runs after the login, has changed those that it sets.
+    """
+    opened = zip(pairs[::2], pairs[1::2], strict=True)
+    return Values.of({n: v for n, v in opened if n not in initial.sets})
+
+
 @cache
 def init_query(sql: str) -> InitQuery:
     text = sql.encode()
@@ -143,8 +159,23 @@ def read_startup(
         accepted = ACCEPTED.get(name.lower())
         if accepted is None:
             raise unsupported_option(name.decode("utf-8", "replace"))
-        settings[accepted] = value
+        settings[accepted] = _as_stored(accepted, value)
     return user, parameters.get(b"database") or user, Values.of(settings)
+
+
+def _as_stored(name: bytes, value: bytes) -> bytes:
+    """Return a startup value as PostgreSQL stores it; raises ClientError.
+
+    A startup packet has no encoding: PostgreSQL escapes what is not ASCII in an
+    application_name, and knows no other accepted value with bytes that are not UTF-8.
+    """
+    if name == APPLICATION_NAME:
+        return NOT_PRINTABLE.sub(_escaped, value[:MAX_NAME])
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        raise invalid_parameter(name.decode(), value) from None
+    return value
 
 
 def switch(
@@ -169,6 +200,26 @@ def switch(
     if assign:
         reset.append(b"SELECT " + b",".join(assign))
     return b";".join(reset)
+
+
+def restore(parameters: Values, resets: Iterable[Effect]) -> bytes:
+    """Return the SQL that gives settings their startup values again; empty if none.
+
+    resets are the effects that returned settings to the server's defaults.
+    """
+    local: dict[bytes, bytes] = {}
+    for effect in resets:
+        for name in parameters.values:
+            if effect.name in (ALL, name.decode().lower()):
+                local[name] = b"true" if effect.local else b"false"
+    if not local:
+        return b""
+    assign = [
+        b"pg_catalog.set_config(%b,%b,%b)"
+        % (literal(name), literal(parameters.values[name]), is_local)
+        for name, is_local in local.items()
+    ]
+    return b"SELECT " + b",".join(assign)
 
 
 def literal(value: bytes) -> bytes:

@@ -6,10 +6,10 @@ not decide what pins, and never changes what is sent.
 """
 
 from datetime import datetime
-from time import monotonic
 from typing import Final, Protocol
 
 from pinwatch import events
+from pinwatch.clock import Clock
 from pinwatch.pins.advice import advice
 from pinwatch.pins.sqlcommenter import tags
 from pinwatch.pins.state import SessionState
@@ -38,6 +38,7 @@ class Pinned(Protocol):
     number: int
     key: Key
     client: Client
+    clock: Clock
     connection: BorrowedConnection | None
 
     @property
@@ -61,7 +62,7 @@ class Pinning:
     def __init__(self, session: Pinned) -> None:
         self.session = session
         self.pinned = False
-        self.since = 0.0  # that it is pinned, on a monotonic clock
+        self.since = 0.0  # when it was pinned, in seconds of the clock
         self.event: events.SessionPinned | None = None
         self.rules: dict[str, None] = {}
         self.reported: set[tuple[str, str]] = set()
@@ -83,7 +84,7 @@ class Pinning:
             self.rules.update(dict.fromkeys(f.rule for f in verdict.findings))
             if not self.pinned:
                 self.pinned = True
-                self.since = monotonic()
+                self.since = self.session.clock.now
             for finding in verdict.by_certainty:
                 if self._is_news(verdict, finding):
                     self._report(verdict, finding, prepared)
@@ -132,7 +133,7 @@ class Pinning:
         connection = session.connection
         assert connection is not None
         parameters = session.client.reported_parameters.values
-        user, database = (name.decode("utf-8", "replace") for name in session.key)
+        user, database = (name.decode("utf-8", "replace") for name in session.key[:2])
         event = events.SessionPinned(
             at=session.services.now(),
             client=session.number,
@@ -162,10 +163,11 @@ class Pinning:
         """The session is over."""
         event, reporter = self.event, self.session.services
         if event is not None:
-            now = reporter.now()
-            seconds = (now - event.at).total_seconds()
+            seconds = self.session.clock.now - self.since
             reporter.observe(
-                events.SessionUnpinned(now, event.client, event.connection, seconds)
+                events.SessionUnpinned(
+                    reporter.now(), event.client, event.connection, seconds
+                )
             )
 
 

@@ -1,11 +1,14 @@
-"""Sockets and the event loop that they wait on; of what travels they know nothing.
+"""Sockets and the event loop that they run on. The bytes have no meaning here.
 
-stream
-    One connected socket, as asyncio's transports are: bytes are written to it, and
-    what comes is given to its receiver.
-receiver
-    Who hears of a stream: that it began, what came, that it ended.
+loop
+    The event loop: asyncio's, with a selector and a poller of this package.
 poller
-    Where streams and everything else of the loop wait to be ready. A stream that is
-    ready is told in the poller's own round, without a handle, a queue or a task.
+    Waits for ready descriptors, and calls the streams among them directly, without a
+    handle, a queue or a task.
+stream
+    One connected socket, with the methods of an asyncio transport.
+transport
+    The interfaces of a stream and of its receiver, which handles the stream's events.
+connect
+    Opens streams: accepts and connects them.
 """

@@ -1,7 +1,8 @@
-/* The system calls that every chunk costs, without what Python's library adds to them.
+/* The system calls that each chunk of data needs, without the cost of Python's library.
  *
- * The twin of calls.py in the compiled build. A socket is never waited for, and so the
- * interpreter's lock is kept; only wait, which may last, lets it go.
+ * The counterpart of calls.py in the compiled build. Sockets do not block, so receive
+ * and send keep the interpreter lock; each call that may wait releases it. The module
+ * has no state of its own.
  */
 
 #define PY_SSIZE_T_CLEAN
@@ -10,305 +11,431 @@
 #include <errno.h>
 #include <limits.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #ifdef __linux__
 #include <sys/epoll.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 #if __has_include(<linux/aio_abi.h>) && defined(SYS_io_getevents)
 #include <linux/aio_abi.h>
 #define IO_SUBMIT
 #endif
 #endif
 
-#define AT_HAND 16384 /* bytes that are read without asking for memory first */
-#define MOST 256      /* events of one wait */
-#define TOGETHER 64   /* pieces that one system call sends */
+#define SMALL_READ 16384 /* bytes that are read to the stack before they are allocated */
+#define MAX_EVENTS 256   /* per wait */
+#define MAX_BATCH 64     /* pieces per system call */
 
+/* Check the number of arguments; return 0 with an exception set if it is wrong. */
 static int
-arguments(Py_ssize_t given, Py_ssize_t wanted, const char *name)
+check_count(Py_ssize_t given, Py_ssize_t expected, const char *name)
 {
-    if (given == wanted)
+    if (given == expected)
         return 1;
-    PyErr_Format(PyExc_TypeError, "%s() takes %zd arguments (%zd given)", name, wanted,
+    PyErr_Format(PyExc_TypeError, "%s() takes %zd arguments (%zd given)", name, expected,
                  given);
     return 0;
 }
 
-/* -1, with an exception set, for what is none. */
+/* Return a file descriptor, or -1 with an exception set. Runs no Python code. */
 static int
-descriptor(PyObject *number)
+as_descriptor(PyObject *number)
 {
-    long fd = PyLong_AsLong(number);
+    long fd;
 
+    if (!PyLong_Check(number)) {
+        PyErr_Format(PyExc_TypeError, "a file descriptor must be an int, not %.200s",
+                     Py_TYPE(number)->tp_name);
+        return -1;
+    }
+    fd = PyLong_AsLong(number);
     if (fd >= 0 && fd <= INT_MAX)
         return (int)fd;
     if (!PyErr_Occurred())
-        PyErr_SetString(PyExc_ValueError, "no file descriptor is such a number");
+        PyErr_Format(PyExc_ValueError, "invalid file descriptor: %ld", fd);
     return -1;
 }
 
 static PyObject *
-receive_large(int fd, Py_ssize_t most)
+receive_large(int fd, Py_ssize_t size)
 {
-    PyObject *data = PyBytes_FromStringAndSize(NULL, most);
-    Py_ssize_t got;
+    PyObject *data = PyBytes_FromStringAndSize(NULL, size);
+    Py_ssize_t received;
 
     if (data == NULL)
         return NULL;
-    got = recv(fd, PyBytes_AS_STRING(data), most, MSG_DONTWAIT);
-    if (got < 0) {
+    received = recv(fd, PyBytes_AS_STRING(data), size, MSG_DONTWAIT);
+    if (received < 0) {
         PyErr_SetFromErrno(PyExc_OSError);
         Py_DECREF(data);
         return NULL;
     }
-    if (got < most)
-        _PyBytes_Resize(&data, got);
+    if (received < size)
+        _PyBytes_Resize(&data, received); /* sets data to NULL if it fails */
     return data;
 }
 
 static PyObject *
 receive(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
-    char buffer[AT_HAND];
-    Py_ssize_t most, got;
+    char buffer[SMALL_READ];
+    Py_ssize_t size, received;
     int fd;
 
-    if (!arguments(count, 2, "receive"))
+    if (!check_count(count, 2, "receive"))
         return NULL;
-    if ((fd = descriptor(args[0])) < 0)
+    fd = as_descriptor(args[0]);
+    if (fd < 0)
         return NULL;
-    most = PyLong_AsSsize_t(args[1]);
-    if (most <= 0) {
-        if (!PyErr_Occurred())
-            PyErr_SetString(PyExc_ValueError, "at least one byte is received");
+    size = PyLong_AsSsize_t(args[1]);
+    if (size == -1 && PyErr_Occurred())
+        return NULL;
+    if (size <= 0) {
+        PyErr_Format(PyExc_ValueError, "size must be positive, not %zd", size);
         return NULL;
     }
-    if (most > AT_HAND)
-        return receive_large(fd, most);
-    got = recv(fd, buffer, most, MSG_DONTWAIT);
-    if (got < 0)
+    if (size > SMALL_READ)
+        return receive_large(fd, size);
+    received = recv(fd, buffer, size, MSG_DONTWAIT);
+    if (received < 0)
         return PyErr_SetFromErrno(PyExc_OSError);
-    return PyBytes_FromStringAndSize(buffer, got);
+    return PyBytes_FromStringAndSize(buffer, received);
 }
 
-/* What one socket is to send; result is the bytes that it took, or -errno. */
+/* Bytes for one socket. result is the number of bytes that it took, or -errno. */
 struct piece {
+    PyObject *writer, *data; /* owned references */
     int fd;
-    const char *data;
-    Py_ssize_t size, result;
+    Py_ssize_t result;
 };
 
 static void
-send_alone(struct piece *piece)
+send_one(struct piece *piece)
 {
-    piece->result = send(piece->fd, piece->data, piece->size, MSG_DONTWAIT);
+    piece->result = send(piece->fd, PyBytes_AS_STRING(piece->data),
+                         PyBytes_GET_SIZE(piece->data), MSG_DONTWAIT);
     if (piece->result < 0)
         piece->result = -errno;
 }
 
+/* Sends the pieces of a round. */
+typedef struct {
+    PyObject_HEAD
 #ifdef IO_SUBMIT
-/* Of io_submit(2), which sends to sockets that do not block before it returns; 0 where
- * there is none, or it does not do so. */
-static aio_context_t context;
+    aio_context_t context; /* 0 if pieces are sent one by one */
+    pid_t owner;           /* the process that created the context */
+#endif
+} Sender;
 
+#ifdef IO_SUBMIT
 static struct iocb
-write_of(int fd, const char *data, Py_ssize_t size, int place)
+write_block(int fd, const void *data, Py_ssize_t size, int index)
 {
     return (struct iocb){
         .aio_lio_opcode = IOCB_CMD_PWRITE,
         .aio_fildes = fd,
         .aio_buf = (uintptr_t)data,
         .aio_nbytes = size,
-        .aio_data = place,
+        .aio_data = index,
     };
 }
 
-/* Sends a byte to itself; whether that was done at once. */
-static int
-sends_at_once(void)
+/* Take up to count results that are there already; never wait for one. */
+static long
+take_results(aio_context_t context, long count, struct io_event *events)
 {
-    static const char byte = 0; /* which outlives what may be late */
-    struct iocb block, *order[1] = {&block};
+    struct timespec no_wait = {0, 0};
+
+    return syscall(SYS_io_getevents, context, 0L, count, events, &no_wait);
+}
+
+/* Send a byte to a socket of our own; return whether io_submit did so at once. */
+static int
+sends_at_once(aio_context_t context)
+{
+    static const char byte = 0; /* static: a late send must not read a dead stack */
+    struct iocb block, *blocks[1] = {&block};
     struct io_event event;
-    int ends[2], done;
+    int ends[2], sent;
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
         return 0;
-    block = write_of(ends[0], &byte, 1, 0);
-    done = syscall(SYS_io_submit, context, 1L, order) == 1 &&
-           syscall(SYS_io_getevents, context, 0L, 1L, &event, NULL) == 1 &&
-           event.res == 1;
+    block = write_block(ends[0], &byte, 1, 0);
+    sent = syscall(SYS_io_submit, context, 1L, blocks) == 1 &&
+           take_results(context, 1, &event) == 1 && event.res == 1;
     close(ends[0]);
     close(ends[1]);
-    return done;
+    return sent;
 }
 
-static void
+/* Return a new context, or 0 where io_submit is missing, forbidden or too slow. */
+static aio_context_t
 open_context(void)
 {
-    static int tried;
+    aio_context_t context = 0;
 
-    if (tried++ || syscall(SYS_io_setup, TOGETHER, &context) < 0 || sends_at_once())
-        return;
+    if (syscall(SYS_io_setup, MAX_BATCH, &context) < 0)
+        return 0;
+    if (sends_at_once(context))
+        return context;
     syscall(SYS_io_destroy, context);
-    context = 0;
+    return 0;
 }
 
-/* The results of what the kernel took: all that it has taken, none of an earlier call. */
-static void
-collect(struct piece *pieces, int taken)
-{
-    struct io_event events[TOGETHER];
-    int done = 0;
-
-    while (done < taken) {
-        long left = taken - done;
-        int more = syscall(SYS_io_getevents, context, left, left, &events[done], NULL);
-
-        if (more > 0)
-            done += more;
-        else if (errno != EINTR)
-            Py_FatalError("io_getevents fails where it did not before");
-    }
-    for (int n = 0; n < done; n++)
-        pieces[events[n].data].result = events[n].res;
-}
-
-/* By one call, and how many of the first: the others are to be sent alone. */
+/* Return whether the context can be used. A forked child must not: the context is its
+ * parent's. It sends one by one. */
 static int
-send_together(struct piece *pieces, int count)
+has_context(Sender *self)
 {
-    struct iocb blocks[TOGETHER], *order[TOGETHER];
-    int taken;
+    if (self->context != 0 && self->owner != getpid())
+        self->context = 0;
+    return self->context != 0;
+}
 
-    open_context();
-    if (context == 0)
+/* Store the results of the first `count` pieces, which the kernel has accepted.
+ *
+ * The kernel sends to sockets that do not block within io_submit, so all results are
+ * there. Should one be missing, its piece fails with EIO, and its bytes are never freed,
+ * since the kernel may still read them. The context is abandoned together with the late
+ * results; destroying it would wait for them. */
+static void
+collect(Sender *self, struct piece *pieces, int count)
+{
+    struct io_event events[MAX_BATCH];
+    unsigned char reported[MAX_BATCH] = {0};
+    long found = take_results(self->context, count, events);
+
+    for (long n = 0; n < found; n++) {
+        pieces[events[n].data].result = events[n].res;
+        reported[events[n].data] = 1;
+    }
+    if (found == count)
+        return;
+    self->context = 0;
+    for (int n = 0; n < count; n++) {
+        if (reported[n])
+            continue;
+        pieces[n].result = -EIO;
+        Py_INCREF(pieces[n].data);
+    }
+}
+
+/* Send by one system call; return how many of the first pieces it has handled. */
+static int
+send_together(Sender *self, struct piece *pieces, int count)
+{
+    struct iocb blocks[MAX_BATCH], *pointers[MAX_BATCH];
+    int accepted;
+
+    if (!has_context(self))
         return 0;
     for (int n = 0; n < count; n++) {
-        blocks[n] = write_of(pieces[n].fd, pieces[n].data, pieces[n].size, n);
-        order[n] = &blocks[n];
+        blocks[n] = write_block(pieces[n].fd, PyBytes_AS_STRING(pieces[n].data),
+                                PyBytes_GET_SIZE(pieces[n].data), n);
+        pointers[n] = &blocks[n];
     }
-    taken = syscall(SYS_io_submit, context, (long)count, order);
-    if (taken <= 0)
+    accepted = syscall(SYS_io_submit, self->context, (long)count, pointers);
+    if (accepted <= 0)
         return 0;
-    collect(pieces, taken);
-    return taken;
+    collect(self, pieces, accepted);
+    return accepted;
 }
 #endif
 
 static void
-send_pieces(struct piece *pieces, int count)
+send_batch(Sender *self, struct piece *pieces, int count)
 {
     int sent = 0;
 
 #ifdef IO_SUBMIT
     if (count > 1)
-        sent = send_together(pieces, count);
+        sent = send_together(self, pieces, count);
 #endif
     for (; sent < count; sent++)
-        send_alone(&pieces[sent]);
+        send_one(&pieces[sent]);
 }
 
-/* Of the flat list, from its start; how many there are, or -1 with an exception set. */
-static int
-read_pieces(PyObject *flat, Py_ssize_t start, struct piece *pieces)
-{
-    Py_ssize_t count = (PyList_GET_SIZE(flat) - start) / 3;
-
-    if (count > TOGETHER)
-        count = TOGETHER;
-    for (Py_ssize_t n = 0; n < count; n++) {
-        PyObject **entry = &PyList_GET_ITEM(flat, start + 3 * n);
-
-        if ((pieces[n].fd = descriptor(entry[1])) < 0)
-            return -1;
-        if (!PyBytes_Check(entry[2])) {
-            PyErr_SetString(PyExc_TypeError, "bytes are sent");
-            return -1;
-        }
-        pieces[n].data = PyBytes_AS_STRING(entry[2]);
-        pieces[n].size = PyBytes_GET_SIZE(entry[2]);
-    }
-    return (int)count;
-}
-
-/* Adds to refused those that were not wholly taken. */
-static int
-tell(PyObject *refused, PyObject *flat, Py_ssize_t start, const struct piece *pieces,
-     int count)
+static void
+release(struct piece *pieces, int count)
 {
     for (int n = 0; n < count; n++) {
-        PyObject **entry = &PyList_GET_ITEM(flat, start + 3 * n), *told;
+        Py_DECREF(pieces[n].writer);
+        Py_DECREF(pieces[n].data);
+    }
+}
+
+/* Read up to MAX_BATCH pieces of the flat list. Return their number, or -1 with an
+ * exception set; the pieces own their references. */
+static int
+read_batch(PyObject *flat, Py_ssize_t start, struct piece *pieces)
+{
+    int count = 0;
+
+    for (; count < MAX_BATCH && start + 2 < PyList_GET_SIZE(flat); start += 3, count++) {
+        PyObject *data = PyList_GET_ITEM(flat, start + 2);
+        int fd = as_descriptor(PyList_GET_ITEM(flat, start + 1));
+
+        if (fd >= 0 && !PyBytes_Check(data))
+            PyErr_Format(PyExc_TypeError, "data must be bytes, not %.200s",
+                         Py_TYPE(data)->tp_name);
+        if (fd < 0 || !PyBytes_Check(data)) {
+            release(pieces, count);
+            return -1;
+        }
+        pieces[count].writer = Py_NewRef(PyList_GET_ITEM(flat, start));
+        pieces[count].data = Py_NewRef(data);
+        pieces[count].fd = fd;
+    }
+    return count;
+}
+
+/* Append (writer, data, result) for each piece that was not sent completely. Return 0
+ * with an exception set if that fails. */
+static int
+report_unsent(PyObject *unsent, const struct piece *pieces, int count)
+{
+    for (int n = 0; n < count; n++) {
+        const struct piece *piece = &pieces[n];
+        PyObject *entry;
         int failed;
 
-        if (pieces[n].result == pieces[n].size)
+        if (piece->result == PyBytes_GET_SIZE(piece->data))
             continue;
-        told = Py_BuildValue("(OOn)", entry[0], entry[2], pieces[n].result);
-        failed = told == NULL || PyList_Append(refused, told) < 0;
-        Py_XDECREF(told);
+        entry = Py_BuildValue("(OOn)", piece->writer, piece->data, piece->result);
+        failed = entry == NULL || PyList_Append(unsent, entry) < 0;
+        Py_XDECREF(entry);
         if (failed)
             return 0;
     }
     return 1;
 }
 
-/* The list keeps its room, for what will be sent next. */
-static void
-empty(PyObject *list)
+static PyObject *
+sender_send(PyObject *self, PyObject *flat)
 {
-    while (PyList_GET_SIZE(list) > 0) {
-        PyObject *last = PyList_GET_ITEM(list, PyList_GET_SIZE(list) - 1);
+    struct piece pieces[MAX_BATCH];
+    PyObject *unsent;
+    int count, done;
 
-        Py_SET_SIZE(list, PyList_GET_SIZE(list) - 1);
-        Py_DECREF(last);
+    if (!PyList_Check(flat)) {
+        PyErr_Format(PyExc_TypeError, "pieces must be a list, not %.200s",
+                     Py_TYPE(flat)->tp_name);
+        return NULL;
     }
+    unsent = PyList_New(0);
+    if (unsent == NULL)
+        return NULL;
+    for (Py_ssize_t start = 0; start + 2 < PyList_GET_SIZE(flat); start += 3 * count) {
+        count = read_batch(flat, start, pieces);
+        if (count < 0)
+            goto error;
+        send_batch((Sender *)self, pieces, count);
+        done = report_unsent(unsent, pieces, count);
+        release(pieces, count);
+        if (!done)
+            goto error;
+    }
+    return unsent;
+
+error:
+    Py_DECREF(unsent);
+    return NULL;
 }
 
 static PyObject *
-send_all(PyObject *module, PyObject *const *args, Py_ssize_t given)
+sender_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    struct piece pieces[TOGETHER];
-    PyObject *flat, *refused;
-    int count;
+    PyObject *self;
 
-    if (!arguments(given, 1, "send_all"))
-        return NULL;
-    flat = args[0];
-    if (!PyList_Check(flat)) {
-        PyErr_SetString(PyExc_TypeError, "a list is sent");
+    if (PyTuple_GET_SIZE(args) != 0 || keywords != NULL) {
+        PyErr_SetString(PyExc_TypeError, "Sender() takes no arguments");
         return NULL;
     }
-    refused = PyList_New(0);
-    for (Py_ssize_t start = 0; refused && start + 2 < PyList_GET_SIZE(flat);
-         start += 3 * count) {
-        count = read_pieces(flat, start, pieces);
-        if (count >= 0)
-            send_pieces(pieces, count);
-        if (count < 0 || !tell(refused, flat, start, pieces, count))
-            Py_CLEAR(refused);
+    self = type->tp_alloc(type, 0);
+#ifdef IO_SUBMIT
+    if (self != NULL) {
+        aio_context_t context;
+
+        Py_BEGIN_ALLOW_THREADS
+        context = open_context();
+        Py_END_ALLOW_THREADS
+        ((Sender *)self)->context = context;
+        ((Sender *)self)->owner = getpid();
     }
-    empty(flat);
-    return refused;
+#endif
+    return self;
 }
 
-#ifdef __linux__
-/* In milliseconds, never sooner than asked for; negative is for ever. */
-static int
-milliseconds(double seconds)
+static void
+close_context(Sender *self)
 {
-    double wanted = seconds * 1e3;
+#ifdef IO_SUBMIT
+    if (has_context(self)) {
+        aio_context_t context = self->context;
+
+        self->context = 0;
+        Py_BEGIN_ALLOW_THREADS
+        syscall(SYS_io_destroy, context);
+        Py_END_ALLOW_THREADS
+    }
+#endif
+}
+
+static PyObject *
+sender_close(PyObject *self, PyObject *unused)
+{
+    close_context((Sender *)self);
+    Py_RETURN_NONE;
+}
+
+static void
+sender_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+
+    close_context((Sender *)self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef sender_methods[] = {
+    {"send", sender_send, METH_O, NULL},
+    {"close", sender_close, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot sender_slots[] = {
+    {Py_tp_new, sender_new},
+    {Py_tp_dealloc, sender_dealloc},
+    {Py_tp_methods, sender_methods},
+    {0, NULL},
+};
+
+static PyType_Spec sender_spec = {
+    .name = "pinwatch.sockets._calls.Sender",
+    .basicsize = sizeof(Sender),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = sender_slots,
+};
+
+#ifdef __linux__
+/* Round up to milliseconds; -1, for a negative timeout, waits without a limit. */
+static int
+as_milliseconds(double seconds)
+{
+    double exact = seconds * 1e3;
     int whole;
 
     if (seconds < 0)
         return -1;
-    if (!(wanted < INT_MAX))
+    if (!(exact < INT_MAX))
         return INT_MAX;
-    whole = (int)wanted;
-    return whole + (whole < wanted);
+    whole = (int)exact;
+    return whole + (whole < exact);
 }
 
+/* Return a list of descriptors, each followed by its mask. */
 static PyObject *
-flat(const struct epoll_event *events, int count)
+event_list(const struct epoll_event *events, int count)
 {
     PyObject *list = PyList_New(2 * (Py_ssize_t)count);
 
@@ -331,37 +458,37 @@ flat(const struct epoll_event *events, int count)
 static PyObject *
 wait_events(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
-    struct epoll_event events[MOST];
+    struct epoll_event events[MAX_EVENTS];
     double seconds;
-    int fd, found, failure;
+    int fd, found, error;
 
-    if (!arguments(count, 2, "wait"))
+    if (!check_count(count, 2, "wait"))
         return NULL;
-    if ((fd = descriptor(args[0])) < 0)
+    fd = as_descriptor(args[0]);
+    if (fd < 0)
         return NULL;
     seconds = PyFloat_AsDouble(args[1]);
     if (seconds == -1.0 && PyErr_Occurred())
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    found = epoll_wait(fd, events, MOST, milliseconds(seconds));
-    failure = errno;
+    found = epoll_wait(fd, events, MAX_EVENTS, as_milliseconds(seconds));
+    error = errno;
     Py_END_ALLOW_THREADS
     if (found < 0) {
-        if (failure != EINTR) {
-            errno = failure;
+        if (error != EINTR) {
+            errno = error;
             return PyErr_SetFromErrno(PyExc_OSError);
         }
         if (PyErr_CheckSignals() < 0)
             return NULL;
         found = 0;
     }
-    return flat(events, found);
+    return event_list(events, found);
 }
 #endif
 
 static PyMethodDef methods[] = {
     {"receive", (PyCFunction)(void (*)(void))receive, METH_FASTCALL, NULL},
-    {"send_all", (PyCFunction)(void (*)(void))send_all, METH_FASTCALL, NULL},
 #ifdef __linux__
     {"wait", (PyCFunction)(void (*)(void))wait_events, METH_FASTCALL, NULL},
 #endif
@@ -371,10 +498,25 @@ static PyMethodDef methods[] = {
 static int
 execute(PyObject *module)
 {
-    return PyModule_AddIntMacro(module, AT_HAND);
+    PyObject *type = PyType_FromModuleAndSpec(module, &sender_spec, NULL);
+    int failed;
+
+    if (type == NULL)
+        return -1;
+    failed = PyModule_AddType(module, (PyTypeObject *)type);
+    Py_DECREF(type);
+    if (failed < 0)
+        return -1;
+    return PyModule_AddIntMacro(module, SMALL_READ);
 }
 
-static PyModuleDef_Slot slots[] = {{Py_mod_exec, execute}, {0, NULL}};
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, execute},
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+    {0, NULL},
+};
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,

@@ -1,8 +1,14 @@
-from typing import Any
+from typing import Any, final
 
-AT_HAND: int
+SMALL_READ: int
 
-def receive(fd: int, most: int, /) -> bytes: ...
-def send_all(pieces: list[Any], /) -> list[tuple[Any, bytes, int]]: ...
+def receive(fd: int, size: int, /) -> bytes: ...
+
+@final
+class Sender:
+    def __new__(cls) -> Sender: ...
+    def send(self, pieces: list[Any], /) -> list[tuple[Any, bytes, int]]: ...
+    def close(self) -> None: ...
+
 def wait(epoll: int, timeout: float, /) -> list[int]:
-    """Linux alone has this."""
+    """Exists on Linux only."""

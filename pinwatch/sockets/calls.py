@@ -1,13 +1,13 @@
-"""The system calls that every chunk costs: Python's, or the compiled build's own.
+"""The system calls that each chunk needs: Python's, or the compiled build's own.
 
-The compiled build's do the same with less. A socket that does not block is not waited
-for, and so nobody needs the interpreter meanwhile.
+The compiled build's own calls (_calls.c) do the same at a lower cost. They keep the
+interpreter lock while they read and write, since the sockets do not block.
 """
 
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 try:
     from pinwatch.sockets import _calls
@@ -17,41 +17,61 @@ else:
     _own = True
 
 OWN: Final = _own
+"""Whether the calls are the compiled build's own."""
 
-AT_HAND: Final[int] = _calls.AT_HAND if OWN else 479
-"""Bytes that can be read without asking for memory first. Python has 512 at hand,
-with what bytes are kept in."""
+SMALL_READ: Final[int] = _calls.SMALL_READ if OWN else 479
+"""Bytes that a read can ask for without allocating memory first. Python's own read
+allocates the bytes object first, and takes objects of up to 512 bytes, with their
+header, from a free list."""
 
 receive: Final[Callable[[int, int], bytes]] = _calls.receive if OWN else os.read
-"""At most so many bytes of a descriptor; none are its end. Raises OSError."""
+"""``receive(fd, size)`` returns at most size bytes, and none at the end of the data.
+Raises OSError."""
 
-Send = Callable[[list[Any]], list[tuple[Any, bytes, int]]]
+
+class Sender(Protocol):
+    """Sends the data of many sockets with as few system calls as possible."""
+
+    def send(self, pieces: list[Any], /) -> list[tuple[Any, bytes, int]]:
+        """Send the pieces; return those that were not sent completely.
+
+        The list holds for each piece its writer, a descriptor that does not block, and
+        the bytes, one after another; a descriptor must not occur twice. What is
+        returned for a piece is its writer, its bytes, and the number of bytes that
+        were sent, or the negative errno.
+
+        Raises TypeError or ValueError for a piece of another type; it is not known then
+        which of the others were sent.
+        """
+
+    def close(self) -> None:
+        """Free the kernel's memory; the sender then sends piece by piece."""
 
 
-def _send_each(pieces: list[Any]) -> list[tuple[Any, bytes, int]]:
-    refused: list[tuple[Any, bytes, int]] = []
-    at = 0
-    try:
+class PlainSender:
+    """``Sender`` with Python's library, piece by piece."""
+
+    def send(self, pieces: list[Any], /) -> list[tuple[Any, bytes, int]]:
+        unsent: list[tuple[Any, bytes, int]] = []
         for at in range(0, len(pieces), 3):
             data = pieces[at + 2]
             try:
-                taken = os.write(pieces[at + 1], data)
+                sent = os.write(pieces[at + 1], data)
             except OSError as error:
-                taken = -(error.errno or 0)
-            if taken != len(data):
-                refused.append((pieces[at], data, taken))
-    finally:
-        del pieces[: at + 3]
-    return refused
+                sent = -(error.errno or 0)
+            if sent != len(data):
+                unsent.append((pieces[at], data, sent))
+        return unsent
+
+    def close(self) -> None:
+        pass
 
 
-send_all: Final[Send] = _calls.send_all if OWN else _send_each
-"""Sends what is in the list, which is empty afterwards: of each piece who sends it, the
-descriptor, none of them twice, and the bytes. Returns those that were not wholly taken:
-who, the bytes, and how many of them were, or the negative errno."""
+new_sender: Final[Callable[[], Sender]] = _calls.Sender if OWN else PlainSender
 
 Wait = Callable[[int, float], list[int]]
 
 wait: Final[Wait | None] = _calls.wait if OWN and sys.platform == "linux" else None
-"""What an epoll descriptor tells within so many seconds, or ever if they are negative:
-descriptors, each followed by the mask of its events. Raises OSError."""
+"""``wait(fd, timeout)`` returns the ready descriptors of an epoll descriptor, each
+followed by its mask. timeout is in seconds; a negative one waits without a limit.
+Raises OSError."""

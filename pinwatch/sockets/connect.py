@@ -1,73 +1,24 @@
-"""New streams: those that come to a listening socket, and those that go out."""
+"""Opens streams: accepts them on listening sockets, and connects them to addresses."""
 
-import errno
-import logging
 import socket
 from collections.abc import Callable
 from typing import Final
 
+from pinwatch.sockets.acceptor import Acceptor
 from pinwatch.sockets.loop import Loop
 from pinwatch.sockets.stream import Stream
 from pinwatch.sockets.transport import Receiver
 
-log = logging.getLogger("pinwatch")
-
-BACKLOG: Final = 4_096
-ACCEPTED: Final = 64  # at a time, before others have their turn
-EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-PAUSE: Final = 1.0  # seconds without accepting, when the system has no room
-
-
-class Listener:
-    """Accepts on all addresses of a host until it is closed."""
-
-    def __init__(
-        self, loop: Loop, sockets: list[socket.socket], receive: Callable[[], Receiver]
-    ) -> None:
-        self._loop = loop
-        self._sockets = sockets
-        self._receive = receive
-        for one in sockets:
-            one.setblocking(False)
-            loop.add_reader(one, self._accept, one)
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port of the first."""
-        host, port, *_ = self._sockets[0].getsockname()
-        return host, port
-
-    def close(self) -> None:
-        """No new ones; those that are here stay."""
-        sockets, self._sockets = self._sockets, []
-        for one in sockets:
-            self._loop.remove_reader(one)
-            one.close()
-
-    def _accept(self, listening: socket.socket) -> None:
-        for _ in range(ACCEPTED):
-            try:
-                accepted, _address = listening.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                if error.errno not in EXHAUSTED:
-                    raise
-                log.error("No client can be accepted for now: %s.", error.strerror)
-                self._loop.remove_reader(listening)
-                self._loop.call_later(PAUSE, self._go_on, listening)
-                return
-            Stream(self._loop, self._loop.poller, accepted, self._receive()).open()
-
-    def _go_on(self, listening: socket.socket) -> None:
-        if listening in self._sockets:
-            self._loop.add_reader(listening, self._accept, listening)
+BACKLOG: Final = 4_096  # connections that the system completes before they are accepted
 
 
 async def listen(
     loop: Loop, host: str, port: int, receive: Callable[[], Receiver]
-) -> Listener:
-    """receive gives who hears of the next one. Raises OSError."""
+) -> Acceptor:
+    """Listen on all addresses of host. Raises OSError.
+
+    receive returns the receiver of the next stream.
+    """
     sockets: list[socket.socket] = []
     try:
         for family, address in await _addresses(loop, host, port, socket.AI_PASSIVE):
@@ -75,14 +26,21 @@ async def listen(
                 socket.create_server(address, family=family, backlog=BACKLOG)
             )
     except BaseException:
-        for one in sockets:
-            one.close()
+        for listening in sockets:
+            listening.close()
         raise
-    return Listener(loop, sockets, receive)
+
+    def open_stream(client: socket.socket) -> None:
+        Stream(loop, loop.poller, client, receive()).open()
+
+    return Acceptor(loop, sockets, open_stream)
 
 
 async def connect(loop: Loop, receiver: Receiver, host: str, port: int) -> None:
-    """By TCP, to the first address of host that answers; raises OSError."""
+    """Open a stream to the first address of host that accepts it by TCP.
+
+    Raises the OSError of the first address if all of them fail.
+    """
     errors: list[OSError] = []
     for family, address in await _addresses(loop, host, port):
         try:
@@ -95,7 +53,7 @@ async def connect(loop: Loop, receiver: Receiver, host: str, port: int) -> None:
 
 
 async def connect_unix(loop: Loop, receiver: Receiver, path: str) -> None:
-    """By a Unix socket; raises OSError."""
+    """Open a stream to the Unix-domain socket at path. Raises OSError."""
     await _connect(loop, receiver, socket.AF_UNIX, path)
 
 
@@ -105,13 +63,13 @@ async def _connect(
     family: int,
     address: str | tuple[str, int],
 ) -> None:
-    one = socket.socket(family, socket.SOCK_STREAM)
+    connecting = socket.socket(family, socket.SOCK_STREAM)
     try:
-        one.setblocking(False)
-        await loop.sock_connect(one, address)
-        stream = Stream(loop, loop.poller, one, receiver)
+        connecting.setblocking(False)
+        await loop.sock_connect(connecting, address)
+        stream = Stream(loop, loop.poller, connecting, receiver)
     except BaseException:
-        one.close()
+        connecting.close()
         raise
     stream.open()
 
@@ -119,12 +77,15 @@ async def _connect(
 async def _addresses(
     loop: Loop, host: str, port: int, flags: int = 0
 ) -> list[tuple[int, tuple[str, int]]]:
-    """Families and addresses, each once; raises OSError."""
+    """Return the families and addresses of host, each once. Raises OSError.
+
+    Only a name is looked up in a thread; numeric addresses need no look-up.
+    """
     kind = {"type": socket.SOCK_STREAM, "proto": socket.IPPROTO_TCP}
     try:
         numeric = flags | socket.AI_NUMERICHOST
         found = socket.getaddrinfo(host, port, flags=numeric, **kind)
-    except socket.gaierror:  # a name, which may take time
+    except socket.gaierror:
         found = await loop.getaddrinfo(host, port, flags=flags, **kind)
     unique = {(family, address): None for family, _, _, _, address in found}
     return [(family, address) for family, address in unique]  # type: ignore[misc]

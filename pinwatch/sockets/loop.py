@@ -1,24 +1,29 @@
-"""The event loop that streams run on: asyncio's own, with a poller that serves them."""
+"""The event loop of a proxy: asyncio's own, with a poller that serves streams."""
 
 import asyncio
 from collections.abc import Callable
 from contextvars import Context
-from typing import Any, TypeVarTuple, cast
+from typing import TypeVarTuple
 
 from pinwatch.clock import Clock
 from pinwatch.sockets.poller import Poller
 from pinwatch.sockets.polls import system_poll
+from pinwatch.sockets.selector import Selector
 
 Arguments = TypeVarTuple("Arguments")
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """asyncio's, and faster for streams; clock tells when its round began."""
+    """asyncio's selector event loop, on which streams run in rounds of their own.
+
+    ``clock`` holds the time at which the current round began.
+    """
 
     def __init__(self) -> None:
+        poll = system_poll()
         self.clock = Clock()
-        self.poller = Poller(self.clock, system_poll())
-        super().__init__(cast("Any", self.poller))
+        self.poller = Poller(self.clock, poll)
+        super().__init__(Selector(poll, self.poller))
 
     def call_soon(
         self,
@@ -41,11 +46,12 @@ class Loop(asyncio.SelectorEventLoop):
 
 
 def running() -> Loop:
-    """The running loop, which has to be one of these."""
+    """Return the running loop. Raises RuntimeError if it is not a Loop."""
     loop = asyncio.get_running_loop()
     if not isinstance(loop, Loop):
         raise RuntimeError(
-            "A proxy runs on a pinwatch.sockets.loop.Loop, for example by "
+            "pinwatch needs its own event loop. Run the proxy on a "
+            "pinwatch.sockets.loop.Loop, for example by "
             "asyncio.Runner(loop_factory=Loop)."
         )
     return loop

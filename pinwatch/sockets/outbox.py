@@ -1,55 +1,62 @@
-"""What streams write in one round, and its end, at which all of it goes out.
+"""Collects what streams write during a round, and sends it when the round ends.
 
-Who is told something may take the processor from whoever told it, at the end of each
-system call; so there is one for all of them, where the system has such a call.
+A system call that sends may wake the peer, which then takes the processor from this
+process. One call for all data of the round keeps that rare, where the system has such
+a call.
 """
 
 from typing import Any
 
 from mypy_extensions import i64, trait
 
-from pinwatch.sockets.calls import send_all
+from pinwatch.sockets.calls import new_sender
 
 
 @trait
 class Writer:
-    """Who has put something here."""
+    """The writer of a piece of data, which is informed if it is not sent completely."""
 
     __slots__ = ()
 
     def refused(self, data: bytes, taken: int) -> None:
-        """So many bytes of it were taken; negative is the number of the error.
+        """Keep what the socket did not take: taken is a byte count or -errno.
 
-        Nobody hears of it yet.
+        Must not call other streams, whose own data may not be accounted for yet.
         """
 
     def pause_if_full(self) -> None:
-        """Everybody knows by now what was refused."""
+        """Apply back-pressure. All writers of the round have been informed by now."""
 
 
 class Outbox:
-    """Written by streams; a stream has one piece in it at most."""
+    """Holds at most one piece of data for each stream until the round ends."""
 
-    __slots__ = ("_pieces", "round")
+    __slots__ = ("_pieces", "_sender", "round")
 
     def __init__(self) -> None:
-        self.round: i64 = 0  # that is going on
-        self._pieces: list[Any] = []  # who, the descriptor, and the bytes of each
+        self.round: i64 = 0  # the number of the current round
+        self._pieces: list[Any] = []  # writer, descriptor and bytes, one after another
+        self._sender = new_sender()
 
-    def put(self, who: Writer, fd: object, data: bytes) -> int:
-        """Send it when the round ends; the round."""
+    def put(self, writer: Writer, fd: object, data: bytes) -> int:
+        """Send data when the round ends; return the number of the round."""
         pieces = self._pieces
-        pieces.append(who)
+        pieces.append(writer)
         pieces.append(fd)
         pieces.append(data)
         return self.round
 
     def send(self) -> None:
-        """End the round."""
+        """End the round; data that writers put meanwhile is sent, too."""
         while self._pieces:
             self.round += 1
-            refused = send_all(self._pieces)
-            for who, data, taken in refused:
-                who.refused(data, taken)
-            for who, _, _ in refused:
-                who.pause_if_full()
+            pieces, self._pieces = self._pieces, []
+            unsent = self._sender.send(pieces)
+            for writer, data, taken in unsent:
+                writer.refused(data, taken)
+            for writer, _, _ in unsent:
+                writer.pause_if_full()
+
+    def close(self) -> None:
+        """Free the sender's memory in the kernel."""
+        self._sender.close()

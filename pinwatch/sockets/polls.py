@@ -1,6 +1,6 @@
-"""What the system has to wait for many sockets at once, in one form.
+"""Waiting for many descriptors, with one interface for each platform's system call.
 
-Masks are epoll's, wherever they come from.
+Masks are epoll's on every platform.
 """
 
 import select
@@ -10,16 +10,16 @@ from typing import Final, Protocol
 
 from pinwatch.sockets import calls
 
-READABLE: Final = 1  # as EPOLLIN
-WRITABLE: Final = 4  # as EPOLLOUT
-ENDING: Final = 0x2000  # as EPOLLRDHUP: the peer sends nothing after what is here
-EDGE: Final = 1 << 31  # as EPOLLET: told once, until it is asked for again
+READABLE: Final = 1  # EPOLLIN
+WRITABLE: Final = 4  # EPOLLOUT
+ENDING: Final = 0x2000  # EPOLLRDHUP: the peer has closed its sending side
+EDGE: Final = 1 << 31  # EPOLLET: report a change once; modify() arms it again
 
-MOST: Final = 256  # events taken at a time
+MAX_EVENTS: Final = 256  # per wait
 
 
 class Poll(Protocol):
-    """Descriptors, and what is waited for on each."""
+    """A set of descriptors with the events to wait for on each."""
 
     def register(self, fd: int, mask: int, /) -> None: ...
 
@@ -28,13 +28,16 @@ class Poll(Protocol):
     def unregister(self, fd: int, /) -> None: ...
 
     def poll(self, timeout: float, /) -> list[int]:
-        """Descriptors, each followed by its mask; seconds, -1 for ever."""
+        """Return the ready descriptors, each followed by its mask.
+
+        timeout is in seconds; a negative one waits without a limit.
+        """
 
     def close(self) -> None: ...
 
 
-class Epoll:
-    """``Poll`` on Linux."""
+class EpollPoll:
+    """``Poll`` by epoll, on Linux."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -52,14 +55,18 @@ class Epoll:
     def poll(self, timeout: float, /) -> list[int]:
         if calls.wait is not None:
             return calls.wait(self._fd, timeout)
-        return list(chain.from_iterable(self._epoll.poll(timeout, MOST)))
+        return list(chain.from_iterable(self._epoll.poll(timeout, MAX_EVENTS)))
 
     def close(self) -> None:
         self._epoll.close()
 
 
-class Selector:
-    """``Poll`` where there is no epoll, by the best that the platform has."""
+class SelectorPoll:
+    """``Poll`` by ``selectors.DefaultSelector``, on platforms without epoll.
+
+    Events are level-triggered: EDGE and ENDING are ignored. A mask without READABLE and
+    WRITABLE keeps the descriptor out of the selector until it is modified.
+    """
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
@@ -71,12 +78,12 @@ class Selector:
         events = (selectors.EVENT_READ if mask & READABLE else 0) | (
             selectors.EVENT_WRITE if mask & WRITABLE else 0
         )
-        waits = fd in self._selector.get_map()
-        if events and waits:
+        registered = fd in self._selector.get_map()
+        if events and registered:
             self._selector.modify(fd, events)
         elif events:
             self._selector.register(fd, events)
-        elif waits:
+        elif registered:
             self._selector.unregister(fd)
 
     def unregister(self, fd: int, /) -> None:
@@ -85,19 +92,19 @@ class Selector:
 
     def poll(self, timeout: float, /) -> list[int]:
         ready = self._selector.select(None if timeout < 0 else timeout)
-        return [n for key, events in ready for n in (key.fd, mask_of(events))]
+        return [number for key, events in ready for number in (key.fd, mask_of(events))]
 
     def close(self) -> None:
         self._selector.close()
 
 
 def system_poll() -> Poll:
-    """The best that the platform has."""
-    return Epoll() if hasattr(select, "epoll") else Selector()
+    """Return a new poll of the platform's best kind."""
+    return EpollPoll() if hasattr(select, "epoll") else SelectorPoll()
 
 
 def mask_of(events: int) -> int:
-    """Of what ``selectors`` calls events."""
+    """Return the mask of ``selectors`` events."""
     return (READABLE if events & selectors.EVENT_READ else 0) | (
         WRITABLE if events & selectors.EVENT_WRITE else 0
     )

@@ -1,53 +1,78 @@
-"""One connected socket: read when there is something, written when the round ends.
+"""One connected socket: read when it is ready, written when the round ends.
 
-Owns the socket, what it did not take yet, and when to say so. Does not know what the
-bytes mean, nor who waits beside it.
+Owns the socket, the queue of bytes that the socket did not take, and back-pressure. It
+does not know what the bytes mean.
 """
 
 import os
+import socket as socket_module
 from collections import deque
 from contextlib import suppress
 from errno import EAGAIN, EINTR
 from itertools import islice
-from socket import AF_UNIX, IPPROTO_TCP, SHUT_WR, TCP_NODELAY, socket
+from socket import (
+    AF_UNIX,
+    IPPROTO_TCP,
+    SHUT_WR,
+    SO_KEEPALIVE,
+    SOL_SOCKET,
+    TCP_NODELAY,
+    socket,
+)
 from typing import Any, Final
 
 from mypy_extensions import i64
 
-from pinwatch.sockets.calls import AT_HAND, receive
+from pinwatch.sockets.calls import SMALL_READ, receive
 from pinwatch.sockets.outbox import Writer
 from pinwatch.sockets.poller import Poller, Watched
 from pinwatch.sockets.polls import READABLE, WRITABLE
 from pinwatch.sockets.transport import Listening, Receiver, Transport
 
-USUAL: Final = 16_384  # bytes read at a time, where there was more than at hand
-LARGE: Final = 65_536  # and where there was more than that, too; malloc maps no such
-READS: Final = 8  # of one stream, before others have their turn
+MEDIUM_READ: Final = 16_384  # bytes to read after a read of SMALL_READ was filled
+LARGE_READ: Final = 65_536  # and after that; malloc does not map memory for this size
+MAX_READS: Final = 8  # in a row, before other streams have their turn
 
-HIGH: Final = 65_536  # bytes not taken, from which the receiver is to pause
-LOW: Final = 16_384  # and down to which it may go on
-BUFFERS: Final = 64  # written at a time
-AGAIN: Final = (EAGAIN, EINTR)  # the socket takes nothing now
+HIGH_WATER: Final = 65_536  # queued bytes above which the receiver has to pause
+LOW_WATER: Final = 16_384  # queued bytes down to which it may resume
+MAX_BUFFERS: Final = 64  # per writev
+WOULD_BLOCK: Final = (EAGAIN, EINTR)
 
-NOBODY: Final = Listening()  # hears what nobody else does any more
+NULL_RECEIVER: Final = Listening()  # frees the receiver of a stream that has ended
+
+
+KEEP_ALIVE: Final = (
+    ("TCP_KEEPIDLE", 60),  # seconds without data before the first probe
+    ("TCP_KEEPINTVL", 10),  # seconds between probes
+    ("TCP_KEEPCNT", 6),  # unanswered probes after which the connection is lost
+)
+
+
+def keep_alive(connected: socket) -> None:
+    """Find a peer whose machine is gone, within two minutes."""
+    connected.setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1)
+    for name, value in KEEP_ALIVE:
+        option = getattr(socket_module, name, None)  # not every system has all
+        if option is not None:
+            connected.setsockopt(IPPROTO_TCP, option, value)
 
 
 class Stream(Transport, Watched, Writer):
-    """A transport on a loop of this package; ``open`` begins it."""
+    """A transport on a Loop; ``open`` starts it."""
 
     __slots__ = (
         "_backlog",
         "_closing",
         "_eof",
         "_fd",
-        "_full",
         "_loop",
         "_outbox",
         "_paused",
         "_poller",
+        "_read_size",
         "_receiver",
+        "_receiver_paused",
         "_round",
-        "_size",
         "_socket",
         "_unsent",
     )
@@ -58,24 +83,26 @@ class Stream(Transport, Watched, Writer):
         connected.setblocking(False)
         if connected.family != AF_UNIX:
             connected.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+            keep_alive(connected)
         self._loop = loop
         self._poller = poller
         self._socket = connected
-        # Objects, and not the compiled build's numbers, since each call wants those.
+        # Typed Any so that the compiled build keeps Python objects: each system call
+        # takes those, and would convert a native number every time.
         self._fd: Any = connected.fileno()
-        self._size: Any = AT_HAND  # bytes to read at a time
+        self._read_size: Any = SMALL_READ
         self._receiver = receiver
         self._outbox = poller.outbox
-        self._round: i64 = -1  # of the outbox, in which it was written to last
-        self._backlog: deque[bytes] | None = None  # what the socket did not take yet
-        self._unsent: i64 = 0  # bytes of it
-        self._full = False  # the receiver was told to pause
+        self._round: i64 = -1  # the outbox's round of the last write
+        self._backlog: deque[bytes] | None = None  # bytes that the socket did not take
+        self._unsent: i64 = 0  # their total size
+        self._receiver_paused = False
         self._paused = False
         self._eof = False
         self._closing = False
 
     def open(self) -> None:
-        """Begin; what the peer has sent already comes in the next round."""
+        """Start; bytes that have already arrived are received in the next round."""
         self._receiver.connection_made(self)
         if not self._closing:
             self._watch()
@@ -91,12 +118,16 @@ class Stream(Transport, Watched, Writer):
 
     def _fail(self, error: Exception) -> None:
         self._loop.call_exception_handler(
-            {"message": "A receiver failed.", "exception": error, "transport": self}
+            {
+                "message": "An unexpected error closed a connection.",
+                "exception": error,
+                "transport": self,
+            }
         )
         self._end(error)
 
     def ends(self) -> tuple[object, object]:
-        """None for the peer that is gone already."""
+        """Return both addresses; the peer's is None if the peer has disconnected."""
         try:
             peer = self._socket.getpeername()
         except OSError:
@@ -106,15 +137,15 @@ class Stream(Transport, Watched, Writer):
     # Reading.
 
     def _read(self, ending: bool) -> None:
-        """What is here; and to the end, where it is told that it is near."""
+        """Read while the socket may hold more; if ending, up to the peer's end."""
         reads = 0
-        while reads < READS:
+        while reads < MAX_READS:
             reads += 1
             if self._paused or self._closing:
                 return
-            asked: int = self._size
+            requested: int = self._read_size
             try:
-                data = receive(self._fd, self._size)
+                data = receive(self._fd, self._read_size)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -124,11 +155,11 @@ class Stream(Transport, Watched, Writer):
             if not got:
                 self._receive_eof()
                 return
-            full = got == asked
+            full = got == requested
             if full:
-                self._size = USUAL if asked < USUAL else LARGE
-            elif got < AT_HAND < asked:
-                self._size = AT_HAND
+                self._read_size = MEDIUM_READ if requested < MEDIUM_READ else LARGE_READ
+            elif got < SMALL_READ < requested:
+                self._read_size = SMALL_READ
             self._receiver.data_received(data)
             if not (full or ending):
                 return
@@ -159,7 +190,7 @@ class Stream(Transport, Watched, Writer):
         if self._closing or self._eof:
             return
         if self._unsent:
-            self._keep(data)
+            self._queue(data)
             self.pause_if_full()
         else:
             self._round = self._outbox.put(self, self._fd, data)
@@ -168,22 +199,22 @@ class Stream(Transport, Watched, Writer):
         if self._closing:
             return
         if taken >= 0:
-            self._keep(data[taken:])
-        elif -taken in AGAIN:
-            self._keep(data)
+            self._queue(data[taken:])
+        elif -taken in WOULD_BLOCK:
+            self._queue(data)
         else:
             self._end(OSError(-taken, os.strerror(-taken)))
 
     def pause_if_full(self) -> None:
-        if self._unsent > HIGH and not self._full:
-            self._full = True
+        if self._unsent > HIGH_WATER and not self._receiver_paused:
+            self._receiver_paused = True
             try:
                 self._receiver.pause_writing()
             except Exception as error:
                 self._fail(error)
 
-    def _keep(self, data: bytes) -> None:
-        """Until the socket takes more."""
+    def _queue(self, data: bytes) -> None:
+        """Queue data until the socket takes more."""
         if self._backlog is None:
             self._backlog = deque()
         self._backlog.append(data)
@@ -192,11 +223,11 @@ class Stream(Transport, Watched, Writer):
             self._watch()
 
     def _flush(self) -> None:
-        """Write what was kept, as much as the socket takes."""
+        """Send as much of the queue as the socket takes."""
         backlog = self._backlog
         assert backlog is not None
         try:
-            sent = os.writev(self._fd, list(islice(backlog, BUFFERS)))
+            sent = os.writev(self._fd, list(islice(backlog, MAX_BUFFERS)))
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError as error:
@@ -212,8 +243,8 @@ class Stream(Transport, Watched, Writer):
             self._watch()
         else:
             self._all_sent()
-        if self._full and self._unsent <= LOW:
-            self._full = False
+        if self._receiver_paused and self._unsent <= LOW_WATER:
+            self._receiver_paused = False
             self._receiver.resume_writing()
 
     def _all_sent(self) -> None:
@@ -221,7 +252,7 @@ class Stream(Transport, Watched, Writer):
         if self._eof:
             self._shut_down()
         if self._closing:
-            self._leave(None)
+            self._stop(None)
         else:
             self._watch()
 
@@ -234,10 +265,10 @@ class Stream(Transport, Watched, Writer):
             self._shut_down()
 
     def _shut_down(self) -> None:
-        with suppress(OSError):  # the peer is gone, as reading will tell
+        with suppress(OSError):  # the peer has disconnected; the next read reports it
             self._socket.shutdown(SHUT_WR)
 
-    # The end.
+    # Closing.
 
     def is_closing(self) -> bool:
         return self._closing
@@ -250,21 +281,21 @@ class Stream(Transport, Watched, Writer):
         if self._unsent:
             self._watch()
         else:
-            self._leave(None)
+            self._stop(None)
 
     def abort(self) -> None:
         self._end(None)
 
     def _end(self, error: Exception | None) -> None:
-        """Now, whatever is not written yet; error is why."""
+        """End the stream at once and drop its queue; error is the reason, if any."""
         if self._closing and not self._unsent:
             return
         self._closing = True
         self._unsent = 0
         self._backlog = None
-        self._leave(error)
+        self._stop(error)
 
-    def _leave(self, error: Exception | None) -> None:
+    def _stop(self, error: Exception | None) -> None:
         self._poller.forget(self._fd)
         self._loop.call_soon(self._lost, error)
 
@@ -273,7 +304,7 @@ class Stream(Transport, Watched, Writer):
             self._receiver.connection_lost(error)
         finally:
             self._socket.close()
-            self._receiver = NOBODY
+            self._receiver = NULL_RECEIVER
 
     def _watch(self) -> None:
         reads = not (self._paused or self._closing)

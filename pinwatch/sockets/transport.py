@@ -1,7 +1,7 @@
-"""A connection's two sides: the one that is written to, and the one that hears.
+"""The two sides of a connection: a transport sends bytes, a receiver handles events.
 
-The methods are those of asyncio's Transport and Protocol, as many as are used here.
-They are classes of our own so that the compiled build calls them directly.
+The methods are the used subset of asyncio's Transport and Protocol. The classes are
+separate from asyncio's so that the compiled build calls the methods directly.
 """
 
 from abc import ABCMeta, abstractmethod
@@ -11,7 +11,11 @@ from mypy_extensions import mypyc_attr, trait
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Transport(metaclass=ABCMeta):
-    """Where bytes go; a write is never refused, and the receiver hears to pause."""
+    """Sends bytes to the peer.
+
+    A write always succeeds: bytes that the socket does not take are queued. When the
+    queue grows long, the transport calls the receiver's ``pause_writing``.
+    """
 
     __slots__ = ()
 
@@ -20,7 +24,7 @@ class Transport(metaclass=ABCMeta):
 
     @abstractmethod
     def write_eof(self) -> None:
-        """Write nothing more, and go on reading."""
+        """Close the sending side once all is sent, and continue to read."""
 
     @abstractmethod
     def pause_reading(self) -> None: ...
@@ -33,49 +37,55 @@ class Transport(metaclass=ABCMeta):
 
     @abstractmethod
     def close(self) -> None:
-        """End it when all is written."""
+        """Close the connection once all is sent."""
 
     @abstractmethod
     def abort(self) -> None:
-        """End it now."""
+        """Close the connection now, and drop what is not sent yet."""
 
     @abstractmethod
     def ends(self) -> tuple[object, object]:
-        """The addresses of this end and of the peer's, as ``socket`` has them."""
+        """Return the local and the peer's address, in the form of ``socket``."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 @trait
 class Receiver:
-    """Who hears what happens on one transport; in the order in which it happens."""
+    """Handles the events of one transport, in the order in which they occur."""
 
     __slots__ = ()
 
     def connection_made(self, transport: Transport) -> None:
-        """First of all."""
+        """Handle the connection's start; this is the first call."""
 
     def data_received(self, data: bytes) -> None:
-        """Of at least one byte."""
+        """Handle at least one byte."""
 
     def eof_received(self) -> bool:
-        """The peer will send nothing more.
+        """Handle the end of the peer's data.
 
         Return True to go on writing; otherwise the transport closes.
         """
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Last of all; never in the middle of another call."""
+        """Handle the connection's end; this is the last call, and never a nested one.
+
+        error is None after close, abort, or the end of the peer's data.
+        """
 
     def pause_writing(self) -> None:
-        """More is written than the peer takes."""
+        """Stop writing: the peer takes data more slowly than it is written."""
 
     def resume_writing(self) -> None:
-        """There is room again."""
+        """Write again: most of the queue has been sent."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Listening(Receiver):
-    """A receiver to inherit from where modules are not compiled; traits are not."""
+    """The receiver for interpreted modules to inherit from.
+
+    They cannot inherit from a compiled trait.
+    """
 
     __slots__ = ()

@@ -1,17 +1,14 @@
-"""One target: its database connections, from their opening to their end.
+"""The database connections to one target, from their opening to their end.
 
-Owns the pool and how it is filled: whom to log in as, what to try again, and what to
-tell those who wait when the database refuses. Does not know clients.
+Owns the pool and fills it: chooses the login, retries what may pass, and reports other
+refusals to the longest waiter. Does not know clients.
 """
 
 import asyncio
 import contextlib
-import errno
 import logging
-import os
-import random
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from pinwatch import events
 from pinwatch.config.model import Settings
@@ -26,26 +23,25 @@ from pinwatch.errors import (
 from pinwatch.pool.interfaces import Key
 from pinwatch.pool.pool import Pool
 from pinwatch.relay.database_connection import DatabaseConnection, Phase
-from pinwatch.relay.database_startup import Encryption
 from pinwatch.relay.database_stream import Row
 from pinwatch.relay.parameters import init_query
 from pinwatch.relay.statements import Registry
-from pinwatch.sockets.connect import connect, connect_unix
 from pinwatch.sockets.loop import running
-from pinwatch.sockets.transport import Listening, Receiver, Transport
-from pinwatch.tls.certificates import client
+from pinwatch.targets.dial import encryption, send_cancel
+from pinwatch.targets.logins import CONNECT_TIMEOUT, NO_ANSWER, Logins
+from pinwatch.targets.tasks import Tasks, jittered, reason, settle
 from pinwatch.wire.messages import cancel_request
 
 log = logging.getLogger("pinwatch")
 
-CONNECT_TIMEOUT: Final = 10.0  # seconds for a connection to be opened and logged in
-NO_ANSWER: Final = f"no answer within {CONNECT_TIMEOUT:.0f} seconds"
-CLOSE_TIMEOUT: Final = 5.0  # seconds in which the server lets go of a connection
-UNREAD_CANCEL: Final = "A cancel request was not read in time, and may come late."
-RETRY_FIRST: Final = 0.1  # seconds; doubled at each failure
-RETRY_LAST: Final = 5.0
-PASSING_STATES: Final = ("53300", "57P03", "08001", "08006", "57P01", "57P02")
-"""SQLSTATEs of a refusal that may pass: too many connections, starting up, down."""
+CLOSE_TIMEOUT: Final = 5.0  # real seconds until a closing connection is aborted
+UNREAD_CANCEL: Final = (
+    "The server did not read a cancel request in time; it may still take effect."
+)
+MIN_RETRY_INTERVAL: Final = 0.1  # real seconds; doubled at each failure
+MAX_RETRY_INTERVAL: Final = 5.0  # real seconds
+TRANSIENT_STATES: Final = ("53300", "57P03", "08001", "08006", "57P01", "57P02")
+"""SQLSTATEs of failures that may pass: too many connections, starting up, down."""
 
 STATUS_SQL: Final = b"""
 SELECT pg_catalog.pg_is_in_recovery(),
@@ -55,72 +51,19 @@ SELECT pg_catalog.pg_is_in_recovery(),
 """
 
 
-class Tasks:
-    """Work that goes on beside the rest, kept hold of until it is done."""
-
-    def __init__(self) -> None:
-        self._running: set[asyncio.Task[None]] = set()
-
-    def run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-
-    async def end(self) -> None:
-        """Returns when nothing goes on any more."""
-        for task in list(self._running):
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
-
-
 class Status(NamedTuple):
-    """What a target said of itself; reserved are its superusers' connections."""
+    """The target's answer to STATUS_SQL; reserved is its superusers' connections."""
 
     writable: bool
     max_connections: int
     reserved: int
 
 
-def settle(future: asyncio.Future[Any] | None, outcome: object) -> None:
-    """End it, unless nobody waits for it any more; a ClientError is raised there."""
-    if future is None or future.done():
-        return
-    if isinstance(outcome, ClientError):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)
-
-
-def jittered(seconds: float) -> float:
-    """Between half of it and all of it, so that retries do not come together."""
-    return seconds * random.uniform(0.5, 1)
-
-
-class CancelConnection(Listening):
-    """A connection that only carries a CancelRequest; done when the server ends it."""
-
-    def __init__(self, request: bytes, done: asyncio.Future[None]) -> None:
-        self.request = request
-        self.done = done
-        self.transport: Transport | None = None
-
-    def connection_made(self, transport: Transport) -> None:
-        self.transport = transport
-        transport.write(self.request)
-
-    def abort(self) -> None:
-        if self.transport is not None:
-            self.transport.abort()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        settle(self.done, None)
-
-
 class TargetConnections:
     """The connections to one target.
 
-    password gives what to log in with as a user; number an identifier not in use; now
-    is the proxy's clock, and lost hears that the target may be down.
+    password returns the password of a user, and number an unused identifier. lost is
+    called when the target may be down.
     """
 
     def __init__(
@@ -132,7 +75,6 @@ class TargetConnections:
         password: Callable[[str], str | None],
         number: Callable[[], int],
         observe: events.Observe,
-        now: Callable[[], float],
         lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
@@ -143,12 +85,11 @@ class TargetConnections:
         self.password = password
         self.number = number
         self.observe = observe
-        self.now = now
         self.lost = lost
         self.all: set[DatabaseConnection] = set()
-        self._own: DatabaseConnection | None = None  # which answers the proxy
-        self._owned: set[DatabaseConnection] = set()  # that and those it was
-        self._questions: dict[DatabaseConnection, asyncio.Future[Row]] = {}
+        self._own: DatabaseConnection | None = None  # answers status queries
+        self._owned: set[DatabaseConnection] = set()  # it and its predecessors
+        self._queries: dict[DatabaseConnection, asyncio.Future[Row]] = {}
         self._loop = running()
         self.clock = self._loop.clock
         self._all_closed = asyncio.Event()
@@ -157,38 +98,37 @@ class TargetConnections:
         self._cancels = Tasks()
         self._retries: dict[Key, float] = {}  # seconds before the next try
         self._leaving: dict[DatabaseConnection, float] = {}
-        self._logins: dict[DatabaseConnection, asyncio.Future[None]] = {}
+        self._logins = Logins(target)
         self.status = Status(False, 1, 0)
         pool = settings.connection_pool
-        self.pool = Pool(
+        self.pool: Pool[DatabaseConnection] = Pool(
             1,
             pool.connection_borrow_timeout,
             self._open,
             self.clock,
             self._loop.call_soon,
-            settings.time_scale,
         )
 
-    async def look(self, stay: bool) -> Status:
-        """Ask the target how it is; raises ClientError where it cannot be used.
+    async def check(self, keep_open: bool) -> Status:
+        """Query the target's status; raises ClientError if the target cannot be used.
 
-        With stay on a connection of the proxy's own, which is kept for the next time.
-        Without, an idle one of the pool answers, so that no more are open than the cap
-        allows; where all are borrowed, what was answered last holds.
+        With keep_open, the proxy's own connection is used and stays open for the next
+        check. Without it, an idle connection of the pool is used, so that no more are
+        open than the cap allows; if all are in use, the last status is returned.
         """
-        spare = None if stay else self._spare()
+        spare = None if keep_open else self.pool.take_idle()
         if spare is not None:
-            unused_since = spare.idle_since
-            row = await self._ask(spare)
+            unused_since = spare.state_since
+            row = await self._query(spare)
             self.pool.give_back(spare)
-            spare.idle_since = unused_since
-        elif self.pool.borrowed and not stay:
+            spare.state_since = unused_since
+        elif self.pool.in_use and not keep_open:
             return self.status
         else:
-            connection = await self._itself()
-            row = await self._ask(connection)
-            if not stay:
-                connection.close("The proxy has its answer.")
+            connection = await self._own_connection()
+            row = await self._query(connection)
+            if not keep_open:
+                connection.close("The target's status has been read.")
         recovering, most, *reserved = row
         self.status = Status(
             recovering == b"f", int(most or 0), sum(int(one or 0) for one in reserved)
@@ -196,35 +136,31 @@ class TargetConnections:
         self.limit()
         return self.status
 
-    def _spare(self) -> DatabaseConnection | None:
-        spare = self.pool.spare()
-        assert spare is None or isinstance(spare, DatabaseConnection)
-        return spare
-
-    async def _ask(self, connection: DatabaseConnection) -> Row:
-        """Raises ClientError."""
-        question = self._questions[connection] = self._loop.create_future()
-        connection.ask(STATUS_SQL, lambda row: settle(question, row))
+    async def _query(self, connection: DatabaseConnection) -> Row:
+        """Return the row of STATUS_SQL; raises ClientError."""
+        answer = self._queries[connection] = self._loop.create_future()
+        connection.ask(STATUS_SQL, lambda row: settle(answer, row))
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                row: Row = await question
+                row: Row = await answer
                 return row
         except TimeoutError:
             self.kill(connection, NO_ANSWER)
             raise unreachable(NO_ANSWER) from None
         finally:
-            del self._questions[connection]
+            del self._queries[connection]
 
     def apply(self, settings: Settings) -> None:
-        """What is new in settings holds from now on."""
+        """Follow changed settings."""
         self.settings = settings
         self.pool.borrow_timeout = settings.connection_pool.connection_borrow_timeout
         self.limit()
 
     def limit(self) -> None:
-        """The caps, by the settings and the target's own limit; at least one.
+        """Set the pool's caps from the settings and the target's max_connections.
 
-        Of the target's limit, what it reserves for superusers is not the pool's.
+        Connections that the target reserves for superusers are not the pool's; it may
+        always have one.
         """
         percents = self.settings.connection_pool
         percent, most = percents.max_connections_percent, self.status.max_connections
@@ -237,13 +173,13 @@ class TargetConnections:
         self.pool.match()
 
     def drop(self, reason: str) -> None:
-        """End every connection now; whoever borrows one loses it."""
+        """Abort every connection now; its borrower loses it."""
         for connection in list(self.all):
             self.kill(connection, reason)
-        for connection in list(self._logins):
-            connection.abort()
+        self._logins.abort()
 
     def kill(self, connection: DatabaseConnection, reason: str) -> None:
+        """Abort a connection now."""
         if connection not in self._owned:
             self.pool.retire(connection)
         connection.reason = reason
@@ -251,13 +187,13 @@ class TargetConnections:
 
     @property
     def opening(self) -> list[DatabaseConnection]:
-        """The pool's connections that log in."""
-        return [one for one in self._logins if one not in self._owned]
+        """The pool's connections that are logging in."""
+        return [one for one in self._logins.connections if one not in self._owned]
 
     def is_idle(self, connection: DatabaseConnection) -> bool:
         """Whether neither a client nor the proxy uses the connection."""
         if connection in self._owned:
-            asked = connection in self._questions
+            asked = connection in self._queries
             return connection.phase is Phase.READY and not asked
         idle_list = connection.idle_list
         return idle_list is not None and connection in idle_list
@@ -276,14 +212,20 @@ class TargetConnections:
             delivered()
 
     def sweep(self) -> None:
-        """What time alone brings."""
+        """Handle timeouts."""
         self.pool.sweep()
-        now = self._loop.time()
+        now = self.clock.real
         for connection in [c for c, at in self._leaving.items() if at <= now]:
             connection.abort()
 
+    def __repr__(self) -> str:
+        return (
+            f"<TargetConnections {self.name} {len(self.all)} open, "
+            f"{len(self.opening)} opening, {self.pool!r}>"
+        )
+
     async def stop(self) -> None:
-        """Close all; the server gets a few seconds to let go of them."""
+        """Close all connections, and abort them after CLOSE_TIMEOUT."""
         await self._openings.end()
         self._all_closed.clear()
         for connection in list(self.all):
@@ -306,8 +248,9 @@ class TargetConnections:
         number, encrypted = connection.number, self._encryption is not None
         self.observe(events.DatabaseConnecting(number, encrypted, self.name))
         try:
-            await self._log_in(connection)
-            await self._initialise(connection)
+            await self._logins.log_in(connection)
+            self.all.add(connection)
+            await self._logins.initialise(connection)
         except ClientError as error:
             self.observe(
                 events.DatabaseRefused(number, error.text, error.sqlstate, self.name)
@@ -315,14 +258,14 @@ class TargetConnections:
             self._refused(key, error)
         else:
             self._retries.pop(key, None)
-            connection.opened_at = self.now()
+            connection.opened_at = self.clock.now
             self.observe(
                 events.DatabaseConnected(number, *connection.ends(), self.name)
             )
             self.pool.opened(connection)
 
-    async def _itself(self) -> DatabaseConnection:
-        """The proxy's own connection; raises ClientError."""
+    async def _own_connection(self) -> DatabaseConnection:
+        """Return the proxy's own connection, opened if needed; raises ClientError."""
         if self._own is not None and self._own.phase is Phase.READY:
             return self._own
         target = self.target
@@ -330,32 +273,21 @@ class TargetConnections:
         connection = self._own = self._new(key)
         self._owned.add(connection)
         try:
-            await self._log_in(connection)
+            await self._logins.log_in(connection)
         except ClientError:
             self._owned.discard(connection)
             raise
+        self.all.add(connection)
         return connection
 
-    async def _initialise(self, connection: DatabaseConnection) -> None:
-        """Run the init query; raises ClientError."""
-        if not connection.init_query.sql:
-            return
-        done = self._logins[connection] = self._loop.create_future()
-        connection.initialise(lambda error: settle(done, error))
-        try:
-            await done
-        except ClientError:
-            connection.close("The init query failed.")
-            raise
-        finally:
-            del self._logins[connection]
-
     def _refused(self, key: Key, error: ClientError) -> None:
-        if error.sqlstate in PASSING_STATES:
+        if error.sqlstate in TRANSIENT_STATES:
             self.lost()
-            delay = min(self._retries.get(key, RETRY_FIRST / 2) * 2, RETRY_LAST)
+            delay = min(
+                self._retries.get(key, MIN_RETRY_INTERVAL / 2) * 2, MAX_RETRY_INTERVAL
+            )
             self._retries[key] = delay
-            scaled = jittered(delay) * self.settings.time_scale
+            scaled = jittered(delay) * self.clock.scale
             self.pool.unavailable(key, scaled)
         else:
             self.pool.refused(key, request_error(error.text, error.sqlstate))
@@ -372,53 +304,20 @@ class TargetConnections:
             init_query(self.settings.connection_pool.init_query or ""),
         )
 
-    async def _log_in(self, connection: DatabaseConnection) -> None:
-        """Raises ClientError."""
-        login = self._logins[connection] = self._loop.create_future()
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                await self._dial(connection)
-                await login
-            last_words = connection.stream.fatal
-            if last_words is not None:
-                raise last_words
-            if connection.phase is Phase.CLOSED:
-                raise connection_failure(connection.reason)
-            self.all.add(connection)
-        except TimeoutError:
-            raise unreachable(NO_ANSWER) from None
-        except OSError as error:
-            raise unreachable(reason(error)) from None
-        finally:
-            del self._logins[connection]
-            if connection not in self.all:
-                connection.abort()
-
-    async def _dial(self, receiver: Receiver) -> None:
-        target, path = self.target, self.target.socket_path
-        if path is not None:
-            await connect_unix(self._loop, receiver, path)
-        else:
-            await connect(self._loop, receiver, target.host, target.port)
-
     async def _cancel(
         self,
         connection: DatabaseConnection,
-        packet: bytes,
+        request: bytes,
         delivered: Callable[[], None] | None,
     ) -> None:
-        """Return when the server has read the request, or connection is ended."""
-        request = CancelConnection(packet, self._loop.create_future())
+        """Return when the server has read the request; kill the connection if not."""
         try:
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await self._dial(request)
-                await request.done
+            await send_cancel(self.target, request)
         except TimeoutError:
             self.kill(connection, UNREAD_CANCEL)
         except OSError as error:
-            log.info("a cancel request did not reach the target: %s", reason(error))
+            log.info("A cancel request did not reach the target: %s.", reason(error))
         finally:
-            request.abort()
             connection.cancelling -= 1
             if delivered is not None:
                 delivered()
@@ -435,10 +334,13 @@ class TargetConnections:
                     self.observe(events.DatabaseInUse(number, name, idle))
 
     def opened(self, connection: DatabaseConnection) -> None:
-        settle(self._logins.get(connection), None)
+        self._logins.settle(connection, None)
 
     def failed(self, connection: DatabaseConnection, error: ClientError) -> None:
-        settle(self._logins.get(connection), error)
+        self._logins.settle(connection, error)
+
+    def reset_started(self, connection: DatabaseConnection) -> None:
+        self.pool.reset_started(connection)
 
     def reset_done(self, connection: DatabaseConnection) -> None:
         self.observe(events.DatabaseReset(connection.number))
@@ -447,7 +349,7 @@ class TargetConnections:
     def closing(self, connection: DatabaseConnection, cancel: bool) -> None:
         if connection not in self._owned:
             self.pool.retire(connection)
-        self._leaving[connection] = self._loop.time() + CLOSE_TIMEOUT
+        self._leaving[connection] = self.clock.real + CLOSE_TIMEOUT
         if cancel:
             self.interrupt(connection)
 
@@ -455,8 +357,9 @@ class TargetConnections:
         served = connection in self.all
         self.all.discard(connection)
         ended_here = self._leaving.pop(connection, None) is not None
-        for waiting in self._logins, self._questions:
-            settle(waiting.get(connection), connection_failure(reason))
+        failure = connection_failure(reason)
+        self._logins.settle(connection, failure)
+        settle(self._queries.get(connection), failure)
         if connection in self._owned:
             self._owned.discard(connection)
         elif served:
@@ -466,20 +369,3 @@ class TargetConnections:
         self.pool.closed(connection)
         if not ended_here:
             self.lost()
-
-
-def encryption(target: Target) -> Encryption | None:
-    """How the target is reached; raises SettingError. A Unix socket has no TLS."""
-    if target.socket_path is not None:
-        return None
-    context = client(target.sslmode, target.sslrootcert)
-    if context is None:
-        return None
-    return Encryption(context, target.host, required=target.sslmode != "prefer")
-
-
-def reason(error: OSError) -> str:
-    """Why, in a few words: the system's own, where it has some."""
-    if error.errno is not None and error.errno in errno.errorcode:
-        return os.strerror(error.errno)
-    return (error.strerror or str(error) or type(error).__name__).rstrip(".")

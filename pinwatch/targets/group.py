@@ -1,7 +1,8 @@
 """The target group: which target is written to, which are read from, and failover.
 
-Owns the targets with their monitors, and who is the writer. Clients are known only as
-borrowers: those that wait go with the role from one target's pool to another's.
+Owns the targets with their monitors, and the choice of the writer. Clients are known
+only as borrowers: at a failover the waiters move to the new writer's pool, in their
+order and with their deadlines.
 """
 
 import asyncio
@@ -10,19 +11,22 @@ from dataclasses import dataclass
 from typing import Final
 
 from pinwatch import events
+from pinwatch.clock import Clock
 from pinwatch.config.model import Settings, TargetRole
 from pinwatch.errors import FailoverError, TargetError, no_reader
-from pinwatch.pool.interfaces import Borrower, Connection, ConnectionSource
+from pinwatch.pool.interfaces import Borrower, ConnectionSource
 from pinwatch.pool.pool import Pool
-from pinwatch.targets.connections import TargetConnections, Tasks
+from pinwatch.relay.database_connection import DatabaseConnection
+from pinwatch.targets.connections import TargetConnections
 from pinwatch.targets.health import Monitor
+from pinwatch.targets.tasks import Tasks
 
-FAILED_OVER: Final = "The target is not the writer any more: there was a failover."
+FAILED_OVER: Final = "The target is no longer the writer after a failover."
 
 
 @dataclass(slots=True)
 class Member:
-    """A target of the group; role is READ_WRITE of the writer alone."""
+    """A target of the group; only the writer's role is READ_WRITE."""
 
     role: TargetRole
     connections: TargetConnections
@@ -33,52 +37,47 @@ class Member:
         return self.connections.name
 
     @property
-    def pool(self) -> Pool:
+    def pool(self) -> Pool[DatabaseConnection]:
         return self.connections.pool
 
     @property
     def load(self) -> float:
-        """Outstanding connections relative to max_connections."""
-        busy = self.pool.lent + len(self.pool.waiting)
+        """Connections in use and waiters, relative to the target's max_connections."""
+        busy = self.pool.in_use + len(self.pool.waiting)
         return busy / self.connections.status.max_connections
 
 
-class TargetGroup(ConnectionSource):
-    """Its members, of which one is the writer.
-
-    now is the proxy's clock, scale how many of its seconds pass in one.
-    """
+class TargetGroup(ConnectionSource[DatabaseConnection]):
+    """The targets; one of them is the writer. moved is called after a failover."""
 
     def __init__(
         self,
         observe: events.Observe,
         moved: Callable[[], None],
-        now: Callable[[], float],
-        scale: float,
+        clock: Clock,
     ) -> None:
         self.members: list[Member] = []
         self.failovers = 0
         self._observe = observe
         self._moved = moved
-        self._now = now
-        self._scale = scale
+        self._clock = clock
         self._started = False
         self._failing_over = False
-        self._down_since = 0.0  # of the writer; 0 is not
+        self._down_since = 0.0  # when the writer went down; 0 while it is up
         self._tasks = Tasks()
 
     # Starting and stopping.
 
     def add(
-        self, role: TargetRole, connections: TargetConnections, alone: bool
+        self, role: TargetRole, connections: TargetConnections, single: bool
     ) -> None:
-        monitor = Monitor(connections, self._changed, alone, self._scale)
-        connections.lost = self._look_again
+        monitor = Monitor(connections, self._changed, single)
+        connections.lost = self._check_soon
         self.members.append(Member(role, connections, monitor))
 
     async def start(self) -> None:
-        """Look at all of them, and choose the writer; raises TargetError."""
-        await asyncio.gather(*(member.monitor.look() for member in self.members))
+        """Check all targets and choose the writer; raises TargetError."""
+        await asyncio.gather(*(member.monitor.check() for member in self.members))
         marked = sorted(self.members, key=lambda member: member.role != "READ_WRITE")
         writable = [one for one in marked if one.monitor.serves_writes]
         self._writer = (writable or marked)[0]
@@ -89,10 +88,10 @@ class TargetGroup(ConnectionSource):
             self._tasks.run(member.monitor.run())
 
     async def reach(self) -> None:
-        """Look at the writer, unless a connection to it is open; raises TargetError."""
+        """Check the writer unless a connection to it is open; raises TargetError."""
         writer = self._writer
-        if not writer.pool.open:
-            await writer.monitor.look()
+        if not writer.pool.open_count:
+            await writer.monitor.check()
             self._raise_for(writer)
 
     def _raise_for(self, member: Member) -> None:
@@ -114,7 +113,7 @@ class TargetGroup(ConnectionSource):
         for member in self.members:
             member.connections.apply(settings)
 
-    # Who serves.
+    # Serving borrowers.
 
     @property
     def writer(self) -> Member:
@@ -124,47 +123,48 @@ class TargetGroup(ConnectionSource):
     def readers(self) -> list[Member]:
         return [member for member in self.members if member is not self._writer]
 
-    def borrow(self, borrower: Borrower, patience: float = 0) -> Connection | None:
-        """From the reader with the least load; the last one where it is one of them.
+    def borrow(
+        self, borrower: Borrower[DatabaseConnection], min_timeout: float = 0
+    ) -> DatabaseConnection | None:
+        """Borrow from the least loaded reader, preferably the borrower's last one.
 
-        As ``Pool.borrow``. Without any reader the borrower is refused soon.
+        As ``Pool.borrow``. Without any reader the borrow fails in the next round.
         """
         readers = [one for one in self.readers if one.monitor.available] or self.readers
         if not readers:
             borrower.pool = self._writer.pool
-            asyncio.get_running_loop().call_soon(self._refuse, borrower)
+            asyncio.get_running_loop().call_soon(self._fail, borrower)
             return None
         least = min(readers, key=lambda reader: (reader.load, reader.name))
         for reader in readers:
             if reader.pool is borrower.pool and reader.load == least.load:
                 least = reader
-        return least.pool.borrow(borrower, patience)
+        return least.pool.borrow(borrower, min_timeout)
 
-    def must_wait(self, borrower: Borrower) -> bool:
+    def must_wait(self, borrower: Borrower[DatabaseConnection]) -> bool:
         return all(reader.pool.must_wait(borrower) for reader in self.readers)
 
-    def _refuse(self, borrower: Borrower) -> None:
+    def _fail(self, borrower: Borrower[DatabaseConnection]) -> None:
         borrower.counters.borrows_refused += 1
-        borrower.refuse(no_reader())
+        borrower.borrow_failed(no_reader())
 
     # Failover.
 
     async def failover(self, to: str | None = None, outage: float = 0) -> Member:
-        """Make another target the writer, after outage seconds without any.
+        """Make another target the writer, after outage seconds without a writer.
 
-        Without a name it is another one that can be written to; where there is no
-        other target at all, the writer goes away and comes back. Gives the writer.
-        Raises FailoverError.
+        Without a name, another writable target is chosen; a single target goes away
+        and comes back. Return the new writer. Raises FailoverError.
         """
         if self._failing_over:
-            raise FailoverError("A failover is under way.")
+            raise FailoverError("A failover is already in progress.")
         chosen = self._chosen(to)
         self._failing_over = True
-        before, began = self._writer, self._now()
+        before, began = self._writer, self._clock.now
         before.pool.pause()
         try:
             before.connections.drop(FAILED_OVER)
-            await asyncio.sleep(outage / self._scale)
+            await asyncio.sleep(self._clock.real_seconds(outage))
         finally:
             self._failing_over = False
             before.pool.resume()
@@ -178,7 +178,7 @@ class TargetGroup(ConnectionSource):
             able = [one for one in self.readers if one.monitor.serves_writes]
             if self.readers and not able:
                 raise FailoverError(
-                    "No other target can be written to: promote a replica first."
+                    "No other target is writable: promote a replica first."
                 )
             return (able or [self._writer])[0]
         for member in self.members:
@@ -194,12 +194,12 @@ class TargetGroup(ConnectionSource):
         raise FailoverError(f"There is no target {to}: there are {names}.")
 
     def _changed(self) -> None:
-        """A target's health is another."""
+        """React to a change in a target's health."""
         if self._failing_over or not self._started:
             return
         monitor = self._writer.monitor
         if monitor.down or (monitor.available and not monitor.writable):
-            self._down_since = self._down_since or self._now()
+            self._down_since = self._down_since or self._clock.now
             for member in self.readers:
                 if member.monitor.serves_writes:
                     self._move(member, self._down_since)
@@ -220,10 +220,10 @@ class TargetGroup(ConnectionSource):
             to.pool.adopt(before.pool)
             self._moved()
             before.connections.drop(FAILED_OVER)
-        self._observe(events.FailedOver(before.name, to.name, self._now() - began))
+        self._observe(events.FailedOver(before.name, to.name, self._clock.now - began))
 
     def _move_readers(self) -> None:
-        """Those that wait for a reader that is down go to one that is not."""
+        """Move the waiters of a reader that is down to one that is up."""
         up = [member for member in self.readers if member.monitor.available]
         for member in self.readers:
             if up and member.monitor.down and member.pool.waiting:
@@ -233,6 +233,6 @@ class TargetGroup(ConnectionSource):
         for member in self.members:
             member.role = "READ_WRITE" if member is self._writer else "READ_ONLY"
 
-    def _look_again(self) -> None:
+    def _check_soon(self) -> None:
         for member in self.members:
             member.monitor.check_soon()

@@ -1,7 +1,7 @@
-"""How a target is, as the RDS API words it (TargetHealth), looked at in the background.
+"""The health of a target in the RDS API's words (TargetHealth), checked regularly.
 
-Owns when to look: regularly, at once where something seems wrong, and after a failure
-with a back-off. What the answer means for others is theirs.
+Owns the schedule of the checks: at intervals, at once after a lost connection, and
+with a back-off after a failure. Does not decide on a failover.
 """
 
 import asyncio
@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from pinwatch.errors import ClientError
-from pinwatch.targets.connections import TargetConnections, jittered
+from pinwatch.targets.connections import TargetConnections
+from pinwatch.targets.tasks import jittered
 
-ALONE: Final = 60.0  # seconds between looks at a target that nobody could stand in for
-AMONG_OTHERS: Final = 1.0
-SOONEST: Final = 0.1  # seconds, never scaled; doubled at each failure
-LATEST: Final = 5.0
+SINGLE_TARGET_INTERVAL: Final = 60.0  # seconds between checks of an only target
+CHECK_INTERVAL: Final = 1.0  # seconds between checks of one target of several
+MIN_INTERVAL: Final = 0.1  # real seconds; doubled at each failure
+MAX_RETRY_INTERVAL: Final = 5.0  # real seconds
 
 REASONS: Final = (
     ("08001", "UNREACHABLE"),
@@ -23,7 +24,7 @@ REASONS: Final = (
     ("53300", "PENDING_PROXY_CAPACITY"),
     ("", "CONNECTION_FAILED"),
 )
-"""By the beginning of an SQLSTATE."""
+"""TargetHealth's Reason by the first characters of an SQLSTATE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +46,31 @@ def unavailable(error: ClientError) -> TargetHealth:
 
 
 class Monitor:
-    """Looks at one target; changed hears what is new.
+    """Checks one target, and calls changed when its health or writability changes.
 
-    alone is whether no other target could stand in: it is then looked at seldom, and
-    no connection is kept open for it. scale is how many seconds pass in one.
+    single is true if the proxy has no other target: it is then checked once a minute,
+    and no connection is kept open for the checks.
     """
 
     def __init__(
         self,
         connections: TargetConnections,
         changed: Callable[[], None],
-        alone: bool,
-        scale: float,
+        single: bool,
     ) -> None:
         self.connections = connections
         self.health = REGISTERING
         self.writable = False
         self.error: ClientError | None = None
         self._changed = changed
-        self._alone = alone
-        self._interval = max((ALONE if alone else AMONG_OTHERS) / scale, SOONEST)
+        self._single = single
+        interval = connections.clock.real_seconds(
+            SINGLE_TARGET_INTERVAL if single else CHECK_INTERVAL
+        )
+        self._interval = max(interval, MIN_INTERVAL)
         self._failures = 0
-        self._again = asyncio.Event()
-        self._looking = asyncio.Lock()
+        self._check_now = asyncio.Event()
+        self._checking = asyncio.Lock()
 
     @property
     def available(self) -> bool:
@@ -79,21 +82,22 @@ class Monitor:
 
     @property
     def down(self) -> bool:
-        """Nobody can be served there, whoever asks."""
+        """The target serves no client at all; a refused login is not an outage."""
         return self.health.reason in ("UNREACHABLE", "CONNECTION_FAILED")
 
     def check_soon(self) -> None:
-        """Something may be wrong: do not wait until the next look is due."""
-        self._again.set()
+        """Check without waiting for the interval: a connection was lost."""
+        self._check_now.set()
 
-    async def look(self) -> None:
-        async with self._looking:
-            await self._look()
+    async def check(self) -> None:
+        """Check now, after a check in progress."""
+        async with self._checking:
+            await self._check()
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         before = self.health, self.writable
         try:
-            status = await self.connections.look(stay=not self._alone)
+            status = await self.connections.check(keep_open=not self._single)
         except ClientError as error:
             self.health, self.error = unavailable(error), error
             self._failures += 1
@@ -104,19 +108,19 @@ class Monitor:
             self._changed()
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Check until cancelled."""
         while True:
             await self._pause()
-            await self.look()
+            await self.check()
 
     async def _pause(self) -> None:
-        await asyncio.sleep(SOONEST)
+        await asyncio.sleep(MIN_INTERVAL)
         rest = self._interval
         if self._failures:
-            rest = jittered(min(SOONEST * 2**self._failures, LATEST))
+            rest = jittered(min(MIN_INTERVAL * 2**self._failures, MAX_RETRY_INTERVAL))
         try:
-            async with asyncio.timeout(rest - SOONEST):
-                await self._again.wait()
+            async with asyncio.timeout(rest - MIN_INTERVAL):
+                await self._check_now.wait()
         except TimeoutError:
             pass
-        self._again.clear()
+        self._check_now.clear()

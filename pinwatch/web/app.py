@@ -1,27 +1,31 @@
-"""What the HTTP side answers."""
+"""The ASGI application: all routes of the HTTP side, the static page among them."""
+
+from pathlib import Path
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from pinwatch.observers.pin_history import History
 from pinwatch.proxy.proxy import Proxy
+from pinwatch.web.control import config_route
 from pinwatch.web.docs import docs_route
-from pinwatch.web.effective import config_route
 from pinwatch.web.health import healthz_route, readyz_route
 from pinwatch.web.openapi import Schema, document, document_route
-from pinwatch.web.operation import Error, told
-from pinwatch.web.page import page_routes
+from pinwatch.web.operation import Error, json_response
 from pinwatch.web.pins import digests_route, pins_route
-from pinwatch.web.pool import pool_route
-from pinwatch.web.sessions import sessions_route
+from pinwatch.web.pool import pool_route, sessions_route
 from pinwatch.web.stream import Feed, stream_route
+
+STATIC: Final = Path(__file__).parent / "static"
 
 
 def app(proxy: Proxy, history: History, feed: Feed, *more: BaseRoute) -> Starlette:
-    """Answers for proxy, and by the routes of other rooms."""
+    """Return the application for one proxy; more are routes of other packages."""
 
     def describe() -> Schema:
         return document(routes)
@@ -37,14 +41,31 @@ def app(proxy: Proxy, history: History, feed: Feed, *more: BaseRoute) -> Starlet
         config_route(proxy),
         document_route(describe),
         docs_route(describe),
-        *page_routes(),
+        *_page_routes(),
         *more,
     ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _refused})
+    return Starlette(routes=routes, exception_handlers={HTTPException: _error})
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+def _page_routes() -> list[BaseRoute]:
+    async def page(request: Request) -> FileResponse:
+        """The live page."""
+        return FileResponse(STATIC / "index.html", media_type="text/html")
+
+    async def icon(request: Request) -> FileResponse:
+        """The icon, at the path where browsers look for one by themselves."""
+        return FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")
+
+    files = StaticFiles(directory=STATIC)
+    return [
+        Route("/", page, methods=["GET"], include_in_schema=False),
+        Route("/favicon.ico", icon, methods=["GET"], include_in_schema=False),
+        Mount("/static", files, name="static"),
+    ]
+
+
+async def _error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    answer = told(Error(error=error.detail), error.status_code)
-    answer.headers.update(error.headers or {})
-    return answer
+    response = json_response(Error(error=error.detail), error.status_code)
+    response.headers.update(error.headers or {})
+    return response

@@ -1,15 +1,16 @@
-"""What somebody may change over HTTP: the writer, the settings, faults on demand."""
+"""Targets, settings and faults over HTTP: their state, and requests that change it."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from pinwatch.config.model import Settings
 from pinwatch.errors import (
     FailoverError,
     FaultError,
@@ -20,10 +21,10 @@ from pinwatch.observers.schemas import Answer
 from pinwatch.proxy import faults
 from pinwatch.proxy.proxy import Proxy
 from pinwatch.targets.group import Member
-from pinwatch.web.operation import Operation, told, told_all
+from pinwatch.web.operation import Operation, json_list_response, json_response
 
 Reload = Callable[[], Awaitable[list[str]]]
-"""Reads the settings again; gives those that need a new start."""
+"""Reads the settings again; returns the names of those that need a restart."""
 
 NOT_ALLOWED = (
     "Faults are refused where other machines reach the HTTP side: start with "
@@ -32,11 +33,20 @@ NOT_ALLOWED = (
 M = TypeVar("M", bound=BaseModel)
 
 
-class Asked(BaseModel):
+MAX_BODY: Final = 64 * 1024  # bytes
+FAULT_NAME: Final = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+"""A fault's name is a segment of the path of its DELETE request."""
+
+Seconds = Annotated[float, Field(ge=0, le=3_600, allow_inf_nan=False)]
+Lasting = Annotated[float, Field(gt=0, le=365 * 86_400, allow_inf_nan=False)]
+Number = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class RequestBody(BaseModel):
     """Base of the models of request bodies."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
     )
 
 
@@ -72,13 +82,13 @@ class Target(Answer):
         )
 
 
-class FailoverAsked(Asked):
+class FailoverRequest(RequestBody):
     """A request to make another target the writer."""
 
     to: str | None = None
     """Name of the new writer. Default: another target that accepts writes."""
 
-    outage: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0
+    outage: Seconds = 0
     """Seconds without a writer."""
 
 
@@ -96,7 +106,7 @@ class Reloaded(Answer):
     """Settings that changed but need a restart."""
 
 
-class ReleaseAsked(Asked):
+class ReleaseRequest(RequestBody):
     """A request to close idle database connections."""
 
     database: str | None = None
@@ -110,26 +120,26 @@ class Released(Answer):
     """Number of connections that were closed."""
 
 
-class FaultAsked(Asked):
+class FaultRequest(RequestBody):
     """A request to add a fault."""
 
     kind: faults.Kind
     """latency delays each borrow, refuse rejects borrows, kill closes database
     connections, pause serves no borrow."""
 
-    name: str | None = None
+    name: Annotated[str, Field(pattern=FAULT_NAME)] | None = None
     """Name to remove the fault by. Default: the kind and a number."""
 
-    seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0
+    seconds: Seconds = 0
     """For latency, the delay. For kill, the interval, where 0 kills once, at once."""
 
-    every: Annotated[int, Field(ge=1)] = 1
+    every: Number = 1
     """For refuse: 1 rejects each borrow, 2 every second one, and so on."""
 
-    connections: Annotated[int, Field(ge=1)] | None = None
+    connections: Number | None = None
     """For kill: connections to close at a time. Default: all."""
 
-    lasting: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    lasting: Lasting | None = None
     """Seconds after which the fault ends by itself."""
 
 
@@ -157,35 +167,45 @@ class Fault(Answer):
 SHOWN = set(Fault.model_fields) - {"left"}
 
 
+def config_route(proxy: Proxy) -> Operation:
+    async def config(request: Request) -> Response:
+        """Show the settings in force, with asterisks in place of secrets."""
+        # Secrets are SecretStr, whose JSON is asterisks, except in the target's URL.
+        shown = {"target": proxy.target.url}
+        return json_response(proxy.settings.model_copy(update=shown))
+
+    return Operation("/api/config", config, Settings)
+
+
 def control_routes(proxy: Proxy, reload: Reload) -> list[BaseRoute]:
     async def targets(request: Request) -> Response:
         """List the targets, with role and health."""
-        return told_all(map(Target.of, proxy.group.members))
+        return json_list_response(map(Target.of, proxy.group.members))
 
     async def failover(request: Request) -> Response:
         """Make another target the writer. Clients in a request or a transaction, and
         pinned ones, lose their connection."""
-        asked = await _asked(request, FailoverAsked)
+        body = await _read(request, FailoverRequest)
         before = proxy.group.writer.name
         try:
-            writer = await proxy.group.failover(asked.to, asked.outage)
+            writer = await proxy.group.failover(body.to, body.outage)
         except FailoverError as error:
             raise HTTPException(409, str(error)) from None
-        return told(FailedOver(before=before, after=writer.name))
+        return json_response(FailedOver(before=before, after=writer.name))
 
     async def reloads(request: Request) -> Response:
         """Read the settings again. A wrong setting changes nothing."""
         try:
-            return told(Reloaded(restart=await reload()))
+            return json_response(Reloaded(restart=await reload()))
         except PinwatchError as error:
             raise HTTPException(400, str(error)) from None
 
     async def release(request: Request) -> Response:
         """Close idle database connections, so that a database can be dropped, renamed
         or copied. The answer comes when the server has let go of them."""
-        asked = await _asked(request, ReleaseAsked)
+        body = await _read(request, ReleaseRequest)
         try:
-            return told(Released(closed=await proxy.release(asked.database)))
+            return json_response(Released(closed=await proxy.release(body.database)))
         except ReleaseError as error:
             raise HTTPException(404, str(error)) from None
 
@@ -196,8 +216,8 @@ def control_routes(proxy: Proxy, reload: Reload) -> list[BaseRoute]:
             failover,
             FailedOver,
             method="POST",
-            body=FailoverAsked,
-            errors=(400, 409),
+            body=FailoverRequest,
+            errors=(400, 409, 413),
         ),
         Operation("/api/reload", reloads, Reloaded, method="POST", errors=(400,)),
         Operation(
@@ -205,8 +225,8 @@ def control_routes(proxy: Proxy, reload: Reload) -> list[BaseRoute]:
             release,
             Released,
             method="POST",
-            body=ReleaseAsked,
-            errors=(400, 404),
+            body=ReleaseRequest,
+            errors=(400, 404, 413),
         ),
         *_fault_routes(proxy),
     ]
@@ -219,21 +239,21 @@ def _fault_routes(proxy: Proxy) -> Iterable[BaseRoute]:
             raise HTTPException(403, NOT_ALLOWED)
 
     def shown(fault: faults.Fault) -> Fault:
-        return Fault.of(fault, proxy.time())
+        return Fault.of(fault, proxy.clock.now)
 
     async def faults_on(request: Request) -> Response:
         """List the active faults."""
-        return told_all(map(shown, proxy.faults.on.values()))
+        return json_list_response(map(shown, proxy.faults.on.values()))
 
     async def add_fault(request: Request) -> Response:
         """Add a fault."""
         allowed()
-        asked = await _asked(request, FaultAsked)
+        body = await _read(request, FaultRequest)
         try:
-            fault = proxy.faults.add(**asked.model_dump())
+            fault = proxy.faults.add(**body.model_dump())
         except FaultError as error:
             raise HTTPException(409, str(error)) from None
-        return told(shown(fault))
+        return json_response(shown(fault))
 
     async def remove_fault(request: Request) -> Response:
         """Remove a fault."""
@@ -242,7 +262,7 @@ def _fault_routes(proxy: Proxy) -> Iterable[BaseRoute]:
             fault = proxy.faults.remove(request.path_params["name"])
         except FaultError as error:
             raise HTTPException(404, str(error)) from None
-        return told(shown(fault))
+        return json_response(shown(fault))
 
     yield Operation("/api/faults", faults_on, Fault, several=True)
     yield Operation(
@@ -250,21 +270,38 @@ def _fault_routes(proxy: Proxy) -> Iterable[BaseRoute]:
         add_fault,
         Fault,
         method="POST",
-        body=FaultAsked,
-        errors=(400, 403, 409),
+        body=FaultRequest,
+        errors=(400, 403, 409, 413),
     )
     yield Operation(
         "/api/faults/{name}", remove_fault, Fault, method="DELETE", errors=(403, 404)
     )
 
 
-async def _asked(request: Request, model: type[M]) -> M:
-    """The request's body; nothing is as good as {}. Raises HTTPException."""
+async def _read(request: Request, model: type[M]) -> M:
+    """Parse the body; an empty one counts as {}. Raises HTTPException."""
     try:
-        return model.model_validate_json(await request.body() or b"{}")
+        return model.model_validate_json(await _body(request) or b"{}")
     except ValidationError as error:
-        [first, *_] = error.errors(include_url=False)
-        where = ".".join(map(str, first["loc"]))
-        why = first["msg"].replace("Input should", "must")
-        told = f"{where}: {why}." if where else f"{why}."
-        raise HTTPException(400, told) from None
+        raise HTTPException(400, _sentence(error)) from None
+
+
+async def _body(request: Request) -> bytes:
+    """Read at most MAX_BODY bytes. Raises HTTPException: 413 if there are more."""
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise HTTPException(413, f"The body is longer than {MAX_BODY} bytes.")
+    except ClientDisconnect:
+        raise HTTPException(400, "The body is incomplete.") from None
+    return bytes(body)
+
+
+def _sentence(error: ValidationError) -> str:
+    """Describe the first fault: the field, and what it must be."""
+    [first, *_] = error.errors(include_url=False)
+    where = ".".join(map(str, first["loc"]))
+    why = first["msg"].replace("Input should", "must").replace("String", "must")
+    return f"{where}: {why}." if where else f"{why}."

@@ -1,4 +1,4 @@
-"""The OpenAPI document for people: one page without script, style or another host."""
+"""The OpenAPI document as an HTML page, without scripts, styles or other hosts."""
 
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -74,36 +74,36 @@ def _table(body: Element, *headings: str) -> Element:
 def _row(table: Element, name: str, schema: Schema, about: str) -> None:
     row = SubElement(table, "tr")
     SubElement(row, "th", scope="row").text = name
-    _kind(SubElement(row, "td"), schema)
+    _write_type(SubElement(row, "td"), schema)
     SubElement(row, "td").text = about
 
 
-def _kind(cell: Element, schema: Schema) -> None:
-    """In words, and a link where it is described elsewhere on the page."""
-    name = _reference(schema)
+def _write_type(cell: Element, schema: Schema) -> None:
+    """Write the type; a model becomes a link to its section of the page."""
+    name = _referenced(schema)
     if name is None:
-        cell.text = _words(schema)
+        cell.text = _type_name(schema)
     else:
         cell.text = "list of " if schema.get("type") == "array" else ""
         SubElement(cell, "a", href=f"#{name}").text = name
 
 
-def _reference(schema: Schema) -> str | None:
-    """The name of the schema that it is, or is a list of."""
+def _referenced(schema: Schema) -> str | None:
+    """Return the name of the referenced schema, or that of the items of a list."""
     for one in (schema, schema.get("items", {}), *schema.get("anyOf", ())):
         if "$ref" in one:
             return str(one["$ref"].rpartition("/")[2])
     return None
 
 
-def _words(schema: Schema) -> str:
+def _type_name(schema: Schema) -> str:
     match schema:
         case {"enum": [*values]}:
             return ", ".join(map(str, values))
         case {"anyOf": [*kinds]}:
-            return " or ".join(map(_words, kinds))
+            return " or ".join(map(_type_name, kinds))
         case {"type": "array", "items": items}:
-            return f"list of {_words(items)}"
+            return f"list of {_type_name(items)}"
         case {"type": str(kind), "format": str(form)}:
             return f"{kind} ({form})"
         case {"type": str(kind)}:

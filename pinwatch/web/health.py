@@ -1,4 +1,4 @@
-"""Whether the proxy runs, and whether it can serve."""
+"""Health checks: the proxy runs, and it can serve."""
 
 import asyncio
 from typing import Literal
@@ -9,7 +9,7 @@ from starlette.responses import Response
 from pinwatch.errors import TargetError
 from pinwatch.observers.schemas import Answer
 from pinwatch.proxy.proxy import Proxy
-from pinwatch.web.operation import Error, Operation, told
+from pinwatch.web.operation import Error, Operation, json_response
 
 
 class Health(Answer):
@@ -21,25 +21,25 @@ class Health(Answer):
 def healthz_route() -> Operation:
     async def healthz(request: Request) -> Response:
         """Return 200 while the proxy runs."""
-        return told(Health())
+        return json_response(Health())
 
     return Operation("/healthz", healthz, Health)
 
 
 def readyz_route(proxy: Proxy) -> Operation:
-    looking: asyncio.Task[None] | None = None
+    check: asyncio.Task[None] | None = None
 
     async def readyz(request: Request) -> Response:
         """Return 200 if the target can be reached: a database connection is open, or
         a login succeeds now. Otherwise return 503 and the reason."""
-        nonlocal looking
-        if looking is None or looking.done():  # one login for all that ask meanwhile
+        nonlocal check
+        if check is None or check.done():  # one login for all requests meanwhile
             loop = asyncio.get_running_loop()
-            looking = loop.create_task(proxy.group.reach())
+            check = loop.create_task(proxy.group.reach())
         try:
-            await asyncio.shield(looking)
+            await asyncio.shield(check)
         except TargetError as error:
-            return told(Error(error=str(error)), 503)
-        return told(Health())
+            return json_response(Error(error=str(error)), 503)
+        return json_response(Health())
 
     return Operation("/readyz", readyz, Health, errors=(503,))

@@ -1,6 +1,6 @@
 """The OpenAPI document, made from the routes: https://spec.openapis.org/oas/v3.1.1
 
-Owns no route's description: that is its function's docstring, its answer a model.
+A route's description is the docstring of its function; its response is a model.
 """
 
 import inspect
@@ -31,11 +31,12 @@ MEANINGS: Final = {
     403: "The request is not allowed.",
     404: "No object has that name.",
     409: "The request conflicts with the present state.",
+    413: "The request body is too long.",
     503: "The service is not available now.",
 }
 
-KEYWORDS: Final = ("type", "format", "enum", "minimum")
-"""Of a parameter's schema, those that say what it must be."""
+KEYWORDS: Final = ("type", "format", "enum", "minimum", "maximum")
+"""The keywords of a parameter's schema that constrain its value."""
 
 Schema = dict[str, Any]
 Describe = Callable[[], Schema]
@@ -93,8 +94,10 @@ def _operation(route: Route) -> Schema:
     if isinstance(route, Operation):
         operation["parameters"] = _parameters(route)
         if route.body is not None:
+            fields = route.body.model_fields.values()
             operation["requestBody"] = {
-                "content": {JSON: {"schema": _reference(route.body)}}
+                "required": any(field.is_required() for field in fields),
+                "content": {JSON: {"schema": _reference(route.body)}},
             }
         operation["responses"]["200"]["content"] = {route.media_type: _answer(route)}
         for status in route.errors:
@@ -137,13 +140,13 @@ def _parameters(route: Operation) -> list[Schema]:
             "name": name,
             "in": "query",
             "description": schema.get("description", ""),
-            "schema": _given(schema),
+            "schema": _present(schema),
         }
         for name, schema in properties.items()
     ]
 
 
-def _given(schema: Schema) -> Schema:
-    """What it must be where it is given, without "or nothing"."""
-    [given] = [c for c in schema.get("anyOf", [schema]) if c.get("type") != "null"]
-    return {key: given[key] for key in given if key in KEYWORDS}
+def _present(schema: Schema) -> Schema:
+    """Return the schema of a value that is present, without the null alternative."""
+    [present] = [c for c in schema.get("anyOf", [schema]) if c.get("type") != "null"]
+    return {key: present[key] for key in present if key in KEYWORDS}

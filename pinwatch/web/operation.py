@@ -1,7 +1,7 @@
-"""Routes that say what they answer, so that the OpenAPI document can.
+"""Routes with the models of their requests and responses, for the OpenAPI document.
 
-Owns how an answer in JSON is made, a long list in slices among them: the loop that
-sends it relays statements in between.
+Owns how JSON responses are made. A long list is sent in slices, so that the event loop
+relays statements in between.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from starlette.routing import Route
 from pinwatch.observers.schemas import Answer
 
 JSON: Final = "application/json"
-SLICE: Final = 100  # answers of a list that are told before the loop goes on
+SLICE: Final = 100  # items of a list that are sent before the loop goes on
 
 
 class Error(Answer):
@@ -28,7 +28,7 @@ class Error(Answer):
 
 
 class Operation(Route):
-    """several says that it answers a list of answer; query and body are of requests."""
+    """A route; its response is JSON of the model answer, or a list of it if several."""
 
     def __init__(
         self,
@@ -53,11 +53,12 @@ class Operation(Route):
         self.media_type = media_type
 
 
-def told(answer: BaseModel, status: int = 200) -> Response:
+def json_response(answer: BaseModel, status: int = 200) -> Response:
     return Response(answer.model_dump_json(), status, media_type=JSON)
 
 
-def told_all(answers: Iterable[BaseModel]) -> Response:
+def json_list_response(answers: Iterable[BaseModel]) -> Response:
+    """Return a JSON array that is sent in slices, with other work in between."""
     return StreamingResponse(_slices(iter(answers)), media_type=JSON)
 
 

@@ -1,8 +1,8 @@
-"""What the history has, over HTTP: pins by what they were, and digests."""
+"""The history of pins over HTTP: pins with filters, and digests."""
 
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -20,7 +20,10 @@ from starlette.responses import Response
 from pinwatch.observers import pin_history, schemas
 from pinwatch.observers.pin_history import History
 from pinwatch.pins.rules import CODES
-from pinwatch.web.operation import Operation, told_all
+from pinwatch.web.operation import Operation, json_list_response
+
+MAX_LIMIT: Final = 1_000_000
+MAX_QUOTED: Final = 80  # characters of a wrong value that its refusal repeats
 
 
 def _rule(given: str) -> str:
@@ -47,12 +50,12 @@ class Query(BaseModel):
         extra="forbid", frozen=True, use_attribute_docstrings=True
     )
 
-    limit: Annotated[int, Field(ge=1)] | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] | None = None
     """Maximum number of results. Default: all."""
 
     @classmethod
     def of(cls, request: Request) -> Self:
-        """Raises HTTPException with one sentence."""
+        """Parse the query parameters. Raises HTTPException with one sentence."""
         try:
             return cls.model_validate(dict(request.query_params))
         except ValidationError as error:
@@ -60,12 +63,12 @@ class Query(BaseModel):
 
     @classmethod
     def _sentence(cls, error: ErrorDetails) -> str:
-        """Names the parameter, its value and what is allowed."""
-        name, given = error["loc"][0], error["input"]
+        """Name the parameter, its value and what is allowed."""
+        name, given = error["loc"][0], error["input"][:MAX_QUOTED]
         match error["type"]:
             case "extra_forbidden":
                 known = ", ".join(cls.model_fields)
-                return f"{name} is not a parameter: there is {known}."
+                return f"{str(name)[:MAX_QUOTED]} is not a parameter: there is {known}."
             case "value_error":
                 allowed = str(error["ctx"]["error"])
             case _:
@@ -122,9 +125,11 @@ def pins_route(history: History) -> Operation:
     async def api_pins(request: Request) -> Response:
         """List pins, newest first: all of sessions that are still pinned, and the
         last 10,000 others."""
-        query, now = PinQuery.of(request), history.now()
-        asked = (pin for pin in history.pins() if query.covers(pin))
-        return told_all(schemas.Pin.of(pin, now) for pin in islice(asked, query.limit))
+        query, now = PinQuery.of(request), history.clock.now
+        found = (pin for pin in history.pins() if query.covers(pin))
+        return json_list_response(
+            schemas.Pin.of(pin, now) for pin in islice(found, query.limit)
+        )
 
     return Operation(
         "/api/pins", api_pins, schemas.Pin, several=True, query=PinQuery, errors=(400,)
@@ -134,9 +139,9 @@ def pins_route(history: History) -> Operation:
 def digests_route(history: History) -> Operation:
     async def digests(request: Request) -> Response:
         """List pins by digest and rule, those with the longest pinned time first."""
-        query, now = Query.of(request), history.now()
+        query, now = Query.of(request), history.clock.now
         ranked = history.digests.ranked(now)[: query.limit]
-        return told_all(schemas.Digest.of(digest, now) for digest in ranked)
+        return json_list_response(schemas.Digest.of(digest, now) for digest in ranked)
 
     return Operation(
         "/api/digests",

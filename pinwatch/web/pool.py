@@ -1,20 +1,19 @@
-"""The pools as JSON: each database connection, what it does and for whom."""
+"""The pools and their clients as JSON."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain
-from time import monotonic
 from typing import Literal, Self
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from pinwatch.observers.schemas import Answer
-from pinwatch.pool.interfaces import Connection as Pooled
+from pinwatch.observers.sessions import Session
 from pinwatch.proxy.proxy import Proxy
-from pinwatch.relay.client_session import ClientSession
+from pinwatch.relay.client_session import Phase
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.targets.group import Member
-from pinwatch.web.operation import Operation, told
+from pinwatch.web.operation import Operation, json_list_response, json_response
 from pinwatch.wire.messages import IDLE
 
 State = Literal["idle", "borrowed", "in transaction", "pinned", "opening", "closing"]
@@ -51,22 +50,19 @@ class Connection(Answer):
 
     @classmethod
     def of(cls, connection: DatabaseConnection, state: State, seconds: float) -> Self:
-        user, database = (name.decode("utf-8", "replace") for name in connection.key)
+        user, database = (
+            name.decode("utf-8", "replace") for name in connection.key[:2]
+        )
         session = connection.session
-        event = None
-        client = name = None
-        if isinstance(session, ClientSession):
-            event, client = session.pinning.event, session.number
-            name = session.application_name or None
         return cls(
             connection=connection.number,
             target=connection.target,
             user=user,
             database=database,
             state=state,
-            client=client,
-            application_name=name,
-            rule=None if event is None else event.rule,
+            client=None if session is None else session.number,
+            application_name=(session and session.application_name) or None,
+            rule=connection.pinned_by,
             seconds=max(seconds, 0.0),
         )
 
@@ -99,16 +95,16 @@ class Pool(Answer):
 
     @classmethod
     def of(cls, proxy: Proxy) -> Self:
-        borrowed = list(_typed(chain.from_iterable(p.borrowed for p in proxy.pools)))
-        idle = sum(len(one) for pool in proxy.pools for one in pool.idle.values())
+        used = [one for pool in proxy.pools for one in pool.used_connections()]
+        idle = sum(pool.idle_count for pool in proxy.pools)
         every = chain.from_iterable(map(_connections, proxy.group.members))
         connections = sorted(every, key=lambda one: one.connection)
         return cls(
             max_connections=sum(pool.max_connections for pool in proxy.pools),
-            open=idle + len(borrowed),
+            open=idle + len(used),
             idle=idle,
-            borrowed=len(borrowed),
-            in_transaction=sum(map(_in_transaction, borrowed)),
+            borrowed=len(used),
+            in_transaction=sum(map(_in_transaction, used)),
             pinned=sum(one.state == "pinned" for one in connections),
             clients=len(proxy.sessions),
             waiting=sum(len(pool.waiting) for pool in proxy.pools),
@@ -117,38 +113,45 @@ class Pool(Answer):
 
 
 def _connections(member: Member) -> Iterator[Connection]:
-    pool, now = member.pool, monotonic()
-    for one in _typed(chain.from_iterable(pool.idle.values())):
-        yield Connection.of(one, "idle", pool.now() - one.idle_since)
-    for one in _typed(pool.borrowed):
+    pool = member.pool
+    now = pool.clock.now
+    for one in pool.idle_connections():
+        yield Connection.of(one, "idle", now - one.state_since)
+    for one in pool.used_connections():
         yield _borrowed(one, now)
     for one in member.connections.opening:
-        yield Connection.of(one, "opening", now - one.since)
-    for one in _typed(pool.closing):
-        yield Connection.of(one, "closing", now - one.since)
+        yield Connection.of(one, "opening", now - one.state_since)
+    for one in pool.closing:
+        yield Connection.of(one, "closing", now - one.state_since)
 
 
 def _borrowed(connection: DatabaseConnection, now: float) -> Connection:
     session = connection.session
-    if isinstance(session, ClientSession) and session.pinning.pinned:
-        return Connection.of(connection, "pinned", now - session.pinning.since)
+    if session is not None and session.pinned:
+        return Connection.of(connection, "pinned", now - session.pinned_since)
     state: State = "in transaction" if _in_transaction(connection) else "borrowed"
-    return Connection.of(connection, state, now - connection.since)
+    return Connection.of(connection, state, now - connection.state_since)
 
 
 def _in_transaction(connection: DatabaseConnection) -> bool:
     return connection.stream.status != IDLE
 
 
-def _typed(connections: Iterable[Pooled]) -> Iterator[DatabaseConnection]:
-    for one in connections:
-        assert isinstance(one, DatabaseConnection)
-        yield one
-
-
 def pool_route(proxy: Proxy) -> Operation:
     async def pool(request: Request) -> Response:
         """Show the pool and each of its database connections."""
-        return told(Pool.of(proxy))
+        return json_response(Pool.of(proxy))
 
     return Operation("/api/pool", pool, Pool)
+
+
+def sessions_route(proxy: Proxy) -> Operation:
+    async def sessions(request: Request) -> Response:
+        """List all client sessions, pinned or not."""
+        return json_list_response(
+            Session.of(session)
+            for session in list(proxy.sessions)
+            if session.phase is not Phase.CLOSED
+        )
+
+    return Operation("/api/sessions", sessions, Session, several=True)

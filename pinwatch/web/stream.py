@@ -1,8 +1,8 @@
 """Pins as they happen, as server-sent events:
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 
-Owns who reads, and how much is kept for one who is slow: the latest events, and how
-many it missed before them.
+Owns the readers and the queue of each: a slow reader keeps the latest events and the
+number of older ones that it missed.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from pinwatch.observers.pin_history import History
 from pinwatch.web.operation import Operation
 
 MAX_READERS: Final = 100
-MAX_KEPT: Final = 500  # events for a reader
+MAX_KEPT: Final = 500  # events in the queue of a reader
 HEARTBEAT: Final = 15.0  # seconds without an event, after which a comment is sent
 EVENT_STREAM: Final = "text/event-stream"
 HEADERS: Final = {"Cache-Control": "no-store"}
@@ -29,43 +29,43 @@ COMMENT: Final = ":\n\n"
 
 
 class Reader:
-    """One who reads; events are texts that all readers share."""
+    """A client of the stream and its queue; events are texts that all readers share."""
 
     def __init__(self) -> None:
-        self._kept: deque[str] = deque(maxlen=MAX_KEPT)
+        self._queue: deque[str] = deque(maxlen=MAX_KEPT)
         self._missed = 0
         self._ended = False
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
     def offer(self, event: str) -> None:
-        self._missed += len(self._kept) == MAX_KEPT
-        self._kept.append(event)
-        self._news.set()
+        self._missed += len(self._queue) == MAX_KEPT
+        self._queue.append(event)
+        self._changed.set()
 
     def end(self) -> None:
         self._ended = True
-        self._news.set()
+        self._changed.set()
 
     async def read(self, heartbeat: float) -> AsyncIterator[str]:
-        yield COMMENT  # so that it knows that it is connected
+        yield COMMENT  # the client sees at once that it is connected
         while not self._ended:
             with suppress(TimeoutError):
                 async with asyncio.timeout(heartbeat):
-                    await self._news.wait()
+                    await self._changed.wait()
             yield self._next()
 
     def _next(self) -> str:
         if self._missed:
             missed, self._missed = self._missed, 0
             return event("missed", f'{{"events":{missed}}}')
-        text = self._kept.popleft() if self._kept else COMMENT
-        if not self._kept:
-            self._news.clear()
+        text = self._queue.popleft() if self._queue else COMMENT
+        if not self._queue:
+            self._changed.clear()
         return text
 
 
 class Feed:
-    """All who read; to be closed before the server stops, which waits for them."""
+    """All readers. Close it before the server stops: the server waits for them."""
 
     def __init__(self, history: History, heartbeat: float = HEARTBEAT) -> None:
         self.history = history
@@ -75,7 +75,7 @@ class Feed:
         history.listeners.append(self._publish)
 
     def close(self) -> None:
-        """End all, and whoever comes yet."""
+        """End the streams of all readers, and of those that come later."""
         self.closed = True
         for reader in self.readers:
             reader.end()
@@ -83,7 +83,7 @@ class Feed:
     def _publish(self, pin: pin_history.Pin) -> None:
         if self.readers:
             name = "pin" if pin.until is None else "unpin"
-            answer = schemas.Pin.of(pin, self.history.now())
+            answer = schemas.Pin.of(pin, self.history.clock.now)
             text = event(name, answer.model_dump_json())
             for reader in self.readers:
                 reader.offer(text)
@@ -108,7 +108,7 @@ class EventStream(StreamingResponse):
 
 
 def event(name: str, data: str) -> str:
-    """The data is JSON, which is one line."""
+    """Format an event; data is JSON, which is one line."""
     return f"event: {name}\ndata: {data}\n\n"
 
 

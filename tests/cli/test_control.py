@@ -85,7 +85,7 @@ def test_faults_come_and_go(up: Up) -> None:
         run(up, "fault", "remove", "flaky")
         client.execute("SELECT 1")
     told = run(up, "fault", "remove", "flaky", status=1)
-    assert told == "pinwatch: There is no fault flaky; on are: none.\n"
+    assert told == "pinwatch: No fault named flaky; active faults: none.\n"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """pinwatch up --from, with the examples as they are and with small templates."""
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -164,8 +166,8 @@ def test_the_table_says_what_became_of_each_property(
         [
             "Auth[0].SecretArn",
             "!ImportValue secret",
-            "what !ImportValue gives is known only when it is deployed: the entry that "
-            "it belongs to is left out",
+            "the value of !ImportValue is known only when it is deployed: the entry "
+            "that it belongs to is left out",
         ],
     ]
     assert ["RoleArn", "!GetAtt Role.Arn"] in sections["No local meaning"]
@@ -201,7 +203,7 @@ def test_options_variables_and_the_file_win(
     assert "[DEBUG]" not in (tmp_path / "log").read_text()
 
 
-def test_what_it_says_is_done(template: Path, target: str, tmp_path: Path) -> None:
+def test_the_settings_are_applied(template: Path, target: str, tmp_path: Path) -> None:
     with (
         up_from(template, target, tmp_path, PINWATCH_REQUIRE_TLS="false") as up,
         closing(psycopg.connect(up.url)) as busy,
@@ -218,7 +220,8 @@ def test_what_it_says_is_done(template: Path, target: str, tmp_path: Path) -> No
         (
             b"PK\x03\x04\xff",
             (),
-            "{file} is not text: of a plan, give the output of terraform show -json.",
+            "{file} is not text: for a saved plan, give the output of terraform show "
+            "-json.",
         ),
         (b"a: 1", (), "{file} is neither a CloudFormation template nor the output of "
          "terraform show -json."),
@@ -232,7 +235,7 @@ def test_what_it_says_is_done(template: Path, target: str, tmp_path: Path) -> No
         ),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_told_in_one_sentence(
+def test_an_error_is_one_sentence(
     text: bytes | None, arguments: tuple[str, ...], sentence: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "template.yaml"
@@ -241,6 +244,40 @@ def test_what_is_wrong_is_told_in_one_sentence(
     ended = pinwatch("up", "--from", str(file), *arguments)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == f"pinwatch: {sentence.format(file=file)}\n"
+
+
+def test_a_file_of_powershell_is_read(
+    template: Path, target: str, tmp_path: Path
+) -> None:
+    template.write_bytes(TEMPLATE.replace("\n", "\r\n").encode("utf-16"))
+    with up_from(template, target, tmp_path) as up:
+        assert ["DebugLogging", "true", "debug_logging"] in table(up)["Used"]
+
+
+def test_a_resource_that_is_left_out_has_a_row(
+    template: Path, target: str, tmp_path: Path
+) -> None:
+    template.write_text(TEMPLATE.replace("!Ref Proxy", "foreign"))
+    with up_from(template, target, tmp_path) as up:
+        assert table(up)["Not resolved"][-2:] == [
+            ["Pool"],
+            [
+                "DBProxyName",
+                "foreign",
+                "no AWS::RDS::DBProxy in the file is known by this name",
+            ],
+        ]
+
+
+def test_a_pipe_that_does_not_end_is_refused(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["sh", "-c", 'exec cat /dev/zero > "$0"', pipe]):
+        ended = pinwatch("up", "--from", str(pipe))
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        f"pinwatch: {pipe} is larger than 32 MiB.\n",
+    )
 
 
 def test_a_proxy_is_of_a_file() -> None:

@@ -162,7 +162,7 @@ class TestValues:
         assert self.why("!Ref AWS::Region") == f"AWS::Region {DEPLOYED}"
         assert self.why("!Ref Proxy") == f"Proxy {DEPLOYED}"
 
-    def test_a_name_that_is_not_there_is_told(self) -> None:
+    def test_a_name_that_is_not_there_is_reported(self) -> None:
         assert self.why("!Ref Om") == "the template has no Om"
 
     def test_no_value_is_as_nothing(self) -> None:
@@ -188,7 +188,7 @@ class TestValues:
             "{'Fn::If': [Always, true, false]}",
         ],
     )
-    def test_functions_are_done(self, expression: str) -> None:
+    def test_functions_are_resolved(self, expression: str) -> None:
         rest = """
 Parameters: {T: {Type: String, Default: tr}}
 Mappings: {Map: {tr: {key: true}, true: {key: true}}}
@@ -214,7 +214,7 @@ Conditions:
             ("{Condition: Always}", True),
         ],
     )
-    def test_conditions_are_done(self, condition: str, holds: bool) -> None:
+    def test_conditions_are_resolved(self, condition: str, holds: bool) -> None:
         rest = f"""
 Conditions:
   Always: !Equals [a, a]
@@ -229,15 +229,16 @@ Conditions:
         [
             ("!Sub '${Role.Arn}'", f"Role.Arn {DEPLOYED}"),
             ("!Sub '${AWS::StackName}'", f"AWS::StackName {DEPLOYED}"),
-            ("!Transform {Name: a}", f"what !Transform gives {DEPLOYED}"),
-            ("!ImportValue on", f"what !ImportValue gives {DEPLOYED}"),
+            ("!Transform {Name: a}", f"the value of !Transform {DEPLOYED}"),
+            ("!ImportValue on", f"the value of !ImportValue {DEPLOYED}"),
             ("[a, !Ref AWS::Region]", f"AWS::Region {DEPLOYED}"),
-            ("!GetAtt Role.Arn", f"what !GetAtt gives {DEPLOYED}"),
+            ("!GetAtt Role.Arn", f"the value of !GetAtt {DEPLOYED}"),
             ("!FindInMap [Map, a, b]", "the mappings have no Map.a.b"),
             ("!FindInMap [Map, !Ref AWS::Region, b]", f"AWS::Region {DEPLOYED}"),
             ("!Select [0, !Split [a, !Ref AWS::Region]]", f"AWS::Region {DEPLOYED}"),
             ("!Select [5, [true]]", "!Select cannot have this argument"),
             ("!Select [-1, [true]]", "!Select cannot have this argument"),
+            ("!Select [.inf, [true]]", "!Select cannot have this argument"),
             ("!Sub [a]", "!Sub cannot have this argument"),
             ("!If [It, true]", "!If cannot have this argument"),
             (
@@ -245,11 +246,11 @@ Conditions:
                 "It is not known: the template has no condition It",
             ),
             ("!If [Open, 1, 0]", f"Open is not known: AWS::Region {DEPLOYED}"),
-            ("!If [Wrong, 1, 0]", "Wrong is not known: !Sub a is no condition"),
+            ("!If [Wrong, 1, 0]", "Wrong is not known: !Sub a is not a condition"),
             ("'{{resolve:ssm:/on}}'", f"it is looked up and {DEPLOYED}"),
         ],
     )
-    def test_what_is_not_known_says_why(self, expression: str, why: str) -> None:
+    def test_an_unknown_value_says_why(self, expression: str, why: str) -> None:
         rest = """
 Conditions:
   Open: !And [!Equals [a, a], !Not [!Equals [!Ref AWS::Region, a]]]
@@ -265,7 +266,7 @@ Conditions:
         shown = values(orders.unresolved)["Proxy.Auth[0].SecretArn"]
         assert shown == "${AWS::StackName}-test-${x}:"
 
-    def test_what_has_no_local_meaning_is_not_looked_into(self) -> None:
+    def test_a_value_without_local_meaning_is_shown_as_written(self) -> None:
         rows = found(
             "VpcSubnetIds: !If [x, [!Ref A, !GetAtt B.C], !Sub '${D}']\n"
             "Tags: [{Key: a}]"
@@ -311,6 +312,10 @@ Parameters: {Stage: {Type: String, Default: test}}
             "{'Fn::GetAtt': Secret.Id}",
             "{'Fn::GetAtt': [Secret, Id]}",
             "!Ref Attachment",
+            "!Sub '${Secret}'",
+            "!Sub '${Secret.Id}'",
+            "!Join ['', [!Ref Secret]]",
+            "!If [None, a, !Sub '${Attachment}']",
             "!If [None, a, !Ref Secret]",
             "!Sub 'arn:${AWS::Partition}:secretsmanager:${AWS::Region}:"
             "${AWS::AccountId}:secret:orders/${Stage}'",
@@ -337,6 +342,13 @@ Parameters: {Stage: {Type: String, Default: test}}
             "Proxy.Auth[0].SecretArn": f"{why}: {left_out}",
             "Proxy.Auth[0].IAMAuth": left_out,
         }
+
+    def test_a_secret_of_two_is_known_by_the_condition(self) -> None:
+        orders = found(
+            "Auth: [{SecretArn: !If [Always, !Ref Secret, !Ref Unnamed]}]",
+            self.SECRET + "Conditions: {Always: !Equals [a, a]}",
+        )
+        assert orders.settings["auth"] == [{"secret_arn": "orders/test"}]
 
     def test_the_entries_may_be_chosen_by_a_condition(self) -> None:
         orders = found(
@@ -419,7 +431,7 @@ class TestSeveralProxies:
             "with --proxy."
         )
 
-    def test_another_name_is_told(self) -> None:
+    def test_another_name_is_refused(self) -> None:
         assert refusal(SEVERAL, "Old") == (
             "orders.yaml has no proxy Old, but Orders (orders-test) and Bills."
         )
@@ -434,19 +446,19 @@ class TestSeveralProxies:
         bills = read(SEVERAL, FILE, "Bills")
         assert bills.settings["connection_pool"] == {"max_connections_percent": 20}
 
-    def test_conditions_of_resources_are_told(self) -> None:
+    def test_conditions_of_resources_are_reported(self) -> None:
         orders, bills = read(SEVERAL, FILE, "Orders"), read(SEVERAL, FILE, "Bills")
         assert values(orders.meaningless)["ProductionPool.Condition"] == (
             "IsProduction does not hold, so this is not created"
         )
         assert notes(bills.unresolved)["Bills.Condition"] == (
-            f"AWS::Region {DEPLOYED}: it is taken to hold"
+            f"AWS::Region {DEPLOYED}: it is assumed to hold"
         )
 
-    def test_an_endpoint_of_nobody_known_is_told(self) -> None:
+    def test_an_endpoint_with_an_unknown_proxy_is_reported(self) -> None:
         orders = read(SEVERAL, FILE, "Orders")
         assert notes(orders.unresolved)["Unknown.DBProxyName"] == (
-            f"whose it is is not known: what !ImportValue gives {DEPLOYED}"
+            f"its proxy is not known: the value of !ImportValue {DEPLOYED}"
         )
 
     def test_no_property_is_passed_over(self) -> None:
@@ -455,6 +467,265 @@ class TestSeveralProxies:
         assert rows["Reports.DBProxyEndpointName"] == "reports"
         assert rows["Reports.TargetRole"] == "READ_ONLY"
         assert not any(row.startswith("Foreign") for row in rows)
+
+
+def owned(owner: str, rest: str = "") -> str:
+    """Two proxies, of which A is created, and a target group with an owner."""
+    return f"""
+Parameters:
+  Stage: {{Type: String, Default: prod}}
+  Name: {{Type: String, Default: app}}
+  Unset: {{Type: String}}
+Conditions:
+  Prod: !Equals [!Ref Stage, prod]
+  Dev: !Not [!Condition Prod]
+Mappings: {{Names: {{prod: {{proxy: app}}}}}}
+Resources:
+  A:
+    Type: AWS::RDS::DBProxy
+    Condition: Prod
+    Properties: {{DBProxyName: app, EngineFamily: POSTGRESQL}}
+  B:
+    Type: AWS::RDS::DBProxy
+    Condition: Dev
+    Properties: {{DBProxyName: app, EngineFamily: POSTGRESQL}}
+  Pool:
+    Type: AWS::RDS::DBProxyTargetGroup
+    Properties:
+      DBProxyName: {owner}
+      ConnectionPoolConfigurationInfo: {{MaxConnectionsPercent: 11}}
+  End:
+    Type: AWS::RDS::DBProxyEndpoint
+    Properties: {{DBProxyName: {owner}, DBProxyEndpointName: reports}}
+{rest}"""
+
+
+def same_name(a: str, b: str, pool: str, conditions: str, name: str = "app") -> str:
+    """Two proxies with one name, and a target group with it; each with attributes."""
+    return f"""
+Parameters:
+  Unset: {{Type: String}}
+  One: {{Type: String, Default: app}}
+  Two: {{Type: String, Default: app}}
+Conditions: {conditions}
+Resources:
+  A: {{Type: AWS::RDS::DBProxy, {a}}}
+  B: {{Type: AWS::RDS::DBProxy, {b}}}
+  Pool:
+    Type: AWS::RDS::DBProxyTargetGroup
+    {pool}
+    Properties:
+      DBProxyName: {name}
+      ConnectionPoolConfigurationInfo: {{MaxConnectionsPercent: 11}}
+"""
+
+
+def has_pool(text: str, proxy: str) -> bool:
+    return "connection_pool" in read(text, FILE, proxy).settings
+
+
+class TestOwners:
+    @pytest.mark.parametrize(
+        "owner",
+        [
+            "app",
+            "!Ref A",
+            "!Ref Name",
+            "!Sub '${A}'",
+            "!Sub '${ A }'",
+            "!Sub ['${x}', {x: !Ref A}]",
+            "!Join ['', [!Ref A]]",
+            "!Select [0, [!Ref A, !Ref B]]",
+            "!If [Prod, !Ref A, !Ref B]",
+            "!If [Dev, !Ref B, !Sub '${A}']",
+            "!If [Prod, !If [Dev, !Ref B, !Ref A], b]",
+            "!GetAtt A.DBProxyName",
+            "{'Fn::GetAtt': [A, DBProxyName]}",
+            "!Sub '${A.DBProxyName}'",
+            "!FindInMap [Names, !Ref Stage, proxy]",
+        ],
+    )
+    def test_an_owner_is_found_through_functions(self, owner: str) -> None:
+        orders = read(owned(owner), FILE)
+        assert orders.proxy == "A"
+        assert orders.settings["connection_pool"] == {"max_connections_percent": 11}
+        assert orders.settings["endpoints"][0]["name"] == "reports"
+        assert orders.unresolved == []
+        assert values(orders.meaningless)["B.Condition"] == (
+            "Dev does not hold, so this is not created"
+        )
+
+    @pytest.mark.parametrize("owner", ["!Ref B", "!Sub '${B}'", "!GetAtt B.Endpoint"])
+    def test_a_proxy_that_is_not_created_has_no_target_group_here(
+        self, owner: str
+    ) -> None:
+        orders = read(owned(owner), FILE)
+        assert "connection_pool" not in orders.settings
+        rows = notes(orders.meaningless)
+        assert rows["Pool.DBProxyName"] == "it belongs to another proxy"
+        assert rows["End.DBProxyName"] == "it belongs to another proxy"
+
+    @pytest.mark.parametrize(
+        ("owner", "why"),
+        [
+            ("other", "no AWS::RDS::DBProxy in the file is known by this name"),
+            ("!Sub '${A}-reader'", f"its proxy is not known: A {DEPLOYED}"),
+            (
+                "!Ref Unset",
+                "its proxy is not known: the parameter Unset has no default",
+            ),
+            (
+                "!GetAtt Stack.Outputs.Proxy",
+                f"its proxy is not known: the value of !GetAtt {DEPLOYED}",
+            ),
+            ("!Ref AWS::NoValue", "it has no DBProxyName"),
+        ],
+    )
+    def test_an_owner_that_is_not_found_is_reported(self, owner: str, why: str) -> None:
+        orders = read(owned(owner), FILE)
+        assert "connection_pool" not in orders.settings
+        assert notes(orders.unresolved) == {
+            "Pool.DBProxyName": why,
+            "End.DBProxyName": why,
+        }
+
+    @pytest.mark.parametrize(
+        "owner", ["!Ref Hidden", "!Sub '${Hidden}-${AWS::Region}'"]
+    )
+    def test_an_owner_that_is_not_echoed_is_not_shown(self, owner: str) -> None:
+        hidden = "  Hidden: {Type: String, NoEcho: true, Default: s3cret}\n"
+        text = owned(owner).replace("Conditions:", f"{hidden}Conditions:")
+        orders = read(text, FILE)
+        assert values(orders.unresolved)["Pool.DBProxyName"] == "(hidden)"
+        assert "s3cret" not in str(orders)
+
+    def test_a_target_group_without_an_owner_is_reported(self) -> None:
+        text = owned("app").replace("DBProxyName: app\n", "Tags: []\n")
+        assert notes(read(text, FILE).unresolved) == {
+            "Pool.DBProxyName": "it has no DBProxyName"
+        }
+
+
+APP = "Properties: {DBProxyName: app, EngineFamily: POSTGRESQL}"
+
+
+class TestEqualNames:
+    """Two proxies whose conditions are not known, or that have none."""
+
+    @pytest.mark.parametrize(
+        "conditions",
+        [
+            "{P: !Equals [!Ref Unset, p], D: !Not [!Condition P]}",
+            "{D: !Equals [!Ref Unset, d], P: !Not [!Condition D]}",
+            "{P: !Equals [!Ref Unset, p], D: !Equals [d, !Ref Unset]}",
+            "{X: !Equals [!Ref AWS::Region, x], P: !And [!Condition X, !Condition X],"
+            " D: !Not [!Condition X]}",
+            "{X: !Equals [!Ref AWS::Region, x], P: !Condition X,"
+            " D: !Not [!Or [!Condition X, !Condition X]]}",
+        ],
+    )
+    def test_the_condition_of_the_chosen_one_holds(self, conditions: str) -> None:
+        text = same_name(f"Condition: P, {APP}", f"Condition: D, {APP}", "", conditions)
+        for chosen, other, name in (("A", "B", "D"), ("B", "A", "P")):
+            orders = read(text, FILE, chosen)
+            assert orders.settings["connection_pool"] == {"max_connections_percent": 11}
+            assert values(orders.meaningless)[f"{other}.Condition"] == (
+                f"{name} does not hold, so this is not created"
+            )
+            assert notes(orders.unresolved).keys() == {f"{chosen}.Condition"}
+
+    def test_the_condition_of_the_chosen_one_holds_in_values(self) -> None:
+        properties = (
+            "Properties: {EngineFamily: POSTGRESQL, RequireTLS: !If [P, true, false]}"
+        )
+        conditions = "{P: !Equals [!Ref Unset, p]}"
+        text = same_name(f"Condition: P, {properties}", APP, "", conditions)
+        assert read(text, FILE, "A").settings["require_tls"] is True
+
+    @pytest.mark.parametrize(
+        ("a", "b", "pool", "name"),
+        [
+            (APP, APP, "DependsOn: A", "app"),
+            (APP, APP, "DependsOn: [Role, A]", "app"),
+            (APP.replace("app", "!Ref One"), APP.replace("app", "!Ref Two"), "",
+             "!Ref One"),
+            (f"Condition: P, {APP}", f"Condition: Q, {APP}", "Condition: P", "app"),
+        ],
+    )  # fmt: skip
+    def test_a_reference_decides(self, a: str, b: str, pool: str, name: str) -> None:
+        conditions = "{P: !Equals [!Ref AWS::Region, p], Q: !Equals [1, 1]}"
+        text = same_name(a, b, pool, conditions, name)
+        assert (has_pool(text, "A"), has_pool(text, "B")) == (True, False)
+
+    def test_a_tie_is_reported_and_left_out(self) -> None:
+        text = same_name(APP, APP, "", "{}")
+        for chosen in ("A", "B"):
+            orders = read(text, FILE, chosen)
+            assert "connection_pool" not in orders.settings
+            assert notes(orders.unresolved) == {
+                "Pool.DBProxyName": "it may belong to A or B"
+            }
+
+    def test_the_name_chooses_neither(self) -> None:
+        assert refusal(same_name(APP, APP, "", "{}"), "app") == (
+            "orders.yaml has 2 proxies with the name app: choose A or B with --proxy."
+        )
+
+    def test_two_target_groups_of_a_proxy_are_a_tie(self) -> None:
+        second = POOL.replace("Pool:", "Second:").replace("90", "80")
+        orders = found("DBProxyName: orders", POOL + second)
+        assert orders.settings["connection_pool"] == {"connection_borrow_timeout": "30"}
+        why = "Pool and Second set connection_pool.max_connections_percent differently"
+        name = "ConnectionPoolConfigurationInfo.MaxConnectionsPercent"
+        assert notes(orders.unresolved) == {
+            f"Pool.{name}": why,
+            f"Second.{name}": why,
+        }
+
+    def test_one_of_two_target_groups_may_not_be_created(self) -> None:
+        second = POOL.replace("Pool:", "Second:").replace("90", "80")
+        second = second.replace(
+            "    Properties:", "    Condition: Never\n    Properties:"
+        )
+        never = "Conditions: {Never: !Equals [a, b]}"
+        orders = found("DBProxyName: orders", POOL + second + never)
+        assert orders.settings["connection_pool"]["max_connections_percent"] == 90
+        assert orders.unresolved == []
+
+
+class TestSpelling:
+    """CloudFormation refuses a property in another case."""
+
+    @pytest.mark.parametrize(
+        ("properties", "rest", "where", "wrong", "right"),
+        [
+            ("Auth: [{SecretARN: app}]", "", "Proxy", "SecretARN", "SecretArn"),
+            ("Auth: [{IamAuth: REQUIRED}]", "", "Proxy", "IamAuth", "IAMAuth"),
+            ("RequireTls: true", "", "Proxy", "RequireTls", "RequireTLS"),
+            ("require_tls: true", "", "Proxy", "require_tls", "RequireTLS"),
+            ("rolearn: a", "", "Proxy", "rolearn", "RoleArn"),
+            ("", POOL.replace("MaxConn", "maxConn"), "Pool", "maxConnectionsPercent",
+             "MaxConnectionsPercent"),
+            ("", POOL.replace("ConfigurationInfo", ""), "Pool", "ConnectionPool",
+             "ConnectionPoolConfigurationInfo"),
+            ("", POOL.replace("TargetGroupName", "targetGroupName"), "Pool",
+             "targetGroupName", "TargetGroupName"),
+        ],
+    )  # fmt: skip
+    def test_another_spelling_is_refused(
+        self, properties: str, rest: str, where: str, wrong: str, right: str
+    ) -> None:
+        assert refusal(template(properties, rest)) == (
+            f"{FILE}: {where} has the property {wrong}, which CloudFormation refuses: "
+            f"it is {right}."
+        )
+
+    def test_a_property_that_is_not_known_has_a_note(self) -> None:
+        orders = found("IdleTimeout: 9\nTags: []")
+        assert notes(orders.meaningless) == {
+            "Proxy.IdleTimeout": "pinwatch does not know this property",
+            "Proxy.Tags": "",
+        }
 
 
 @pytest.mark.parametrize(
@@ -513,7 +784,7 @@ class TestSeveralProxies:
         ),
     ],
 )
-def test_a_wrong_value_is_told_in_one_sentence(
+def test_a_wrong_value_is_refused_in_one_sentence(
     properties: str, rest: str, sentence: str
 ) -> None:
     assert refusal(template(properties, rest)) == f"{FILE}: {sentence}"
@@ -558,11 +829,11 @@ def test_a_wrong_value_is_told_in_one_sentence(
                 "RequireTLS: !If [A, true, false]",
                 "Conditions: {A: !Not [!Condition A]}",
             ),
-            "orders.yaml refers to itself without end.",
+            "orders.yaml refers to itself without end, or is nested too deeply.",
         ),
     ],
 )
-def test_a_file_that_cannot_be_used_is_told(text: str, sentence: str) -> None:
+def test_a_file_that_cannot_be_used_is_refused(text: str, sentence: str) -> None:
     assert refusal(text) == sentence
 
 
@@ -586,8 +857,8 @@ Resources:
 def test_a_proxy_in_a_loop_can_not_be_read() -> None:
     assert refusal(LOOP) == (
         "orders.yaml has AWS::RDS::DBProxy in Fn::ForEach::Proxies, which can't be "
-        "read: give the template as aws cloudformation get-template --template-stage "
-        "Processed has it."
+        "read: give the output of aws cloudformation get-template --template-stage "
+        "Processed."
     )
 
 

@@ -1,5 +1,6 @@
+import json
 from collections.abc import Iterator
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import pytest
 from pydantic import Field, model_validator
@@ -49,13 +50,13 @@ def settings_to_come(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     describe.settings.cache_clear()
 
 
-def test_what_the_model_does_not_have_has_no_local_meaning() -> None:
+def test_a_property_that_the_model_lacks_has_no_local_meaning() -> None:
     rows = values(read(TEMPLATE, "t.yaml").meaningless)
     assert rows["Proxy.BoredomTimeout"] == "900"
 
 
 @pytest.mark.usefixtures("settings_to_come")
-def test_what_it_has_from_now_on_is_used() -> None:
+def test_a_setting_added_to_the_model_is_used() -> None:
     proxy = read(TEMPLATE, "t.yaml")
     assert proxy.settings["boredom_timeout"] == 900
     assert notes(proxy.used)["Proxy.BoredomTimeout"] == "boredom_timeout"
@@ -71,7 +72,7 @@ def test_an_endpoint_listens_on_a_free_port() -> None:
 
 
 @pytest.mark.usefixtures("settings_to_come")
-def test_each_place_in_a_list_is_told_as_it_is_written() -> None:
+def test_a_place_in_a_list_is_reported_as_it_is_written() -> None:
     with pytest.raises(SettingError) as raised:
         read(TEMPLATE.replace("READ_ONLY", "BOTH"), "t.yaml")
     assert str(raised.value) == (
@@ -80,9 +81,41 @@ def test_each_place_in_a_list_is_told_as_it_is_written() -> None:
 
 
 @pytest.mark.usefixtures("settings_to_come")
-def test_what_is_wrong_with_all_of_them_names_no_property() -> None:
+def test_an_error_of_the_whole_names_no_property() -> None:
     with pytest.raises(SettingError) as raised:
         read(TEMPLATE.replace("900", "13"), "t.yaml")
     assert str(raised.value) == (
         "t.yaml: boredom_timeout and endpoints do not go together."
     )
+
+
+@pytest.mark.parametrize("setting", sorted(found.LOCAL - {"auth.username"}))
+def test_a_property_cannot_change_a_setting_of_this_machine(setting: str) -> None:
+    """CloudFormation itself has UserName."""
+    assert setting in describe.settings()
+    table, _, name = setting.rpartition(".")
+    property_ = {"".join(word.capitalize() for word in name.split("_")): "a"}
+    written: dict[str, dict[str, Any]] = {
+        "": {"EngineFamily": "POSTGRESQL", "Auth": [{"SecretArn": "a"}]},
+        "auth": {"SecretArn": "a"},
+        "endpoints": {
+            "DBProxyName": {"Ref": "Proxy"},
+            "DBProxyEndpointName": "reports",
+        },
+    }
+    written[table] |= property_
+    written[""]["Auth"] = [written["auth"]]
+    resources = {
+        "Proxy": {"Type": "AWS::RDS::DBProxy", "Properties": written[""]},
+        "End": {
+            "Type": "AWS::RDS::DBProxyEndpoint",
+            "Properties": written["endpoints"],
+        },
+    }
+    proxy = read(json.dumps({"Resources": resources}), "t.json")
+    assert proxy.settings == {
+        "engine_family": "POSTGRESQL",
+        "auth": [{"secret_arn": "a"}],
+        "endpoints": [{"name": "reports", "listen": "127.0.0.1:0"}],
+    }
+    assert "a" in values(proxy.meaningless).values()

@@ -60,7 +60,7 @@ def test_the_file_wins_setting_by_setting(file: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "require_tls = ", "connection_pool = 1"])
-def test_a_wrong_file_is_for_others_to_tell(text: str | None, file: Path) -> None:
+def test_a_wrong_file_is_ignored_here(text: str | None, file: Path) -> None:
     if text is not None:
         file.write_text(text)
     assert beneath(FOUND, {}, file).settings == FOUND

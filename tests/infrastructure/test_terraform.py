@@ -1,6 +1,6 @@
 import json
 import re
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -19,7 +19,7 @@ ADDRESS = re.compile(r"(?:module\.\w+(?:\[[^]]*\])?\.|data\.)*(\w+)\.(\w+)")
 Json = dict[str, Any]
 
 
-def resource(address: str, values: Json, **more: Any) -> Json:
+def resource(address: str, values: Json, /, **more: Any) -> Json:
     match = ADDRESS.match(address)
     assert match is not None
     kind, name = match.groups()
@@ -162,7 +162,7 @@ class TestState:
         looked_up = proxy("data.aws_db_proxy.this") | {"mode": "data"}
         assert refusal(state(looked_up)) == "plan.json has no aws_db_proxy."
 
-    def test_what_is_sensitive_is_not_shown(self) -> None:
+    def test_a_sensitive_value_is_not_shown(self) -> None:
         secret = proxy(auth=[{"secret_arn": "app"}], role_arn="role")
         secret["sensitive_values"] = {"auth": [{"secret_arn": True}], "role_arn": True}
         orders = found(state(secret))
@@ -171,14 +171,14 @@ class TestState:
         assert rows["aws_db_proxy.this.auth[0].secret_arn"] == "(hidden)"
         assert rows["aws_db_proxy.this.role_arn"] == "(hidden)"
 
-    def test_so_is_what_is_so_as_a_whole(self) -> None:
+    def test_values_that_are_sensitive_as_a_whole_are_not_shown(self) -> None:
         secret = proxy(auth=[{"secret_arn": "app"}]) | {"sensitive_values": True}
         rows = values(found(state(secret)).used)
         assert rows["aws_db_proxy.this.auth[0].secret_arn"] == "(hidden)"
 
 
 class TestPlan:
-    def test_what_is_left_to_aws_is_not_told(self) -> None:
+    def test_a_default_of_aws_is_not_reported(self) -> None:
         orders = found(
             plan(
                 proxy(),
@@ -201,7 +201,7 @@ class TestPlan:
             "aws_db_proxy.this.name",
         }
 
-    def test_what_is_known_only_later_is_told(self) -> None:
+    def test_a_value_known_only_after_apply_is_reported(self) -> None:
         orders = found(
             plan(
                 proxy(),
@@ -332,7 +332,7 @@ class TestSecrets:
             {"secret_arn": "app/b"},
         ]
 
-    def test_blocks_that_cannot_be_told_apart_are_left_out(self) -> None:
+    def test_ambiguous_blocks_are_left_out(self) -> None:
         by_variable = {"iam_auth": references("var.a"), "secret_arn": self.A}
         orders = secrets(
             {"iam_auth": "REQUIRED"},
@@ -386,10 +386,11 @@ class TestSeveralProxies:
     def test_it_has_two_names(self, name: str) -> None:
         assert found(state(*self.BOTH), name).proxy == 'aws_db_proxy.this["b"]'
 
-    def test_a_name_that_two_have_is_none(self) -> None:
+    def test_a_name_of_two_proxies_chooses_neither(self) -> None:
         twice = (self.BOTH[0], proxy("aws_db_proxy.other", name="orders"))
-        assert refusal(state(*twice), "orders").startswith(
-            "plan.json has no proxy orders, but"
+        assert refusal(state(*twice), "orders") == (
+            "plan.json has 2 proxies with the name orders: choose "
+            'aws_db_proxy.this["a"] or aws_db_proxy.other with --proxy.'
         )
 
     def test_a_target_group_is_the_ones_that_it_names(self) -> None:
@@ -422,7 +423,9 @@ class TestSeveralProxies:
         assert ("connection_pool" in bills.settings) is bool(mine)
         if mine is None:
             assert notes(bills.unresolved) == {
-                f"{address}.db_proxy_name": "whose it is is known only after apply"
+                f"{address}.db_proxy_name": (
+                    'it may belong to aws_db_proxy.this["a"] or aws_db_proxy.this["b"]'
+                )
             }
 
     def test_endpoints_are_not_passed_over(self) -> None:
@@ -436,6 +439,548 @@ class TestSeveralProxies:
         rows = values([*bills.used, *bills.meaningless])
         assert rows["aws_db_proxy_endpoint.reports.target_role"] == "READ_ONLY"
         assert "aws_db_proxy_endpoint.reports.db_proxy_name" not in rows
+
+
+def pool(address: str, name: str | None, percent: int, /, **more: Any) -> Json:
+    """A target group that is known by its percentage."""
+    blocks = [{"max_connections_percent": percent}]
+    values = {"connection_pool_config": blocks, "db_proxy_name": name}
+    return resource(address, values, **more)
+
+
+def percent(text: str, proxy: str) -> int | None:
+    settings = found(text, proxy).settings.get("connection_pool", {})
+    value: int | None = settings.get("max_connections_percent")
+    return value
+
+
+def owners(text: str) -> dict[str, str]:
+    """By target groups and endpoints, what is said of them with the only proxy."""
+    printed = found(text)
+    rows = [*printed.unresolved, *printed.meaningless]
+    return {row.resource: row.note for row in rows if row.name == "db_proxy_name"}
+
+
+GROUP = "aws_db_proxy_default_target_group"
+EU, US = "module.eu.aws_db_proxy.this", "module.us.aws_db_proxy.this"
+
+
+class TestOwnersInAState:
+    """Two proxies with one name, in two modules."""
+
+    BOTH = (proxy(EU, name="app"), proxy(US, name="app"))
+
+    def test_the_nearest_module_decides(self) -> None:
+        text = state(
+            *self.BOTH,
+            pool(f"module.eu.{GROUP}.this", "app", 11),
+            pool(f"module.us.module.pool.{GROUP}.this", "app", 22),
+        )
+        assert (percent(text, EU), percent(text, US)) == (11, 22)
+        assert notes(found(text, EU).meaningless) == {
+            f"module.us.module.pool.{GROUP}.this.db_proxy_name": (
+                "it belongs to another proxy"
+            )
+        }
+
+    def test_dependencies_decide_before_the_module(self) -> None:
+        text = state(
+            *self.BOTH,
+            pool(f"module.eu.{GROUP}.this", "app", 11, depends_on=[US]),
+            pool(f"{GROUP}.root", "app", 22, depends_on=["data.x.y", EU]),
+        )
+        assert (percent(text, EU), percent(text, US)) == (22, 11)
+
+    @pytest.mark.parametrize(
+        "attributes",
+        [
+            [{"region": "eu-central-1"}, {"region": "us-east-1"}],
+            [
+                {"arn": f"arn:aws:rds:{region}:123456789012:target-group:a"}
+                for region in ("eu-central-1", "us-east-1")
+            ],
+        ],
+    )
+    def test_the_region_decides(self, attributes: list[Json]) -> None:
+        groups = [
+            pool(f'{GROUP}.each["{number}"]', "app", number)
+            for number in (1, 2)
+        ]  # fmt: skip
+        proxies = [
+            proxy("aws_db_proxy.a", name="app"),
+            proxy("aws_db_proxy.b", name="app"),
+        ]
+        for one, other, given in zip(proxies, groups, attributes, strict=True):
+            one["values"] |= given
+            other["values"] |= given
+        text = state(*proxies, *groups)
+        assert percent(text, "aws_db_proxy.a") == 1
+        assert percent(text, "aws_db_proxy.b") == 2
+
+    def test_another_region_has_another_proxy_of_the_name(self) -> None:
+        text = state(
+            proxy(name="app", region="eu-central-1"),
+            pool(f"{GROUP}.this", "app", 11, values={
+                "db_proxy_name": "app", "region": "us-east-1"
+            }),
+        )  # fmt: skip
+        assert owners(text) == {
+            f"{GROUP}.this": "no aws_db_proxy in the file is known by this name"
+        }
+
+    def test_a_tie_is_reported_and_left_out(self) -> None:
+        text = state(*self.BOTH, pool(f"{GROUP}.this", "app", 11))
+        assert (percent(text, EU), percent(text, US)) == (None, None)
+        assert notes(found(text, EU).unresolved) == {
+            f"{GROUP}.this.db_proxy_name": f"it may belong to {EU} or {US}"
+        }
+
+    @pytest.mark.parametrize("key", ["a.b", 'q"]u', "0"])
+    def test_a_key_decides_last(self, key: str) -> None:
+        index = json.dumps(key)
+        mine = f"aws_db_proxy.this[{index}]"
+        text = state(
+            resource("aws_db_proxy.this", proxy(name="app")["values"], address=mine),
+            proxy('aws_db_proxy.this["other"]', name="app"),
+            pool(f"{GROUP}.this", "app", 11, address=f"{GROUP}.this[{index}]"),
+        )
+        assert percent(text, mine) == 11
+        assert percent(text, 'aws_db_proxy.this["other"]') is None
+
+    def test_a_foreign_proxy_is_reported(self) -> None:
+        text = state(proxy(), pool(f"{GROUP}.this", "foreign", 11))
+        assert owners(text) == {
+            f"{GROUP}.this": "no aws_db_proxy in the file is known by this name"
+        }
+
+    def test_a_sensitive_name_is_not_shown(self) -> None:
+        marks = {"db_proxy_name": True}
+        group = pool(f"{GROUP}.this", "s3cret", 11, sensitive_values=marks)
+        orders = found(state(proxy(), group))
+        assert values(orders.unresolved) == {f"{GROUP}.this.db_proxy_name": "(hidden)"}
+
+    def test_a_target_group_without_a_name_is_reported(self) -> None:
+        text = state(proxy(), resource(f"{GROUP}.this", {}))
+        assert owners(text) == {f"{GROUP}.this": "it has no db_proxy_name"}
+
+    def test_two_target_groups_of_a_proxy_are_a_tie(self) -> None:
+        text = state(
+            proxy(), pool(f"{GROUP}.a", "orders", 1), pool(f"{GROUP}.b", "orders", 2)
+        )
+        assert "connection_pool" not in found(text).settings
+        why = (
+            f"{GROUP}.a and {GROUP}.b set connection_pool.max_connections_percent "
+            "differently"
+        )
+        assert set(notes(found(text).unresolved).values()) == {why}
+
+    def test_two_endpoints_of_a_name_are_a_tie(self) -> None:
+        names = {"db_proxy_name": "orders", "db_proxy_endpoint_name": "reports"}
+        ends = [resource(f"aws_db_proxy_endpoint.{one}", names) for one in "ab"]
+        orders = found(state(proxy(), *ends))
+        assert "endpoints" not in orders.settings
+        assert set(notes(orders.unresolved).values()) == {
+            "aws_db_proxy_endpoint.a and aws_db_proxy_endpoint.b have the same name, "
+            f"reports: {LEFT_OUT}"
+        }
+
+
+def module(*resources: Json, **more: Any) -> Json:
+    return {"resources": list(resources)} | more
+
+
+def configured(address: str, **expressions: Any) -> Json:
+    for_each = expressions.pop("for_each", None)
+    written = {"address": address, "expressions": expressions}
+    return written | ({"for_each_expression": for_each} if for_each else {})
+
+
+def called(inside: Json, **expressions: Any) -> Json:
+    for_each = expressions.pop("for_each", None)
+    call = {"module": inside, "expressions": expressions}
+    return call | ({"for_each_expression": for_each} if for_each else {})
+
+
+def planned(root: Json, *resources: Json, **more: Any) -> str:
+    """A plan in which no name of a proxy is known to a target group."""
+    unknown = {
+        one["address"]: {"db_proxy_name": True}
+        for one in resources
+        if one["values"].get("db_proxy_name", "") is None
+    }
+    configuration = {"root_module": root}
+    return plan(
+        *resources, unknown=unknown, written={}, configuration=configuration, **more
+    )
+
+
+class TestOwnersInAPlan:
+    """As Terraform 1.11 prints the references of each."""
+
+    A, B = 'aws_db_proxy.this["a.b"]', 'aws_db_proxy.this["c"]'
+    BOTH = (proxy(A, name="app"), proxy(B, name="app"))
+    GROUPS = (
+        pool(f'{GROUP}.this["a.b"]', "app", 11),
+        pool(f'{GROUP}.this["c"]', "app", 22),
+    )
+
+    @pytest.mark.parametrize(
+        "written",
+        [
+            {"db_proxy_name": references("aws_db_proxy.this", "each.key")},
+            {
+                "db_proxy_name": references("each.value.name", "each.value"),
+                "for_each": references("aws_db_proxy.this"),
+            },
+        ],
+    )
+    @pytest.mark.parametrize("known", [True, False])
+    def test_each_key_is_the_instances_own(self, written: Json, known: bool) -> None:
+        groups = self.GROUPS if known else (
+            pool(f'{GROUP}.this["a.b"]', None, 11), pool(f'{GROUP}.this["c"]', None, 22)
+        )  # fmt: skip
+        root = module(configured(f"{GROUP}.this", **written))
+        text = planned(root, *self.BOTH, *groups)
+        assert (percent(text, self.A), percent(text, self.B)) == (11, 22)
+
+    def test_a_key_that_is_written_is_that_one(self) -> None:
+        reference = f"{self.B}.name"
+        name = references(reference, self.B, "aws_db_proxy.this")
+        root = module(configured(f"{GROUP}.this", db_proxy_name=name))
+        text = planned(root, *self.BOTH, pool(f"{GROUP}.this", None, 11))
+        assert (percent(text, self.A), percent(text, self.B)) == (None, 11)
+
+    def test_an_instance_that_is_not_planned_is_no_other(self) -> None:
+        name = references(
+            "aws_db_proxy.a[0].name", "aws_db_proxy.a[0]", "aws_db_proxy.a",
+            "aws_db_proxy.b[0].name", "aws_db_proxy.b[0]", "aws_db_proxy.b",
+        )  # fmt: skip
+        root = module(configured(f"{GROUP}.this", db_proxy_name=name))
+        other = proxy("aws_db_proxy.other", name="app")
+        text = planned(
+            root, proxy("aws_db_proxy.b[0]"), other, pool(f"{GROUP}.this", None, 11)
+        )
+        assert percent(text, "aws_db_proxy.b[0]") == 11
+        assert percent(text, "aws_db_proxy.other") is None
+
+    def test_a_variable_of_a_module_is_what_its_call_gives(self) -> None:
+        inner = module(configured(f"{GROUP}.g", db_proxy_name=references("var.name")))
+        outer = module(
+            configured("aws_db_proxy.this"),
+            module_calls={
+                "pool": called(
+                    inner,
+                    name=references("aws_db_proxy.this.id", "aws_db_proxy.this"),
+                )
+            },
+        )
+        root = module(module_calls={"eu": called(outer), "us": called(outer)})
+        text = planned(
+            root,
+            proxy(EU, name="app"),
+            proxy(US, name="app"),
+            pool(f"module.eu.module.pool.{GROUP}.g", None, 11),
+            pool(f"module.us.module.pool.{GROUP}.g", None, 22),
+        )
+        assert (percent(text, EU), percent(text, US)) == (11, 22)
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            {"name": references("module.db", "each.key")},
+            {
+                "name": references("each.value.name", "each.value"),
+                "for_each": references("module.db"),
+            },
+        ],
+    )
+    def test_an_output_of_a_module_is_followed(self, given: Json) -> None:
+        name = references("aws_db_proxy.this.name", "aws_db_proxy.this")
+        database = module(outputs={"name": {"expression": name}})
+        inner = module(configured(f"{GROUP}.g", db_proxy_name=references("var.name")))
+        calls = {"db": called(database), "pool": called(inner, **given)}
+        a, c = (f'module.db["{key}"].aws_db_proxy.this' for key in ("a.b", "c"))
+        text = planned(
+            module(module_calls=calls),
+            proxy(a, name="app"),
+            proxy(c, name="app"),
+            pool(f'module.pool["a.b"].{GROUP}.g', None, 11),
+            pool(f'module.pool["c"].{GROUP}.g', "app", 22),
+        )
+        assert (percent(text, a), percent(text, c)) == (11, 22)
+
+    def test_a_local_is_not_in_a_plan(self) -> None:
+        root = module(configured(f"{GROUP}.this", db_proxy_name=references("local.p")))
+        text = planned(root, proxy(), pool(f"{GROUP}.this", None, 11))
+        assert owners(text) == {f"{GROUP}.this": "its proxy is known only after apply"}
+
+    def test_a_reference_does_not_change_a_name(self) -> None:
+        """As in db_proxy_name = "${aws_db_proxy.a.name}-reader"."""
+        name = references("aws_db_proxy.a.name", "aws_db_proxy.a")
+        root = module(configured(f"{GROUP}.this", db_proxy_name=name))
+        text = planned(
+            root,
+            proxy("aws_db_proxy.a", name="app"),
+            proxy("aws_db_proxy.b", name="app-reader"),
+            pool(f"{GROUP}.this", "app-reader", 11),
+        )
+        assert percent(text, "aws_db_proxy.a") is None
+        assert percent(text, "aws_db_proxy.b") == 11
+
+    def test_references_in_a_circle_end(self) -> None:
+        root = module(
+            module_calls={
+                "m": called(
+                    module(
+                        configured(f"{GROUP}.g", db_proxy_name=references("var.a")),
+                        outputs={"a": {"expression": references("var.a")}},
+                    ),
+                    a=references("module.m.a", "module.m"),
+                )
+            }
+        )
+        text = planned(root, proxy(), pool(f"module.m.{GROUP}.g", None, 11))
+        assert owners(text) == {
+            f"module.m.{GROUP}.g": "its proxy is known only after apply"
+        }
+
+    @pytest.mark.parametrize(
+        "region", [{"constant_value": "us-east-1"}, {"references": ["var.region"]}]
+    )
+    def test_the_region_of_the_provider_decides(self, region: Json) -> None:
+        def written(address: str, provider: str) -> Json:
+            return configured(address) | {"provider_config_key": provider}
+
+        root = module(
+            written("aws_db_proxy.a", "aws"),
+            written("aws_db_proxy.b", "aws.us"),
+            written(f"{GROUP}.this", "aws.other"),
+        )
+        providers = {
+            "aws": {"expressions": {"region": {"constant_value": "eu-central-1"}}},
+            "aws.us": {"expressions": {"region": region}},
+            "aws.other": {"expressions": {"region": region}},
+        }
+        resources = (
+            proxy("aws_db_proxy.a", name="app"),
+            proxy("aws_db_proxy.b", name="app"),
+            pool(f"{GROUP}.this", "app", 11),
+        )
+        text = plan(
+            *resources,
+            unknown={},
+            written={},
+            configuration={"root_module": root, "provider_config": providers},
+            variables={"region": {"value": "us-east-1"}},
+        )
+        assert percent(text, "aws_db_proxy.b") == 11
+        assert percent(text, "aws_db_proxy.a") is None
+
+
+class TestSecretsByReference:
+    ADDRESS = "aws_db_proxy.this"
+
+    def settings(self, root: Json, address: str, *resources: Json) -> Any:
+        text = plan(
+            proxy(address, auth=[{}]),
+            *resources,
+            unknown={address: {"auth": [{"secret_arn": True}]}},
+            written={},
+            configuration={"root_module": root},
+        )
+        return found(text, address).settings.get("auth")
+
+    def test_by_each_key(self) -> None:
+        arn = references(SECRET + ".s", "each.key")
+        root = module(configured(self.ADDRESS, auth=[{"secret_arn": arn}]))
+        secrets = [
+            resource(f'{SECRET}.s["{key}"]', {"name": f"app/{key}"}) for key in "ab"
+        ]
+        mine = 'aws_db_proxy.this["b"]'
+        assert self.settings(root, mine, *secrets) == [{"secret_arn": "app/b"}]
+
+    def test_by_its_version(self) -> None:
+        version = f"{SECRET}_version.v"
+        root = module(
+            configured(
+                self.ADDRESS,
+                auth=[{"secret_arn": references(f"{version}.arn", version)}],
+            ),
+            configured(version, secret_id=references(f"{SECRET}.s.id", f"{SECRET}.s")),
+        )
+        secrets = (resource(f"{SECRET}.s", {"name": "app"}), resource(version, {}))
+        assert self.settings(root, self.ADDRESS, *secrets) == [{"secret_arn": "app"}]
+
+    def test_by_the_variable_of_a_module(self) -> None:
+        inner = module(
+            configured(self.ADDRESS, auth=[{"secret_arn": references("var.secret")}])
+        )
+        arn = references(f"{SECRET}.s.arn", f"{SECRET}.s")
+        root = module(module_calls={"m": called(inner, secret=arn)})
+        secret = resource(f"{SECRET}.s", {"name": "app"})
+        mine = f"module.m.{self.ADDRESS}"
+        assert self.settings(root, mine, secret) == [{"secret_arn": "app"}]
+
+    def test_one_of_two_is_not_known(self) -> None:
+        either = references(f"{SECRET}.a.arn", f"{SECRET}.b.arn")
+        root = module(configured(self.ADDRESS, auth=[{"secret_arn": either}]))
+        secrets = [resource(f"{SECRET}.{one}", {"name": one}) for one in "ab"]
+        assert self.settings(root, self.ADDRESS, *secrets) is None
+
+
+class TestDeposedObjects:
+    """The former object of a resource, which is to be destroyed."""
+
+    NOTE: Final = "a deposed object, which the next apply destroys"
+
+    def test_in_a_plan(self) -> None:
+        address = "aws_db_proxy.this"
+        changes = [
+            {
+                "address": address,
+                "change": {"after_unknown": {"auth": [{"secret_arn": True}]}},
+            },
+            {"address": address, "deposed": "0a", "change": {"after_unknown": {}}},
+        ]
+        arn = references(f"{SECRET}.s.arn", f"{SECRET}.s")
+        orders = found(
+            plan(
+                proxy(auth=[{}]),
+                resource(f"{SECRET}.s", {"name": "app"}),
+                unknown={},
+                written={address: {"auth": [{"secret_arn": arn}]}},
+                resource_changes=changes,
+            )
+        )
+        assert orders.settings["auth"] == [{"secret_arn": "app"}]
+        assert values(orders.meaningless)[f"{address}.deposed"] == "0a"
+        assert notes(orders.meaningless)[f"{address}.deposed"] == self.NOTE
+
+    @pytest.mark.parametrize("first", [0, 1])
+    def test_in_a_state(self, first: int) -> None:
+        old = proxy(require_tls=False) | {"deposed_key": "0a"}
+        old_pool = pool(f"{GROUP}.this", "orders", 1, deposed_key="0b")
+        new = (proxy(require_tls=True), pool(f"{GROUP}.this", "orders", 2))
+        both = ((old, old_pool), new)
+        orders = found(state(*both[first], *both[1 - first]))
+        assert orders.settings["require_tls"] is True
+        assert orders.settings["connection_pool"] == {"max_connections_percent": 2}
+        deposed = {
+            row.resource: (row.value, row.note)
+            for row in orders.meaningless
+            if row.name == "deposed"
+        }
+        assert deposed == {
+            "aws_db_proxy.this": ("0a", self.NOTE),
+            f"{GROUP}.this": ("0b", self.NOTE),
+        }
+
+    def test_of_a_proxy_that_is_gone(self) -> None:
+        gone = proxy() | {"deposed_key": "0a"}
+        assert refusal(state(gone)) == "plan.json has no aws_db_proxy."
+
+
+class TestCloudControl:
+    """The provider awscc: CloudFormation's properties, and objects for blocks."""
+
+    PROXY: Final = "awscc_rds_db_proxy.this"
+    POOL: Final = "awscc_rds_db_proxy_target_group.this"
+    END: Final = "awscc_rds_db_proxy_endpoint.this"
+    KIND: Final = "awscc_secretsmanager_secret"
+
+    def proxy(self, **values: Any) -> Json:
+        names = {"db_proxy_name": "orders", "engine_family": "POSTGRESQL"}
+        return resource(self.PROXY, names | values)
+
+    def test_all_three_are_read(self) -> None:
+        config = {"max_connections_percent": 11, "session_pinning_filters": None}
+        owned = {"db_proxy_name": "orders"}
+        orders = found(
+            state(
+                self.proxy(require_tls=True, auth=[{"secret_arn": ARN}]),
+                resource(
+                    self.POOL,
+                    owned
+                    | {
+                        "connection_pool_configuration_info": config,
+                        "target_group_name": "default",
+                    },
+                ),
+                resource(
+                    self.END,
+                    owned
+                    | {"db_proxy_endpoint_name": "ro", "target_role": "READ_ONLY"},
+                ),
+            )
+        )
+        assert orders.proxy == self.PROXY
+        assert orders.settings == {
+            "auth": [{"secret_arn": ARN}],
+            "db_proxy_name": "orders",
+            "engine_family": "POSTGRESQL",
+            "require_tls": True,
+            "connection_pool": {"max_connections_percent": 11},
+            "endpoints": [
+                {"name": "ro", "target_role": "READ_ONLY", "listen": "127.0.0.1:0"}
+            ],
+        }
+        name = f"{self.POOL}.connection_pool_configuration_info.max_connections_percent"
+        assert values(orders.used)[name] == "11"
+
+    def plan(self, auth: Json, *entries: Json) -> Found:
+        """Secrets a and b are open, and so is all that awscc computes."""
+        computed = {"auth_scheme": True, "iam_auth": True, "secret_arn": True}
+        opened = [{k: True for k in computed if k not in entry} for entry in entries]
+        return found(
+            plan(
+                self.proxy(auth=list(entries)),
+                *(resource(f"{self.KIND}.{one}", {"name": one}) for one in "ab"),
+                unknown={
+                    self.PROXY: {
+                        "auth": opened,
+                        "debug_logging": True,
+                        "require_tls": True,
+                    }
+                },
+                written={self.PROXY: {"auth": auth}},
+            )
+        )
+
+    def test_secrets_are_shared_out_in_order(self) -> None:
+        orders = self.plan(
+            references(
+                f"{self.KIND}.b.id", f"{self.KIND}.b",
+                f"{self.KIND}.a.secret_id", f"{self.KIND}.a",
+            ),
+            {"iam_auth": "REQUIRED"},
+            {},
+        )  # fmt: skip
+        assert orders.settings["auth"] == [
+            {"iam_auth": "REQUIRED", "secret_arn": "b"},
+            {"secret_arn": "a"},
+        ]
+        assert orders.unresolved == []
+
+    def test_secrets_that_do_not_fit_are_left_out(self) -> None:
+        two = references(f"{self.KIND}.b.id", f"{self.KIND}.a.id")
+        orders = self.plan(two, {}, {}, {})
+        assert "auth" not in orders.settings
+        assert notes(orders.unresolved) == {
+            f"{self.PROXY}.auth[{number}].secret_arn": f"{APPLY}: {LEFT_OUT}"
+            for number in range(3)
+        }
+
+    def test_other_references_may_be_for_any_attribute(self) -> None:
+        mixed = references(f"{self.KIND}.b.id", "var.iam_auth")
+        orders = self.plan(mixed, {})
+        assert "auth" not in orders.settings
+        assert values(orders.unresolved)[f"{self.PROXY}.auth[0].iam_auth"] == (
+            "var.iam_auth"
+        )
+
+    def test_both_providers_may_be_used(self) -> None:
+        text = state(self.proxy(), pool(f"{GROUP}.this", "orders", 11))
+        assert percent(text, "orders") == 11
 
 
 @pytest.mark.parametrize(
@@ -472,5 +1017,5 @@ class TestSeveralProxies:
         ),
     ],
 )
-def test_what_cannot_be_used_is_told(text: str, sentence: str) -> None:
+def test_a_file_that_cannot_be_used_is_refused(text: str, sentence: str) -> None:
     assert refusal(text) == sentence

@@ -107,9 +107,9 @@ def test_names(proxy: Proxies) -> None:
     running = proxy()
     fault = put_on(running, "refuse", name="mine")
     assert fault.name == "mine"
-    with pytest.raises(FaultError, match="There is a fault mine already"):
+    with pytest.raises(FaultError, match="A fault named mine is already active"):
         put_on(running, "pause", name="mine")
-    with pytest.raises(FaultError, match=r"There is no fault your; on are: mine\."):
+    with pytest.raises(FaultError, match=r"No fault named your; active faults: mine\."):
         remove(running, "your")
     with pytest.raises(FaultError, match="latency needs seconds"):
         put_on(running, "latency")

@@ -73,7 +73,7 @@ def test_a_connection_that_ends_as_it_begins_is_not_lent(
         running = proxies(1)
         greeted = WireClient.login(running.endpoint())
         direct.execute(TERMINATE_ALL, [database])
-        eventually(lambda: not running.proxy.pool.open)
+        eventually(lambda: not running.proxy.pool.open_count)
         relay.ending = 2
         assert greeted.query("SELECT 'served'").value == "served"
         assert relay.ending == 0

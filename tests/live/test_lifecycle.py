@@ -194,7 +194,7 @@ def test_a_database_connection_that_nobody_waits_for_any_more(
 
     async def give_up() -> None:
         opened = connections.opened
-        look = asyncio.ensure_future(connections.look(stay=True))
+        look = asyncio.ensure_future(connections.check(keep_open=True))
 
         def too_late(connection: DatabaseConnection) -> None:
             opened(connection)

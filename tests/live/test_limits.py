@@ -97,8 +97,9 @@ class TestMaxIdleConnectionsPercent:
             **UNHURRIED,
         )
         fill(running, 4)
-        clock, began = running.proxy.time, running.proxy.time()
-        eventually(lambda: clock() > began + 2 * 300)
+        clock = running.proxy.clock
+        began = clock.now
+        eventually(lambda: clock.now > began + 2 * 300)
         eventually(lambda: len(running.proxy.pool) == left)
 
     def test_of_the_target_s_limit_and_not_of_the_cap(self, proxy: Proxies) -> None:
@@ -112,15 +113,17 @@ class TestMaxIdleConnectionsPercent:
         most = running.proxy.pool.max_connections
         limit = running.proxy.group.writer.connections.status.max_connections
         fill(running, most)
-        clock, began = running.proxy.time, running.proxy.time()
-        eventually(lambda: clock() > began + 2 * 300)
+        clock = running.proxy.clock
+        began = clock.now
+        eventually(lambda: clock.now > began + 2 * 300)
         eventually(lambda: len(running.proxy.pool) == limit * 5 // 100 > most // 2)
 
     def test_sooner_they_stay(self, proxy: Proxies) -> None:
         running = proxy(4, connection_pool={"max_idle_connections_percent": 0})
         fill(running, 4)
-        clock, began = running.proxy.time, running.proxy.time()
-        eventually(lambda: clock() > began + 0.3)
+        clock = running.proxy.clock
+        began = clock.now
+        eventually(lambda: clock.now > began + 0.3)
         assert len(running.proxy.pool) == 4
 
     def test_a_pinned_one_is_not_idle(self, proxy: Proxies) -> None:
@@ -133,8 +136,9 @@ class TestMaxIdleConnectionsPercent:
         with connected(running) as pinned:
             pinned.execute("SET work_mem TO '1MB'")
             before = backend(pinned)
-            clock, began = running.proxy.time, running.proxy.time()
-            eventually(lambda: clock() > began + 2 * 300)
+            clock = running.proxy.clock
+            began = clock.now
+            eventually(lambda: clock.now > began + 2 * 300)
             assert backend(pinned) == before
 
     @pytest.mark.parametrize("percent", [-1, 51])
@@ -152,7 +156,7 @@ class TestConnectionBorrowTimeout:
             eventually(lambda: _begun(holding))
             with pytest.raises(psycopg.errors.ConnectionException, match="Timed-out"):
                 asking.execute("SELECT 1")
-            eventually(lambda: any(running.proxy.pool.idle.values()))
+            eventually(lambda: running.proxy.pool.idle_count)
             assert value(asking, "SELECT 1") == 1
 
     def test_0_and_many_requests_in_one_chunk(self, serve: Serve) -> None:
@@ -349,11 +353,11 @@ def test_looks_at_the_target_take_no_connection_beyond_the_cap(
     )
     eventually(lambda: value(direct, others) == before)
     with connected(running) as busy:
-        clock = running.proxy.time
+        clock = running.proxy.clock
         for statement in "BEGIN", "COMMIT":
             busy.execute(statement)
-            began, most = clock(), 0
-            while clock() < began + 300:
+            began, most = clock.now, 0
+            while clock.now < began + 300:
                 most = max(most, value(direct, others))
             assert most == before + 1
 

@@ -12,7 +12,7 @@ import pytest
 
 from pinwatch import events
 from pinwatch.relay.database_connection import DatabaseConnection
-from pinwatch.targets import connections as targets
+from pinwatch.targets import dial
 from pinwatch.wire import messages
 from pinwatch.wire.messages import message
 from tests.harness import Postgres, eventually
@@ -242,7 +242,7 @@ class TestCancelRequests:
     def test_one_that_is_not_read_in_time_costs_the_connection(
         self, serve: Serve, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(targets, "CLOSE_TIMEOUT", 0.1)
+        monkeypatch.setattr(dial, "CANCEL_TIMEOUT", 0.1)
         clients = serve(1, cancel="forward")
         client = clients()
         client.send(query("SELECT pg_sleep(60)"))

@@ -1,7 +1,7 @@
 """Settings that change while clients are at work."""
 
 import socket
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 import psycopg
@@ -25,6 +25,12 @@ def connect(proxy: RunningProxy, name: str = "default") -> psycopg.Connection[An
     host, port = proxy.proxy.endpoints[name].address
     there = Endpoint(host, port, "postgres", proxy.database)
     return psycopg.connect(there.dsn, autocommit=True)
+
+
+def free_port(stack: ExitStack) -> int:
+    """Return a port that stays taken until the stack is closed."""
+    server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    return int(server.getsockname()[1])
 
 
 def test_the_cap_and_the_timeout(proxy: Proxies) -> None:
@@ -83,6 +89,30 @@ def test_endpoints_come_and_go(proxy: Proxies) -> None:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((host, port))
         client.execute("SELECT 1")
+
+
+def test_an_endpoint_moves_and_returns(proxy: Proxies) -> None:
+    running = proxy(endpoints=[EXTRA])
+    with ExitStack() as stack:
+        ports = [free_port(stack) for _ in range(2)]
+    for port in (*ports, *ports):
+        moved = EXTRA | {"listen": f"127.0.0.1:{port}"}
+        assert reload(running, endpoints=[moved]) == []
+        assert running.proxy.endpoints["extra"].address.port == port
+        with closing(connect(running, "extra")) as client:
+            client.execute("SELECT 1")
+
+
+def test_an_endpoint_is_removed_and_added(proxy: Proxies) -> None:
+    running = proxy()
+    for _ in range(3):
+        reload(running, endpoints=[EXTRA])
+        for name in "extra", "default":
+            with closing(connect(running, name)) as client:
+                client.execute("SELECT 1")
+        reload(running, endpoints=[])
+        with closing(connect(running)) as client:
+            client.execute("SELECT 1")
 
 
 def test_an_endpoint_s_role_changes_where_it_is(proxy: Proxies) -> None:

@@ -75,7 +75,8 @@ class Measured:
 @contextmanager
 def measured(clients: Clients) -> Iterator[Measured]:
     """With a tally that has seen every client; in the loop of the proxy."""
-    proxy, tally = clients.proxy.proxy, Tally()
+    proxy = clients.proxy.proxy
+    tally = Tally(proxy.clock)
     proxy.observers += (tally,)
     app = Starlette(routes=[metrics_route(proxy, tally)])
     with answering(clients.proxy, app) as url:

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+from pinwatch.clock import Clock
 from pinwatch.config.model import DEFAULT, Settings
 from pinwatch.counters import EndpointCounters
 from pinwatch.metrics.exporter import Exporter
@@ -28,7 +29,7 @@ def read(exporter: Exporter, name: str) -> list[float]:
 def test_hits_do_not_go_back() -> None:
     """A miss is counted at once, its statement when it is relayed."""
     proxy = Empty()
-    exporter = Exporter(proxy, Tally())
+    exporter = Exporter(proxy, Tally(Clock()))
     hits = []
     for queries, misses in ((0, 0), (0, 1), (1, 1), (6, 1), (6, 2), (7, 2)):
         proxy.counters[DEFAULT].plain.queries = queries
@@ -42,4 +43,4 @@ def test_texts_of_both_generations_are_remembered() -> None:
     proxy.verdicts = VerdictCache(max_texts=4)
     for sql in (b"SELECT a", b"SELECT b", b"SELECT c"):
         proxy.verdicts.look(sql)
-    assert read(Exporter(proxy, Tally()), "pinwatch_verdict_cache_texts") == [3]
+    assert read(Exporter(proxy, Tally(Clock())), "pinwatch_verdict_cache_texts") == [3]

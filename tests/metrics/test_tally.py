@@ -5,13 +5,16 @@ from dataclasses import replace
 import pytest
 
 from pinwatch import events
+from pinwatch.clock import Clock
 from pinwatch.metrics.tally import MAX_NAMES, OTHER, Clients, Connections, Tally
-from tests.pinned import AT, PIN, Clock
+from tests.pinned import AT, PIN
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    clock = Clock()
+    clock.now = 1_000.0
+    return clock
 
 
 @pytest.fixture
@@ -28,17 +31,17 @@ def test_seconds_of_pins_that_are_over_and_of_those_that_are_not(
     tally: Tally, clock: Clock
 ) -> None:
     tally(PIN)
-    clock.seconds += 2
+    clock.now += 2
     tally(replace(PIN, client=2))
     tally(replace(PIN, client=3, rule="listen"))
-    clock.seconds += 3
+    clock.now += 3
     tally(unpinned(1))
-    clock.seconds += 5
+    clock.now += 5
     seconds = tally.pinned_seconds()
     assert (seconds["set"], seconds["listen"]) == (5 + 8, 8)
     tally(unpinned(2))
     tally(unpinned(3))
-    clock.seconds += 1
+    clock.now += 1
     assert tally.pinned_seconds() == seconds
 
 
@@ -122,7 +125,7 @@ def test_failovers(tally: Tally) -> None:
 
 
 def test_what_it_does_not_count(tally: Tally) -> None:
-    before = vars(Tally(tally.now))
+    before = vars(Tally(tally.clock))
     tally(events.PinAhead(1, 9, "set", ""))
     tally(events.DatabaseReset(9))
     assert vars(tally) == before

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from pinwatch.clock import Clock
 from pinwatch.observers.event_log import NOT_YET, EventLog
 from pinwatch.observers.pin_history import History
 from tests.cli.command import Up, pinwatch, pinwatch_up
@@ -113,7 +114,7 @@ def test_no_more_wait_than_there_is_room_for(
     pipe: tuple[Path, int], caplog: pytest.LogCaptureFixture
 ) -> None:
     path, end = pipe
-    history, room, pins = History(), 3, 20
+    history, room, pins = History(Clock()), 3, 20
     with EventLog(path, 10**9, 1, max_waiting=room) as event_log:
         history.listeners.append(event_log)
         for client in range(pins):
@@ -131,7 +132,7 @@ def test_no_more_wait_than_there_is_room_for(
 def test_a_disk_that_fails_is_told_and_stops_nobody(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    history = History()
+    history = History(Clock())
     with EventLog(Path("/dev/full"), 10**9, 1) as event_log:
         history.listeners.append(event_log)
         history(PIN)

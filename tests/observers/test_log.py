@@ -35,8 +35,8 @@ DATABASE = "[dbConnection=2]"
 LINES: list[tuple[events.Event, str]] = [
     (
         events.FailedOver("first", "second", 2.25),
-        "[WARN] [proxyEndpoint=default] The writer is now the target second, and was "
-        "first. There was none for 2.2 seconds.",
+        "[WARN] [proxyEndpoint=default] Failover: writer first -> second, no writer "
+        "for 2.2 s.",
     ),
     (
         events.ClientWelcomed(1, encrypted=True),

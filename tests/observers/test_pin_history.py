@@ -6,14 +6,17 @@ from datetime import timedelta
 import pytest
 
 from pinwatch import events
+from pinwatch.clock import Clock
 from pinwatch.observers import schemas as told
 from pinwatch.observers.pin_history import History
-from tests.pinned import AT, PIN, Clock
+from tests.pinned import AT, PIN
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    clock = Clock()
+    clock.now = 1_000.0
+    return clock
 
 
 @pytest.fixture
@@ -37,14 +40,14 @@ def clients(history: History, lasting: bool = False) -> list[int]:
 
 def test_a_pin_lasts_until_the_session_ends(history: History, clock: Clock) -> None:
     history(pinned(1))
-    clock.seconds += 2
+    clock.now += 2
     (pin,) = history.pins()
-    assert (pin.id, pin.until, pin.seconds_at(clock())) == (1, None, 2)
-    clock.seconds += 3
+    assert (pin.id, pin.until, pin.seconds_at(clock.now)) == (1, None, 2)
+    clock.now += 3
     history(unpinned(1))
-    clock.seconds += 60
+    clock.now += 60
     (pin,) = history.pins()
-    assert (pin.id, pin.until, pin.seconds_at(clock())) == (1, AT, 5)
+    assert (pin.id, pin.until, pin.seconds_at(clock.now)) == (1, AT, 5)
 
 
 def test_the_newest_are_first(history: History) -> None:
@@ -67,12 +70,12 @@ def test_so_many_that_are_over_and_all_that_are_not(clock: Clock) -> None:
 def test_of_a_session_every_pin_ends_with_it(history: History, clock: Clock) -> None:
     """Where every finding is told; the database connection is one."""
     history(pinned(1))
-    clock.seconds += 1
+    clock.now += 1
     history(replace(pinned(1), first=False))
-    clock.seconds += 1
+    clock.now += 1
     history(unpinned(1))
     assert [pin.seconds for pin in history.pins()] == [1, 2]
-    (digest,) = history.digests.ranked(clock())
+    (digest,) = history.digests.ranked(clock.now)
     assert (digest.count, digest.later) == (2, 1)
     assert (digest.peak_connections, digest.seconds) == (1, 2)
 
@@ -91,13 +94,13 @@ def test_digests_are_summed_and_ranked(history: History, clock: Clock) -> None:
     history(pinned(1, connection=1, digest="a"))
     history(pinned(2, connection=2, digest="a"))
     history(pinned(3, connection=3, digest="b"))
-    clock.seconds += 1
+    clock.now += 1
     history(unpinned(1))
-    clock.seconds += 10
+    clock.now += 10
     history(unpinned(3))
     history(pinned(4, connection=1, digest="a"))
     history(replace(pinned(5, connection=4, digest="a"), rule="listen"))
-    now = clock()
+    now = clock.now
     ranked = [told.Digest.of(digest, now) for digest in history.digests.ranked(now)]
     assert [(one.digest, one.rule) for one in ranked] == [
         ("a", "set"),
@@ -120,7 +123,7 @@ def test_comments_do_not_tell_digests_apart(history: History, clock: Clock) -> N
         )
     ):
         history(pinned(client, digest=digest))
-    (one,) = history.digests.ranked(clock())
+    (one,) = history.digests.ranked(clock.now)
     assert (one.text, one.count) == ("set a.b = $1", 3)
 
 
@@ -128,11 +131,11 @@ def test_so_many_digests_and_no_more(clock: Clock) -> None:
     """Those that pinned for longest stay."""
     history = History(clock, max_digests=2)
     history(pinned(1, connection=1, digest="lasting"))
-    clock.seconds += 1
+    clock.now += 1
     for client in range(2, 12):
         history(pinned(client, connection=2, digest=f"short{client}"))
         history(unpinned(client))
-        ranked = history.digests.ranked(clock())
+        ranked = history.digests.ranked(clock.now)
         assert ranked[0].text == "lasting"
         assert len(ranked) <= 4
     history(unpinned(1))

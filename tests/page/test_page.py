@@ -62,7 +62,7 @@ def test_filters(seen: Watched, open_page: Open) -> None:
     expect(pins.locator(".who")).to_contain_text("mails")
     page.get_by_label("Application").fill("ord")
     expect(pins).to_have_count(0)
-    expect(page.get_by_text("No pin is like that.")).to_be_visible()
+    expect(page.get_by_text("No pin matches the filters.")).to_be_visible()
     page.get_by_role("button", name="Clear").click()
     expect(pins).to_have_count(2)
 

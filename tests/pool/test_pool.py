@@ -17,13 +17,7 @@ from hypothesis.stateful import (
 from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters
 from pinwatch.errors import ClientError, request_error
-from pinwatch.pool.interfaces import (
-    NO_POOL,
-    Borrower,
-    Connection,
-    ConnectionSource,
-    Key,
-)
+from pinwatch.pool.interfaces import Borrower, Connection, Key
 from pinwatch.pool.pool import Pool
 
 ADA: Key = (b"ada", b"shop")
@@ -36,12 +30,9 @@ NO = request_error("no", "3D000")
 class Wire(Connection):
     """A connection, as the pool knows it."""
 
-    def __init__(self, pool: Pool, key: Key) -> None:
+    def __init__(self, pool: "Pool[Wire]", key: Key) -> None:
+        super().__init__(key)
         self.pool = pool
-        self.key = key
-        self.idle_since = -1.0
-        self.idle_list = None
-        self.opened_at = 0.0
         self.reasons: list[str] = []
 
     @property
@@ -53,22 +44,19 @@ class Wire(Connection):
         self.pool.retire(self)
 
 
-class Session(Borrower):
+class Session(Borrower[Wire]):
     """A borrower."""
 
     def __init__(self, key: Key) -> None:
-        self.key = key
-        self.counters = EndpointCounters()
-        self.pool: ConnectionSource = NO_POOL
-        self.idle_list = self.idle_list_pool = self.wait = None
-        self.connection: Connection | None = None
+        super().__init__(key, EndpointCounters())
+        self.connection: Wire | None = None
         self.errors: list[str] = []
 
-    def lend(self, connection: Connection) -> None:
+    def connection_borrowed(self, connection: Wire) -> None:
         assert self.connection is None, "two connections for one borrower"
         self.connection = connection
 
-    def refuse(self, error: ClientError) -> None:
+    def borrow_failed(self, error: ClientError) -> None:
         assert self.connection is None, "served and refused"
         self.errors.append(error.text)
 
@@ -81,7 +69,7 @@ class Room:
         self.clock.now = 0.0
         self.asked: list[Key] = []
         self.soon: list[Callable[[], None]] = []
-        self.pool = Pool(
+        self.pool: Pool[Wire] = Pool(
             size,
             timeout,
             self.asked.append,
@@ -93,7 +81,7 @@ class Room:
         session = Session(key)
         connection = self.pool.borrow(session)
         if connection is not None:
-            session.lend(connection)
+            session.connection_borrowed(connection)
         return session
 
     def opened(self, key: Key = ADA) -> Wire:
@@ -119,7 +107,7 @@ def test_a_connection_is_opened_on_demand_and_lent() -> None:
     assert session.connection is None
     wire = room.opened()
     assert session.connection is wire
-    assert room.pool.borrowed == {wire}
+    assert list(room.pool.borrowed) == [wire]
     assert len(room.pool) == 1
 
 
@@ -159,7 +147,7 @@ def test_waiters_are_served_in_order() -> None:
         assert session.connection is None
         room.pool.give_back(wire)
         assert session.connection is wire
-        assert room.pool.borrowed == {wire}
+        assert list(room.pool.borrowed) == [wire]
 
 
 def test_one_connection_is_opened_for_each_waiter_and_no_more() -> None:
@@ -187,7 +175,7 @@ def test_borrowers_that_give_back_at_once_as_logins_do(count: int) -> None:
     class Login(Session):
         served = 0
 
-        def lend(self, connection: Connection) -> None:
+        def connection_borrowed(self, connection: Wire) -> None:
             self.served += 1
             room.pool.give_back(connection)
 
@@ -211,7 +199,7 @@ def test_who_comes_later_does_not_overtake() -> None:
     room.borrow(BOB)
     wire = room.opened(BOB)
     first = room.borrow(ADA)
-    assert room.pool.closing == {closing}
+    assert list(room.pool.closing) == [closing]
     room.pool.give_back(wire)
     second = room.borrow(BOB)
     assert second.connection is None
@@ -239,7 +227,7 @@ def test_the_longest_idle_connection_makes_room_for_another_pair() -> None:
     room.pool.give_back(young)
     session = room.borrow(CAT)
     assert (len(old.reasons), len(young.reasons)) == (1, 0)
-    assert room.pool.closing == {old}
+    assert list(room.pool.closing) == [old]
     assert room.asked == []
     room.pool.closed(old)
     assert room.opened(CAT) is session.connection
@@ -258,7 +246,7 @@ def test_room_is_made_for_who_comes_when_nobody_waits_any_more() -> None:
         assert session.connection is wire
         room.pool.give_back(wire)
     room.borrow(ADA)
-    assert room.pool.closing == {wire}
+    assert list(room.pool.closing) == [wire]
 
 
 def test_one_connection_at_a_time_makes_room() -> None:
@@ -266,10 +254,10 @@ def test_one_connection_at_a_time_makes_room() -> None:
     one, two = room.idle(ADA), room.idle(BOB)
     room.borrow(CAT)
     room.borrow(CAT)
-    assert room.pool.closing == {one}
+    assert list(room.pool.closing) == [one]
     room.pool.closed(one)
     assert room.asked == [CAT]
-    assert room.pool.closing == {two}
+    assert list(room.pool.closing) == [two]
 
 
 def test_a_connection_that_is_closing_counts_and_is_not_lent() -> None:
@@ -297,7 +285,7 @@ def test_a_connection_that_is_given_back_while_it_closes_is_not_lent(
     waiter = room.borrow() if waits else None
     room.pool.retire(wire)
     room.pool.give_back(wire)
-    assert room.pool.lent == 0
+    assert room.pool.in_use == 0
     next_one = waiter or room.borrow()
     assert next_one.connection is None
     room.pool.closed(wire)
@@ -470,9 +458,67 @@ def test_what_comes_back_goes_to_another_than_had_it_last() -> None:
     assert room.pool.borrow(ada) is None
     room.pool.give_back(wire)
     assert ada.connection is None
-    assert room.pool.borrow(ada) is None
     second = room.opened()
     assert ada.connection is second
+
+
+def test_a_connection_that_is_reset_counts_until_it_is_returned() -> None:
+    room = Room()
+    room.borrow()
+    wire = room.opened()
+    room.pool.reset_started(wire)
+    assert list(room.pool.resetting) == [wire]
+    assert (len(room.pool.borrowed), room.pool.in_use, len(room.pool)) == (0, 1, 1)
+    waiter = room.borrow()
+    assert waiter.connection is None
+    room.pool.give_back(wire)
+    assert waiter.connection is wire
+    assert not room.pool.resetting
+
+
+def test_a_connection_that_is_retired_while_a_waiter_is_served_is_not_lent() -> None:
+    """The first waiter returns it, and loses it, before the next one is served."""
+    room = Room()
+
+    class Brief(Session):
+        def connection_borrowed(self, connection: Wire) -> None:
+            room.pool.give_back(connection)
+            room.pool.retire(connection)
+
+    room.borrow()
+    wire = room.opened()
+    assert room.pool.borrow(Brief(ADA)) is None
+    last = room.borrow()
+    room.pool.give_back(wire)
+    assert last.connection is None
+    assert list(room.pool.closing) == [wire]
+
+
+def test_the_proxy_s_own_use_leaves_the_time_of_the_last_use() -> None:
+    room = Room()
+    wire = room.idle()
+    room.clock.now = 60
+    assert room.pool.take_idle() is wire
+    assert wire.state_since == 0
+    assert room.pool.take_idle() is None
+
+
+def test_its_repr_counts_each_state() -> None:
+    room = Room(size=5)
+    room.idle(BOB)
+    room.idle(CAT).close("")
+    room.borrow()
+    room.borrow()
+    wire = room.opened()
+    room.opened()
+    room.pool.reset_started(wire)
+    room.borrow()
+    room.borrow()
+    room.pool.pause()
+    assert repr(room.pool) == (
+        "<Pool max 5, 1 opening, 1 idle, 1 borrowed, 1 resetting, 1 closing, "
+        "2 waiting, paused>"
+    )
 
 
 class Random(Session):
@@ -491,16 +537,15 @@ class Random(Session):
         self.schedule.queue.append(self)
         connection = self.schedule.pool.borrow(self)
         if connection is not None:
-            self.lend(connection)
+            self.connection_borrowed(connection)
 
-    def lend(self, connection: Connection) -> None:
+    def connection_borrowed(self, connection: Wire) -> None:
         schedule = self.schedule
         self._served()
-        assert isinstance(connection, Wire)
         assert connection.key == self.key
         assert not [s for s in schedule.holders if s.connection is connection]
         assert connection in schedule.open
-        super().lend(connection)
+        super().connection_borrowed(connection)
         schedule.holders.append(self)
         if self.temper == "brief":
             self.leave()
@@ -513,9 +558,9 @@ class Random(Session):
         self.connection = None
         self.schedule.holders.remove(self)
 
-    def refuse(self, error: ClientError) -> None:
+    def borrow_failed(self, error: ClientError) -> None:
         self._served()
-        super().refuse(error)
+        super().borrow_failed(error)
         if self.temper == "stubborn":
             self.temper = "calm"
             self.ask()
@@ -547,7 +592,7 @@ class Schedules(RuleBasedStateMachine):
     @initialize(size=st.integers(1, 4))
     def start(self, size: int) -> None:
         self.soon: list[Callable[[], None]] = []
-        self.pool = Pool(
+        self.pool: Pool[Wire] = Pool(
             size,
             10,
             self.asked_to_open,
@@ -573,7 +618,7 @@ class Schedules(RuleBasedStateMachine):
     def borrow(self, key: Key, temper: str) -> None:
         Random(key, self, temper).ask()
 
-    def let_go(self, data: st.DataObject) -> tuple[Random, Connection]:
+    def let_go(self, data: st.DataObject) -> tuple[Random, Wire]:
         """One that has a connection, and has it no more."""
         holder = data.draw(st.sampled_from(self.holders))
         connection = holder.connection
@@ -585,6 +630,14 @@ class Schedules(RuleBasedStateMachine):
     @rule(data=st.data())
     def give_back(self, data: st.DataObject) -> None:
         _, connection = self.let_go(data)
+        self.pool.give_back(connection)
+
+    @precondition(lambda self: self.holders)
+    @rule(data=st.data())
+    def reset_and_give_back(self, data: st.DataObject) -> None:
+        _, connection = self.let_go(data)
+        self.pool.reset_started(connection)
+        assert connection in self.pool.resetting
         self.pool.give_back(connection)
 
     @precondition(lambda self: self.queue)
@@ -646,7 +699,7 @@ class Schedules(RuleBasedStateMachine):
     def sweep(self, seconds: float) -> None:
         self.clock.now += seconds
         self.pool.sweep()
-        assert all(wait.deadline > self.clock.now for wait in self.pool.waiting.waits())
+        assert all(one.wait_deadline > self.clock.now for one in self.pool.waiting)
         assert all(at > self.clock.now for at in self.pool.retry_at.values())
 
     @rule()
@@ -668,7 +721,7 @@ class Schedules(RuleBasedStateMachine):
     @invariant()
     def the_cap_holds(self) -> None:
         counted = self.opening.total() + len(self.open)
-        assert len(self.pool) == counted <= self.pool.max_connections
+        assert len(self.pool) == counted <= self.pool.max_connections, self.pool
         assert self.pool.opening == +self.opening
 
     @invariant()
@@ -680,7 +733,7 @@ class Schedules(RuleBasedStateMachine):
         assert {id(wire) for wire in places} == {id(wire) for wire in self.open}
         held = {id(holder.connection) for holder in self.holders}
         assert {id(wire) for wire in pool.borrowed} == held
-        assert pool.lent == len(held)
+        assert len(pool.borrowed) == len(held)
         assert all(wire.key == key for key, idle in pool.idle.items() for wire in idle)
 
     @invariant()
@@ -688,8 +741,8 @@ class Schedules(RuleBasedStateMachine):
         assert list(self.pool.waiting) == self.queue
         assert not [session for session in self.queue if session.connection]
 
-    def idle_for(self, session: Random) -> list[Connection]:
-        return self.pool.idle.get(session.key, [])
+    def idle_for(self, session: Random) -> list[Wire]:
+        return list(self.pool.idle.get(session.key, []))
 
     @invariant()
     def nobody_waits_for_nothing(self) -> None:
@@ -704,7 +757,7 @@ class Schedules(RuleBasedStateMachine):
             covered[key] += 1
             if covered[key] > pool.opening[key] and key not in pool.retry_at:
                 assert len(pool) == pool.max_connections
-                assert pool.closing or not any(pool.idle.values())
+                assert pool.closing or not pool.idle_count
 
 
 class SwappingSchedules(Schedules):
@@ -722,7 +775,7 @@ class SwappingSchedules(Schedules):
         if room and holder.key not in self.pool.retry_at:
             assert holder.connection is not connection
 
-    def idle_for(self, session: Random) -> list[Connection]:
+    def idle_for(self, session: Random) -> list[Wire]:
         last = self.pool._last.get(session)
         return [one for one in super().idle_for(session) if one is not last]
 

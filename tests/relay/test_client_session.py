@@ -3,6 +3,7 @@
 import pytest
 
 from pinwatch import events
+from pinwatch.relay.parameters import NO_PARAMETERS
 from pinwatch.wire import messages
 from pinwatch.wire.messages import (
     SYNC_MESSAGE,
@@ -129,7 +130,7 @@ def test_client_lost_in_a_transaction_costs_its_connection() -> None:
     server.read()
     client.vanish()
     assert server.read() == messages.TERMINATE_MESSAGE
-    assert stage.pool.closing == {server.connection}
+    assert list(stage.pool.closing) == [server.connection]
     assert stage.cancelled == []
     server.vanish()
     assert len(stage.pool) == 0
@@ -528,3 +529,24 @@ def test_chunks_make_no_difference(size: int) -> None:
         server.send(replies[at : at + size])
     assert client.read() == replies
     assert server.connection.session is None
+
+
+def test_repr_says_the_state_in_one_line() -> None:
+    stage = Stage()
+    stranger = stage.stranger()
+    assert repr(stranger.session) == "<ClientSession 1 startup>"
+    client, other = stage.client(), stage.client()
+    client.send(query(b"LISTEN a"))
+    other.send(SELECT)
+    assert "2 ready, borrows <DatabaseConnection" in repr(client.session)
+    assert "pinned by listen" in repr(client.session)
+    assert "4 ready, waiting for a connection" in repr(other)
+    client.vanish()
+    assert " closed" in repr(client.session)
+
+
+def test_a_phase_is_left_by_the_table_alone() -> None:
+    client = Stage().client()
+    client.vanish()
+    with pytest.raises(RuntimeError, match="closed> cannot become ready"):
+        client.session.welcome(NO_PARAMETERS)

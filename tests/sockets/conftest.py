@@ -1,4 +1,4 @@
-"""Loops of every kind of poll, and receivers that remember."""
+"""Loops on each kind of poll, and a receiver that records its calls."""
 
 import asyncio
 import socket
@@ -9,30 +9,30 @@ import pytest
 
 from pinwatch.sockets import loop as loops
 from pinwatch.sockets.loop import Loop
-from pinwatch.sockets.polls import Selector, system_poll
+from pinwatch.sockets.polls import SelectorPoll, system_poll
 from pinwatch.sockets.stream import Stream
 from pinwatch.sockets.transport import Listening, Transport
 
-PATIENCE = 20.0  # seconds until something that has to happen is given up
+TIMEOUT = 20.0  # seconds until a test fails that waits for an event
 
 Ends = tuple[socket.socket, socket.socket]
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
 
-class Heard(Listening):
-    """A receiver that writes down what it hears, and then does what it was told to."""
+class RecordingReceiver(Listening):
+    """A receiver that records its calls, and runs ``act`` for each chunk of data."""
 
     def __init__(self, act: Callable[[], object] = lambda: None) -> None:
         self.act = act
         self.data = b""
         self.chunks: list[int] = []
-        self.told: list[str] = []
+        self.calls: list[str] = []
         self.error: Exception | None = None
         self.changed = asyncio.Event()
 
     def connection_made(self, transport: Transport) -> None:
         self.transport = transport
-        self._note("made")
+        self._record("made")
 
     def data_received(self, data: bytes) -> None:
         self.data += data
@@ -41,37 +41,37 @@ class Heard(Listening):
         self.act()
 
     def eof_received(self) -> bool:
-        self._note("eof")
+        self._record("eof")
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
         self.error = error
-        self._note("lost")
+        self._record("lost")
 
     def pause_writing(self) -> None:
-        self._note("pause")
+        self._record("pause")
 
     def resume_writing(self) -> None:
-        self._note("resume")
+        self._record("resume")
 
-    def _note(self, word: str) -> None:
-        self.told.append(word)
+    def _record(self, name: str) -> None:
+        self.calls.append(name)
         self.changed.set()
 
     async def ended(self) -> None:
-        await self.until(lambda: self.told[-1] == "lost")
+        await self.until(lambda: self.calls[-1] == "lost")
 
     async def until(self, condition: Callable[[], object]) -> None:
-        """Returns when condition holds."""
-        async with asyncio.timeout(PATIENCE):
+        """Return when condition holds."""
+        async with asyncio.timeout(TIMEOUT):
             while not condition():
                 self.changed.clear()
                 await self.changed.wait()
 
 
-@pytest.fixture(params=[system_poll, Selector], ids=["system", "portable"])
+@pytest.fixture(params=[system_poll, SelectorPoll], ids=["system", "portable"])
 def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs on a loop of ours; what nobody caught fails the test."""
+    """Run a coroutine on a Loop; an exception that it does not catch fails the test."""
     monkeypatch.setattr(loops, "system_poll", request.param)
 
     def run(work: Coroutine[Any, Any, None]) -> None:
@@ -87,9 +87,9 @@ def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 @pytest.fixture
 def ends() -> Iterator[Ends]:
-    """Two connected sockets: the one of the stream, and a blocking one of the test."""
+    """Two connected TCP sockets: one for a stream, and a blocking one for the test."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        far = socket.create_connection(server.getsockname(), PATIENCE)
+        far = socket.create_connection(server.getsockname(), TIMEOUT)
         near, _ = server.accept()
     with near, far:
         yield near, far
@@ -97,10 +97,10 @@ def ends() -> Iterator[Ends]:
 
 def stream_of(
     near: socket.socket, act: Callable[[], object] = lambda: None
-) -> tuple[Stream, Heard]:
-    """An open one on the running loop."""
-    heard = Heard(act)
+) -> tuple[Stream, RecordingReceiver]:
+    """Open a stream on the running loop; return it with its receiver."""
+    receiver = RecordingReceiver(act)
     loop = loops.running()
-    stream = Stream(loop, loop.poller, near, heard)
+    stream = Stream(loop, loop.poller, near, receiver)
     stream.open()
-    return stream, heard
+    return stream, receiver

@@ -1,4 +1,4 @@
-"""The loop: streams in the poller's rounds, and everything else as asyncio has it."""
+"""The loop serves streams in rounds of its own, beside everything that asyncio does."""
 
 import asyncio
 import signal
@@ -9,44 +9,44 @@ from time import monotonic
 import pytest
 
 from pinwatch.sockets.loop import running
-from tests.sockets.conftest import PATIENCE, Ends, Run, stream_of
+from tests.sockets.conftest import TIMEOUT, Ends, Run, stream_of
 
 
-def test_timers_and_callbacks_have_their_turn_beside_busy_streams(run: Run) -> None:
-    """Each chunk is sent back, and so there is always another."""
+def test_timers_and_callbacks_run_beside_busy_streams(run: Run) -> None:
+    """Two streams send the same byte back and forth without a pause."""
 
     async def work() -> None:
         near, far = socket.socketpair()
         ping, pinged = stream_of(near, lambda: ping.write(b"x"))
         pong, ponged = stream_of(far, lambda: pong.write(b"x"))
         ping.write(b"x")
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             for _ in range(20):
                 await asyncio.sleep(0.001)
                 await asyncio.to_thread(lambda: None)
         assert len(pinged.data) > 20
         ping.close()
-        for heard in pinged, ponged:
-            await heard.ended()
+        for receiver in pinged, ponged:
+            await receiver.ended()
 
     run(work())
 
 
-def test_a_callback_from_within_a_receiver_comes_at_once(run: Run, ends: Ends) -> None:
+def test_a_callback_scheduled_by_a_receiver_runs_at_once(run: Run, ends: Ends) -> None:
     async def work() -> None:
         loop = asyncio.get_running_loop()
         done = asyncio.Event()
         stream_of(ends[0], lambda: loop.call_soon(done.set))
         far_away = loop.call_later(3600, lambda: None)
         ends[1].sendall(b"x")
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             await done.wait()
         far_away.cancel()
 
     run(work())
 
 
-def test_a_timer_from_within_a_receiver_may_be_the_next(run: Run, ends: Ends) -> None:
+def test_a_timer_set_by_a_receiver_may_be_the_next_one(run: Run, ends: Ends) -> None:
     async def work() -> None:
         loop = asyncio.get_running_loop()
         done = asyncio.Event()
@@ -61,7 +61,7 @@ def test_a_timer_from_within_a_receiver_may_be_the_next(run: Run, ends: Ends) ->
 
 def test_asyncio_s_own_sockets_work_beside_streams(run: Run) -> None:
     async def answer(
-        reader: asyncio.StreamReader,  # noqa: TID251 - what others use on this loop
+        reader: asyncio.StreamReader,  # noqa: TID251 - other code may use it on this loop
         writer: asyncio.StreamWriter,
     ) -> None:
         writer.write((await reader.readline()).upper())
@@ -82,27 +82,27 @@ def test_asyncio_s_own_sockets_work_beside_streams(run: Run) -> None:
     run(work())
 
 
-def test_other_threads_and_signals_wake_it(run: Run) -> None:
+def test_other_threads_and_signals_wake_the_loop(run: Run) -> None:
     async def work() -> None:
         loop = asyncio.get_running_loop()
-        woken, told = asyncio.Event(), asyncio.Event()
+        woken, signalled = asyncio.Event(), asyncio.Event()
         thread = threading.Thread(
             target=lambda: loop.call_soon_threadsafe(woken.set), name="another"
         )
         thread.start()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             await woken.wait()
         thread.join()
-        loop.add_signal_handler(signal.SIGUSR1, told.set)
+        loop.add_signal_handler(signal.SIGUSR1, signalled.set)
         signal.raise_signal(signal.SIGUSR1)
-        async with asyncio.timeout(PATIENCE):
-            await told.wait()
+        async with asyncio.timeout(TIMEOUT):
+            await signalled.wait()
         loop.remove_signal_handler(signal.SIGUSR1)
 
     run(work())
 
 
-def test_the_clock_goes_on(run: Run, ends: Ends) -> None:
+def test_the_clock_advances(run: Run, ends: Ends) -> None:
     async def work() -> None:
         clock = running().clock
         before = clock.now
@@ -113,7 +113,7 @@ def test_the_clock_goes_on(run: Run, ends: Ends) -> None:
     run(work())
 
 
-def test_another_loop_says_what_is_needed() -> None:
+def test_another_loop_is_rejected_with_the_way_out() -> None:
     async def work() -> None:
         with pytest.raises(RuntimeError, match="loop_factory=Loop"):
             running()

@@ -1,4 +1,4 @@
-"""One socket: what comes, what is written, and how it ends."""
+"""A stream: reading, writing, back-pressure, and each way in which it closes."""
 
 import asyncio
 import os
@@ -9,63 +9,78 @@ from itertools import pairwise
 
 import pytest
 
-from pinwatch.sockets.calls import AT_HAND
+from pinwatch.sockets.calls import SMALL_READ
 from pinwatch.sockets.loop import running
-from pinwatch.sockets.stream import HIGH, LARGE, LOW, USUAL, Stream
-from tests.sockets.conftest import Ends, Heard, Run, stream_of
+from pinwatch.sockets.stream import (
+    HIGH_WATER,
+    LARGE_READ,
+    LOW_WATER,
+    MEDIUM_READ,
+    Stream,
+)
+from tests.sockets.conftest import Ends, RecordingReceiver, Run, stream_of
 
-MUCH = 8_000_000  # bytes, more than sockets take
+MUCH = 8_000_000  # bytes, more than the buffers of two sockets hold
 
 
-def drain(far: socket.socket) -> bytes:
-    """All, to the end."""
+def read_to_end(far: socket.socket) -> bytes:
+    """Return all data up to the end."""
     data = b""
     while chunk := far.recv(65_536):
         data += chunk
     return data
 
 
-def test_what_comes_is_heard_and_what_is_written_arrives(run: Run, ends: Ends) -> None:
+def test_data_passes_in_both_directions(run: Run, ends: Ends) -> None:
     async def work() -> None:
-        stream, heard = stream_of(ends[0])
-        assert heard.told == ["made"]
+        stream, receiver = stream_of(ends[0])
+        assert receiver.calls == ["made"]
         ends[1].sendall(b"ping")
-        await heard.until(lambda: heard.data == b"ping")
+        await receiver.until(lambda: receiver.data == b"ping")
         stream.write(b"pong")
         assert await asyncio.to_thread(ends[1].recv, 10) == b"pong"
         stream.close()
-        await heard.ended()
-        assert heard.error is None
+        await receiver.ended()
+        assert receiver.error is None
 
     run(work())
 
 
 @pytest.mark.parametrize(
-    "size", [1, AT_HAND - 1, AT_HAND, AT_HAND + 1, AT_HAND + USUAL, 3 * LARGE + 5, MUCH]
+    "size",
+    [
+        1,
+        SMALL_READ - 1,
+        SMALL_READ,
+        SMALL_READ + 1,
+        SMALL_READ + MEDIUM_READ,
+        3 * LARGE_READ + 5,
+        MUCH,
+    ],
 )
-def test_nothing_that_comes_is_left_behind(run: Run, ends: Ends, size: int) -> None:
-    """Whatever it is read by: the socket is told of once, and read to its end."""
+def test_all_data_is_read(run: Run, ends: Ends, size: int) -> None:
+    """The poll reports a socket once for all of its data, in reads of any size."""
 
     async def work() -> None:
-        _, heard = stream_of(ends[0])
+        _, receiver = stream_of(ends[0])
         data = os.urandom(size)
         await asyncio.to_thread(ends[1].sendall, data)
-        await heard.until(lambda: len(heard.data) == size)
-        assert heard.data == data
+        await receiver.until(lambda: len(receiver.data) == size)
+        assert receiver.data == data
         ends[1].sendall(b"more")
-        await heard.until(lambda: heard.data[size:] == b"more")
+        await receiver.until(lambda: receiver.data[size:] == b"more")
 
     run(work())
 
 
-def test_the_end_is_heard_together_with_what_came_before(run: Run, ends: Ends) -> None:
+def test_the_end_is_reported_after_the_data_before_it(run: Run, ends: Ends) -> None:
     async def work() -> None:
         ends[1].sendall(b"last words")
         ends[1].shutdown(socket.SHUT_WR)
-        stream, heard = stream_of(ends[0])
-        await heard.ended()
-        assert heard.data == b"last words"
-        assert heard.told == ["made", "eof", "lost"]
+        stream, receiver = stream_of(ends[0])
+        await receiver.ended()
+        assert receiver.data == b"last words"
+        assert receiver.calls == ["made", "eof", "lost"]
         assert stream.is_closing()
 
     run(work())
@@ -73,59 +88,59 @@ def test_the_end_is_heard_together_with_what_came_before(run: Run, ends: Ends) -
 
 def test_a_reset_is_an_error(run: Run, ends: Ends) -> None:
     async def work() -> None:
-        _, heard = stream_of(ends[0])
+        _, receiver = stream_of(ends[0])
         ends[1].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         ends[1].close()
-        await heard.ended()
-        assert isinstance(heard.error, ConnectionResetError)
+        await receiver.ended()
+        assert isinstance(receiver.error, ConnectionResetError)
 
     run(work())
 
 
-def test_who_writes_more_than_is_taken_hears_to_pause(run: Run, ends: Ends) -> None:
+def test_a_long_queue_pauses_the_receiver(run: Run, ends: Ends) -> None:
     async def work() -> None:
-        stream, heard = stream_of(ends[0])
+        stream, receiver = stream_of(ends[0])
         data = os.urandom(MUCH)
         parts = [data[a:b] for a, b in pairwise(range(0, MUCH + 1, MUCH // 400))]
         for part in parts:
             stream.write(part)
-        assert heard.told == ["made", "pause"]
+        assert receiver.calls == ["made", "pause"]
         stream.close()
-        assert await asyncio.to_thread(drain, ends[1]) == data
-        await heard.ended()
-        assert heard.told == ["made", "pause", "resume", "lost"]
+        assert await asyncio.to_thread(read_to_end, ends[1]) == data
+        await receiver.ended()
+        assert receiver.calls == ["made", "pause", "resume", "lost"]
 
-    assert LOW < HIGH < MUCH
+    assert LOW_WATER < HIGH_WATER < MUCH
     run(work())
 
 
-def test_what_is_written_in_a_round_goes_out_when_it_ends(run: Run, ends: Ends) -> None:
-    """So that nobody who is told something takes the processor from the others."""
+def test_data_written_in_a_round_is_sent_at_its_end(run: Run, ends: Ends) -> None:
+    """A second write to the same stream sends the first at once."""
 
     async def work() -> None:
         near, far = socket.socketpair()
 
         def answer() -> None:
             other.write(b"to another ")
-            stream.write(b"to who asked")
+            stream.write(b"to the first")
             assert select.select([ends[1], far], [], [], 0)[0] == []
             other.write(b"twice")
 
         with near, far:
-            stream, heard = stream_of(ends[0], answer)
+            stream, receiver = stream_of(ends[0], answer)
             other, _ = stream_of(near)
             ends[1].sendall(b"asked")
-            await heard.until(lambda: heard.data)
-            assert ends[1].recv(99) == b"to who asked"
+            await receiver.until(lambda: receiver.data)
+            assert ends[1].recv(99) == b"to the first"
             assert far.recv(99) == b"to another twice"
 
     run(work())
 
 
-def test_who_is_touched_by_another_s_pause_loses_nothing(run: Run, ends: Ends) -> None:
-    """Both were refused in one round, and so neither is idle when the first hears."""
+def test_a_write_from_another_stream_s_pause_is_not_lost(run: Run, ends: Ends) -> None:
+    """Both sockets took only a part; both queues exist before the first is paused."""
 
-    class Closing(Heard):
+    class Closing(RecordingReceiver):
         other: Stream
 
         def pause_writing(self) -> None:
@@ -138,36 +153,38 @@ def test_who_is_touched_by_another_s_pause_loses_nothing(run: Run, ends: Ends) -
         stream.open()
         near, far = socket.socketpair()
         with near, far:
-            closing.other, heard = stream_of(near)
+            closing.other, receiver = stream_of(near)
             stream.write(bytes(MUCH))
             closing.other.write(bytes(MUCH))
-            assert await asyncio.to_thread(drain, far) == bytes(MUCH) + b"the last"
-            await heard.ended()
+            assert (
+                await asyncio.to_thread(read_to_end, far) == bytes(MUCH) + b"the last"
+            )
+            await receiver.ended()
 
     run(work())
 
 
-def test_what_was_written_goes_out_before_the_end(run: Run, ends: Ends) -> None:
-    """Whoever ends it, in the round in which it was written."""
+def test_close_sends_all_data_first(run: Run, ends: Ends) -> None:
+    """The stream is closed in the round in which it was written to."""
 
     async def work() -> None:
-        stream, heard = stream_of(ends[0], lambda: farewell())
+        stream, receiver = stream_of(ends[0], lambda: farewell())
 
         def farewell() -> None:
             stream.write(bytes(MUCH))
             stream.close()
 
         ends[1].sendall(b"go")
-        assert await asyncio.to_thread(drain, ends[1]) == bytes(MUCH)
-        await heard.ended()
+        assert await asyncio.to_thread(read_to_end, ends[1]) == bytes(MUCH)
+        await receiver.ended()
 
     run(work())
 
 
-def test_a_receiver_that_fails_when_it_is_to_pause_loses_its_stream_alone(
+def test_an_error_in_pause_writing_closes_only_that_stream(
     ends: Ends, run: Run
 ) -> None:
-    class Failing(Heard):
+    class Failing(RecordingReceiver):
         def pause_writing(self) -> None:
             raise ZeroDivisionError
 
@@ -194,7 +211,7 @@ def test_a_receiver_that_fails_when_it_is_to_pause_loses_its_stream_alone(
 
 def test_nothing_is_read_while_reading_is_paused(run: Run, ends: Ends) -> None:
     async def work() -> None:
-        stream, heard = stream_of(ends[0])
+        stream, receiver = stream_of(ends[0])
         stream.pause_reading()
         ends[1].sendall(b"early")
         pair = socket.socketpair()
@@ -202,85 +219,85 @@ def test_nothing_is_read_while_reading_is_paused(run: Run, ends: Ends) -> None:
             _, other = stream_of(pair[0])
             pair[1].sendall(b"a sign that a round is over")
             await other.until(lambda: other.data)
-            assert heard.data == b""
+            assert receiver.data == b""
             stream.resume_reading()
-            await heard.until(lambda: heard.data == b"early")
+            await receiver.until(lambda: receiver.data == b"early")
 
     run(work())
 
 
-def test_who_pauses_in_the_middle_of_much_hears_no_more(run: Run, ends: Ends) -> None:
+def test_pausing_between_two_reads_stops_at_once(run: Run, ends: Ends) -> None:
     async def work() -> None:
-        stream, heard = stream_of(ends[0], lambda: stream.pause_reading())
-        sending = asyncio.to_thread(ends[1].sendall, bytes(2 * LARGE))
-        _, _ = await asyncio.gather(sending, read_by_chunks(stream, heard))
+        stream, receiver = stream_of(ends[0], lambda: stream.pause_reading())
+        sending = asyncio.to_thread(ends[1].sendall, bytes(2 * LARGE_READ))
+        _, _ = await asyncio.gather(sending, read_by_chunks(stream, receiver))
 
-    async def read_by_chunks(stream: Stream, heard: Heard) -> None:
-        while len(heard.data) < 2 * LARGE:
+    async def read_by_chunks(stream: Stream, receiver: RecordingReceiver) -> None:
+        while len(receiver.data) < 2 * LARGE_READ:
             stream.resume_reading()
-            heard.changed.clear()
-            await heard.changed.wait()
-            assert heard.chunks.pop()
-            assert not heard.chunks
+            receiver.changed.clear()
+            await receiver.changed.wait()
+            assert receiver.chunks.pop()
+            assert not receiver.chunks
 
     run(work())
 
 
-def test_half_closed_it_still_hears(run: Run, ends: Ends) -> None:
+def test_a_half_closed_stream_still_reads(run: Run, ends: Ends) -> None:
     async def work() -> None:
-        stream, heard = stream_of(ends[0])
+        stream, receiver = stream_of(ends[0])
         stream.write(b"goodbye")
         stream.write_eof()
         stream.write(b"too late")
-        assert await asyncio.to_thread(drain, ends[1]) == b"goodbye"
+        assert await asyncio.to_thread(read_to_end, ends[1]) == b"goodbye"
         ends[1].sendall(b"and you")
-        await heard.until(lambda: heard.data == b"and you")
+        await receiver.until(lambda: receiver.data == b"and you")
         assert not stream.is_closing()
 
     run(work())
 
 
-def test_half_closed_once_all_is_taken(run: Run, ends: Ends) -> None:
+def test_write_eof_sends_all_data_first(run: Run, ends: Ends) -> None:
     async def work() -> None:
-        stream, heard = stream_of(ends[0])
+        stream, receiver = stream_of(ends[0])
         stream.write(bytes(MUCH))
         stream.write_eof()
-        assert len(await asyncio.to_thread(drain, ends[1])) == MUCH
-        assert "lost" not in heard.told
+        assert len(await asyncio.to_thread(read_to_end, ends[1])) == MUCH
+        assert "lost" not in receiver.calls
 
     run(work())
 
 
-def test_aborted_it_ends_without_what_was_not_taken(run: Run, ends: Ends) -> None:
+def test_abort_drops_unsent_data(run: Run, ends: Ends) -> None:
     async def work() -> None:
-        stream, heard = stream_of(ends[0])
+        stream, receiver = stream_of(ends[0])
         stream.write(bytes(MUCH))
         stream.abort()
         stream.abort()
         stream.write(b"nothing")
-        assert "lost" not in heard.told, "in the middle of a call"
-        await heard.ended()
-        assert len(await asyncio.to_thread(drain, ends[1])) < MUCH
-        assert heard.told.count("lost") == 1
+        assert "lost" not in receiver.calls, "connection_lost is never a nested call"
+        await receiver.ended()
+        assert len(await asyncio.to_thread(read_to_end, ends[1])) < MUCH
+        assert receiver.calls.count("lost") == 1
 
     run(work())
 
 
-def test_written_to_a_peer_that_is_gone(run: Run, ends: Ends) -> None:
+def test_writing_to_a_disconnected_peer_is_an_error(run: Run, ends: Ends) -> None:
     async def work() -> None:
-        stream, heard = stream_of(ends[0])
+        stream, receiver = stream_of(ends[0])
         stream.pause_reading()
         ends[1].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         ends[1].close()
         while not stream.is_closing():
-            stream.write(b"anybody there?")
-        await heard.ended()
-        assert isinstance(heard.error, OSError)
+            stream.write(b"are you there?")
+        await receiver.ended()
+        assert isinstance(receiver.error, OSError)
 
     run(work())
 
 
-def test_a_receiver_that_fails_loses_its_stream_and_no_other(
+def test_an_error_in_data_received_closes_only_that_stream(
     ends: Ends, run: Run
 ) -> None:
     def fail() -> None:
@@ -305,7 +322,7 @@ def test_a_receiver_that_fails_loses_its_stream_and_no_other(
     run(work())
 
 
-def test_a_stream_closed_by_another_in_the_same_round_hears_nothing(
+def test_a_stream_closed_by_another_in_the_same_round_receives_nothing(
     run: Run, ends: Ends
 ) -> None:
     async def work() -> None:
@@ -319,17 +336,17 @@ def test_a_stream_closed_by_another_in_the_same_round_hears_nothing(
         with near, far:
             ends[1].sendall(b"x")
             far.sendall(b"x")
-            one, heard_one = stream_of(ends[0], close_all)
-            two, heard_two = stream_of(near, close_all)
+            one, receiver_one = stream_of(ends[0], close_all)
+            two, receiver_two = stream_of(near, close_all)
             streams += [one, two]
-            for heard in heard_one, heard_two:
-                await heard.ended()
-        assert sorted((heard_one.data, heard_two.data)) == [b"", b"x"]
+            for receiver in receiver_one, receiver_two:
+                await receiver.ended()
+        assert sorted((receiver_one.data, receiver_two.data)) == [b"", b"x"]
 
     run(work())
 
 
-def test_its_ends(run: Run, ends: Ends) -> None:
+def test_addresses_of_both_ends(run: Run, ends: Ends) -> None:
     async def work() -> None:
         stream, _ = stream_of(ends[0])
         assert stream.ends() == (ends[1].getpeername(), ends[1].getsockname())

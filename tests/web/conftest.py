@@ -63,7 +63,7 @@ def watched(
     heartbeat: float = 15,
     guard: Callable[[ASGIApp], ASGIApp] = lambda app: app,
 ) -> Watched:
-    history = History()
+    history = History(clients.proxy.proxy.clock)
     clients.proxy.proxy.observers += (history,)
     feed = Feed(history, heartbeat)
     answers = guard(app(clients.proxy.proxy, history, feed))

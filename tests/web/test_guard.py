@@ -58,11 +58,11 @@ def bearer(token: str) -> str:
     return f"Bearer {token.encode().decode('latin-1')}"
 
 
-def raw(url: str, *headers: tuple[str, str]) -> int:
-    """The status of GET / with these headers and no other."""
+def raw(url: str, *headers: tuple[str, str], path: str = "/") -> int:
+    """Return the status of GET with these headers and no other."""
     host, _, port = url.removeprefix("http://").partition(":")
     with closing(HTTPConnection(host, int(port), PATIENCE)) as connection:
-        connection.putrequest("GET", "/", skip_host=True)
+        connection.putrequest("GET", path, skip_host=True)
         for name, value in headers:
             connection.putheader(name, value)
         connection.endheaders()
@@ -73,7 +73,18 @@ def raw(url: str, *headers: tuple[str, str]) -> int:
 
 @pytest.mark.parametrize(
     "host",
-    ["localhost", "LOCALHOST:80", "127.0.0.1:9632", "127.1.2.3", "[::1]:9632", "[::1]"],
+    [
+        "localhost",
+        "LOCALHOST:80",
+        "localhost.",
+        "localhost.:9632",
+        "localhost:",
+        "127.0.0.1:9632",
+        "127.1.2.3",
+        "[::1]:9632",
+        "[::1]",
+        "[0:0:0:0:0:0:0:1]",
+    ],
 )
 def test_a_name_of_this_machine(local: str, host: str) -> None:
     assert raw(local, ("Host", host)) == 200
@@ -90,11 +101,57 @@ def test_a_name_of_this_machine(local: str, host: str) -> None:
         "0.0.0.0",
         "[::2]",
         "[::1",
+        "::1",
+        "[::1]evil.example",
+        "[::1%evil.example]",
+        "[localhost]",
+        "[127.0.0.1]",
         "",
+        ".",
+        ":80",
+        "localhost..",
+        "localhost:http",
+        "localhost:99999",
+        "localhost:-1",
+        "localhost:80:80",
+        "localhost, evil.example",
+        "localhost evil.example",
+        "evil.example localhost",
+        "local\thost",
+        "evil.example@localhost",
+        "localhost@evil.example",
+        "user:secret@127.0.0.1:9632",
+        "localhost/evil.example",
+        "localhost?evil.example",
+        "localhost#evil.example",
+        "localhost\\evil.example",
+        "http://localhost",
+        "%6cocalhost",
+        "l\xf6calhost",
+        "127.1",
+        "2130706433",
+        "0x7f.0.0.1",
+        "0127.0.0.1",
     ],
 )
 def test_a_name_that_may_be_another_site_s(local: str, host: str) -> None:
     assert raw(local, ("Host", host)) == 403
+
+
+def test_two_host_headers(local: str) -> None:
+    hosts = ("Host", "localhost"), ("Host", "evil.example")
+    assert raw(local, *hosts) == raw(local, *reversed(hosts)) == 400
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_a_host_that_ends_in_an_open_path_opens_no_other(
+    public: str, path: str
+) -> None:
+    for host in (f"x{path}?", f"x{path}#", f"{path}?", f"x@y{path}?"):
+        assert raw(public, ("Host", host)) == 401
+        assert raw(public, ("Host", host), path="/api/pins") == 401
+    with_token = "x/?token=geh%C3%B6rt+mir&"
+    assert raw(public, ("Host", with_token), path="/api/pins") == 401
 
 
 def test_any_name_where_the_token_is_needed(public: str) -> None:
@@ -195,7 +252,7 @@ def test_a_cookie_does_not_help_another_site(public: str) -> None:
     cookie = handed_over(public).headers["set-cookie"].partition(";")[0]
     assert ask(public, "POST", Cookie=cookie).status == 200
     answer = ask(public, "POST", Cookie=cookie, Origin="http://evil.example")
-    assert answer.json == {"error": "Another site may not ask for this."}
+    assert answer.json == {"error": "Requests from other sites are not allowed."}
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/nothing", "/broken", "/?token=x"])

@@ -41,8 +41,11 @@ def test_it_is_valid(document: Any) -> None:
 
 
 def test_every_route_is_in_it(watched: Watched) -> None:
-    history, proxy = History(), watched.clients.proxy.proxy
-    answers = app(proxy, history, Feed(history), metrics_route(proxy, Tally()))
+    proxy = watched.clients.proxy.proxy
+    history = History(proxy.clock)
+    answers = app(
+        proxy, history, Feed(history), metrics_route(proxy, Tally(proxy.clock))
+    )
     routes = [route for route in answers.routes if isinstance(route, Route)]
     (files,) = [route for route in answers.routes if not isinstance(route, Route)]
     assert isinstance(files, Mount)

@@ -46,8 +46,9 @@ async def reload() -> list[str]:
 
 @pytest.fixture
 def site(serve: Serve) -> Iterator[Site]:
-    clients, history = serve(5), History()
+    clients = serve(5)
     proxy = clients.proxy.proxy
+    history = History(proxy.clock)
     answers = app(proxy, history, Feed(history), *control_routes(proxy, reload))
     with ExitStack() as stack:
         yield Site(clients, stack.enter_context(answering(clients.proxy, answers)))
@@ -96,7 +97,7 @@ def test_it_is_described(site: Site) -> None:
     document = ask(f"{site.url}/openapi.json").json
     validate(document)
     operation = document["paths"]["/api/release"]["post"]
-    assert set(operation["responses"]) == {"200", "400", "404"}
+    assert set(operation["responses"]) == {"200", "400", "404", "413"}
     schema = operation["responses"]["200"]["content"][JSON]["schema"]
     schema |= {"components": document["components"]}
     OAS31Validator(schema).validate(site.release())

@@ -2,19 +2,19 @@
 
 import uPlot from "./uplot/uPlot.esm.js";
 
-const KEPT = 300; // seconds
+const SAMPLES = 300; // one a second
 const holder = document.getElementById("chart");
-const seen = [[], [], [], []];
+const samples = [[], [], [], []];
 let plot;
 
 export function draw(pool) {
   const now = [Date.now() / 1000, pool.clients, pool.open, pool.pinned];
-  seen.forEach((series, n) => {
+  samples.forEach((series, n) => {
     series.push(now[n]);
-    if (series.length > KEPT) series.shift();
+    if (series.length > SAMPLES) series.shift();
   });
-  plot ??= new uPlot(options(), seen, holder);
-  plot.setData(seen);
+  plot ??= new uPlot(options(), samples, holder);
+  plot.setData(samples);
 }
 
 function options() {
@@ -25,7 +25,7 @@ function options() {
     ...size(),
     legend: { live: false },
     cursor: { show: false },
-    scales: { y: { range: (_plot, _least, most) => [0, Math.max(most || 0, 5)] } },
+    scales: { y: { range: (_plot, _min, max) => [0, Math.max(max || 0, 5)] } },
     axes: [{ ...axis, space: 80 }, { ...axis, size: 36, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000] }],
     series: [
       {},
@@ -40,10 +40,10 @@ function size() {
   return { width: holder.clientWidth, height: Math.max(holder.clientHeight - 32, 80) };
 }
 
-function again() {
+function reset() {
   plot?.destroy();
   plot = undefined;
 }
 
 new ResizeObserver(() => plot?.setSize(size())).observe(holder);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", reset);

@@ -1,34 +1,34 @@
-// Statements by the time for which they kept database connections.
+// The table of statements, sorted by the time for which they kept connections.
 
-import { clock, duration, element } from "./words.js";
+import { clock, duration, element } from "./format.js";
 
-const SHOWN = 50;
+const MAX_ROWS = 50;
 const section = document.getElementById("digests");
 const rows = document.getElementById("digest-rows");
 
 export function drawDigests(digests) {
   section.hidden = digests.length === 0;
-  rows.replaceChildren(...digests.slice(0, SHOWN).map(row));
+  rows.replaceChildren(...digests.slice(0, MAX_ROWS).map(row));
 }
 
-function row(one) {
-  const made = element("tr");
+function row(digest) {
+  const tr = element("tr");
   const statement = element("td");
-  statement.append(element("code", one.digest || one.sql));
-  made.append(
+  statement.append(element("code", digest.digest || digest.sql));
+  tr.append(
     statement,
-    element("td", [one.rule, ...marks(one)].join(", ")),
-    number(one.count),
-    number(duration(one.pinned_seconds)),
-    number(one.peak_connections),
-    element("td", clock(one.last_seen)),
+    element("td", [digest.rule, ...marks(digest)].join(", ")),
+    number(digest.count),
+    number(duration(digest.pinned_seconds)),
+    number(digest.peak_connections),
+    element("td", clock(digest.last_seen)),
   );
-  made.title = one.advice;
-  return made;
+  tr.title = digest.advice;
+  return tr;
 }
 
-function marks(one) {
-  return [...(one.contested ? ["contested"] : []), ...(one.later === one.count ? ["later"] : [])];
+function marks(digest) {
+  return [...(digest.contested ? ["contested"] : []), ...(digest.later === digest.count ? ["later"] : [])];
 }
 
 function number(value) {

@@ -1,52 +1,52 @@
-// Asks the HTTP API, once a second while somebody looks, and hears of pins at once.
+// Polls the HTTP API once a second while the page is visible, and receives pins as events.
 
-import { get } from "./ask.js";
+import { get } from "./api.js";
 import { draw } from "./chart.js";
 import { drawDigests } from "./digests.js";
 import { load, keep, offerRules, tick } from "./pins.js";
 import { drawPool } from "./pool.js";
 
-const SECOND = 1000;
-const DIGESTS_EACH = 3; // seconds
+const INTERVAL = 1000; // milliseconds
+const DIGESTS_EVERY = 3; // intervals
 const state = document.getElementById("state");
-let seconds = 0;
+let polls = 0;
 
 function listen() {
   const stream = new EventSource("/api/pins/stream");
-  const heard = (event) => keep(JSON.parse(event.data), event.type === "pin");
-  stream.addEventListener("pin", heard);
-  stream.addEventListener("unpin", heard);
+  const receive = (event) => keep(JSON.parse(event.data), event.type === "pin");
+  stream.addEventListener("pin", receive);
+  stream.addEventListener("unpin", receive);
   stream.addEventListener("missed", load);
   stream.addEventListener("open", load);
 }
 
-async function look() {
+async function poll() {
   try {
     const pool = await get("/api/pool");
     drawPool(pool);
     draw(pool);
-    if (seconds++ % DIGESTS_EACH === 0) await lookAtDigests();
+    if (polls++ % DIGESTS_EVERY === 0) await pollDigests();
     tick();
-    say("Live.");
+    show("Live.");
   } catch {
-    say("pinwatch does not answer. Trying again.");
+    show("No response from pinwatch. Retrying every second.");
   }
 }
 
-async function lookAtDigests() {
+async function pollDigests() {
   const digests = await get("/api/digests");
   drawDigests(digests);
   offerRules(new Set(digests.map((digest) => digest.rule)));
 }
 
-function say(text) {
+function show(text) {
   if (state.textContent !== text) state.textContent = text;
 }
 
 async function run() {
   for (;;) {
-    if (!document.hidden) await look();
-    await new Promise((go) => setTimeout(go, SECOND));
+    if (!document.hidden) await poll();
+    await new Promise((go) => setTimeout(go, INTERVAL));
   }
 }
 

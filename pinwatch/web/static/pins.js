@@ -1,12 +1,12 @@
-// The list of pins: the newest that are as the filters have it, by what the API answers,
-// and by what is heard since.
+// The list of pins that match the filters, newest first: a response of the API, and the
+// events received since.
 
-import { get } from "./ask.js";
-import { clock, duration, element } from "./words.js";
+import { get } from "./api.js";
+import { clock, duration, element } from "./format.js";
 
-const STEP = 100; // pins that are shown at once, and more at each wish
-const NAMES = ["user", "database", "application"]; // that need only be given in part
-const KEPT = 1000; // pins more than are shown, where nobody looks and nothing is drawn
+const STEP = 100; // pins shown at first, and added by each "Show more"
+const NAMES = ["user", "database", "application"]; // filters that match a part of the value
+const MAX_UNDRAWN = 1000; // pins kept beyond those shown while the page is hidden
 
 const list = document.getElementById("list");
 const none = document.getElementById("none");
@@ -14,24 +14,24 @@ const more = document.getElementById("more");
 const news = document.getElementById("news");
 const filters = document.getElementById("filters");
 const template = document.getElementById("pin").content;
-const nothingYet = none.textContent;
+const noPinsYet = none.textContent;
 
 let pins = new Map();
-let given = {}; // the filters that pins are chosen by
-let heard = null; // pins of which the stream told while the API is asked
+let applied = {}; // the filters of the pins in the list
+let arrived = null; // pins from the stream during a request to the API
 let shown = STEP;
 let drawing = false;
 
 export async function load() {
-  const since = heard = new Map();
+  const since = arrived = new Map();
   const wanted = filled();
   const query = new URLSearchParams({ ...wanted, partial: true, limit: shown + 1 });
   const answer = await get(`/api/pins?${query}`).catch(() => null);
-  if (heard !== since) return; // it was asked again
-  heard = null;
+  if (arrived !== since) return; // a newer request is under way
+  arrived = null;
   if (answer === null) return;
   const answered = answer.map((pin) => [key(pin), received(pin)]);
-  [pins, given] = [new Map([...answered, ...since]), wanted];
+  [pins, applied] = [new Map([...answered, ...since]), wanted];
   draw();
 }
 
@@ -39,13 +39,13 @@ export function keep(pin, isNew) {
   const known = pins.has(key(pin));
   const kept = { ...received(pin), isNew: isNew && !known };
   pins.set(key(pin), kept);
-  heard?.set(key(pin), kept);
+  arrived?.set(key(pin), kept);
   if (kept.isNew && pin.first) news.textContent = `${pin.user} pinned by ${pin.rule}`;
-  if (pins.size > shown + KEPT) draw();
+  if (pins.size > shown + MAX_UNDRAWN) draw();
   else redraw();
 }
 
-// Each start of the proxy numbers its pins from 1.
+// After a restart of the proxy the ids begin at 1 again.
 function key(pin) {
   return `${pin.id} ${pin.at}`;
 }
@@ -62,7 +62,7 @@ export function offerRules(rules) {
 }
 
 export function tick() {
-  for (const item of list.children) say(item, pins.get(item.dataset.key));
+  for (const item of list.children) showState(item, pins.get(item.dataset.key));
 }
 
 function redraw() {
@@ -75,14 +75,14 @@ function redraw() {
 }
 
 function draw() {
-  const wanted = [...pins.values()].filter(asked).sort((one, other) => other.id - one.id);
+  const wanted = [...pins.values()].filter(matches).sort((one, other) => other.id - one.id);
   const items = new Map([...list.children].map((item) => [item.dataset.key, item]));
-  list.replaceChildren(...wanted.slice(0, shown).map((pin) => items.get(key(pin)) || drawn(pin)));
+  list.replaceChildren(...wanted.slice(0, shown).map((pin) => items.get(key(pin)) || rendered(pin)));
   tick();
   pins = new Map(wanted.slice(0, shown + 1).map((pin) => [key(pin), pin]));
   more.hidden = wanted.length <= shown;
   none.hidden = wanted.length > 0;
-  none.textContent = Object.keys(given).length > 0 ? "No pin is like that." : nothingYet;
+  none.textContent = Object.keys(applied).length > 0 ? "No pin matches the filters." : noPinsYet;
 }
 
 function filled() {
@@ -90,13 +90,13 @@ function filled() {
   return Object.fromEntries(trimmed.filter(([, value]) => value));
 }
 
-function asked(pin) {
+function matches(pin) {
   const names = { ...pin, application: pin.application_name };
-  const isPart = (name) => names[name].toLowerCase().includes((given[name] || "").toLowerCase());
-  return (!given.rule || pin.rule === given.rule) && NAMES.every(isPart);
+  const isPart = (name) => names[name].toLowerCase().includes((applied[name] || "").toLowerCase());
+  return (!applied.rule || pin.rule === applied.rule) && NAMES.every(isPart);
 }
 
-function drawn(pin) {
+function rendered(pin) {
   const item = template.cloneNode(true).firstElementChild;
   const part = (name) => item.querySelector(name);
   item.dataset.key = key(pin);
@@ -121,7 +121,7 @@ function marked(sql, start, end) {
   return [begin, ...(trigger.textContent ? [trigger] : []), sql.slice(stop.length)];
 }
 
-function say(item, pin) {
+function showState(item, pin) {
   const running = pin.until === null;
   const since = running ? (performance.now() - pin.received) / 1000 : 0;
   const line = item.querySelector(".when");
@@ -144,13 +144,13 @@ async function copy(button, text) {
   setTimeout(() => { button.textContent = "Copy the fix"; }, 2000);
 }
 
-function narrow() {
+function applyFilters() {
   shown = STEP;
   load();
 }
 
-filters.addEventListener("input", narrow);
-filters.addEventListener("reset", () => setTimeout(narrow));
+filters.addEventListener("input", applyFilters);
+filters.addEventListener("reset", () => setTimeout(applyFilters));
 filters.addEventListener("submit", (event) => event.preventDefault());
 more.addEventListener("click", () => {
   shown += STEP;

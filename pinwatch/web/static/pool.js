@@ -1,6 +1,6 @@
-// The pool as it is: the counts, and a cell for each database connection.
+// The pool: its counts, and a cell for each database connection.
 
-import { duration, element } from "./words.js";
+import { duration, element } from "./format.js";
 
 const counts = document.getElementById("counts");
 const cells = document.getElementById("cells");

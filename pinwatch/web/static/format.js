@@ -1,4 +1,4 @@
-// How times and names are said.
+// Formats times, and creates elements.
 
 export function duration(seconds) {
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;

@@ -1,0 +1,57 @@
+"""A transport that encrypts what is written to it, between a session and its socket."""
+
+from pinwatch.sockets.transport import Transport
+from pinwatch.tls.stream import EncryptedStream
+
+
+class SecureTransport(Transport):
+    """TLS over another transport.
+
+    Everything that the socket receives goes through ``decrypt`` first.
+    """
+
+    __slots__ = ("plain", "stream")
+
+    def __init__(self, plain: Transport, stream: EncryptedStream) -> None:
+        self.plain = plain
+        self.stream = stream
+
+    def decrypt(self, data: bytes) -> bytes:
+        """Return the decrypted bytes, and send what TLS itself has to answer.
+
+        Raises ssl.SSLError, after the alert has been sent.
+        """
+        try:
+            decrypted, answer = self.stream.receive(data)
+        except OSError:  # ssl.SSLError is one
+            self.plain.write(self.stream.alert())
+            raise
+        if answer:
+            self.plain.write(answer)
+        return decrypted
+
+    def write(self, data: bytes) -> None:
+        self.plain.write(self.stream.encrypt(data))
+
+    def write_eof(self) -> None:
+        self.plain.write_eof()
+
+    def pause_reading(self) -> None:
+        self.plain.pause_reading()
+
+    def resume_reading(self) -> None:
+        self.plain.resume_reading()
+
+    def is_closing(self) -> bool:
+        return self.plain.is_closing()
+
+    def close(self) -> None:
+        if not self.plain.is_closing():
+            self.plain.write(self.stream.end())
+        self.plain.close()
+
+    def abort(self) -> None:
+        self.plain.abort()
+
+    def ends(self) -> tuple[object, object]:
+        return self.plain.ends()

@@ -1,0 +1,53 @@
+"""Helpers for asyncio that the modules of a target share: tasks, futures, retries."""
+
+import asyncio
+import errno
+import os
+import random
+from collections.abc import Coroutine
+from typing import Any
+
+from pinwatch.errors import ClientError
+
+
+class Tasks:
+    """Background tasks, referenced until they are done."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def end(self) -> None:
+        """Cancel all tasks and wait for their end."""
+        for task in list(self._running):
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+
+def settle(future: asyncio.Future[Any] | None, outcome: object) -> None:
+    """Set the result of a pending future, or its exception if it is a ClientError."""
+    if future is None or future.done():
+        return
+    if isinstance(outcome, ClientError):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
+
+
+def jittered(seconds: float) -> float:
+    """Return a random duration from half of seconds to all of it.
+
+    Retries of several proxies do not come together then.
+    """
+    return seconds * random.uniform(0.5, 1)
+
+
+def reason(error: OSError) -> str:
+    """Return the reason in a few words: the system's own text, if it has one."""
+    if error.errno is not None and error.errno in errno.errorcode:
+        return os.strerror(error.errno)
+    return (error.strerror or str(error) or type(error).__name__).rstrip(".")
