@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from pinwatch.cli.asking import DEFAULT_URL, HttpSide, Token, Url
+from pinwatch.cli.http_side import DEFAULT_URL, HttpSide, Token, Url
 
 RELEASE_TIMEOUT: Final = 10.0  # seconds that the server gets to let go
 
@@ -36,7 +36,7 @@ def release(
     """
     asked = {"database": database}
     side = HttpSide(url, token)
-    answer = side.ask("POST", "/api/release", asked, patience=RELEASE_TIMEOUT)
+    answer = side.ask("POST", "/api/release", asked, extra_seconds=RELEASE_TIMEOUT)
     closed = answer["closed"]
     connections = "connection" if closed == 1 else "connections"
     where = "" if database is None else f" to the database {database}"

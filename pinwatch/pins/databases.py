@@ -8,7 +8,8 @@ DATABASE, whose template has to be free. Knows the grammar and no connection.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from pinwatch.pins.tree import TooDeep, Unparsable, statements
+from pinwatch.pins.tokens import tokens
+from pinwatch.pins.tree import OverBudget, Unparsable, statements
 
 MAX_TEXT: Final = 2_048  # bytes of a text that is looked at; a longer one holds data
 DATABASE: Final = b"database"
@@ -42,8 +43,9 @@ NONE: Final[frozenset[bytes]] = frozenset()
 def databases(sql: bytes) -> frozenset[bytes]:
     """Return the databases that a text needs free; none if it cannot be parsed."""
     try:
-        found = statements(sql.decode("utf-8", "replace"))
-    except (Unparsable, TooDeep):
+        text = sql.decode("utf-8", "replace")
+        found = statements(text, tokens(text))
+    except (Unparsable, OverBudget):
         return NONE
     return frozenset(
         name.encode()

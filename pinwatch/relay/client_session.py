@@ -77,6 +77,9 @@ class ProxyServices(StartupServices, Protocol):
     def now(self) -> datetime:
         """In UTC."""
 
+    def judge(self, sql: bytes, done: Callable[[], None]) -> None:
+        """Judge sql in a worker thread, cache the verdict, then call done."""
+
     def backend_key(self, session: "ClientSession") -> tuple[int, bytes] | None:
         """The key to give the client, if it may cancel."""
 
@@ -109,6 +112,7 @@ class ClientSession(Session, Receiver):
         "connected_at",
         "connection",
         "endpoint",
+        "judging",
         "last_received_at",
         "login",
         "parameters",
@@ -151,6 +155,7 @@ class ClientSession(Session, Receiver):
         self.last_received_at = self.write_paused_at = self.clock.now
         self.connection: BorrowedConnection | None = None
         self.waiting = False
+        self.judging = b""  # the text that a worker thread judges
         self.wants_own = False  # a connection opened with its startup parameters
         self.login: ClientLogin | None = ClientLogin(self, services, endpoint)
         self.secure: SecureTransport | None = None  # the transport, with TLS
@@ -299,6 +304,8 @@ class ClientSession(Session, Receiver):
                 connection.check()
             elif not connection.request_started_at:
                 connection.request_started_at = self.request_started_at
+        if stream.judging:
+            self._judge()
         if stream.wants_own_connection and not connection.replies.due:
             self._move_to_own_connection()
         elif stream.input:
@@ -308,6 +315,17 @@ class ClientSession(Session, Receiver):
             if release is not None and not release.started:
                 self._start_release(release)
             self._adjust_reading()
+
+    def _judge(self) -> None:
+        """Have the held statement judged in a worker thread, then go on with it."""
+        sql, self.stream.judging = self.stream.judging, b""
+        if sql != self.judging:
+            self.judging = sql
+            self.services.judge(sql, self._judged)
+
+    def _judged(self) -> None:
+        self.judging = b""
+        self.answered()
 
     def _move_to_own_connection(self) -> None:
         stream = self.stream

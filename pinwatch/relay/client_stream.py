@@ -16,7 +16,7 @@ from mypy_extensions import i64
 
 from pinwatch.counters import Traffic
 from pinwatch.errors import ClientError, ProtocolViolation
-from pinwatch.pins.cache import VerdictCache
+from pinwatch.pins.cache import Expensive, VerdictCache
 from pinwatch.pins.databases import DatabaseStatements
 from pinwatch.pins.effects import Effect
 from pinwatch.pins.verdict import Verdict, oversize, parse_message
@@ -117,6 +117,7 @@ class ClientStream:
         "held",
         "input",
         "judge",
+        "judging",
         "passing",
         "release",
         "resets_prepared",
@@ -150,6 +151,7 @@ class ClientStream:
         self.failed_batch = False  # it got an error: nothing goes on before its Sync
         self.held = False  # input waits for an answer to what went before
         self.terminated = False
+        self.judging = b""  # a text to judge in a worker thread before it goes on
         self.startup_parameters = NO_PARAMETERS
         self.resets_prepared = False  # a statement was prepared that resets settings
         self.wants_own_connection = False  # see ``_keep_startup_values``
@@ -201,7 +203,10 @@ class ClientStream:
             following = at + max(size, 4) + 1
             if following > len(data):
                 return False
-            verdict = self._verdict(kind, data[at + 5 : following])
+            try:
+                verdict = self._verdict(kind, data[at + 5 : following])
+            except Expensive:
+                return False  # ``forward`` has it judged, and sees it then
             if verdict is not None and verdict.resets:
                 return True
             at = following
@@ -348,9 +353,13 @@ class ClientStream:
                 self.judge.ran(oversize(data[at + 5 : min(len(data), following - 1)]))
         else:
             sql = data[at + 5 : following - 1] if following - at > 5 else b""
+            try:
+                verdict = self.verdicts.look(sql)
+            except Expensive:
+                self.judging = sql
+                raise Unsettled from None
             if self.database_statements.enabled and replies.counting:
                 self._release_first(sql)
-            verdict = self.verdicts.look(sql)
             if verdict is not None and replies.counting:
                 before = self._run(verdict)
         statements, server = self.statements, database.statements
@@ -474,29 +483,38 @@ class ClientStream:
         definition = data[text_at:following] if following <= len(data) else b""
         if definition and definition == self.verdicts.latest_definition:
             return self._prepare(name, definition, None)
-        database = self.database
-        assert database is not None
-        replies = database.replies
         limit = min(following, text_at + MAX_STATEMENT + 1)
         sql = text(data, text_at, limit, following)
         if sql is None:
             if len(data) < limit:
                 raise Incomplete
-            change = self.statements.parse_unkept(name)
-            if replies.counting and limit < following:
-                self.judge.ran(oversize(data[text_at:limit]))
-            return change
+            return self._parse_unkept(name, data[text_at:limit], limit < following)
         if following > len(data):
             raise Incomplete
-        verdict = self.verdicts.look_at_parse(sql, definition)
+        try:
+            verdict = self.verdicts.look_at_parse(sql, definition)
+        except Expensive:
+            self.judging = sql
+            raise Unsettled from None
         if verdict is not None:
             self._keep_startup_values(verdict, runs=False)
         change = self._prepare(name, definition, verdict)
-        if replies.counting:
+        assert self.database is not None
+        if self.database.replies.counting:
             if self.verdicts.parse_pins:
                 self.judge.ran(parse_message(sql.decode("utf-8", "replace")))
             elif verdict is not None:
                 self.judge.prepared(verdict)
+        return change
+
+    def _parse_unkept(
+        self, name: bytes, beginning: bytes, long: bool
+    ) -> Renamed | None:
+        """Parse of a text that is too long to keep, or has no end."""
+        change = self.statements.parse_unkept(name)
+        assert self.database is not None
+        if long and self.database.replies.counting:
+            self.judge.ran(oversize(beginning))
         return change
 
     def _prepare(

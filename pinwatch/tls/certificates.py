@@ -1,7 +1,7 @@
-"""TLS towards clients and towards the database, and the certificates it needs.
+"""TLS contexts for both sides of the proxy, and their certificates.
 
-Owns contexts and certificate files. Does not know a socket: when a handshake is due,
-and what must not come before it, is the session's business.
+Owns contexts and certificate files. Knows no sockets; the session decides when a
+handshake starts.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # slow to import, and needed to make certificates only
 
 ALPN: Final = "postgresql"  # as PostgreSQL 17 has it registered
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
-LIFE: Final = timedelta(days=397)  # of a generated server certificate
+LIFETIME: Final = timedelta(days=397)  # of a generated server certificate
 RENEWAL: Final = timedelta(days=30)  # before its end
 
 NO_CERTIFICATE: Final = "is not a certificate in PEM."
@@ -30,14 +30,14 @@ OTHER_KEY: Final = (
     "KEY_TYPE_MISMATCH",
     "NO_CERTIFICATE_ASSIGNED",
 )
-"""OpenSSL's reasons where a key is not the certificate's."""
+"""OpenSSL's reasons for a key that does not belong to the certificate."""
 
 
 class ServerTls(NamedTuple):
-    """What the proxy shows its clients.
+    """The server side of TLS towards clients.
 
-    ``channel_binding`` is the tls-server-end-point hash of its certificate, None
-    where its signature has no hash of its own (Ed25519).
+    ``channel_binding`` is the tls-server-end-point hash of the certificate, or None if
+    its signature has no hash of its own (Ed25519).
     """
 
     context: ssl.SSLContext
@@ -45,11 +45,10 @@ class ServerTls(NamedTuple):
 
 
 def server(certificate: Path, key: Path | None = None) -> ServerTls:
-    """TLS 1.2 and 1.3 with a certificate (PEM, its chain after it) and its key.
+    """Build the context for TLS 1.2 and 1.3 from a PEM certificate with its chain.
 
-    Without ``key`` the certificate's file holds it too, as that of generated() does.
-
-    A client that comes by direct TLS must have chosen ALPN: look at the SSLObject's
+    Without ``key`` the certificate's file also has the key, as that of generated().
+    A client with direct TLS must select ALPN; the caller checks the SSLObject's
     selected_alpn_protocol(). Raises SettingError.
     """
     context = _context(ssl.PROTOCOL_TLS_SERVER)
@@ -66,13 +65,13 @@ def server(certificate: Path, key: Path | None = None) -> ServerTls:
 def client(
     sslmode: str, sslrootcert: Path | str | None = None
 ) -> ssl.SSLContext | None:
-    """The context of a connection to the database, None for ``disable``.
+    """Build the context for connections to the database; None for ``disable``.
 
     sslmode is disable, prefer, require, verify-ca or verify-full.
 
     As in libpq, ``require`` verifies the CA if sslrootcert is given, and sslrootcert
-    ``system`` stands for the system's trust store; so does None here where a
-    certificate must be verified. Raises SettingError.
+    ``system`` means the system's trust store. If a certificate must be verified, None
+    means that store as well. Raises SettingError.
     """
     if sslmode == "disable":
         return None
@@ -91,7 +90,7 @@ def client(
 
 
 def _read(file: Path) -> str:
-    """What is no text is replaced; raises SettingError."""
+    """Read a text, with undecodable bytes replaced; raises SettingError."""
     try:
         return file.read_text(errors="replace")
     except OSError as error:
@@ -99,7 +98,7 @@ def _read(file: Path) -> str:
 
 
 def _load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
-    """Raises SettingError."""
+    """Load certificate and key; raises SettingError."""
 
     def password() -> bytes:
         raise SettingError(f"The key {key} is encrypted, but must not be.")
@@ -112,7 +111,7 @@ def _load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
 
 
 def _unusable(certificate: Path, key: Path, error: ssl.SSLError) -> str:
-    """OpenSSL does not say which file it means."""
+    """Return the reason with the file, which OpenSSL does not name."""
     if error.reason in OTHER_KEY:
         return f"The key {key} does not belong to the certificate {certificate}."
     if not _is_certificate(certificate, _context(ssl.PROTOCOL_TLS_CLIENT)):
@@ -124,7 +123,7 @@ def _unusable(certificate: Path, key: Path, error: ssl.SSLError) -> str:
 
 
 def _is_certificate(file: Path, context: ssl.SSLContext) -> bool:
-    """Whether it is one, which context then trusts."""
+    """Return whether the file is a certificate; the context then trusts it."""
     try:
         context.load_verify_locations(file)
     except ssl.SSLError:
@@ -133,9 +132,10 @@ def _is_certificate(file: Path, context: ssl.SSLContext) -> bool:
 
 
 def channel_binding(der: bytes) -> bytes | None:
-    """A certificate's tls-server-end-point hash (RFC 5929, section 4.1).
+    """Return a certificate's tls-server-end-point hash (RFC 5929, section 4.1).
 
-    None where it has none, as with Ed25519; PostgreSQL cannot bind to it either.
+    It is None for certificates without one, as with Ed25519, to which PostgreSQL cannot
+    bind either.
     """
     from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
@@ -153,12 +153,12 @@ def channel_binding(der: bytes) -> bytes | None:
 def generated(
     folder: Path, names: Iterable[str] = (), now: datetime | None = None
 ) -> Path:
-    """A file with a local server certificate and its key: made once, then reused.
+    """Return a file with a local server certificate and its key, creating it if needed.
 
-    The certificate is for LOCAL_NAMES and names (DNS names or addresses), and made
-    anew near its end or when a name is missing. Clients trust it by ``ca.pem`` beside
-    it. What holds a private key has mode 0600. Any number of processes may ask at
-    once. Raises SettingError.
+    The certificate is for LOCAL_NAMES and ``names`` (DNS names or addresses). It is
+    renewed before it expires or if a name is missing. Clients trust it by ``ca.pem`` in
+    the same folder. Files with a private key have mode 0600. Several processes may call
+    this at once. Raises SettingError.
     """
     from filelock import FileLock
 
@@ -171,12 +171,14 @@ def generated(
             authority = _authority(folder)
             if not _usable(certificate, authority, wanted, now + RENEWAL):
                 issued = authority.issue_cert(
-                    *sorted(wanted), organization_name="pinwatch", not_after=now + LIFE
+                    *sorted(wanted),
+                    organization_name="pinwatch",
+                    not_after=now + LIFETIME,
                 )
                 _write(certificate, issued.private_key_and_cert_chain_pem.bytes())
     except (OSError, ValueError) as error:
         raise SettingError(
-            f"No certificate can be made in {folder}: {_why(error)}."
+            f"Cannot create a certificate in {folder}: {_why(error)}."
         ) from error
     return certificate
 
@@ -186,7 +188,7 @@ def _why(error: Exception) -> str:
 
 
 def _identity(name: str) -> str:
-    """The name as a certificate has it."""
+    """Return the name in the form that a certificate has."""
     try:
         return str(ip_address(name))
     except ValueError:
@@ -194,7 +196,7 @@ def _identity(name: str) -> str:
 
 
 def _authority(folder: Path) -> "CA":
-    """The CA kept in the folder, or a new one; its certificate for all in ca.pem."""
+    """Return the folder's CA, creating it if needed; its certificate is in ca.pem."""
     from trustme import CA
 
     kept, public = folder / "ca-key.pem", folder / "ca.pem"
@@ -212,7 +214,7 @@ def _authority(folder: Path) -> "CA":
 def _usable(
     certificate: Path, authority: "CA", wanted: set[str], until: datetime
 ) -> bool:
-    """Whether the file's certificate is the CA's, for these names, and lasts."""
+    """Return whether the CA issued the certificate for these names and it is valid."""
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature
 
@@ -227,7 +229,7 @@ def _usable(
 
 
 def _write(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Replace the file at once, so that no reader finds half of it."""
+    """Replace the file atomically, so that no reader sees a part of it."""
     with NamedTemporaryFile(dir=path.parent, delete=False) as file:  # mode 0600
         file.write(content)
     os.chmod(file.name, mode)

@@ -1,24 +1,24 @@
-"""One end of TLS, between a socket's bytes and the protocol's.
+"""One end of a TLS connection, without a socket.
 
-Owns the handshake and the records. Does not know sockets: what it is given comes from
-one, and what it gives is to be written to it.
+Owns the handshake and the records. The caller passes in the bytes that it received and
+sends the bytes that it gets back.
 """
 
 import contextlib
 import ssl
 from typing import Final
 
-RECORD: Final = 16_384  # bytes at a time: the most that TLS has in a record
+MAX_RECORD: Final = 16_384  # bytes of plain text in a TLS record
 
 
 def failure(error: ssl.SSLError) -> str:
-    """Why there is no TLS; of a certificate that is refused, OpenSSL's own reason."""
+    """Return the error text; for a refused certificate with OpenSSL's reason."""
     why = getattr(error, "verify_message", None) or error.reason or error
     return f"TLS failed: {why}".rstrip(".")
 
 
 class EncryptedStream:
-    """TLS over one connection; raises ssl.SSLError when the peer breaks it."""
+    """TLS over one connection; methods raise ssl.SSLError if the peer breaks it."""
 
     __slots__ = ("_incoming", "_outgoing", "_tls", "ended", "established")
 
@@ -34,11 +34,11 @@ class EncryptedStream:
             self._incoming, self._outgoing, server_side, server_hostname
         )
         self.established = False
-        self.ended = False  # the peer will send nothing more
+        self.ended = False  # the peer sent close_notify
 
     @property
     def protocol(self) -> str | None:
-        """What ALPN chose."""
+        """The protocol that ALPN selected."""
         return self._tls.selected_alpn_protocol()
 
     @property
@@ -47,12 +47,12 @@ class EncryptedStream:
         return self._tls.getpeercert(binary_form=True)
 
     def start(self) -> bytes:
-        """What the client's side sends first."""
+        """Return the first bytes to send, on the client's side."""
         self._shake_hands()
         return self._outgoing.read()
 
     def receive(self, data: bytes) -> tuple[bytes, bytes]:
-        """What data holds for the protocol, and what TLS itself has to send."""
+        """Return the decrypted data, and the bytes that TLS has to send."""
         self._incoming.write(data)
         if not self.established:
             self._shake_hands()
@@ -60,19 +60,19 @@ class EncryptedStream:
         return plain, self._outgoing.read()
 
     def alert(self) -> bytes:
-        """What is to be sent although the handshake failed."""
+        """Return the alert to send after a failed handshake."""
         return self._outgoing.read()
 
     def encrypt(self, data: bytes) -> bytes:
-        """The records for data; none before the handshake is over."""
+        """Return data as TLS records; empty before the handshake is complete."""
         if not self.established:
             return b""
-        for at in range(0, len(data), RECORD):
-            self._tls.write(data[at : at + RECORD])
+        for at in range(0, len(data), MAX_RECORD):
+            self._tls.write(data[at : at + MAX_RECORD])
         return self._outgoing.read()
 
     def end(self) -> bytes:
-        """The last record: this side will send nothing more."""
+        """Return the close_notify record; this side sends nothing after it."""
         with contextlib.suppress(ssl.SSLError):
             self._tls.unwrap()
         return self._outgoing.read()
@@ -88,7 +88,7 @@ class EncryptedStream:
         chunks: list[bytes] = []
         try:
             while self._incoming.pending or self._tls.pending():
-                chunk = self._tls.read(RECORD)
+                chunk = self._tls.read(MAX_RECORD)
                 if not chunk:
                     self.ended = True
                     break
