@@ -21,10 +21,11 @@ from pinwatch.errors import (
     protocol_violation,
 )
 from pinwatch.pins.cache import VerdictCache
+from pinwatch.pins.databases import DatabaseStatements
 from pinwatch.pool.interfaces import Key
 from pinwatch.relay.client_login import ClientLogin, Endpoint
 from pinwatch.relay.client_startup import StartupServices
-from pinwatch.relay.client_stream import ClientStream
+from pinwatch.relay.client_stream import ClientStream, Release
 from pinwatch.relay.database_stream import Client
 from pinwatch.relay.interfaces import BorrowedConnection, Session
 from pinwatch.relay.parameters import NO_PARAMETERS, Values, of_reading
@@ -69,6 +70,7 @@ class ProxyServices(StartupServices, Protocol):
 
     registry: Registry
     verdicts: VerdictCache
+    database_statements: DatabaseStatements
     every_pin: bool
     clock: Clock
 
@@ -88,6 +90,11 @@ class ProxyServices(StartupServices, Protocol):
 
     def borrow_failed(self, session: "ClientSession", error: ClientError) -> None:
         """The session waited for a connection, and gets this error instead."""
+
+    def release_databases(
+        self, databases: frozenset[bytes], done: Callable[[], None]
+    ) -> None:
+        """Close the idle connections to databases, then call done."""
 
     def welcomed(self, session: "ClientSession") -> None: ...
 
@@ -137,7 +144,11 @@ class ClientSession(Session, Receiver):
         self.pinning = Pinning(self)
         self.traffic = self.counters.plain
         self.stream = ClientStream(
-            statements, services.verdicts, self.pinning, self.traffic
+            statements,
+            services.verdicts,
+            self.pinning,
+            self.traffic,
+            services.database_statements,
         )
         self.request_started_at = 0.0
         self.connected = self.last_reply_at = self.clock.now
@@ -305,6 +316,9 @@ class ClientSession(Session, Receiver):
         elif stream.input:
             if stream.terminated and not self._awaits_replies():
                 self._leave(requested=True)
+            release = stream.release
+            if release is not None and not release.started:
+                self._start_release(release)
             self._adjust_reading()
 
     def _judge(self) -> None:
@@ -325,6 +339,16 @@ class ClientSession(Session, Receiver):
         if self._borrowed(own=True):
             self._forward(b"")
         self._adjust_reading()
+
+    def _start_release(self, release: Release) -> None:
+        """Go on with the held statement when the databases are released."""
+        release.started = True
+
+        def done() -> None:
+            release.done = True
+            self.answered()
+
+        self.services.release_databases(release.databases, done)
 
     def _awaits_replies(self) -> bool:
         """Whether the server still executes complete requests."""

@@ -17,6 +17,7 @@ from mypy_extensions import i64
 from pinwatch.counters import Traffic
 from pinwatch.errors import ClientError, ProtocolViolation
 from pinwatch.pins.cache import Expensive, VerdictCache
+from pinwatch.pins.databases import DatabaseStatements
 from pinwatch.pins.effects import Effect
 from pinwatch.pins.verdict import Verdict, oversize, parse_message
 from pinwatch.relay.database_stream import DatabaseStream
@@ -95,11 +96,23 @@ class Judge(Protocol):
         """It was parsed, and has not run."""
 
 
+class Release:
+    """Databases whose idle connections are to be closed before a statement goes on."""
+
+    __slots__ = ("databases", "done", "started")
+
+    def __init__(self, databases: frozenset[bytes]) -> None:
+        self.databases = databases
+        self.started = False
+        self.done = False
+
+
 class ClientStream:
     """The stream of one client."""
 
     __slots__ = (
         "database",
+        "database_statements",
         "dropping",
         "dropping_portals",
         "failed_batch",
@@ -111,6 +124,7 @@ class ClientStream:
         "more_size",
         "needed",
         "passing",
+        "release",
         "resets_prepared",
         "restoring",
         "startup_parameters",
@@ -127,6 +141,7 @@ class ClientStream:
         verdicts: VerdictCache,
         judge: Judge,
         traffic: Traffic,
+        database_statements: DatabaseStatements,
     ) -> None:
         self.statements = statements
         self.database: DatabaseStream | None = None  # of the borrowed connection
@@ -137,6 +152,8 @@ class ClientStream:
         self.more: list[bytes] = []  # chunks that came behind input
         self.more_size: i64 = 0  # bytes of more
         self.needed: i64 = 0  # bytes of input and more that a decision needs
+        self.database_statements = database_statements
+        self.release: Release | None = None  # which the held input waits for
         self.passing: i64 = 0  # bytes to come of a message whose beginning has gone on
         self.dropping: i64 = 0  # bytes to come of a message that goes nowhere
         self.dropping_portals: i64 = 0  # UNNAMED_PORTAL and NAMED_PORTALS, if one is
@@ -400,6 +417,8 @@ class ClientStream:
             except Expensive:
                 self.judging = sql
                 raise Unsettled from None
+            if self.database_statements.enabled and replies.counting:
+                self._release_first(sql)
             if verdict is not None and replies.counting:
                 before = self._run(verdict)
         statements, server = self.statements, database.statements
@@ -409,6 +428,21 @@ class ClientStream:
         self.traffic.queries += 1
         self.traffic.statements += 1
         return before
+
+    def _release_first(self, sql: bytes) -> None:
+        """Hold a statement until the databases that it needs free are released.
+
+        Raises Unsettled while they are not.
+        """
+        release = self.release
+        if release is None:
+            databases = self.database_statements.databases(sql)
+            if not databases:
+                return
+            release = self.release = Release(databases)
+        if not release.done:
+            raise Unsettled
+        self.release = None
 
     def _run(self, verdict: Verdict) -> bytes:
         """Report the verdict on a Query; return what is sent before it."""
@@ -522,8 +556,12 @@ class ClientStream:
         named = statements.named.get(name) if name else None
         if kind != BIND:
             return statements.refer(name, named, True)
+        if database is None:
+            return statements.refer(name, named, False)
+        if self.database_statements.enabled and database.replies.counting:
+            self._release_first(statements.text(name, named))
         verdict = statements.verdict(name, named)
-        if verdict is None or database is None:
+        if verdict is None:
             return statements.refer(name, named, False)
         self._keep_startup_values(verdict, runs=True)
         change = statements.refer(name, named, False)

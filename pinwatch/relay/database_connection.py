@@ -96,6 +96,12 @@ class Owner(Protocol):
 
     def closed(self, connection: DatabaseConnection, reason: str) -> None: ...
 
+    def object_in_use(self, connection: DatabaseConnection, text: str) -> None:
+        """The server refused a statement because others are connected to a database.
+
+        text is the server's message, which names the database.
+        """
+
 
 class DatabaseConnection(BorrowedConnection, Receiver):
     """A connection to the target as one user in one database."""
@@ -315,6 +321,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
                 if sent:
                     session.traffic.sent += sent
                     session.write(data)
+                if stream.in_use:
+                    self._report_in_use()
             if not stream.done:
                 break
             stream.give_answer()
@@ -324,6 +332,10 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.check()
         if session is not None and session.stream.held:
             session.answered()
+
+    def _report_in_use(self) -> None:
+        text, self.stream.in_use = self.stream.in_use, ""
+        self.owner.object_in_use(self, text)
 
     def check(self) -> None:
         """Tell the session when all that it asked for is answered."""
