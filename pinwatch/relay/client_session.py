@@ -249,7 +249,7 @@ class ClientSession(Session, Receiver):
             if self.waiting or not self._opens():
                 self._adjust_reading()
                 return
-            own = self.parameters is not NO_PARAMETERS and stream.resets_settings()
+            own = self.parameters is not NO_PARAMETERS and stream.needs_own_defaults()
             if not self._borrowed(own=own):
                 self._adjust_reading()
                 return

@@ -73,6 +73,7 @@ STARTS_REQUEST: Final = bytes(
 )
 """1 for what the server answers, or what begins that which it answers."""
 
+SHOWS_DEFAULTS: Final = re.compile(rb"pg_settings", re.I)
 RESETTING: Final = re.compile(rb"reset|default|discard|local|set_config", re.I)
 """Words of which every text that returns a setting to its default has one."""
 
@@ -224,9 +225,15 @@ class ClientStream:
         self.input = data[at:] if at < end else b""
         return b"".join(answers)
 
-    def resets_settings(self) -> bool:
-        """Whether a whole message of the input returns a setting to its default."""
+    def needs_own_defaults(self) -> bool:
+        """Whether the client's startup values have to be the connection's defaults.
+
+        They have to if a whole message of the input returns a setting to its default,
+        or reads pg_settings, which shows defaults and their source.
+        """
         data = self.input
+        if SHOWS_DEFAULTS.search(data):
+            return True
         if not (self.resets_prepared or RESETTING.search(data)):
             return False
         at = 0
