@@ -37,7 +37,6 @@ log = logging.getLogger("pinwatch")
 
 OTHER_FILES: Final = 1_000  # file descriptors beside clients, for database connections
 LOG_FORMAT: Final = "%(asctime)s.%(msecs)03dZ [%(levelname)s] %(message)s"
-MAX_TEMPLATE: Final = 100_000_000  # bytes of --from, beyond any real plan
 WIDE: Final = 10_000  # columns, so that no cell wraps
 NO_ROLE: Final = (
     "No role can log in. Add an [[auth]] entry to the file of --config; see "

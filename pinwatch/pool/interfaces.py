@@ -94,9 +94,9 @@ class ConnectionSource(Generic[C], metaclass=ABCMeta):
     def borrow(self, borrower: Borrower[C], min_timeout: float = 0) -> C | None:
         """Return a connection or None, as ``Pool.borrow``."""
 
-    def must_wait(self, borrower: Borrower[C]) -> bool:
-        """Whether a borrow now would have to wait for another borrower."""
-        return False
+    def serves_at_once(self, borrower: Borrower[C]) -> bool:
+        """Whether an idle connection is there, or the first one would be opened."""
+        return True
 
     def give_back(self, connection: C) -> None:
         """Return a connection that its borrower no longer needs."""

@@ -139,10 +139,10 @@ class Pool(ConnectionSource[C]):
         self._enqueue(borrower, max(min_timeout, self.borrow_timeout))
         return None
 
-    def must_wait(self, borrower: Borrower[C]) -> bool:
+    def serves_at_once(self, borrower: Borrower[C]) -> bool:
         if self.paused or self.waiting.first is not None:
-            return True
-        return not self.idle.get(borrower.key) and len(self) >= self.max_connections
+            return False
+        return bool(self.idle.get(borrower.key)) or len(self) == 0
 
     def _enqueue(self, borrower: Borrower[C], timeout: float) -> None:
         now = self.clock.now

@@ -174,8 +174,8 @@ class Unreliable(ConnectionSource[DatabaseConnection]):
         self._after(loop, delay, borrower, lambda: self._borrow(borrower, min_timeout))
         return None
 
-    def must_wait(self, borrower: Borrower[DatabaseConnection]) -> bool:
-        return self.source.must_wait(borrower)
+    def serves_at_once(self, borrower: Borrower[DatabaseConnection]) -> bool:
+        return self.source.serves_at_once(borrower)
 
     def _after(
         self,

@@ -95,8 +95,8 @@ class LoginSession(Protocol):
     def welcome(self, reported_parameters: Values) -> None:
         """Tell the client that it is logged in."""
 
-    def must_wait(self) -> bool:
-        """Whether a borrow now would wait for another client's connection."""
+    def serves_at_once(self) -> bool:
+        """Whether an idle connection is there, or the first one would be opened."""
 
 
 class ClientLogin:
@@ -167,13 +167,14 @@ class ClientLogin:
             session.borrow(LOGIN_BORROW_TIMEOUT)
 
     def _current(self, cached: CachedParameters) -> bool:
-        """Whether to log in with these; old ones serve where asking would mean waiting.
+        """Whether to log in with these; old ones serve if no connection is idle.
 
         The server's settings can change at any time: by ALTER SYSTEM, a restart or an
-        upgrade, which no connection of the pool may have noticed yet.
+        upgrade, which no connection of the pool may have noticed yet. A login opens no
+        further connection to find out.
         """
         age = self._session.clock.now - cached.read_at
-        return age < PARAMETERS_MAX_AGE or self._session.must_wait()
+        return age < PARAMETERS_MAX_AGE or not self._session.serves_at_once()
 
     def prepared(self, reported_parameters: Values) -> None:
         """Keep what the borrowed connection reports, for this and other logins."""

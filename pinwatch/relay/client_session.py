@@ -608,8 +608,8 @@ class ClientSession(Session, Receiver):
         self.stream.startup_parameters = parameters
         self.stream.keep(rest)
 
-    def must_wait(self) -> bool:
-        return self.endpoint.source.must_wait(self)
+    def serves_at_once(self) -> bool:
+        return self.endpoint.source.serves_at_once(self)
 
     def borrow(self, min_timeout: float) -> None:
         self._borrowed(min_timeout)

@@ -141,8 +141,8 @@ class TargetGroup(ConnectionSource[DatabaseConnection]):
                 least = reader
         return least.pool.borrow(borrower, min_timeout)
 
-    def must_wait(self, borrower: Borrower[DatabaseConnection]) -> bool:
-        return all(reader.pool.must_wait(borrower) for reader in self.readers)
+    def serves_at_once(self, borrower: Borrower[DatabaseConnection]) -> bool:
+        return any(reader.pool.serves_at_once(borrower) for reader in self.readers)
 
     def _fail(self, borrower: Borrower[DatabaseConnection]) -> None:
         borrower.counters.borrows_refused += 1

@@ -167,10 +167,14 @@ def test_the_log_can_be_quieter(target: str, log: Path) -> None:
 
 
 def test_a_settings_file_without_end(target: str) -> None:
-    for option, most in ("--config", "1,000,000"), ("--from", "100,000,000"):
+    limits = {
+        "--config": "longer than 1,000,000 bytes",
+        "--from": "larger than 32 MiB",
+    }
+    for option, limit in limits.items():
         ended = pinwatch("up", "--target", target, option, "/dev/zero")
         assert (ended.returncode, ended.stdout) == (2, "")
-        assert ended.stderr == f"pinwatch: /dev/zero is longer than {most} bytes.\n"
+        assert ended.stderr == f"pinwatch: /dev/zero is {limit}.\n"
 
 
 def test_a_settings_file_nested_too_deep(target: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from testcontainers.core.network import Network
 from pinwatch.testcontainers import PinwatchContainer
 from tests.containers import NO_ENGINE, engine_answers
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
 
 
@@ -49,7 +49,7 @@ def test_it_is_told_where_the_postgres_container_is() -> None:
     assert (own.http_token, own.env["PINWATCH_HTTP_TOKEN"]) == ("mine", "mine")
     assert one.http_token != PinwatchContainer(postgres, "db").http_token
     assert {str(port) for port in one.ports} == {"6432", "9632"}
-    with pytest.raises(ValueError, match="Give the Postgres"):
+    with pytest.raises(ValueError, match="give the PostgresContainer"):
         PinwatchContainer(postgres)
 
 

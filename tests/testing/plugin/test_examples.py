@@ -8,7 +8,7 @@ import pytest
 
 from tests.testing.conftest import Run
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 SQLALCHEMY = "set: shop/orders.py:* in revenue_with_more_memory"
 DJANGO = "advisory_lock: shop/orders.py:* in place_in_turn"
 
