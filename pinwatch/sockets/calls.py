@@ -12,19 +12,19 @@ from typing import Any, Final, Protocol
 try:
     from pinwatch.sockets import _calls
 except ImportError:
-    _own = False
+    _compiled = False
 else:
-    _own = True
+    _compiled = True
 
-OWN: Final = _own
+COMPILED: Final = _compiled
 """Whether the calls are the compiled build's own."""
 
-SMALL_READ: Final[int] = _calls.SMALL_READ if OWN else 479
+SMALL_READ: Final[int] = _calls.SMALL_READ if COMPILED else 479
 """Bytes that a read can ask for without allocating memory first. Python's own read
 allocates the bytes object first, and takes objects of up to 512 bytes, with their
 header, from a free list."""
 
-receive: Final[Callable[[int, int], bytes]] = _calls.receive if OWN else os.read
+receive: Final[Callable[[int, int], bytes]] = _calls.receive if COMPILED else os.read
 """``receive(fd, size)`` returns at most size bytes, and none at the end of the data.
 Raises OSError."""
 
@@ -67,11 +67,11 @@ class PlainSender:
         pass
 
 
-new_sender: Final[Callable[[], Sender]] = _calls.Sender if OWN else PlainSender
+new_sender: Final[Callable[[], Sender]] = _calls.Sender if COMPILED else PlainSender
 
 Wait = Callable[[int, float], list[int]]
 
-wait: Final[Wait | None] = _calls.wait if OWN and sys.platform == "linux" else None
+wait: Final[Wait | None] = _calls.wait if COMPILED and sys.platform == "linux" else None
 """``wait(fd, timeout)`` returns the ready descriptors of an epoll descriptor, each
 followed by its mask. timeout is in seconds; a negative one waits without a limit.
 Raises OSError."""

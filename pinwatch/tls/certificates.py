@@ -21,11 +21,11 @@ if TYPE_CHECKING:  # slow to import, and needed to make certificates only
 
 ALPN: Final = "postgresql"  # as PostgreSQL 17 has it registered
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
-LIFE: Final = timedelta(days=397)  # of a generated server certificate
-RENEWAL: Final = timedelta(days=30)  # before its end
+CERTIFICATE_LIFETIME: Final = timedelta(days=397)  # of a generated server certificate
+RENEW_BEFORE: Final = timedelta(days=30)  # before its end
 
 NO_CERTIFICATE: Final = "is not a certificate in PEM."
-OTHER_KEY: Final = (
+KEY_MISMATCH_REASONS: Final = (
     "KEY_VALUES_MISMATCH",
     "KEY_TYPE_MISMATCH",
     "NO_CERTIFICATE_ASSIGNED",
@@ -113,7 +113,7 @@ def _load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
 
 def _unusable(certificate: Path, key: Path, error: ssl.SSLError) -> str:
     """OpenSSL does not say which file it means."""
-    if error.reason in OTHER_KEY:
+    if error.reason in KEY_MISMATCH_REASONS:
         return f"The key {key} does not belong to the certificate {certificate}."
     if not _is_certificate(certificate, _context(ssl.PROTOCOL_TLS_CLIENT)):
         return f"{certificate} {NO_CERTIFICATE}"
@@ -169,9 +169,11 @@ def generated(
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
             authority = _authority(folder)
-            if not _usable(certificate, authority, wanted, now + RENEWAL):
+            if not _usable(certificate, authority, wanted, now + RENEW_BEFORE):
                 issued = authority.issue_cert(
-                    *sorted(wanted), organization_name="pinwatch", not_after=now + LIFE
+                    *sorted(wanted),
+                    organization_name="pinwatch",
+                    not_after=now + CERTIFICATE_LIFETIME,
                 )
                 _write(certificate, issued.private_key_and_cert_chain_pem.bytes())
     except (OSError, ValueError) as error:

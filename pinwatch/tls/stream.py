@@ -8,7 +8,7 @@ import contextlib
 import ssl
 from typing import Final
 
-RECORD: Final = 16_384  # bytes at a time: the most that TLS has in a record
+MAX_RECORD: Final = 16_384  # bytes at a time: the most that TLS has in a record
 
 
 def failure(error: ssl.SSLError) -> str:
@@ -67,8 +67,8 @@ class EncryptedStream:
         """The records for data; none before the handshake is over."""
         if not self.established:
             return b""
-        for at in range(0, len(data), RECORD):
-            self._tls.write(data[at : at + RECORD])
+        for at in range(0, len(data), MAX_RECORD):
+            self._tls.write(data[at : at + MAX_RECORD])
         return self._outgoing.read()
 
     def end(self) -> bytes:
@@ -88,7 +88,7 @@ class EncryptedStream:
         chunks: list[bytes] = []
         try:
             while self._incoming.pending or self._tls.pending():
-                chunk = self._tls.read(RECORD)
+                chunk = self._tls.read(MAX_RECORD)
                 if not chunk:
                     self.ended = True
                     break

@@ -70,14 +70,20 @@ class TestGenerated:
         pem = tls.generated(tmp_path, self.NAMES, NOW)
         made = pem.read_bytes()
         assert tls.generated(tmp_path, self.NAMES[:1], NOW) == pem
-        tls.generated(tmp_path, self.NAMES, NOW + tls.LIFE - tls.RENEWAL * 1.1)
+        tls.generated(
+            tmp_path,
+            self.NAMES,
+            NOW + tls.CERTIFICATE_LIFETIME - tls.RENEW_BEFORE * 1.1,
+        )
         assert pem.read_bytes() == made
 
     def test_it_is_renewed_near_its_end(self, tmp_path: Path) -> None:
         pem = tls.generated(tmp_path, now=NOW)
         ca = (tmp_path / "ca.pem").read_bytes()
         made = pem.read_bytes()
-        tls.generated(tmp_path, now=NOW + tls.LIFE - tls.RENEWAL * 0.9)
+        tls.generated(
+            tmp_path, now=NOW + tls.CERTIFICATE_LIFETIME - tls.RENEW_BEFORE * 0.9
+        )
         assert pem.read_bytes() != made
         assert (tmp_path / "ca.pem").read_bytes() == ca
 
