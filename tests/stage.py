@@ -277,7 +277,7 @@ class Stage:
     def borrow_failed(self, session: ClientSession, error: ClientError) -> None:
         self.observe(events.BorrowFailed(session.number, error.text))
 
-    def welcomed(self, session: ClientSession) -> None:
+    def logged_in(self, session: ClientSession) -> None:
         pass
 
     def ended(self, session: ClientSession) -> None:

@@ -51,7 +51,7 @@ log = logging.getLogger("pinwatch")
 
 SWEEP_INTERVAL: Final = 0.1  # real seconds between checks of what is overdue
 CLIENT_SWEEP_INTERVAL: Final = 1.0  # seconds between checks of all clients
-FIXED: Final = (
+RESTART_SETTINGS: Final = (
     "target",
     "targets",
     "listen",
@@ -199,8 +199,10 @@ class Proxy:
         Return the names of changed settings that need a restart. Raises SettingError
         and ListenError, and changes nothing then.
         """
-        fixed = {name: getattr(self.settings, name) for name in FIXED}
-        late = [name for name in FIXED if getattr(settings, name) != fixed[name]]
+        fixed = {name: getattr(self.settings, name) for name in RESTART_SETTINGS}
+        late = [
+            name for name in RESTART_SETTINGS if getattr(settings, name) != fixed[name]
+        ]
         settings = settings.model_copy(update=fixed)
         admission = Admission(settings, self.target)
         await admission.start()
@@ -302,21 +304,21 @@ class Proxy:
                 log.exception("An observer failed on %r.", event)
 
     def authenticate(
-        self, guest: StartupClient, user: str, encrypted: bool
+        self, client: StartupClient, user: str, encrypted: bool
     ) -> Conversation | None:
         most = self.settings.max_client_connections
         if len(self.sessions) > most:
             raise too_many_clients(most)
         if self.admission.stale():
-            self._tasks.run(self._authenticate_later(guest, user, encrypted))
+            self._tasks.run(self._authenticate_later(client, user, encrypted))
             return None
         return self.admission.conversation(user, encrypted)
 
     async def _authenticate_later(
-        self, guest: StartupClient, user: str, encrypted: bool
+        self, client: StartupClient, user: str, encrypted: bool
     ) -> None:
         await self.admission.refresh(everything=False)
-        guest.prove(self.admission.conversation(user, encrypted))
+        client.start_authentication(self.admission.conversation(user, encrypted))
 
     def login_refused(self, session: ClientSession, error: ClientError) -> ClientError:
         user = session.key[0].decode("utf-8", "replace")
@@ -329,7 +331,7 @@ class Proxy:
         usage = session.pool.usage() if timed_out else None
         self.observe(events.BorrowFailed(session.number, error.text, usage))
 
-    def welcomed(self, session: ClientSession) -> None:
+    def logged_in(self, session: ClientSession) -> None:
         self.starting.pop(session, None)
 
     def ended(self, session: ClientSession) -> None:

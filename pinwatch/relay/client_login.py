@@ -90,9 +90,9 @@ class LoginSession(Protocol):
         """Take the client's identity; rest came after its proof."""
 
     def borrow(self, min_timeout: float) -> None:
-        """Borrow a database connection; ``ClientLogin.prepared`` follows."""
+        """Borrow a database connection; ``ClientLogin.parameters_reported`` follows."""
 
-    def welcome(self, reported_parameters: Values) -> None:
+    def finish_login(self, reported_parameters: Values) -> None:
         """Tell the client that it is logged in."""
 
     def must_wait(self) -> bool:
@@ -117,7 +117,7 @@ class ClientLogin:
     @property
     def incomplete(self) -> bool:
         """Whether a part of a startup packet has arrived."""
-        return self._startup is not None and self._startup.begun
+        return self._startup is not None and self._startup.incomplete
 
     def receive(self, data: bytes) -> bool:
         """Handle decrypted bytes; return False once the client has proved itself.
@@ -129,12 +129,12 @@ class ClientLogin:
         self._startup.receive(data)
         return True
 
-    def prove(self, conversation: Conversation) -> None:
+    def start_authentication(self, conversation: Conversation) -> None:
         """Credentials are loaded; start authentication."""
         if self._startup is None:
             return
         try:
-            self._startup.prove(conversation)
+            self._startup.start_authentication(conversation)
         except ClientError as error:
             self._session.close(error)
         self._session.receive(b"")
@@ -148,10 +148,10 @@ class ClientLogin:
     def decrypt(self, data: bytes) -> None:
         self._session.data_received(data)
 
-    def send_away(self) -> None:
+    def disconnect(self) -> None:
         self._session.end()
 
-    def let_in(self, rest: bytes) -> None:
+    def authenticated(self, rest: bytes) -> None:
         """The client has proved its identity: find out what to report to it."""
         startup, self._startup = self._startup, None
         assert startup is not None
@@ -162,7 +162,7 @@ class ClientLogin:
             key = cached.key
         session.authenticated(key, self.parameters, rest)
         if cached is not None and self._current(cached):
-            session.welcome(cached.reported_parameters)
+            session.finish_login(cached.reported_parameters)
         else:
             session.borrow(LOGIN_BORROW_TIMEOUT)
 
@@ -175,12 +175,12 @@ class ClientLogin:
         age = self._session.clock.now - cached.read_at
         return age < PARAMETERS_MAX_AGE or self._session.must_wait()
 
-    def prepared(self, reported_parameters: Values) -> None:
+    def parameters_reported(self, reported_parameters: Values) -> None:
         """Keep what the borrowed connection reports, for this and other logins."""
         session = self._session
         cached = CachedParameters(session.key, reported_parameters, session.clock.now)
         self._endpoint.cache_parameters(self.parameters, cached)
-        session.welcome(reported_parameters)
+        session.finish_login(reported_parameters)
 
     def stop(self) -> None:
         """Break reference cycles so that the session is freed at once."""

@@ -38,7 +38,7 @@ from pinwatch.wire.messages import IDLE
 
 MAX_INPUT: Final = 294_912
 """Bytes kept of a client that waits: a Parse with 65,535 types of parameters."""
-IN_A_REQUEST: Final = (
+CLOSED_IN_REQUEST: Final = (
     "The client connection that borrowed this database connection from the "
     "connection pool was closed in the middle of a request."
 )
@@ -85,7 +85,7 @@ class ProxyServices(StartupServices, Protocol):
     def borrow_failed(self, session: "ClientSession", error: ClientError) -> None:
         """The session waited for a connection, and gets this error instead."""
 
-    def welcomed(self, session: "ClientSession") -> None: ...
+    def logged_in(self, session: "ClientSession") -> None: ...
 
     def ended(self, session: "ClientSession") -> None: ...
 
@@ -192,7 +192,7 @@ class ClientSession(Session, Receiver):
         if decrypted:
             self.receive(decrypted)
         if secure.stream.ended and self.phase is not CLOSED:
-            self._leave(requested=False)
+            self._disconnect(requested=False)
 
     def write(self, data: bytes) -> None:
         assert self.transport is not None
@@ -226,33 +226,33 @@ class ClientSession(Session, Receiver):
             self.request_started_at = self.clock.now
         if connection is None:
             stream.input = stream.input + data if stream.input else data
-            if self.waiting or not self._opens():
+            if self.waiting or not self._needs_connection():
                 self._adjust_reading()
                 return
             own = self.parameters is not NO_PARAMETERS and stream.resets_settings()
-            if not self._borrowed(own=own):
+            if not self._try_borrow(own=own):
                 self._adjust_reading()
                 return
             data = b""
-        elif stream.held:
+        elif stream.awaits_replies:
             stream.input += data
             self._adjust_reading()
             return
         self._forward(data)
 
-    def _opens(self) -> bool:
+    def _needs_connection(self) -> bool:
         """Whether what came wants a connection now."""
         stream = self.stream
-        if stream.begins():
+        if stream.starts_with_request():
             return True
-        answers = stream.opening()
+        answers = stream.answer_without_connection()
         if answers:
             self.write(answers)
         if stream.terminated:
-            self._leave(requested=True)
+            self._disconnect(requested=True)
         return stream.needs_connection()
 
-    def _borrowed(self, min_timeout: float = 0, own: bool = False) -> bool:
+    def _try_borrow(self, min_timeout: float = 0, own: bool = False) -> bool:
         """Whether the pool lends a connection now rather than later.
 
         own asks for a connection opened with the session's startup parameters.
@@ -265,7 +265,7 @@ class ClientSession(Session, Receiver):
         )
         if connection is None:
             return False
-        self._take(connection)
+        self._use_connection(connection)
         return True
 
     def _change_key(self, own: bool) -> None:
@@ -284,21 +284,21 @@ class ClientSession(Session, Receiver):
             connection.counters.sent += sent
             connection.write(data)
             if not connection.replies.due:
-                connection.check()
+                connection.check_replies()
             elif not connection.request_started_at:
                 connection.request_started_at = self.request_started_at
         if stream.wants_own_connection and not connection.replies.due:
             self._move_to_own_connection()
         elif stream.input:
             if stream.terminated and not self._awaits_replies():
-                self._leave(requested=True)
+                self._disconnect(requested=True)
             self._adjust_reading()
 
     def _move_to_own_connection(self) -> None:
         stream = self.stream
-        stream.wants_own_connection = stream.held = False
-        self._give_back()
-        if self._borrowed(own=True):
+        stream.wants_own_connection = stream.awaits_replies = False
+        self._return_connection()
+        if self._try_borrow(own=True):
             self._forward(b"")
         self._adjust_reading()
 
@@ -311,31 +311,31 @@ class ClientSession(Session, Receiver):
 
     def connection_borrowed(self, connection: BorrowedConnection) -> None:
         """Serve the request that waited for the connection."""
-        self._take(connection)
+        self._use_connection(connection)
         if self.phase is READY and self.connection is not None:
             self.connection.request_started_at = self.clock.now
             self.receive(b"")
             self._adjust_reading()
 
-    def _take(self, connection: BorrowedConnection) -> None:
+    def _use_connection(self, connection: BorrowedConnection) -> None:
         self.waiting = False
         self.connection = connection
         self.stream.database = connection.stream
         self.client.statements.server = connection.stream.statements
         if self.write_paused:
             connection.pause_reading()
-        if connection.lent(self, self.parameters, verify=self.phase is LOGIN):
-            self.prepared(None)
+        if connection.serve(self, self.parameters, verify=self.phase is LOGIN):
+            self.parameters_set(None)
 
-    def prepared(self, error: ClientError | None) -> None:
+    def parameters_set(self, error: ClientError | None) -> None:
         connection = self.connection
         assert connection is not None
         reported = connection.stream.reported_parameters
         if error is not None:
             self.close(ClientError(error.text, error.sqlstate))
         elif self.login is not None:
-            self._give_back()
-            self.login.prepared(reported)
+            self._return_connection()
+            self.login.parameters_reported(reported)
         elif reported is not self.client.reported_parameters:
             self._report_parameters(reported)
 
@@ -345,7 +345,7 @@ class ClientSession(Session, Receiver):
             self.write(messages.parameter_status(name, value))
         self.client.reported_parameters = values
 
-    def settled(self) -> None:
+    def became_idle(self) -> None:
         stream, connection = self.stream, self.connection
         if connection is None:
             return
@@ -353,10 +353,10 @@ class ClientSession(Session, Receiver):
             if self.pinning.state.changes and connection.replies.settled():
                 self.pinning.transaction_ended(connection.stream)
             return
-        if stream.passing or stream.held:
+        if stream.passing or stream.awaits_replies:
             return
         if connection.replies.settled() and not connection.cancelling:
-            self._give_back()
+            self._return_connection()
 
     def _detach(self) -> BorrowedConnection | None:
         connection, self.connection = self.connection, None
@@ -365,22 +365,22 @@ class ClientSession(Session, Receiver):
 
     def replies_finished(self) -> None:
         if self.connection is not None and self.connection.idle_outside_transaction:
-            self.settled()
-        self._leave(requested=True)
+            self.became_idle()
+        self._disconnect(requested=True)
 
-    def _give_back(self) -> None:
+    def _return_connection(self) -> None:
         connection = self._detach()
         assert connection is not None
         if self.write_paused:
             connection.resume_reading()
-        connection.released()
+        connection.stop_serving()
         if connection.own:
             connection.reset()
         else:
             self.pool.give_back(connection)
 
-    def answered(self) -> None:
-        self.stream.held = False
+    def replies_arrived(self) -> None:
+        self.stream.awaits_replies = False
         self.receive(b"")
         self._adjust_reading()
 
@@ -410,7 +410,7 @@ class ClientSession(Session, Receiver):
         """Whether the server waits for more of what the client has begun to send."""
         stream, connection = self.stream, self.connection
         assert connection is not None
-        half = stream.passing or (stream.input and not stream.held)
+        half = stream.passing or (stream.input and not stream.awaits_replies)
         return bool(half) or connection.replies.in_request()
 
     @property
@@ -467,9 +467,9 @@ class ClientSession(Session, Receiver):
         self.services.observe(
             events.ClientRefused(self.number, error.text, error.sqlstate, error.log)
         )
-        self._leave(requested=False)
+        self._disconnect(requested=False)
 
-    def _leave(self, requested: bool) -> None:
+    def _disconnect(self, requested: bool) -> None:
         """End the session; the connection that it holds is reset or closed."""
         busy = self.busy
         connection = self._detach()
@@ -477,7 +477,7 @@ class ClientSession(Session, Receiver):
         if connection is None:
             return
         if busy or connection.cancelling:
-            connection.abandon(IN_A_REQUEST, cancel=not requested)
+            connection.abandon(CLOSED_IN_REQUEST, cancel=not requested)
         else:
             connection.reset()
 
@@ -510,7 +510,7 @@ class ClientSession(Session, Receiver):
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self._finishing():
-            self._leave(requested=False)
+            self._disconnect(requested=False)
         elif self.write_paused:
             self.resume_writing()
         self.login = self.secure = None  # frees the session at once, without cycles
@@ -528,7 +528,7 @@ class ClientSession(Session, Receiver):
         if self.connection is not None:
             self.connection.resume_reading()
 
-    def connection_full(self) -> None:
+    def writability_changed(self) -> None:
         self._adjust_reading()
 
     def _adjust_reading(self) -> None:
@@ -564,9 +564,9 @@ class ClientSession(Session, Receiver):
         return self.endpoint.source.must_wait(self)
 
     def borrow(self, min_timeout: float) -> None:
-        self._borrowed(min_timeout)
+        self._try_borrow(min_timeout)
 
-    def welcome(self, reported_parameters: Values) -> None:
+    def finish_login(self, reported_parameters: Values) -> None:
         self.client.reported_parameters = reported_parameters
         sent = [
             messages.parameter_status(*item)
@@ -579,7 +579,7 @@ class ClientSession(Session, Receiver):
         self._enter(READY)
         self.login = None
         self.services.observe(events.ClientWelcomed(self.number, self.encrypted))
-        self.services.welcomed(self)
+        self.services.logged_in(self)
         self.write(b"".join(sent))
         if self.stream.input:
             self.receive(b"")

@@ -27,14 +27,14 @@ from pinwatch.wire.startup import (
     read_packet,
 )
 
-MAX_BYTES: Final = 65_536  # that a client may send before it is let in
+MAX_LOGIN_BYTES: Final = 65_536  # that a client may send before it is let in
 TLS_HANDSHAKE: Final = 0x16  # the first byte of a client that speaks TLS at once
 
 
 class Phase(Enum):
     STARTUP = "startup"
     AUTHENTICATION = "authentication"
-    OVER = "over"
+    DONE = "done"
 
 
 class StartupServices(Protocol):
@@ -51,7 +51,7 @@ class StartupServices(Protocol):
     def authenticate(
         self, client: "StartupClient", user: str, encrypted: bool
     ) -> Conversation | None:
-        """Return the login conversation, or None if ``prove`` follows later.
+        """Return the login conversation, or None if ``start_authentication`` follows later.
 
         Raises ClientError for a client that is refused.
         """
@@ -72,7 +72,7 @@ class StartupClient(Protocol):
     def write(self, data: bytes) -> None:
         """Send bytes to the client."""
 
-    def prove(self, conversation: Conversation) -> None:
+    def start_authentication(self, conversation: Conversation) -> None:
         """Take the client through conversation."""
 
     def encrypt(self, stream: EncryptedStream) -> None:
@@ -81,10 +81,10 @@ class StartupClient(Protocol):
     def decrypt(self, data: bytes) -> None:
         """Take data as the first that came encrypted."""
 
-    def let_in(self, rest: bytes) -> None:
+    def authenticated(self, rest: bytes) -> None:
         """The greeting is over; rest came after it."""
 
-    def send_away(self) -> None:
+    def disconnect(self) -> None:
         """The connection has served its purpose."""
 
 
@@ -118,7 +118,7 @@ class ClientStartup:
         self.phase = Phase.STARTUP
 
     @property
-    def begun(self) -> bool:
+    def incomplete(self) -> bool:
         """Whether a packet is half here."""
         return self.phase is Phase.STARTUP and bool(self._input)
 
@@ -130,7 +130,7 @@ class ClientStartup:
         """Raises ProtocolViolation and ClientError."""
         self._received += len(data)
         self._input += data
-        if self._received > MAX_BYTES:
+        if self._received > MAX_LOGIN_BYTES:
             raise ProtocolViolation("too many bytes before the login is over")
         while self._step():
             pass
@@ -138,14 +138,14 @@ class ClientStartup:
     def _step(self) -> bool:
         """Whether something of the input was used."""
         if self.phase is Phase.STARTUP:
-            return self._packet()
+            return self._startup_packet()
         if self.phase is Phase.AUTHENTICATION and self._conversation is not None:
-            return self._proof(self._conversation)
+            return self._password(self._conversation)
         return False
 
     # Startup.
 
-    def _packet(self) -> bool:
+    def _startup_packet(self) -> bool:
         if self._direct:
             self._check_alpn()
         elif self._input[:1] == bytes((TLS_HANDSHAKE,)) and self.encryption is None:
@@ -171,11 +171,11 @@ class ClientStartup:
         PQcancel returns at that end, and a request that the server reads later would
         cancel the client's next statement.
         """
-        self.phase = Phase.OVER
-        forwarded = self._services.cancel(request, self._client.send_away)
+        self.phase = Phase.DONE
+        forwarded = self._services.cancel(request, self._client.disconnect)
         self._services.observe(events.CancelRequested(self._client.number, forwarded))
         if not forwarded:
-            self._client.send_away()
+            self._client.disconnect()
 
     def _encrypt(self) -> None:
         if self.encryption is not None:
@@ -233,11 +233,11 @@ class ClientStartup:
         self.phase = Phase.AUTHENTICATION
         conversation = self._services.authenticate(self._client, self.user, encrypted)
         if conversation is not None:
-            self.prove(conversation)
+            self.start_authentication(conversation)
 
     # Proof.
 
-    def prove(self, conversation: Conversation) -> None:
+    def start_authentication(self, conversation: Conversation) -> None:
         """Ask the client for its proof; raises ClientError.
 
         What it has sent already is looked at with the next ``receive``.
@@ -245,7 +245,7 @@ class ClientStartup:
         self._conversation = conversation
         self._converse(lambda: next(conversation))
 
-    def _proof(self, conversation: Conversation) -> bool:
+    def _password(self, conversation: Conversation) -> bool:
         if len(self._input) < HEADER.size:
             return False
         kind, size = HEADER.unpack_from(self._input)
@@ -253,7 +253,7 @@ class ClientStartup:
             raise ProtocolViolation(
                 f"expected password response, got message type {kind}"
             )
-        if not 4 <= size <= MAX_BYTES:
+        if not 4 <= size <= MAX_LOGIN_BYTES:
             raise ProtocolViolation(f"invalid message length {size}")
         if len(self._input) <= size:
             return False
@@ -266,6 +266,6 @@ class ClientStartup:
             self._client.write(step())
         except StopIteration as end:
             self._client.write(end.value)
-            self.phase = Phase.OVER
+            self.phase = Phase.DONE
             rest, self._input = self._input, b""
-            self._client.let_in(rest)
+            self._client.authenticated(rest)

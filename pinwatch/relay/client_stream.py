@@ -47,11 +47,13 @@ from pinwatch.wire.messages import (
 
 MAX_STATEMENT: Final = 16_384  # bytes of a statement's text; a longer one is not kept
 MAX_QUERY: Final = MAX_STATEMENT + 5  # the length of a Query with such a text
-SHOWN: Final = 2_048  # bytes that are waited for of a longer Query, for people to see
+OVERSIZE_PREFIX: Final = (
+    2_048  # bytes that are waited for of a longer Query, for people to see
+)
 STATEMENT: Final = 0x53  # S, of Describe and Close; the other is P, a portal
-NO_TYPES: Final = 3  # bytes, all 0: the end of a text, and the number of its types
-MAX_NAMES: Final = 8_192  # bytes of a message in which its names must end
-MAX_SMALL: Final = 10_000  # the length of a CopyFail; at more the server hangs up
+TEXT_END: Final = 3  # bytes, all 0: the end of a text, and the number of its types
+MAX_NAMES_END: Final = 8_192  # bytes of a message in which its names must end
+MAX_COPY_FAIL: Final = 10_000  # the length of a CopyFail; at more the server hangs up
 KINDS: Final = frozenset(b"BCDEFHPQSXdcf")
 NAMES_A_STATEMENT: Final = bytes(
     kind in (PARSE, BIND, DESCRIBE, CLOSE) for kind in range(256)
@@ -83,14 +85,14 @@ class Incomplete(Exception):
     """More bytes are needed to decide."""
 
 
-class Judge(Protocol):
+class VerdictSink(Protocol):
     """Receives the verdict on each statement with findings, warnings or effects."""
 
     pinned: bool
 
-    def ran(self, verdict: Verdict, prepared: bool = False) -> None: ...
+    def statement_runs(self, verdict: Verdict, prepared: bool = False) -> None: ...
 
-    def prepared(self, verdict: Verdict) -> None:
+    def statement_prepared(self, verdict: Verdict) -> None:
         """It was parsed, and has not run."""
 
 
@@ -98,12 +100,11 @@ class ClientStream:
     """The stream of one client."""
 
     __slots__ = (
+        "awaits_replies",
         "database",
         "dropping",
         "failed_batch",
-        "held",
         "input",
-        "judge",
         "passing",
         "resets_prepared",
         "restoring",
@@ -111,6 +112,7 @@ class ClientStream:
         "statements",
         "terminated",
         "traffic",
+        "verdict_sink",
         "verdicts",
         "wants_own_connection",
     )
@@ -119,19 +121,19 @@ class ClientStream:
         self,
         statements: ClientStatements,
         verdicts: VerdictCache,
-        judge: Judge,
+        verdict_sink: VerdictSink,
         traffic: Traffic,
     ) -> None:
         self.statements = statements
         self.database: DatabaseStream | None = None  # of the borrowed connection
         self.verdicts = verdicts
-        self.judge = judge
+        self.verdict_sink = verdict_sink
         self.traffic = traffic
         self.input = b""  # came, but cannot go on yet
         self.passing: i64 = 0  # bytes to come of a message whose beginning has gone on
         self.dropping: i64 = 0  # bytes to come of a message that goes nowhere
         self.failed_batch = False  # it got an error: nothing goes on before its Sync
-        self.held = False  # input waits for an answer to what went before
+        self.awaits_replies = False  # input waits for an answer to what went before
         self.terminated = False
         self.startup_parameters = NO_PARAMETERS
         self.resets_prepared = False  # a statement was prepared that resets settings
@@ -140,7 +142,7 @@ class ClientStream:
 
     # Without a database connection.
 
-    def begins(self) -> bool:
+    def starts_with_request(self) -> bool:
         """Whether the input begins with a whole message that wants a connection."""
         data = self.input
         end = len(data)
@@ -149,7 +151,7 @@ class ClientStream:
         size = read_i32_be(data, 1)
         return 4 <= size < end and STARTS_REQUEST[data[0]] == 1
 
-    def opening(self) -> bytes:
+    def answer_without_connection(self) -> bytes:
         """What to answer at once; the input then begins with what needs a connection.
 
         Raises ProtocolViolation.
@@ -202,7 +204,7 @@ class ClientStream:
         return self.statements.verdict(second, self.statements.named.get(second))
 
     def needs_connection(self) -> bool:
-        """Whether the input, after ``opening``, is enough to go on with."""
+        """Whether the input, after ``answer_without_connection``, is enough to go on with."""
         data = self.input
         if len(data) < 5 or self.terminated:
             return False
@@ -254,12 +256,14 @@ class ClientStream:
                 header(data, at)
             following: i64 = at + size + 1
             if kind == QUERY:
-                if following > end and (size <= MAX_QUERY or end - at < SHOWN):
+                if following > end and (
+                    size <= MAX_QUERY or end - at < OVERSIZE_PREFIX
+                ):
                     break
                 try:
                     before = self._query(data, at, following)
                 except Unsettled:
-                    self.held = True
+                    self.awaits_replies = True
                     break
                 if before:
                     changed = BytesWriter() if changed is None else changed
@@ -267,7 +271,7 @@ class ClientStream:
                     changed.write(before)
                     start = at
                 if self.restoring:
-                    self.held = True
+                    self.awaits_replies = True
                     at = following
                     break
             elif kind == SYNC:
@@ -275,7 +279,7 @@ class ClientStream:
                     raise bad_length(size)
                 replies.sync()
                 if self.restoring:
-                    self.held = True
+                    self.awaits_replies = True
                     at = following
                     break
             elif kind == EXECUTE:
@@ -287,7 +291,7 @@ class ClientStream:
                 except Incomplete:
                     break
                 except Unsettled:
-                    self.held = True
+                    self.awaits_replies = True
                     break
                 if change is not None:
                     changed = BytesWriter() if changed is None else changed
@@ -296,7 +300,7 @@ class ClientStream:
             elif kind == FUNCTION_CALL:
                 replies.query()
             elif kind == COPY_DONE or kind == COPY_FAIL:
-                if size > MAX_SMALL or (kind == COPY_DONE and size != 4):
+                if size > MAX_COPY_FAIL or (kind == COPY_DONE and size != 4):
                     raise bad_length(size)
                 replies.copy_end()
             elif kind == TERMINATE:
@@ -328,12 +332,14 @@ class ClientStream:
         replies, before = database.replies, b""
         if following - at > MAX_QUERY + 1:
             if replies.counting:
-                self.judge.ran(oversize(data[at + 5 : min(len(data), following - 1)]))
+                self.verdict_sink.statement_runs(
+                    oversize(data[at + 5 : min(len(data), following - 1)])
+                )
         else:
             sql = data[at + 5 : following - 1] if following - at > 5 else b""
             verdict = self.verdicts.look(sql)
             if verdict is not None and replies.counting:
-                before = self._run(verdict)
+                before = self._before_query(verdict)
         statements, server = self.statements, database.statements
         if statements.unnamed is not None or server.unnamed is not None:
             statements.queried()
@@ -342,7 +348,7 @@ class ClientStream:
         self.traffic.statements += 1
         return before
 
-    def _run(self, verdict: Verdict) -> bytes:
+    def _before_query(self, verdict: Verdict) -> bytes:
         """A text that there is something to say of; what goes before its Query."""
         database = self.database
         assert database is not None
@@ -355,11 +361,11 @@ class ClientStream:
             before = database.hidden_batch(
                 self.statements.release(verdict.names, hidden=True)
             )
-        self._ran(verdict)
+        self._report(verdict)
         return before
 
-    def _ran(self, verdict: Verdict, prepared: bool = False) -> None:
-        self.judge.ran(verdict, prepared)
+    def _report(self, verdict: Verdict, prepared: bool = False) -> None:
+        self.verdict_sink.statement_runs(verdict, prepared)
         if verdict.drops_statements:
             assert self.database is not None
             self.database.replies.drops_statements()
@@ -380,7 +386,7 @@ class ClientStream:
             return
         if (
             database.status == IDLE
-            and not self.judge.pinned
+            and not self.verdict_sink.pinned
             and not database.replies.in_request()
         ):
             self.wants_own_connection = True
@@ -448,7 +454,7 @@ class ClientStream:
                 raise Incomplete
             change = self.statements.parse_unkept(name)
             if replies.counting and limit < following:
-                self.judge.ran(oversize(data[text_at:limit]))
+                self.verdict_sink.statement_runs(oversize(data[text_at:limit]))
             return change
         if following > len(data):
             raise Incomplete
@@ -458,9 +464,11 @@ class ClientStream:
         change = self._prepare(name, definition, verdict)
         if replies.counting:
             if self.verdicts.parse_pins:
-                self.judge.ran(parse_message(sql.decode("utf-8", "replace")))
+                self.verdict_sink.statement_runs(
+                    parse_message(sql.decode("utf-8", "replace"))
+                )
             elif verdict is not None:
-                self.judge.prepared(verdict)
+                self.verdict_sink.statement_prepared(verdict)
         return change
 
     def _prepare(
@@ -485,7 +493,7 @@ class ClientStream:
         if not self.database.replies.counting:
             return change
         released = self.statements.release(verdict.names, hidden=False)
-        self._ran(verdict, prepared=True)
+        self._report(verdict, prepared=True)
         if not released:
             return change
         before, new_name = change or (b"", name)
@@ -514,7 +522,7 @@ def string_end(data: bytes, at: i64, message_at: i64, following: i64) -> i64:
     """Where what follows the string at at begins, within its message."""
     if at < following and at < len(data) and not data[at]:
         return at + 1
-    limit: i64 = min(following, message_at + MAX_NAMES)
+    limit: i64 = min(following, message_at + MAX_NAMES_END)
     here: i64 = min(limit, len(data))
     end: i64 = at
     while end < here:  # most names are short
@@ -531,7 +539,7 @@ def text(data: bytes, at: i64, limit: i64, following: i64) -> bytes | None:
 
     What follows it in most messages is that there are no parameter types.
     """
-    end: i64 = following - NO_TYPES
+    end: i64 = following - TEXT_END
     if (
         at <= end < limit
         and following <= len(data)

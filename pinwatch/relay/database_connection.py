@@ -55,7 +55,9 @@ NEXT_PHASES: Final = {
     CLOSING: (Phase.CLOSED,),
     Phase.CLOSED: (Phase.CLOSED,),
 }
-OWN: Final = "It was opened with the startup parameters of a client that is gone."
+SESSION_GONE: Final = (
+    "It was opened with the startup parameters of a client that is gone."
+)
 NO_LATENCIES: Final = Histogram()  # until there is somebody
 
 
@@ -105,7 +107,6 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         "borrows",
         "clock",
         "init_query",
-        "introduction",
         "latencies",
         "measured",
         "owner",
@@ -113,6 +114,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         "reason",
         "secure",
         "session",
+        "startup",
         "statements",
         "target",
         "transport",
@@ -133,7 +135,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.number = number
         self.owner = owner
         self.clock = owner.clock
-        self.introduction: DatabaseStartup | None = DatabaseStartup(
+        self.startup: DatabaseStartup | None = DatabaseStartup(
             self, key, password, encryption
         )
         self.secure: SecureTransport | None = None  # the transport, with TLS
@@ -180,8 +182,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
     def connection_made(self, transport: Transport) -> None:
         self.transport = transport
         self._enter(Phase.AUTHENTICATION)
-        assert self.introduction is not None
-        self.introduction.begin()
+        assert self.startup is not None
+        self.startup.begin()
 
     def encrypt(self, stream: EncryptedStream) -> None:
         assert self.transport is not None
@@ -192,18 +194,18 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         assert self.transport is not None
         self.transport.write(data)
 
-    def let_in(self, welcome: LoginResult) -> None:
-        self.introduction = None
+    def logged_in(self, result: LoginResult) -> None:
+        self.startup = None
         self._enter(Phase.READY)
-        self.backend_key = welcome.key
-        self.stream.reported_parameters = welcome.reported_parameters
-        self.stream.status = welcome.status
+        self.backend_key = result.key
+        self.stream.reported_parameters = result.reported_parameters
+        self.stream.status = result.status
         self.owner.opened(self)
 
-    def _introduce(self, introduction: DatabaseStartup, data: bytes) -> bytes:
+    def _log_in(self, startup: DatabaseStartup, data: bytes) -> bytes:
         """What came after the login."""
         try:
-            return introduction.receive(data)
+            return startup.receive(data)
         except ClientError as error:
             self._enter(Phase.CLOSED)
             self.abort()
@@ -222,7 +224,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
     def pinned_by(self) -> str | None:
         return None if self.session is None else self.session.pinned_by
 
-    def lent(self, session: Session, parameters: Values, verify: bool) -> bool:
+    def serve(self, session: Session, parameters: Values, verify: bool) -> bool:
         self.session = session
         self.borrows += 1
         stream = self.stream
@@ -241,14 +243,14 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         if error is not None:
             self.stream.parameters = None
         if self.session is not None:
-            self.session.prepared(error)
+            self.session.parameters_set(error)
 
-    def released(self) -> None:
+    def stop_serving(self) -> None:
         self.session = None
 
     def reset(self) -> None:
         if self.own:
-            self.close(OWN)
+            self.close(SESSION_GONE)
             return
         self.session = None
         self._enter(Phase.RESETTING)
@@ -289,8 +291,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         try:
             if self.secure is not None:
                 data = self.secure.decrypt(data)
-            if self.introduction is not None:
-                data = self._introduce(self.introduction, data)
+            if self.startup is not None:
+                data = self._log_in(self.startup, data)
             if data and self.phase is not CLOSING:
                 self._receive(data)
         except ProtocolViolation as violation:
@@ -317,15 +319,15 @@ class DatabaseConnection(BorrowedConnection, Receiver):
                     session.write(data)
             if not stream.done:
                 break
-            stream.give_answer()
+            stream.deliver_answer()
             if not stream.partial or self.phase is CLOSING:
                 break
             data = b""
-        self.check()
-        if session is not None and session.stream.held:
-            session.answered()
+        self.check_replies()
+        if session is not None and session.stream.awaits_replies:
+            session.replies_arrived()
 
-    def check(self) -> None:
+    def check_replies(self) -> None:
         """Tell the session when all that it asked for is answered."""
         stream, replies, session = self.stream, self.replies, self.session
         if replies.due:
@@ -343,9 +345,9 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         if stream.status != IDLE:
             return
         if replies.needs_fence or replies.needs_reset_query:
-            self._clear_up(session)
+            self._resolve_doubts(session)
         else:
-            session.settled()
+            session.became_idle()
 
     def _restore_startup_values(self, session: Session) -> None:
         if self.replies.in_request():
@@ -354,7 +356,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         if sql:
             self.write(self.stream.ask(sql, self._parameters_set))
 
-    def _clear_up(self, session: Session) -> None:
+    def _resolve_doubts(self, session: Session) -> None:
         """Ask the server what nobody else may be answered, if this is the moment.
 
         Where two such things came together, the session keeps the connection.
@@ -365,7 +367,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         if not replies.needs_reset_query:
             self.write(stream.fence(keep=session.pinned))
         elif not replies.needs_fence:
-            self.write(stream.clear())
+            self.write(stream.reset_query())
 
     def _note_latency(self) -> None:
         now, session = self.clock.now, self.session
@@ -388,12 +390,12 @@ class DatabaseConnection(BorrowedConnection, Receiver):
 
     def close(self, reason: str) -> None:
         """End a connection that nobody uses."""
-        self._leave(reason, cancel=False)
+        self._close(reason, cancel=False)
 
     def abandon(self, reason: str, cancel: bool) -> None:
-        self._leave(reason, cancel and bool(self.replies.due))
+        self._close(reason, cancel and bool(self.replies.due))
 
-    def _leave(self, reason: str, cancel: bool) -> None:
+    def _close(self, reason: str, cancel: bool) -> None:
         self.session = None
         if self.phase in (Phase.CLOSING, Phase.CLOSED):
             return
@@ -439,12 +441,12 @@ class DatabaseConnection(BorrowedConnection, Receiver):
     def pause_writing(self) -> None:
         self.write_paused = True
         if self.session is not None:
-            self.session.connection_full()
+            self.session.writability_changed()
 
     def resume_writing(self) -> None:
         self.write_paused = False
         if self.session is not None:
-            self.session.connection_full()
+            self.session.writability_changed()
 
     def pause_reading(self) -> None:
         if self.transport is not None:

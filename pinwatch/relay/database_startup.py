@@ -49,14 +49,14 @@ class LoginResult:
 
 
 class StartupConnection(Protocol):
-    """The database connection, as its introduction sees it."""
+    """The database connection, as its startup sees it."""
 
     def write(self, data: bytes) -> None: ...
 
     def encrypt(self, stream: EncryptedStream) -> None:
         """From the next byte on, both ways."""
 
-    def let_in(self, welcome: LoginResult) -> None: ...
+    def logged_in(self, result: LoginResult) -> None: ...
 
 
 class DatabaseStartup:
@@ -155,7 +155,7 @@ class DatabaseStartup:
             self._backend_key = INT32.unpack_from(body)[0], body[4:]
         elif kind == READY_FOR_QUERY:
             self._done = True
-            self._connection.let_in(
+            self._connection.logged_in(
                 LoginResult(self._reported_parameters, self._backend_key, body[0])
             )
         elif kind == ERROR_RESPONSE:

@@ -39,7 +39,7 @@ from pinwatch.wire.messages import (
     query,
 )
 
-WHOLE: Final = 65_536  # bytes; of a longer message only so much is looked at
+MAX_INSPECTED: Final = 65_536  # bytes; of a longer message only so much is looked at
 INSPECTED_TYPES: Final = bytes(
     kind
     in (
@@ -56,7 +56,7 @@ INSPECTED_TYPES: Final = bytes(
 """1 for each kind of message that changes what is known, or counted."""
 ALL_TYPES: Final = b"\1" * 256
 
-UNSIGNED: Final = 0xFFFFFFFF
+UINT32_MASK: Final = 0xFFFFFFFF
 
 INSPECTED_TAGS: Final = bytes(kind in b"ACDR" for kind in range(256))
 """1 for the first letter of each tag that is looked at."""
@@ -131,7 +131,7 @@ class DatabaseStream:
         self.swallowing = False
         self.fence_name = b""
         self.answer: Answer | None = None
-        self.done = False  # the answer is here and waits for give_answer
+        self.done = False  # the answer is here and waits for deliver_answer
         self.row: Row = []
         self.error: ClientError | None = None
         self.fatal: ClientError | None = None  # the last words of the server
@@ -147,7 +147,7 @@ class DatabaseStream:
         self.swallowing = True
         return self._inject(INJECTED, sql)
 
-    def give_answer(self) -> None:
+    def deliver_answer(self) -> None:
         answer, self.answer = self.answer, None
         self.done = False
         if answer is not None:
@@ -167,7 +167,7 @@ class DatabaseStream:
             sql += b"; DEALLOCATE ALL"
         return self._inject(FENCE, sql)
 
-    def clear(self) -> bytes:
+    def reset_query(self) -> bytes:
         """What to send after a batch that a Query ended, unseen by the client.
 
         On PostgreSQL 18 its Sync leaves a state in which the next statement fails,
@@ -201,7 +201,7 @@ class DatabaseStream:
         """Return the bytes for the client. Raises ProtocolViolation.
 
         Stops behind the reply to a hidden query, with ``done`` set: call
-        ``give_answer``, then ``receive`` again for the bytes that follow it.
+        ``deliver_answer``, then ``receive`` again for the bytes that follow it.
         """
         if self.partial:
             data = self.partial + data
@@ -215,11 +215,13 @@ class DatabaseStream:
             kind: i64 = data[at]
             size: int = read_i32_be(data, at + 1)
             if not 4 <= size <= MAX_MESSAGE:
-                raise ProtocolViolation(f"invalid message length {size & UNSIGNED}")
+                raise ProtocolViolation(f"invalid message length {size & UINT32_MASK}")
             following: i64 = at + size + 1
             if inspected[kind]:
                 if following > end and (
-                    self.swallowing or end - at < WHOLE or kind == PARAMETER_STATUS
+                    self.swallowing
+                    or end - at < MAX_INSPECTED
+                    or kind == PARAMETER_STATUS
                 ):
                     break
                 instead = self._inspect(kind, data, at + 5, following, client)

@@ -63,7 +63,7 @@ class Session(Borrower["BorrowedConnection"]):
         """Send bytes to the client."""
 
     @abstractmethod
-    def settled(self) -> None:
+    def became_idle(self) -> None:
         """All that was due is answered, outside a transaction, and written."""
 
     @abstractmethod
@@ -71,15 +71,15 @@ class Session(Borrower["BorrowedConnection"]):
         """End the session: all requests before its Terminate are answered."""
 
     @abstractmethod
-    def answered(self) -> None:
+    def replies_arrived(self) -> None:
         """What the client stream waits for may have been answered."""
 
     @abstractmethod
-    def connection_full(self) -> None:
+    def writability_changed(self) -> None:
         """The server does not keep up, or does again."""
 
     @abstractmethod
-    def prepared(self, error: ClientError | None) -> None:
+    def parameters_set(self, error: ClientError | None) -> None:
         """The client's settings are in force; or the error that prevents it."""
 
     @abstractmethod
@@ -128,14 +128,14 @@ class BorrowedConnection(Connection):
     def idle_outside_transaction(self) -> bool: ...
 
     @abstractmethod
-    def lent(self, session: Session, parameters: Values, verify: bool) -> bool:
+    def serve(self, session: Session, parameters: Values, verify: bool) -> bool:
         """Serve session, with its parameters; return False while they are being set.
 
         verify asks the server for its present parameters even if none is to be set.
         """
 
     @abstractmethod
-    def released(self) -> None:
+    def stop_serving(self) -> None:
         """The session is done with it."""
 
     @abstractmethod
@@ -145,7 +145,7 @@ class BorrowedConnection(Connection):
     def resume_reading(self) -> None: ...
 
     @abstractmethod
-    def check(self) -> None:
+    def check_replies(self) -> None:
         """Tell the session if nothing of what it asked for is left to be answered."""
 
     @abstractmethod

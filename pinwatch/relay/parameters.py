@@ -22,7 +22,7 @@ from pinwatch.errors import (
 from pinwatch.pins.effects import ALL, SETTINGS, Effect
 from pinwatch.pins.verdict import verdict
 
-DIGITS: Final = b"extra_float_digits"
+EXTRA_FLOAT_DIGITS: Final = b"extra_float_digits"
 APPLICATION_NAME: Final = b"application_name"
 ACCEPTED: Final = {
     name.lower(): name
@@ -31,7 +31,7 @@ ACCEPTED: Final = {
         b"client_encoding",
         b"DateStyle",
         b"TimeZone",
-        DIGITS,
+        EXTRA_FLOAT_DIGITS,
         b"search_path",
     )
 }
@@ -39,7 +39,7 @@ ACCEPTED: Final = {
 NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
 NOT_PRINTABLE: Final = re.compile(rb"[^ -~]")
 MAX_NAME: Final = 63  # bytes of a name that PostgreSQL keeps
-PLAIN: Final = re.compile(rb"[ -~]{0,63}")
+PLAIN_NAME: Final = re.compile(rb"[ -~]{0,63}")
 """Names that PostgreSQL neither shortens nor escapes."""
 
 
@@ -89,7 +89,7 @@ def of_reading(parameters: Values) -> Values:
     read = {
         n: v
         for n, v in parameters.values.items()
-        if n not in (APPLICATION_NAME, DIGITS)
+        if n not in (APPLICATION_NAME, EXTRA_FLOAT_DIGITS)
     }
     return Values.of(read)
 
@@ -97,7 +97,7 @@ def of_reading(parameters: Values) -> Values:
 def plain_name(parameters: Values) -> bytes | None:
     """The application_name, where there is one that the server keeps to the letter."""
     name = parameters.values.get(APPLICATION_NAME)
-    return None if name is None or not PLAIN.fullmatch(name) else name
+    return None if name is None or not PLAIN_NAME.fullmatch(name) else name
 
 
 def nameless(parameters: Values) -> Values:

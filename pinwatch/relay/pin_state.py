@@ -19,7 +19,7 @@ from pinwatch.relay.database_stream import Client, DatabaseStream
 from pinwatch.relay.interfaces import BorrowedConnection
 
 MAX_SQL: Final = 2_048  # characters of a statement that are told
-MAX_TOLD: Final = 100  # pins of a session, what would have pinned it included
+MAX_REPORTED: Final = 100  # pins of a session, what would have pinned it included
 
 
 class PinReporter(Protocol):
@@ -32,7 +32,7 @@ class PinReporter(Protocol):
         """In UTC."""
 
 
-class Pinned(Protocol):
+class PinnableSession(Protocol):
     """The session, as its pin sees it."""
 
     number: int
@@ -59,7 +59,7 @@ class Pinning:
         "state",
     )
 
-    def __init__(self, session: Pinned) -> None:
+    def __init__(self, session: PinnableSession) -> None:
         self.session = session
         self.pinned = False
         self.since = 0.0  # when it was pinned, in seconds of the clock
@@ -69,7 +69,7 @@ class Pinning:
         self.state = SessionState()
         self.rollbacks = 0  # of the connection, when state began to change
 
-    def ran(self, verdict: Verdict, prepared: bool = False) -> None:
+    def statement_runs(self, verdict: Verdict, prepared: bool = False) -> None:
         """A statement is on its way; prepared says that it was, before."""
         for warning in verdict.warnings:
             self.session.services.observe(
@@ -86,12 +86,12 @@ class Pinning:
                 self.pinned = True
                 self.since = self.session.clock.now
             for finding in verdict.by_certainty:
-                if self._is_news(verdict, finding):
+                if self._is_new(verdict, finding):
                     self._report(verdict, finding, prepared)
         if self.pinned:
-            self._hold(verdict)
+            self._track_state(verdict)
 
-    def _hold(self, verdict: Verdict) -> None:
+    def _track_state(self, verdict: Verdict) -> None:
         connection = self.session.connection
         assert connection is not None
         if not self.state.changes:
@@ -101,7 +101,7 @@ class Pinning:
     def transaction_ended(self, stream: DatabaseStream) -> None:
         self.state.end_transaction(stream.rollbacks != self.rollbacks)
 
-    def prepared(self, verdict: Verdict) -> None:
+    def statement_prepared(self, verdict: Verdict) -> None:
         """A statement is prepared that will pin when it runs."""
         connection = self.session.connection
         if self.pinned or not verdict.findings or connection is None:
@@ -116,11 +116,11 @@ class Pinning:
             )
         )
 
-    def _is_news(self, verdict: Verdict, finding: Finding) -> bool:
+    def _is_new(self, verdict: Verdict, finding: Finding) -> bool:
         """Whether nothing that is alike was told of the session, and there is room."""
         if self.session.services.every_pin:
             return True
-        if len(self.reported) == MAX_TOLD:
+        if len(self.reported) == MAX_REPORTED:
             return False
         whatever = finding.rule == "parse_message"
         alike = finding.rule, "" if whatever else verdict.outline

@@ -61,7 +61,7 @@ class ReplyTracker:
         self.ignored_syncs = False  # a Sync went into the COPY that is running
         self.needs_fence = False
         self.needs_reset_query = (
-            False  # a Query ended a batch: see ``DatabaseStream.clear``
+            False  # a Query ended a batch: see ``DatabaseStream.reset_query``
         )
 
     def settled(self) -> bool:

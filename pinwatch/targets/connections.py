@@ -313,7 +313,7 @@ class TargetConnections:
             connection.cancelling -= 1
             if delivered is not None:
                 delivered()
-            connection.check()
+            connection.check_replies()
 
     # What connections report (Owner).
 

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pinwatch.relay.client_stream import MAX_STATEMENT
-from pinwatch.relay.database_stream import WHOLE
+from pinwatch.relay.database_stream import MAX_INSPECTED
 from pinwatch.wire import messages
 from pinwatch.wire.messages import message
 from tests.model import Backend
@@ -92,12 +92,12 @@ REPLIES: Final = [
     messages.error_response("ERROR", "22012", "division by zero"),
 ]
 LARGE_REPLIES: Final = [
-    row(b"x" * (WHOLE + 10)),
+    row(b"x" * (MAX_INSPECTED + 10)),
     row(READY * 20_000),
-    messages.error_response("ERROR", "22012", "x" * (WHOLE - 30)),
-    messages.error_response("ERROR", "22012", "x" * (WHOLE + 10)),
+    messages.error_response("ERROR", "22012", "x" * (MAX_INSPECTED - 30)),
+    messages.error_response("ERROR", "22012", "x" * (MAX_INSPECTED + 10)),
     NOTICE,
-    message(messages.NOTICE_RESPONSE, b"M" + b"x" * WHOLE + b"\0\0"),
+    message(messages.NOTICE_RESPONSE, b"M" + b"x" * MAX_INSPECTED + b"\0\0"),
 ]
 
 

@@ -549,4 +549,4 @@ def test_a_phase_is_left_by_the_table_alone() -> None:
     client = Stage().client()
     client.vanish()
     with pytest.raises(RuntimeError, match="closed> cannot become ready"):
-        client.session.welcome(NO_PARAMETERS)
+        client.session.finish_login(NO_PARAMETERS)

@@ -8,7 +8,7 @@ from pinwatch import events
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.profiles import PROFILES
 from pinwatch.pins.rules import PARSE_REASON, SETTING, STATEMENT_SIZE_REASON
-from pinwatch.relay.pin_state import MAX_TOLD
+from pinwatch.relay.pin_state import MAX_REPORTED
 from pinwatch.wire import messages
 from pinwatch.wire.messages import SYNC_MESSAGE, error_response, message, parse, query
 from tests.stage import READY, Client, Server, Stage, complete, kinds
@@ -187,9 +187,9 @@ def test_any_parse_of_2020_is_told_once(stage: Stage) -> None:
 def test_so_much_is_told_of_a_session_and_no_more(
     stage: Stage, client: Client, server: Server
 ) -> None:
-    for number in range(MAX_TOLD + 5):
+    for number in range(MAX_REPORTED + 5):
         run(client, server, b"LISTEN a" + b"b" * number)
-    assert pins(stage) == [("listen", True)] + [("listen", False)] * (MAX_TOLD - 1)
+    assert pins(stage) == [("listen", True)] + [("listen", False)] * (MAX_REPORTED - 1)
 
 
 def test_a_pin_outlives_a_failing_statement(
