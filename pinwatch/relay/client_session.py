@@ -1,8 +1,8 @@
 """One client of the proxy, from its first byte to its last.
 
-Owns the client's socket and the session's life: its startup, when it borrows a
-database connection and when it gives it back, its end. ``client_stream`` reads what
-the client sends. Does not know how connections are opened, nor what the server answers.
+Owns the client's socket and the phases of the session. Decides when the session borrows
+a database connection, when it returns it and when it ends. ``client_stream`` parses the
+client's messages. Does not know how connections are opened, nor what the server sends.
 """
 
 import ssl
@@ -37,7 +37,8 @@ from pinwatch.wire import messages
 from pinwatch.wire.messages import IDLE
 
 MAX_INPUT: Final = 294_912
-"""Bytes kept of a client that waits: a Parse with 65,535 types of parameters."""
+"""Bytes buffered for a client that waits, enough for the longest Parse that is kept:
+16 KB of text with 65,535 parameter types."""
 CLOSED_IN_REQUEST: Final = (
     "The client connection that borrowed this database connection from the "
     "connection pool was closed in the middle of a request."
@@ -64,7 +65,7 @@ NEXT_PHASES: Final = {
 
 
 class ProxyServices(StartupServices, Protocol):
-    """What the proxy has for each of its sessions."""
+    """The services of the proxy that a session uses."""
 
     registry: Registry
     verdicts: VerdictCache
@@ -72,22 +73,24 @@ class ProxyServices(StartupServices, Protocol):
     clock: Clock
 
     def now(self) -> datetime:
-        """In UTC."""
+        """Return the current time in UTC."""
 
     def backend_key(self, session: "ClientSession") -> tuple[int, bytes] | None:
-        """The key to give the client, if it may cancel."""
+        """Return the key of BackendKeyData; None if clients cannot cancel."""
 
     def login_refused(
         self, session: "ClientSession", error: ClientError
     ) -> ClientError:
-        """What to tell a client whose login the database refused."""
+        """Return the error for a client whose login the database refused."""
 
     def borrow_failed(self, session: "ClientSession", error: ClientError) -> None:
-        """The session waited for a connection, and gets this error instead."""
+        """Record that the session received error in place of a connection."""
 
-    def logged_in(self, session: "ClientSession") -> None: ...
+    def logged_in(self, session: "ClientSession") -> None:
+        """Record that the session's login is complete."""
 
-    def ended(self, session: "ClientSession") -> None: ...
+    def ended(self, session: "ClientSession") -> None:
+        """Record that the session has ended."""
 
 
 class ClientSession(Session, Receiver):
@@ -139,9 +142,11 @@ class ClientSession(Session, Receiver):
         self.last_received_at = self.write_paused_at = self.clock.now
         self.connection: BorrowedConnection | None = None
         self.waiting = False
-        self.wants_own = False  # a connection opened with its startup parameters
+        self.wants_own = False  # needs a connection opened with its startup parameters
         self.login: ClientLogin | None = ClientLogin(self, services, endpoint)
-        self.secure: SecureTransport | None = None  # the transport, with TLS
+        self.secure: SecureTransport | None = (
+            None  # the same object as transport if TLS is used
+        )
         self.reading_paused = False
         self.write_paused = False
         self.address = ""
@@ -149,7 +154,7 @@ class ClientSession(Session, Receiver):
         self.transport: Transport | None = None
 
     def __repr__(self) -> str:
-        """Say the state in one line, for logs and failing tests."""
+        """Return the state in one line, for logs and failing tests."""
         words = [f"ClientSession {self.number} {self.phase.value}"]
         if self.waiting:
             words.append("waiting for a connection")
@@ -158,11 +163,11 @@ class ClientSession(Session, Receiver):
         if self.pinned_by is not None:
             words.append(f"pinned by {self.pinned_by}")
         if self.stream.input:
-            words.append(f"{len(self.stream.input)} bytes kept")
+            words.append(f"{len(self.stream.input)} bytes buffered")
         return f"<{', '.join(words)}>"
 
     def _enter(self, phase: Phase) -> None:
-        """Change the phase; raises RuntimeError at a step that is not in the table."""
+        """Change the phase; raises RuntimeError if NEXT_PHASES does not allow it."""
         if phase not in NEXT_PHASES[self.phase]:
             raise RuntimeError(f"{self!r} cannot become {phase.value}")
         self.phase = phase
@@ -241,7 +246,10 @@ class ClientSession(Session, Receiver):
         self._forward(data)
 
     def _needs_connection(self) -> bool:
-        """Whether what came wants a connection now."""
+        """Return True if the input needs a database connection now.
+
+        Messages before it that need none are answered or dropped.
+        """
         stream = self.stream
         if stream.starts_with_request():
             return True
@@ -253,9 +261,9 @@ class ClientSession(Session, Receiver):
         return stream.needs_connection()
 
     def _try_borrow(self, min_timeout: float = 0, own: bool = False) -> bool:
-        """Whether the pool lends a connection now rather than later.
+        """Borrow a connection; return False if the session has to wait for it.
 
-        own asks for a connection opened with the session's startup parameters.
+        own requests a connection opened with the session's startup parameters.
         """
         self.waiting = True
         if own is not self.wants_own:
@@ -275,7 +283,7 @@ class ClientSession(Session, Receiver):
         self.idle_list = None
 
     def _forward(self, data: bytes) -> None:
-        """Send what came on to the server."""
+        """Send the input and data to the server, as far as they may go now."""
         connection, stream = self.connection, self.stream
         assert connection is not None
         data = stream.forward(data)
@@ -303,7 +311,7 @@ class ClientSession(Session, Receiver):
         self._adjust_reading()
 
     def _awaits_replies(self) -> bool:
-        """Whether the server still executes complete requests."""
+        """Return True while the server executes complete requests."""
         connection = self.connection
         return connection is not None and connection.replies.executing()
 
@@ -340,7 +348,7 @@ class ClientSession(Session, Receiver):
             self._report_parameters(reported)
 
     def _report_parameters(self, values: Values) -> None:
-        """What of the server's settings is not as the client was told last."""
+        """Send ParameterStatus for each value that differs from the last report."""
         for name, value in values.differing(self.client.reported_parameters).items():
             self.write(messages.parameter_status(name, value))
         self.client.reported_parameters = values
@@ -392,10 +400,10 @@ class ClientSession(Session, Receiver):
             self.close(connection_failure("The database connection was closed."))
 
     def idle_for(self, now: float) -> float:
-        """Seconds for which the proxy has waited for the client, at the clock's now.
+        """Return for how many seconds the proxy has waited for the client, at time now.
 
-        The client has to send its next request or the rest of one, or to read what was
-        sent to it. 0 while the client waits for the proxy or the server.
+        The proxy waits for the next request, for the rest of one, or for the client to
+        read. Return 0 while the client waits for the proxy or the server.
         """
         connection = self.connection
         if self.phase is not READY or self.waiting:
@@ -407,7 +415,7 @@ class ClientSession(Session, Receiver):
         return now - (self.request_started_at or self.last_reply_at)
 
     def _in_mid_request(self) -> bool:
-        """Whether the server waits for more of what the client has begun to send."""
+        """Return True if the server needs the rest of a request from the client."""
         stream, connection = self.stream, self.connection
         assert connection is not None
         half = stream.passing or (stream.input and not stream.awaits_replies)
@@ -424,7 +432,7 @@ class ClientSession(Session, Receiver):
 
     @property
     def busy(self) -> bool:
-        """In a request or a transaction."""
+        """True in a request or a transaction."""
         connection = self.connection
         if connection is None:
             return self.waiting
@@ -446,7 +454,7 @@ class ClientSession(Session, Receiver):
     # Refusals and the end.
 
     def borrow_failed(self, error: ClientError) -> None:
-        """Report the error to the client in place of the request's answer."""
+        """Send the error to the client as the answer to its request."""
         self.waiting = False
         self.services.borrow_failed(self, error)
         if self.login is not None:
@@ -456,7 +464,7 @@ class ClientSession(Session, Receiver):
             self.receive(b"")
 
     def close(self, error: ClientError) -> None:
-        """Tell the client why, and end."""
+        """Send the error to the client as FATAL, then end the session."""
         if self.phase is CLOSED:
             return
         self.write(messages.error_response(errors.FATAL, error.sqlstate, error.text))
@@ -470,7 +478,7 @@ class ClientSession(Session, Receiver):
         self._disconnect(requested=False)
 
     def _disconnect(self, requested: bool) -> None:
-        """End the session; the connection that it holds is reset or closed."""
+        """End the session, and reset or close its database connection."""
         busy = self.busy
         connection = self._detach()
         self.end(requested)
@@ -501,7 +509,7 @@ class ClientSession(Session, Receiver):
         return self._finishing()
 
     def _finishing(self) -> bool:
-        """Whether complete requests before a Terminate are still to be answered."""
+        """Return True while complete requests before a Terminate are unanswered."""
         if self.phase is not READY:
             return False
         if self.stream.terminated:
@@ -532,7 +540,7 @@ class ClientSession(Session, Receiver):
         self._adjust_reading()
 
     def _adjust_reading(self) -> None:
-        """Read from the client only while there is room for what it sends."""
+        """Pause reading from the client if its buffer or the server's is full."""
         connection, transport = self.connection, self.transport
         pause = len(self.stream.input) > MAX_INPUT or (
             connection is not None and connection.write_paused
@@ -586,5 +594,5 @@ class ClientSession(Session, Receiver):
 
 
 def _address(peer: object) -> str:
-    """host:port of a TCP peer; a Unix socket's has no name."""
+    """Return host:port of a TCP peer; the peer of a Unix socket has no address."""
     return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "local"

@@ -1,7 +1,7 @@
-"""What a client says until it is let in: encryption, startup, proof.
+"""The startup conversation with a client: encryption, startup packet, authentication.
 
-Owns the order of these steps, and what may come in each. Does not know sockets, nor
-what is done with a client that was let in.
+Owns the order of these steps and the messages that each step accepts. Does not know
+sockets, nor what happens after authentication.
 """
 
 from collections.abc import Callable
@@ -27,8 +27,8 @@ from pinwatch.wire.startup import (
     read_packet,
 )
 
-MAX_LOGIN_BYTES: Final = 65_536  # that a client may send before it is let in
-TLS_HANDSHAKE: Final = 0x16  # the first byte of a client that speaks TLS at once
+MAX_LOGIN_BYTES: Final = 65_536  # a client may send no more before it is authenticated
+TLS_HANDSHAKE: Final = 0x16  # the first byte of direct TLS, without an SSLRequest
 
 
 class Phase(Enum):
@@ -38,34 +38,35 @@ class Phase(Enum):
 
 
 class StartupServices(Protocol):
-    """What the proxy has for those who want in."""
+    """The services of the proxy that a startup uses."""
 
     require_tls: bool
 
     @property
     def tls(self) -> ServerTls | None:
-        """None where clients are not offered any."""
+        """The certificate for clients; None if TLS is not offered."""
 
     def observe(self, event: events.Event) -> None: ...
 
     def authenticate(
         self, client: "StartupClient", user: str, encrypted: bool
     ) -> Conversation | None:
-        """Return the login conversation, or None if ``start_authentication`` follows later.
+        """Return the login conversation, or None while credentials are being loaded.
 
-        Raises ClientError for a client that is refused.
+        After None, ``client.start_authentication`` is called later. Raises ClientError
+        if the client is refused.
         """
 
     def cancel(self, request: CancelRequest, delivered: Callable[[], None]) -> bool:
         """Forward the request to the server; return False if it cancels nothing.
 
-        Calls delivered when the server has acted on a forwarded request, or cannot be
-        reached.
+        delivered is called once the server has acted on a forwarded request, or cannot
+        be reached.
         """
 
 
 class StartupClient(Protocol):
-    """The client, as its greeting sees it."""
+    """The part of a client that its startup uses."""
 
     number: int
 
@@ -73,23 +74,23 @@ class StartupClient(Protocol):
         """Send bytes to the client."""
 
     def start_authentication(self, conversation: Conversation) -> None:
-        """Take the client through conversation."""
+        """Authenticate the client with the messages of conversation."""
 
     def encrypt(self, stream: EncryptedStream) -> None:
-        """From the next byte on, both ways."""
+        """Encrypt both directions, starting with the next byte."""
 
     def decrypt(self, data: bytes) -> None:
-        """Take data as the first that came encrypted."""
+        """Handle data, the first encrypted bytes."""
 
     def authenticated(self, rest: bytes) -> None:
-        """The greeting is over; rest came after it."""
+        """Continue after authentication; rest holds the bytes that followed it."""
 
     def disconnect(self) -> None:
-        """The connection has served its purpose."""
+        """Close the client connection of a finished CancelRequest."""
 
 
 class ClientStartup:
-    """One client's way in."""
+    """The startup conversation with one client."""
 
     __slots__ = (
         "_client",
@@ -119,7 +120,7 @@ class ClientStartup:
 
     @property
     def incomplete(self) -> bool:
-        """Whether a packet is half here."""
+        """True if a startup packet has arrived in part."""
         return self.phase is Phase.STARTUP and bool(self._input)
 
     @property
@@ -127,7 +128,7 @@ class ClientStartup:
         return self.key[0].decode("utf-8", "replace")
 
     def receive(self, data: bytes) -> None:
-        """Raises ProtocolViolation and ClientError."""
+        """Handle decrypted client bytes; raises ProtocolViolation and ClientError."""
         self._received += len(data)
         self._input += data
         if self._received > MAX_LOGIN_BYTES:
@@ -136,7 +137,7 @@ class ClientStartup:
             pass
 
     def _step(self) -> bool:
-        """Whether something of the input was used."""
+        """Process one message of the input; return False if more bytes are needed."""
         if self.phase is Phase.STARTUP:
             return self._startup_packet()
         if self.phase is Phase.AUTHENTICATION and self._conversation is not None:
@@ -166,10 +167,10 @@ class ClientStartup:
         return True
 
     def _cancel(self, request: CancelRequest) -> None:
-        """The client's connection ends when the server has acted on the request.
+        """Forward a CancelRequest, and disconnect once the server has acted on it.
 
-        PQcancel returns at that end, and a request that the server reads later would
-        cancel the client's next statement.
+        PQcancel returns when its connection closes. If that were earlier, the request
+        could cancel the client's next statement.
         """
         self.phase = Phase.DONE
         forwarded = self._services.cancel(request, self._client.disconnect)
@@ -235,12 +236,12 @@ class ClientStartup:
         if conversation is not None:
             self.start_authentication(conversation)
 
-    # Proof.
+    # Authentication.
 
     def start_authentication(self, conversation: Conversation) -> None:
-        """Ask the client for its proof; raises ClientError.
+        """Send the first authentication request; raises ClientError.
 
-        What it has sent already is looked at with the next ``receive``.
+        Bytes that have already arrived are processed by the next ``receive``.
         """
         self._conversation = conversation
         self._converse(lambda: next(conversation))

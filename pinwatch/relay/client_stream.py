@@ -1,11 +1,12 @@
-"""What a client sends once it is logged in: counted, and put in the server's words.
+"""The messages of a client that is logged in, on their way to the server.
 
-Owns the client's half of the stream: where its messages begin and end, how many
-answers they ask for, and the names of its prepared statements. Everything else goes
-on as it came, in the chunks in which it came. Does not know sockets or pools.
+Owns the client's half of the stream. It finds the message boundaries, counts the
+expected replies, and replaces the names of prepared statements by those of the server.
+All other bytes are forwarded unchanged, in the chunks in which they arrived. Does not
+know sockets or pools.
 
-A message is kept back only until what has to be known of it is here: the text of a
-statement up to 16 KB, or the names in its first bytes.
+A message is buffered only until its relevant part has arrived: the text of a statement
+up to 16 KB, or the names in its first bytes.
 """
 
 import re
@@ -45,44 +46,45 @@ from pinwatch.wire.messages import (
     ready_for_query,
 )
 
-MAX_STATEMENT: Final = 16_384  # bytes of a statement's text; a longer one is not kept
+MAX_STATEMENT: Final = 16_384  # bytes of text; a longer statement is not kept
 MAX_QUERY: Final = MAX_STATEMENT + 5  # the length of a Query with such a text
-OVERSIZE_PREFIX: Final = (
-    2_048  # bytes that are waited for of a longer Query, for people to see
+OVERSIZE_PREFIX: Final = 2_048  # bytes of a longer Query that are shown in reports
+STATEMENT: Final = 0x53  # S in Describe and Close; P stands for a portal
+TEXT_END: Final = 3  # zero bytes at the end of a Parse without parameter types
+MAX_NAMES_END: Final = (
+    8_192  # the names of a message must end within so many of its bytes
 )
-STATEMENT: Final = 0x53  # S, of Describe and Close; the other is P, a portal
-TEXT_END: Final = 3  # bytes, all 0: the end of a text, and the number of its types
-MAX_NAMES_END: Final = 8_192  # bytes of a message in which its names must end
-MAX_COPY_FAIL: Final = 10_000  # the length of a CopyFail; at more the server hangs up
+MAX_COPY_FAIL: Final = 10_000  # length of a CopyFail; the server closes at a longer one
 KINDS: Final = frozenset(b"BCDEFHPQSXdcf")
 NAMES_A_STATEMENT: Final = bytes(
     kind in (PARSE, BIND, DESCRIBE, CLOSE) for kind in range(256)
 )
-"""1 for what names a prepared statement, or a portal."""
+"""1 for each message type that names a prepared statement or a portal."""
 IGNORED_WHEN_IDLE: Final = frozenset((COPY_DATA, COPY_DONE, COPY_FAIL, FLUSH))
-"""What the server ignores while it serves no request."""
+"""Message types that the server ignores while it serves no request."""
 
 NO_BODY: Final = frozenset((SYNC, FLUSH, COPY_DONE, TERMINATE))
-"""What has no body; in the middle of a batch the server skips what comes after one."""
+"""Message types without a body. The proxy rejects one with a body: the server would
+report an error, and skip the messages after it up to the next Sync."""
 
 STARTS_REQUEST: Final = bytes(
     kind in KINDS - IGNORED_WHEN_IDLE - {TERMINATE} for kind in range(256)
 )
-"""1 for what the server answers, or what begins that which it answers."""
+"""1 for each message type that starts a request."""
 
 RESETTING: Final = re.compile(rb"reset|default|discard|local|set_config", re.I)
-"""Words of which every text that returns a setting to its default has one."""
+"""Matches each text that can return a setting to its default, and some others."""
 
 Renamed = tuple[bytes, bytes]
-"""What goes before a message, and the name that it gets."""
+"""The messages to send before a message, and its new name."""
 
 Change = tuple[int, int, bytes, bytes]
-"""For a message that changes: where its name begins in the chunk, and what follows the
-name; what goes before the message, and the name that it gets."""
+"""A change of a message: where its name begins in the chunk, where the rest after the
+name begins, the messages to send before it, and its new name."""
 
 
 class Incomplete(Exception):
-    """More bytes are needed to decide."""
+    """More bytes of the message are needed."""
 
 
 class VerdictSink(Protocol):
@@ -90,14 +92,15 @@ class VerdictSink(Protocol):
 
     pinned: bool
 
-    def statement_runs(self, verdict: Verdict, prepared: bool = False) -> None: ...
+    def statement_runs(self, verdict: Verdict, prepared: bool = False) -> None:
+        """Handle a statement that is sent to run; prepared if by a Bind."""
 
     def statement_prepared(self, verdict: Verdict) -> None:
-        """It was parsed, and has not run."""
+        """Handle a statement that is sent to be parsed, and may run later."""
 
 
 class ClientStream:
-    """The stream of one client."""
+    """The messages of one client."""
 
     __slots__ = (
         "awaits_replies",
@@ -129,11 +132,13 @@ class ClientStream:
         self.verdicts = verdicts
         self.verdict_sink = verdict_sink
         self.traffic = traffic
-        self.input = b""  # came, but cannot go on yet
-        self.passing: i64 = 0  # bytes to come of a message whose beginning has gone on
-        self.dropping: i64 = 0  # bytes to come of a message that goes nowhere
-        self.failed_batch = False  # it got an error: nothing goes on before its Sync
-        self.awaits_replies = False  # input waits for an answer to what went before
+        self.input = b""  # received, not forwarded yet
+        self.passing: i64 = 0  # missing bytes of a message that is forwarded in part
+        self.dropping: i64 = 0  # bytes of the input, or missing ones, that are dropped
+        self.failed_batch = (
+            False  # its messages are dropped up to its Sync, after an error
+        )
+        self.awaits_replies = False  # the input must wait for earlier replies
         self.terminated = False
         self.startup_parameters = NO_PARAMETERS
         self.resets_prepared = False  # a statement was prepared that resets settings
@@ -143,7 +148,7 @@ class ClientStream:
     # Without a database connection.
 
     def starts_with_request(self) -> bool:
-        """Whether the input begins with a whole message that wants a connection."""
+        """Return True if the input begins with a whole message of a request."""
         data = self.input
         end = len(data)
         if self.dropping or self.failed_batch or end < 5:
@@ -152,9 +157,10 @@ class ClientStream:
         return 4 <= size < end and STARTS_REQUEST[data[0]] == 1
 
     def answer_without_connection(self) -> bytes:
-        """What to answer at once; the input then begins with what needs a connection.
+        """Remove messages that need no connection; return the answers to them.
 
-        Raises ProtocolViolation.
+        The input is empty afterwards, or begins with a message that needs a connection
+        or is a Terminate. Raises ProtocolViolation.
         """
         data, answers = self.input, b""
         at, end = self.dropping, len(data)
@@ -176,7 +182,7 @@ class ClientStream:
         return answers
 
     def resets_settings(self) -> bool:
-        """Whether a whole message of the input returns a setting to its default."""
+        """Return True if a whole message of the input resets a setting."""
         data = self.input
         if not (self.resets_prepared or RESETTING.search(data)):
             return False
@@ -193,18 +199,23 @@ class ClientStream:
         return False
 
     def _verdict(self, kind: int, body: bytes) -> Verdict | None:
-        """The verdict on the statement that a message runs or prepares."""
+        """Return the verdict on the statement that a message runs or prepares."""
         if kind == QUERY:
             return self.verdicts.look(body[:-1]) if len(body) <= MAX_STATEMENT else None
         if kind not in (PARSE, BIND):
             return None
-        second = body.split(b"\0", 2)[1]  # of two names, or a name and a text
+        second = body.split(b"\0", 2)[
+            1
+        ]  # the second of two names, or the text after a name
         if kind == PARSE:
             return self.verdicts.look(second) if len(second) <= MAX_STATEMENT else None
         return self.statements.verdict(second, self.statements.named.get(second))
 
     def needs_connection(self) -> bool:
-        """Whether the input, after ``answer_without_connection``, is enough to go on with."""
+        """Return True if enough of the first message is here to borrow a connection.
+
+        Call ``answer_without_connection`` first.
+        """
         data = self.input
         if len(data) < 5 or self.terminated:
             return False
@@ -212,7 +223,7 @@ class ClientStream:
         return not (kind in (QUERY, PARSE) and len(data) <= size <= MAX_QUERY)
 
     def ends_with_terminate(self) -> bool:
-        """Whether the input holds a Terminate behind complete messages."""
+        """Return True if the input holds a Terminate behind complete messages."""
         data, at = self.input, int(self.dropping)
         while len(data) - at > 4:
             kind, size = HEADER.unpack_from(data, at)
@@ -222,7 +233,7 @@ class ClientStream:
         return False
 
     def fail(self, error: ClientError) -> bytes:
-        """The answer to the request that the input begins with, which is dropped."""
+        """Drop the first request of the input; return the error as its answer."""
         kind, size = header(self.input, 0)
         answer = error_response(error.severity, error.sqlstate, error.text)
         if kind == QUERY or kind == FUNCTION_CALL:
@@ -232,12 +243,12 @@ class ClientStream:
         self.failed_batch = True
         return answer
 
-    # With one.
+    # With a database connection.
 
     def forward(self, data: bytes) -> bytes:  # noqa: C901 - one pass, a branch a type
-        """What goes to the server of the input and data; the rest is kept.
+        """Return the bytes to send to the server; keep the others in ``input``.
 
-        Raises ProtocolViolation.
+        data follows the present input. Raises ProtocolViolation.
         """
         database = self.database
         assert database is not None
@@ -247,7 +258,7 @@ class ClientStream:
             self.input = b""
         end: i64 = len(data)
         at: i64 = self.passing
-        start: i64 = 0  # of what goes on as it is
+        start: i64 = 0  # of the bytes that are forwarded unchanged
         changed: BytesWriter | None = None
         while end - at > 4:
             kind: i64 = data[at]
@@ -326,7 +337,10 @@ class ClientStream:
         return changed.getvalue()
 
     def _query(self, data: bytes, at: i64, following: i64) -> bytes:
-        """A Query, the whole of it unless it is too long; what goes before it."""
+        """Count a Query, whole or oversize; return the messages to send before it.
+
+        Raises Unsettled.
+        """
         database = self.database
         assert database is not None
         replies, before = database.replies, b""
@@ -349,7 +363,10 @@ class ClientStream:
         return before
 
     def _before_query(self, verdict: Verdict) -> bytes:
-        """A text that there is something to say of; what goes before its Query."""
+        """Report the verdict on a Query; return the messages to send before it.
+
+        Raises Unsettled.
+        """
         database = self.database
         assert database is not None
         self._keep_startup_values(verdict, runs=True)
@@ -371,11 +388,11 @@ class ClientStream:
             self.database.replies.drops_statements()
 
     def _keep_startup_values(self, verdict: Verdict, runs: bool) -> None:
-        """Return settings to the client's startup values, not the server's defaults.
+        """Prepare to return settings to the startup values, not the server's defaults.
 
-        Outside a transaction the session moves to a connection of its own, which was
-        opened with its startup parameters: raises Unsettled, and the message waits.
-        Elsewhere the values are set again behind the request.
+        Outside a transaction, the session moves to a connection that was opened with
+        its startup parameters: raises Unsettled, and the message waits. Otherwise the
+        values are set again after the request.
         """
         database = self.database
         assert database is not None
@@ -395,14 +412,17 @@ class ClientStream:
             self.restoring += verdict.resets
 
     def restore_startup_values(self, status: int) -> bytes:
-        """Return the SQL to send now that the request is answered; empty for none."""
+        """Return the SQL that sets startup values after a request; b"" if none."""
         resets, self.restoring = self.restoring, ()
         if status == FAILED_TRANSACTION:
             return b""
         return restore(self.startup_parameters, resets)
 
     def _refer(self, kind: i64, data: bytes, at: i64, following: i64) -> Change | None:
-        """A message that names a prepared statement, or a portal."""
+        """Handle a message that names a prepared statement or a portal.
+
+        Raises Incomplete, Unsettled and ProtocolViolation.
+        """
         database = self.database
         assert database is not None
         replies = database.replies
@@ -486,7 +506,7 @@ class ClientStream:
     def _bind(
         self, name: bytes, named: Statement | None, verdict: Verdict
     ) -> Renamed | None:
-        """Bind to the statement name: named, if there is one, with a verdict."""
+        """Handle a Bind to a statement that has a verdict; named is None if unnamed."""
         self._keep_startup_values(verdict, runs=True)
         change = self.statements.refer(name, named)
         assert self.database is not None
@@ -501,7 +521,7 @@ class ClientStream:
 
 
 def header(data: bytes, at: int) -> tuple[int, int]:
-    """Kind and length of the message at at; raises ProtocolViolation."""
+    """Return type and length of the message at index at; raises ProtocolViolation."""
     kind, size = HEADER.unpack_from(data, at)
     if kind not in KINDS:
         raise bad_kind(kind)
@@ -519,7 +539,11 @@ def bad_length(size: int) -> ProtocolViolation:
 
 
 def string_end(data: bytes, at: i64, message_at: i64, following: i64) -> i64:
-    """Where what follows the string at at begins, within its message."""
+    """Return the index after the string at index at, and its NUL.
+
+    The string must end before following, the end of the message that begins at
+    message_at. Raises Incomplete and ProtocolViolation.
+    """
     if at < following and at < len(data) and not data[at]:
         return at + 1
     limit: i64 = min(following, message_at + MAX_NAMES_END)
@@ -535,9 +559,10 @@ def string_end(data: bytes, at: i64, message_at: i64, following: i64) -> i64:
 
 
 def text(data: bytes, at: i64, limit: i64, following: i64) -> bytes | None:
-    """The text at at, if its end is before limit and here.
+    """Return the string at index at; None if no NUL before limit has arrived.
 
-    What follows it in most messages is that there are no parameter types.
+    Most messages have no parameter types: the end of the string is then known from
+    following, the end of the message.
     """
     end: i64 = following - TEXT_END
     if (
@@ -553,7 +578,7 @@ def text(data: bytes, at: i64, limit: i64, following: i64) -> bytes | None:
 
 
 def renamed(out: BytesWriter, data: bytes, at: int, size: int, change: Change) -> int:
-    """Write the message up to the end of its name; where the rest of it begins."""
+    """Write a message up to the end of its new name; return the index of the rest."""
     name_at, rest, before, name = change
     out.write(before)
     out.append(data[at])

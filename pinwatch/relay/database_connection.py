@@ -1,8 +1,8 @@
 """One connection to the target: its socket, its login, its end.
 
-Owns the way from a login to a close. ``database_stream`` reads what the server sends;
-what belongs to the session that borrows the connection is written to the session. Does
-not know what clients send.
+Owns the phases of the connection and the proxy's own queries on it. ``database_stream``
+parses the server's messages; replies to the borrowing session are written to the
+session. Does not know what clients send.
 """
 
 from __future__ import annotations
@@ -58,45 +58,49 @@ NEXT_PHASES: Final = {
 SESSION_GONE: Final = (
     "It was opened with the startup parameters of a client that is gone."
 )
-NO_LATENCIES: Final = Histogram()  # until there is somebody
+NO_LATENCIES: Final = Histogram()  # in use until the first session is served
 
 
 class Owner(Protocol):
-    """Who opened the connection and keeps it while nobody borrows it."""
+    """The owner of the connection, which opened it and pools it."""
 
     name: str
-    """Of the target."""
+    """The name of the target."""
 
     counters: TargetCounters
     clock: Clock
 
-    def opened(self, connection: DatabaseConnection) -> None: ...
+    def opened(self, connection: DatabaseConnection) -> None:
+        """Record that the login has succeeded."""
 
     def failed(self, connection: DatabaseConnection, error: ClientError) -> None:
-        """The login did not succeed; sqlstate is the server's or 08006."""
+        """Record that the login failed; error has the server's SQLSTATE or 08006."""
 
     def reset_started(self, connection: DatabaseConnection) -> None:
-        """Its session has left; what the session set is being discarded."""
+        """Record that the session has left and its state is being discarded."""
 
-    def reset_done(self, connection: DatabaseConnection) -> None: ...
+    def reset_done(self, connection: DatabaseConnection) -> None:
+        """Record that the connection can be borrowed again."""
 
     def interrupt(
         self,
         connection: DatabaseConnection,
         delivered: Callable[[], None] | None = None,
     ) -> None:
-        """Send a cancel request for what connection runs.
+        """Send a cancel request for the statement that the connection runs.
 
-        Calls delivered when the server has acted on it, or cannot be reached.
+        delivered is called once the server has acted on the request, or cannot be
+        reached.
         """
 
     def kill(self, connection: DatabaseConnection, reason: str) -> None:
-        """End it at once, whoever has it."""
+        """Abort the connection now, also if a session uses it."""
 
     def closing(self, connection: DatabaseConnection, cancel: bool) -> None:
-        """It ends now; cancel says that the server is to be told to stop its work."""
+        """Record that the connection is closing; with cancel, cancel its statement."""
 
-    def closed(self, connection: DatabaseConnection, reason: str) -> None: ...
+    def closed(self, connection: DatabaseConnection, reason: str) -> None:
+        """Record that the connection is closed."""
 
 
 class DatabaseConnection(BorrowedConnection, Receiver):
@@ -138,7 +142,9 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.startup: DatabaseStartup | None = DatabaseStartup(
             self, key, password, encryption
         )
-        self.secure: SecureTransport | None = None  # the transport, with TLS
+        self.secure: SecureTransport | None = (
+            None  # the same object as transport if TLS is used
+        )
         self.phase = Phase.CONNECTING
         self.session: Session | None = None
         self.stream = DatabaseStream(
@@ -153,26 +159,24 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.init_query = init_query
         self.counters = owner.counters
         self.target = owner.name
-        self.measured: EndpointCounters | None = None  # whose latencies follow
+        self.measured: EndpointCounters | None = None  # those that have latencies
         self.latencies = NO_LATENCIES
-        self.request_started_at = (
-            0.0  # when it was sent what it has not answered; 0 is nothing
-        )
+        self.request_started_at = 0.0
         self.state_since = self.clock.now
         self.borrows = 0
-        self.cancelling = 0  # cancel requests that the server may not have read yet
+        self.cancelling = 0
         self.write_paused = False
         self.reason = "The TCP channel was closed by either the database or the proxy."
         self.transport: Transport | None = None
 
     def __repr__(self) -> str:
-        """Say the state in one line, for logs and failing tests."""
+        """Return the state in one line, for logs and failing tests."""
         status = chr(self.stream.status)
         words = f"{self.number} {self.phase.value}, status {status}, {self.replies!r}"
         return f"<DatabaseConnection {words}>"
 
     def _enter(self, phase: Phase) -> None:
-        """Change the phase; raises RuntimeError at a step that is not in the table."""
+        """Change the phase; raises RuntimeError if NEXT_PHASES does not allow it."""
         if phase not in NEXT_PHASES[self.phase]:
             raise RuntimeError(f"{self!r} cannot become {phase.value}")
         self.phase = phase
@@ -203,7 +207,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.owner.opened(self)
 
     def _log_in(self, startup: DatabaseStartup, data: bytes) -> bytes:
-        """What came after the login."""
+        """Pass data to the login; return the bytes that follow its last message."""
         try:
             return startup.receive(data)
         except ClientError as error:
@@ -216,7 +220,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
 
     @property
     def idle_outside_transaction(self) -> bool:
-        """Nothing is due, and the server is in no transaction."""
+        """True if no reply is due and the server is not in a transaction."""
         stream = self.stream
         return stream.status == IDLE and self.replies.settled()
 
@@ -277,12 +281,12 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.owner.reset_done(self)
 
     def initialise(self, done: Callable[[ClientError | None], None]) -> None:
-        """Run the init query; done gets its error, if there is one. Only while idle."""
+        """Run the init query while idle; done receives its error or None."""
         sql = self.init_query.sql
         self.write(self.stream.ask(sql, lambda _row, error: done(error)))
 
     def ask(self, sql: bytes, answer: Callable[[Row], None]) -> None:
-        """Run sql for the proxy; answer gets its last row. Only while idle."""
+        """Run sql for the proxy while idle; answer receives its last row."""
         self.write(self.stream.ask(sql, lambda row, _error: answer(row)))
 
     # What the server sends.
@@ -328,7 +332,10 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             session.replies_arrived()
 
     def check_replies(self) -> None:
-        """Tell the session when all that it asked for is answered."""
+        """Notify the session if all of its requests are answered.
+
+        Before that, send the proxy's own queries that have to follow the requests.
+        """
         stream, replies, session = self.stream, self.replies, self.session
         if replies.due:
             return
@@ -357,9 +364,9 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             self.write(self.stream.ask(sql, self._parameters_set))
 
     def _resolve_doubts(self, session: Session) -> None:
-        """Ask the server what nobody else may be answered, if this is the moment.
+        """Send the fence or the reset query that is needed, unless a request is open.
 
-        Where two such things came together, the session keeps the connection.
+        If both are needed, neither is safe, and the session keeps the connection.
         """
         stream, replies = self.stream, self.replies
         if replies.in_request() or session.stream.passing:
@@ -383,13 +390,13 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.request_started_at = 0.0
 
     def cancel(self, delivered: Callable[[], None]) -> None:
-        """Ask the server to stop the running statement; see ``Owner.interrupt``."""
+        """Send a cancel request for the running statement; see ``Owner.interrupt``."""
         self.owner.interrupt(self, delivered)
 
     # The end.
 
     def close(self, reason: str) -> None:
-        """End a connection that nobody uses."""
+        """Close a connection that no session uses."""
         self._close(reason, cancel=False)
 
     def abandon(self, reason: str, cancel: bool) -> None:
@@ -409,7 +416,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         transport.write_eof()
 
     def abort(self) -> None:
-        """End it without a word, now."""
+        """Close the socket now, without a Terminate."""
         if self.transport is not None:
             self.transport.abort()
 
@@ -428,7 +435,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             session.connection_closed(self.stream.fatal_sent)
 
     def ends(self) -> tuple[str, str]:
-        """Its addresses: the proxy's end, the database's end."""
+        """Return the addresses of the proxy's and of the database's end."""
         assert self.transport is not None
         local, remote = (
             f"{end[0]}:{end[1]}" if isinstance(end, tuple) else str(end)

@@ -1,6 +1,7 @@
-"""The proxy's way into the database: encryption, startup, login.
+"""The proxy's login to the database: encryption, startup packet, authentication.
 
-Owns the order of these steps. Does not know sockets, nor what the connection is for.
+Owns the order of these steps. Does not know sockets, nor the use of the connection
+after the login.
 """
 
 import ssl
@@ -32,7 +33,7 @@ SSL_REQUEST: Final = INT32.pack(8) + INT32.pack(messages.SSL_REQUEST_CODE)
 
 @dataclass(frozen=True, slots=True)
 class Encryption:
-    """How the target is to be reached: with TLS, and whether it may do without."""
+    """TLS to the target; if not required, a refusal leads to a plain connection."""
 
     context: ssl.SSLContext
     hostname: str
@@ -41,7 +42,7 @@ class Encryption:
 
 @dataclass(frozen=True, slots=True)
 class LoginResult:
-    """What the server said when it let the proxy in; key is process and secret."""
+    """What the server reported at the login; key is its process ID and secret."""
 
     reported_parameters: Values
     key: tuple[int, bytes] | None
@@ -49,18 +50,20 @@ class LoginResult:
 
 
 class StartupConnection(Protocol):
-    """The database connection, as its startup sees it."""
+    """The part of a database connection that its startup uses."""
 
-    def write(self, data: bytes) -> None: ...
+    def write(self, data: bytes) -> None:
+        """Send bytes to the server."""
 
     def encrypt(self, stream: EncryptedStream) -> None:
-        """From the next byte on, both ways."""
+        """Encrypt both directions, starting with the next byte."""
 
-    def logged_in(self, result: LoginResult) -> None: ...
+    def logged_in(self, result: LoginResult) -> None:
+        """Handle the end of a login that succeeded."""
 
 
 class DatabaseStartup:
-    """One way in, as user and to the database of key."""
+    """One login, with the user, database and startup parameters of key."""
 
     def __init__(
         self,
@@ -88,9 +91,9 @@ class DatabaseStartup:
             self._start()
 
     def receive(self, data: bytes) -> bytes:
-        """What came after the last message of the login.
+        """Handle decrypted bytes; return those that follow the login's last message.
 
-        Raises ProtocolViolation, and ClientError when the server refuses.
+        Raises ProtocolViolation, and ClientError if the server refuses the login.
         """
         self._input += data
         if self._waits_for_tls and self._input:
@@ -110,7 +113,7 @@ class DatabaseStartup:
         return self._input if self._done else b""
 
     def _encrypt(self) -> None:
-        """Take the answer to SSLRequest, one byte and not more."""
+        """Handle the answer to SSLRequest, which is one byte."""
         encryption = self._encryption
         assert encryption is not None
         answer, self._input = self._input[:1], self._input[1:]

@@ -1,8 +1,8 @@
-"""Whether a session is pinned, why, and what it holds.
+"""The pin of a session: its rules, its reports and the session state behind it.
 
-Owns the pin, which comes with the first statement that calls for it and stays until
-the session ends, and its telling, and that of what would have pinned it later. Does
-not decide what pins, and never changes what is sent.
+Owns the pin, which begins with the first statement that pins and lasts until the
+session ends. Reports that statement, and later ones that would have pinned. Does not
+decide which statements pin, and never changes the traffic.
 """
 
 from datetime import datetime
@@ -18,22 +18,25 @@ from pinwatch.pool.interfaces import Key
 from pinwatch.relay.database_stream import Client, DatabaseStream
 from pinwatch.relay.interfaces import BorrowedConnection
 
-MAX_SQL: Final = 2_048  # characters of a statement that are told
-MAX_REPORTED: Final = 100  # pins of a session, what would have pinned it included
+MAX_SQL: Final = 2_048  # characters of a reported statement
+MAX_REPORTED: Final = 100  # findings per session
 
 
 class PinReporter(Protocol):
-    every_pin: bool
-    """Tell of every finding of a session, and not once of those that are alike."""
+    """The services of the proxy that a pin uses."""
 
-    def observe(self, event: events.Event) -> None: ...
+    every_pin: bool
+    """Report every finding of a session, without a limit, and similar ones again."""
+
+    def observe(self, event: events.Event) -> None:
+        """Pass the event to all observers."""
 
     def now(self) -> datetime:
-        """In UTC."""
+        """Return the current time in UTC."""
 
 
 class PinnableSession(Protocol):
-    """The session, as its pin sees it."""
+    """The part of a client session that its pin uses."""
 
     number: int
     key: Key
@@ -46,7 +49,7 @@ class PinnableSession(Protocol):
 
 
 class Pinning:
-    """The pin of one session."""
+    """The pin of one session; receives the verdicts on its statements."""
 
     __slots__ = (
         "event",
@@ -62,15 +65,18 @@ class Pinning:
     def __init__(self, session: PinnableSession) -> None:
         self.session = session
         self.pinned = False
-        self.since = 0.0  # when it was pinned, in seconds of the clock
+        self.since = 0.0  # when the session was pinned, in seconds of the clock
         self.event: events.SessionPinned | None = None
         self.rules: dict[str, None] = {}
         self.reported: set[tuple[str, str]] = set()
         self.state = SessionState()
-        self.rollbacks = 0  # of the connection, when state began to change
+        self.rollbacks = 0  # the connection's count when state began to change
 
     def statement_runs(self, verdict: Verdict, prepared: bool = False) -> None:
-        """A statement is on its way; prepared says that it was, before."""
+        """Report the findings on a statement that is sent to run, and pin the session.
+
+        prepared is true if the statement was prepared before.
+        """
         for warning in verdict.warnings:
             self.session.services.observe(
                 events.PinWarned(
@@ -99,10 +105,11 @@ class Pinning:
         self.state.apply(verdict.effects)
 
     def transaction_ended(self, stream: DatabaseStream) -> None:
+        """Keep or undo the changes of state, by the outcome of the transaction."""
         self.state.end_transaction(stream.rollbacks != self.rollbacks)
 
     def statement_prepared(self, verdict: Verdict) -> None:
-        """A statement is prepared that will pin when it runs."""
+        """Report a statement that will pin when it runs."""
         connection = self.session.connection
         if self.pinned or not verdict.findings or connection is None:
             return
@@ -117,15 +124,15 @@ class Pinning:
         )
 
     def _is_new(self, verdict: Verdict, finding: Finding) -> bool:
-        """Whether nothing that is alike was told of the session, and there is room."""
+        """Return True unless a similar finding or MAX_REPORTED others were reported."""
         if self.session.services.every_pin:
             return True
         if len(self.reported) == MAX_REPORTED:
             return False
-        whatever = finding.rule == "parse_message"
-        alike = finding.rule, "" if whatever else verdict.outline
-        known = alike in self.reported
-        self.reported.add(alike)
+        any_text = finding.rule == "parse_message"
+        similar = finding.rule, "" if any_text else verdict.outline
+        known = similar in self.reported
+        self.reported.add(similar)
         return not known
 
     def _report(self, verdict: Verdict, finding: Finding, prepared: bool) -> None:
@@ -160,7 +167,7 @@ class Pinning:
         session.services.observe(event)
 
     def end(self) -> None:
-        """The session is over."""
+        """Report the end of the pin: the session has ended."""
         event, reporter = self.event, self.session.services
         if event is not None:
             seconds = self.session.clock.now - self.since
@@ -176,7 +183,7 @@ def _reason(verdict: Verdict, finding: Finding, prepared: bool) -> str:
 
 
 def _contested(finding: Finding) -> str:
-    """Both readings and their sources; empty where nobody disagrees."""
+    """Return both readings and their sources; empty if the rule is not contested."""
     if finding.readings is None:
         return ""
     return f"{finding.readings} Sources: {', '.join(finding.readings.sources)}"
