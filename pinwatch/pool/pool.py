@@ -2,9 +2,9 @@
 
 Owns the state of each connection: idle, borrowed, resetting or closing. The state is
 the list that holds the connection, and ``_move`` alone moves a connection from one
-list to another. Connections that are being opened are counted by key. All of them
-count towards the cap, over every pair of user and database. Does not know what travels
-on a connection.
+list to another. Connections that are being opened are counted by key. All connections
+count towards one cap, whatever their user and database. Does not know the messages on a
+connection.
 
 The longest waiter is served first. Of the idle connections, the one used last is
 borrowed first.
@@ -23,8 +23,8 @@ from pinwatch.pool.interfaces import Borrower, C, ConnectionSource, Key
 from pinwatch.pool.linked_list import LinkedList
 from pinwatch.pool.queue import BorrowQueue
 
-UNUSED_AFTER: Final = 300.0  # seconds without use, from which max_idle holds
-MAX_AGE: Final = 24 * 3600.0  # seconds; an older connection is closed when idle
+UNUSED_AFTER: Final = 300.0  # seconds without use, after which max_idle applies
+MAX_AGE: Final = 24 * 3600.0  # seconds; an older connection is closed once it is idle
 
 
 class Pool(ConnectionSource[C]):
@@ -300,7 +300,7 @@ class Pool(ConnectionSource[C]):
     def match(self) -> None:
         """Serve the waiters in their order.
 
-        Each waiter gets an idle connection, or counts on one that is being opened, or
+        Each waiter gets an idle connection, or will get one that is being opened, or
         has one opened. The first waiter that needs room ends the round.
         """
         self._blocked = False
