@@ -1,7 +1,7 @@
 """One proxy: its endpoints, its targets, its sessions, and the clock that they share.
 
-Owns starting, reloading and stopping, and the one timer. No statement passes through
-here.
+Owns starting, reloading and stopping, and the timer for timeouts. Statements do not
+pass through this module.
 """
 
 import asyncio
@@ -49,8 +49,8 @@ from pinwatch.wire.startup import CancelRequest
 
 log = logging.getLogger("pinwatch")
 
-SWEEP_INTERVAL: Final = 0.1  # real seconds between checks of what is overdue
-CLIENT_SWEEP_INTERVAL: Final = 1.0  # seconds between checks of all clients
+SWEEP_INTERVAL: Final = 0.1  # real seconds between checks for timeouts
+CLIENT_SWEEP_INTERVAL: Final = 1.0  # seconds between checks for idle clients
 RESTART_SETTINGS: Final = (
     "target",
     "targets",
@@ -64,7 +64,7 @@ RESTART_SETTINGS: Final = (
     "allow_faults",
     "time_scale",
 )
-"""Settings that only a restart changes."""
+"""Settings that take effect at a restart only."""
 
 CLIENT_LIFETIME: Final = 24 * 3600.0  # seconds
 
@@ -131,7 +131,7 @@ class Proxy:
         self._client_sweep_at = self.clock.now
 
     def _targets(self) -> list[tuple[str, TargetRole, Target]]:
-        """Return the name, role and address of each; raises SettingError."""
+        """Return name, role and address of each target; raises SettingError."""
         several = self.settings.targets
         if not several:
             return [(DEFAULT, "READ_WRITE", self.target)]
@@ -149,14 +149,14 @@ class Proxy:
         )
 
     async def _listen(self, settings: Settings) -> None:
-        """Raises ListenError."""
+        """Open all endpoints; raises ListenError."""
         default = EndpointEntry(name=DEFAULT, listen=settings.listen)
         for entry in (default, *settings.endpoints):
             self.endpoints[entry.name] = await self._open_endpoint(entry)
         self.faults.put()
 
     async def _open_endpoint(self, entry: EndpointEntry) -> Endpoint:
-        """Raises ListenError. A moved endpoint may keep its present address."""
+        """Open an endpoint and return it; raises ListenError."""
         name = entry.name
         endpoint = Endpoint(name, entry.target_role, self.pool, self.counters[name])
         await endpoint.listen(entry.listen, self._accept)
@@ -167,7 +167,7 @@ class Proxy:
 
     @property
     def address(self) -> Address:
-        """Where clients of the default endpoint connect."""
+        """The address of the default endpoint."""
         return self.endpoints[DEFAULT].address
 
     @property
@@ -184,7 +184,7 @@ class Proxy:
         return self.admission.tls
 
     async def stop(self) -> None:
-        """Stop listening, give transactions shutdown_grace seconds, close all."""
+        """Stop listening, wait up to shutdown_grace for transactions, close all."""
         self._stop_listening()
         deadline = self.clock.now + self.settings.shutdown_grace
         while self._end_sessions(self.clock.now >= deadline):  # noqa: ASYNC110
@@ -242,7 +242,7 @@ class Proxy:
         self.faults.put()
 
     def refresh(self) -> None:
-        """Start to read all secrets again, whatever their age."""
+        """Start to read all secrets again, stale or not."""
         self._tasks.run(self.admission.refresh())
 
     def _stop_listening(self) -> None:
@@ -250,7 +250,7 @@ class Proxy:
             endpoint.close()
 
     def _end_sessions(self, busy_too: bool) -> bool:
-        """Close the sessions that may end; return True while others are left."""
+        """Close the idle sessions, or all of them; return True while any is left."""
         for session in list(self.sessions):
             if busy_too or not session.busy:
                 session.close(admin_shutdown())
@@ -263,7 +263,7 @@ class Proxy:
         return session
 
     def _number(self) -> int:
-        """An identifier as in RDS Proxy's log: unsigned, 32 bits."""
+        """Return an identifier as in RDS Proxy's log: unsigned, 32 bits."""
         return secrets.randbits(32)
 
     def _sweep(self) -> None:
@@ -283,7 +283,7 @@ class Proxy:
             self._end_the_idle()
 
     def _end_the_idle(self) -> None:
-        """Close the clients that were idle, or connected, for too long."""
+        """Close clients that are idle for too long, or connected for a day."""
         now, longest = self.clock.now, self.settings.idle_client_timeout
         for session in list(self.sessions):
             if session.idle_for(now) >= longest:
