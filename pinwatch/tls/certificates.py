@@ -1,7 +1,6 @@
-"""TLS towards clients and towards the database, and the certificates it needs.
+"""TLS contexts for clients and for the database, and the certificates that they use.
 
-Owns contexts and certificate files. Does not know a socket: when a handshake is due,
-and what must not come before it, is the session's business.
+Owns contexts and certificate files. Does not know sockets, nor when a handshake begins.
 """
 
 import hashlib
@@ -19,10 +18,10 @@ from pinwatch.errors import SettingError
 if TYPE_CHECKING:  # slow to import, and needed to make certificates only
     from trustme import CA
 
-ALPN: Final = "postgresql"  # as PostgreSQL 17 has it registered
+ALPN: Final = "postgresql"  # the protocol ID that IANA registered for PostgreSQL
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
-CERTIFICATE_LIFETIME: Final = timedelta(days=397)  # of a generated server certificate
-RENEW_BEFORE: Final = timedelta(days=30)  # before its end
+CERTIFICATE_LIFETIME: Final = timedelta(days=397)  # for generated server certificates
+RENEW_BEFORE: Final = timedelta(days=30)  # of the remaining lifetime
 
 NO_CERTIFICATE: Final = "is not a certificate in PEM."
 KEY_MISMATCH_REASONS: Final = (
@@ -30,14 +29,14 @@ KEY_MISMATCH_REASONS: Final = (
     "KEY_TYPE_MISMATCH",
     "NO_CERTIFICATE_ASSIGNED",
 )
-"""OpenSSL's reasons where a key is not the certificate's."""
+"""OpenSSL's reasons if a key does not belong to the certificate."""
 
 
 class ServerTls(NamedTuple):
-    """What the proxy shows its clients.
+    """The TLS context for clients, with the hash of its certificate.
 
-    ``channel_binding`` is the tls-server-end-point hash of its certificate, None
-    where its signature has no hash of its own (Ed25519).
+    ``channel_binding`` is the tls-server-end-point hash, None if the certificate's
+    signature has no hash algorithm (Ed25519).
     """
 
     context: ssl.SSLContext
@@ -45,15 +44,16 @@ class ServerTls(NamedTuple):
 
 
 def server(certificate: Path, key: Path | None = None) -> ServerTls:
-    """TLS 1.2 and 1.3 with a certificate (PEM, its chain after it) and its key.
+    """Return a context for TLS 1.2 and 1.3 with a certificate and its key.
 
-    Without ``key`` the certificate's file holds it too, as that of generated() does.
+    The certificate is a PEM file, followed by its chain. Without ``key``, the same file
+    holds the key, as in ``generated``.
 
-    A client that comes by direct TLS must have chosen ALPN: look at the SSLObject's
-    selected_alpn_protocol(). Raises SettingError.
+    The caller must check that a client with direct TLS has chosen ALPN, by
+    selected_alpn_protocol() of the SSLObject. Raises SettingError.
     """
     context = _context(ssl.PROTOCOL_TLS_SERVER)
-    # As PostgreSQL's be-secure-openssl.c: nothing to resume, nothing to renegotiate.
+    # As in PostgreSQL's be-secure-openssl.c: no resumption and no renegotiation.
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
     context.num_tickets = 0
     pem = _read(certificate)
@@ -66,13 +66,13 @@ def server(certificate: Path, key: Path | None = None) -> ServerTls:
 def client(
     sslmode: str, sslrootcert: Path | str | None = None
 ) -> ssl.SSLContext | None:
-    """The context of a connection to the database, None for ``disable``.
+    """Return the context of a connection to the database, None for ``disable``.
 
     sslmode is disable, prefer, require, verify-ca or verify-full.
 
     As in libpq, ``require`` verifies the CA if sslrootcert is given, and sslrootcert
-    ``system`` stands for the system's trust store; so does None here where a
-    certificate must be verified. Raises SettingError.
+    ``system`` stands for the system's trust store. Other than in libpq, None stands for
+    it, too, in the modes that verify. Raises SettingError.
     """
     if sslmode == "disable":
         return None
@@ -91,7 +91,7 @@ def client(
 
 
 def _read(file: Path) -> str:
-    """What is no text is replaced; raises SettingError."""
+    """Return the text of the file; raises SettingError."""
     try:
         return file.read_text(errors="replace")
     except OSError as error:
@@ -99,7 +99,7 @@ def _read(file: Path) -> str:
 
 
 def _load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
-    """Raises SettingError."""
+    """Load the certificate and its key into the context; raises SettingError."""
 
     def password() -> bytes:
         raise SettingError(f"The key {key} is encrypted, but must not be.")
@@ -112,7 +112,7 @@ def _load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
 
 
 def _unusable(certificate: Path, key: Path, error: ssl.SSLError) -> str:
-    """OpenSSL does not say which file it means."""
+    """Return an error text that names the unusable file, which OpenSSL does not."""
     if error.reason in KEY_MISMATCH_REASONS:
         return f"The key {key} does not belong to the certificate {certificate}."
     if not _is_certificate(certificate, _context(ssl.PROTOCOL_TLS_CLIENT)):
@@ -124,7 +124,7 @@ def _unusable(certificate: Path, key: Path, error: ssl.SSLError) -> str:
 
 
 def _is_certificate(file: Path, context: ssl.SSLContext) -> bool:
-    """Whether it is one, which context then trusts."""
+    """Return True if the file is a PEM certificate, which the context then trusts."""
     try:
         context.load_verify_locations(file)
     except ssl.SSLError:
@@ -133,9 +133,10 @@ def _is_certificate(file: Path, context: ssl.SSLContext) -> bool:
 
 
 def channel_binding(der: bytes) -> bytes | None:
-    """A certificate's tls-server-end-point hash (RFC 5929, section 4.1).
+    """Return a certificate's tls-server-end-point hash (RFC 5929, section 4.1).
 
-    None where it has none, as with Ed25519; PostgreSQL cannot bind to it either.
+    None if its signature has no hash algorithm, as with Ed25519; PostgreSQL offers no
+    channel binding for such a certificate either.
     """
     from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
@@ -153,12 +154,12 @@ def channel_binding(der: bytes) -> bytes | None:
 def generated(
     folder: Path, names: Iterable[str] = (), now: datetime | None = None
 ) -> Path:
-    """A file with a local server certificate and its key: made once, then reused.
+    """Return a file with a local server certificate and its key, created if needed.
 
-    The certificate is for LOCAL_NAMES and names (DNS names or addresses), and made
-    anew near its end or when a name is missing. Clients trust it by ``ca.pem`` beside
-    it. What holds a private key has mode 0600. Any number of processes may ask at
-    once. Raises SettingError.
+    The certificate is valid for LOCAL_NAMES and names (DNS names or addresses). It is
+    replaced near its end or if a name is missing. Clients trust it by ``ca.pem`` in the
+    same folder. Files with a private key have mode 0600. Several processes may call
+    this at the same time. Raises SettingError.
     """
     from filelock import FileLock
 
@@ -188,7 +189,7 @@ def _why(error: Exception) -> str:
 
 
 def _identity(name: str) -> str:
-    """The name as a certificate has it."""
+    """Return the name in the form that certificates use."""
     try:
         return str(ip_address(name))
     except ValueError:
@@ -196,7 +197,7 @@ def _identity(name: str) -> str:
 
 
 def _authority(folder: Path) -> "CA":
-    """The CA kept in the folder, or a new one; its certificate for all in ca.pem."""
+    """Return the folder's CA, created if needed; its certificate is in ca.pem."""
     from trustme import CA
 
     kept, public = folder / "ca-key.pem", folder / "ca.pem"
@@ -214,7 +215,7 @@ def _authority(folder: Path) -> "CA":
 def _usable(
     certificate: Path, authority: "CA", wanted: set[str], until: datetime
 ) -> bool:
-    """Whether the file's certificate is the CA's, for these names, and lasts."""
+    """Return True if the certificate is the CA's, has all names and lasts to until."""
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature
 
@@ -229,7 +230,7 @@ def _usable(
 
 
 def _write(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Replace the file at once, so that no reader finds half of it."""
+    """Replace the file atomically."""
     with NamedTemporaryFile(dir=path.parent, delete=False) as file:  # mode 0600
         file.write(content)
     os.chmod(file.name, mode)

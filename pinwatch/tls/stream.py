@@ -1,18 +1,18 @@
-"""One end of TLS, between a socket's bytes and the protocol's.
+"""One end of a TLS connection, in memory: encrypts and decrypts bytes.
 
-Owns the handshake and the records. Does not know sockets: what it is given comes from
-one, and what it gives is to be written to it.
+Owns the handshake and the records. Does not know sockets: the caller passes in received
+bytes and sends the returned ones.
 """
 
 import contextlib
 import ssl
 from typing import Final
 
-MAX_RECORD: Final = 16_384  # bytes at a time: the most that TLS has in a record
+MAX_RECORD: Final = 16_384  # bytes in one TLS record
 
 
 def failure(error: ssl.SSLError) -> str:
-    """Why there is no TLS; of a certificate that is refused, OpenSSL's own reason."""
+    """Return why TLS failed; for a refused certificate, OpenSSL's own reason."""
     why = getattr(error, "verify_message", None) or error.reason or error
     return f"TLS failed: {why}".rstrip(".")
 
@@ -38,21 +38,21 @@ class EncryptedStream:
 
     @property
     def protocol(self) -> str | None:
-        """What ALPN chose."""
+        """The protocol that ALPN chose."""
         return self._tls.selected_alpn_protocol()
 
     @property
     def peer_certificate(self) -> bytes | None:
-        """The peer's certificate in DER."""
+        """The peer's certificate in DER form."""
         return self._tls.getpeercert(binary_form=True)
 
     def start(self) -> bytes:
-        """What the client's side sends first."""
+        """Start the client's handshake; return the bytes to send."""
         self._shake_hands()
         return self._outgoing.read()
 
     def receive(self, data: bytes) -> tuple[bytes, bytes]:
-        """What data holds for the protocol, and what TLS itself has to send."""
+        """Return the decrypted bytes, and the bytes that TLS itself has to send."""
         self._incoming.write(data)
         if not self.established:
             self._shake_hands()
@@ -60,11 +60,11 @@ class EncryptedStream:
         return plain, self._outgoing.read()
 
     def alert(self) -> bytes:
-        """What is to be sent although the handshake failed."""
+        """Return the bytes to send after a failure."""
         return self._outgoing.read()
 
     def encrypt(self, data: bytes) -> bytes:
-        """The records for data; none before the handshake is over."""
+        """Return the records for data; b"" before the handshake is complete."""
         if not self.established:
             return b""
         for at in range(0, len(data), MAX_RECORD):
@@ -72,7 +72,7 @@ class EncryptedStream:
         return self._outgoing.read()
 
     def end(self) -> bytes:
-        """The last record: this side will send nothing more."""
+        """Return the closing alert; nothing can be encrypted after it."""
         with contextlib.suppress(ssl.SSLError):
             self._tls.unwrap()
         return self._outgoing.read()
