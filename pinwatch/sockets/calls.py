@@ -1,4 +1,4 @@
-"""The system calls that each chunk needs: Python's, or the compiled build's own.
+"""The system calls for each chunk of data: Python's, or the compiled build's own.
 
 The compiled build's own calls (_calls.c) do the same at a lower cost. They keep the
 interpreter lock while they read and write, since the sockets do not block.
@@ -17,7 +17,7 @@ else:
     _compiled = True
 
 COMPILED: Final = _compiled
-"""Whether the calls are the compiled build's own."""
+"""True if the calls are the compiled build's own."""
 
 SMALL_READ: Final[int] = _calls.SMALL_READ if COMPILED else 479
 """Bytes that a read can ask for without allocating memory first. Python's own read
@@ -35,17 +35,17 @@ class Sender(Protocol):
     def send(self, pieces: list[Any], /) -> list[tuple[Any, bytes, int]]:
         """Send the pieces; return those that were not sent completely.
 
-        The list holds for each piece its writer, a descriptor that does not block, and
-        the bytes, one after another; a descriptor must not occur twice. What is
-        returned for a piece is its writer, its bytes, and the number of bytes that
-        were sent, or the negative errno.
+        For each piece, the list holds its writer, a non-blocking descriptor and the
+        bytes, one after another. A descriptor must not occur twice. The result has for
+        each such piece its writer, its bytes, and the number of sent bytes or the
+        negative errno.
 
-        Raises TypeError or ValueError for a piece of another type; it is not known then
-        which of the others were sent.
+        Raises TypeError or ValueError for a piece of another type; some of the other
+        pieces may have been sent then.
         """
 
     def close(self) -> None:
-        """Free the kernel's memory; the sender then sends piece by piece."""
+        """Free the sender's memory in the kernel; then it sends piece by piece."""
 
 
 class PlainSender:
