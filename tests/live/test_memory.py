@@ -1,4 +1,4 @@
-"""What passes through leaves nothing behind: the memory of a pinwatch of its own."""
+"""Traffic does not increase the memory of a pinwatch process."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
