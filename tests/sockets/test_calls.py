@@ -344,7 +344,7 @@ def test_a_wait_releases_the_interpreter_lock(poll: Poll, pair: Ends) -> None:
 
 @pytest.mark.skipif(not hasattr(select, "epoll"), reason="the platform has no epoll")
 def test_a_signal_is_handled_during_a_wait(pair: Ends) -> None:
-    """As Ctrl-C is in a thread that has no wake-up descriptor for signals."""
+    """Ctrl-C works in a thread without a wake-up descriptor for signals."""
     poll = system_poll()
     poll.register(pair[0].fileno(), READABLE)
 
