@@ -61,7 +61,7 @@ class Pool(ConnectionSource[C]):
         self.retry_at: dict[Key, float] = {}
         self.swap = False  # give each borrower another connection than its last one
         self._size = 0  # connections in all lists
-        self._last: dict[Borrower[C], C] = {}  # while swap
+        self._last: dict[Borrower[C], C] = {}  # used with swap
         self._blocked = False  # the first waiter that match could not serve needs room
         self._returned: list[C] = []  # still borrowed; served by _serve in turn
         self._serving = False
@@ -241,22 +241,22 @@ class Pool(ConnectionSource[C]):
         self.match()
 
     def unavailable(self, key: Key, retry_after: float) -> None:
-        """Schedule a retry, in seconds of the clock, after a failure that may pass."""
+        """Schedule a retry in retry_after seconds of the clock."""
         self._end_opening(key)
         self.retry_at[key] = self.clock.now + retry_after
         self.match()
 
     def reset_started(self, connection: C) -> None:
-        """The borrower has left, and its session state is being discarded."""
+        """Record that the borrower has left and its state is being discarded."""
         if connection.within is self.borrowed:
             self._move(connection, self.resetting)
 
     def retire(self, connection: C) -> None:
-        """The connection is closing; it counts until it is closed."""
+        """Record that the connection is closing; it counts until it is closed."""
         self._move(connection, self.closing)
 
     def closed(self, connection: C) -> None:
-        """The connection is closed."""
+        """Remove a connection that is closed."""
         self._move(connection, None)
         self.match()
 
@@ -276,7 +276,7 @@ class Pool(ConnectionSource[C]):
     def _fail_overdue(self, now: float) -> bool:
         overdue = [one for one in self.waiting if one.wait_deadline <= now]
         for borrower in overdue:
-            # An earlier callback may have served it, or made it wait anew.
+            # An earlier callback may have served it, or queued it again.
             if borrower in self.waiting and borrower.wait_deadline <= now:
                 self.waiting.remove(borrower)
                 borrower.counters.borrow_timeouts += 1

@@ -22,7 +22,7 @@ from pinwatch.tls.stream import EncryptedStream
 LOGIN_BORROW_TIMEOUT: Final = 10.0
 """Minimum borrow timeout during login, in seconds."""
 PARAMETERS_MAX_AGE: Final = 0.25
-"""Seconds for which the parameters that one client received serve other logins."""
+"""Maximum age, in seconds, of the cached parameters that a login uses."""
 
 
 class CachedParameters(NamedTuple):
@@ -121,7 +121,7 @@ class ClientLogin:
         return self._startup is not None and self._startup.incomplete
 
     def receive(self, data: bytes) -> bool:
-        """Handle decrypted bytes; return False, without a look, once authenticated.
+        """Handle decrypted bytes; return False if they follow the authentication.
 
         Raises ProtocolViolation and ClientError.
         """

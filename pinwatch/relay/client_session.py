@@ -144,9 +144,7 @@ class ClientSession(Session, Receiver):
         self.waiting = False
         self.wants_own = False  # needs a connection opened with its startup parameters
         self.login: ClientLogin | None = ClientLogin(self, services, endpoint)
-        self.secure: SecureTransport | None = (
-            None  # the same object as transport if TLS is used
-        )
+        self.secure: SecureTransport | None = None  # is transport if TLS is used
         self.reading_paused = False
         self.write_paused = False
         self.address = ""

@@ -27,7 +27,7 @@ from pinwatch.wire.startup import (
     read_packet,
 )
 
-MAX_LOGIN_BYTES: Final = 65_536  # a client may send no more before it is authenticated
+MAX_LOGIN_BYTES: Final = 65_536  # bytes from a client before it is authenticated
 TLS_HANDSHAKE: Final = 0x16  # the first byte of direct TLS, without an SSLRequest
 
 

@@ -51,10 +51,8 @@ MAX_QUERY: Final = MAX_STATEMENT + 5  # the length of a Query with such a text
 OVERSIZE_PREFIX: Final = 2_048  # bytes of a longer Query that are shown in reports
 STATEMENT: Final = 0x53  # S in Describe and Close; P stands for a portal
 TEXT_END: Final = 3  # zero bytes at the end of a Parse without parameter types
-MAX_NAMES_END: Final = (
-    8_192  # the names of a message must end within so many of its bytes
-)
-MAX_COPY_FAIL: Final = 10_000  # length of a CopyFail; the server closes at a longer one
+MAX_NAMES_END: Final = 8_192  # bytes of a message within which its names must end
+MAX_COPY_FAIL: Final = 10_000  # length of a CopyFail; a longer one ends the connection
 KINDS: Final = frozenset(b"BCDEFHPQSXdcf")
 NAMES_A_STATEMENT: Final = bytes(
     kind in (PARSE, BIND, DESCRIBE, CLOSE) for kind in range(256)
@@ -93,7 +91,7 @@ class VerdictSink(Protocol):
     pinned: bool
 
     def statement_runs(self, verdict: Verdict, prepared: bool = False) -> None:
-        """Handle a statement that is sent to run; prepared if by a Bind."""
+        """Handle a statement that is sent to run; prepared is true for a Bind."""
 
     def statement_prepared(self, verdict: Verdict) -> None:
         """Handle a statement that is sent to be parsed, and may run later."""
@@ -134,10 +132,9 @@ class ClientStream:
         self.traffic = traffic
         self.input = b""  # received, not forwarded yet
         self.passing: i64 = 0  # missing bytes of a message that is forwarded in part
-        self.dropping: i64 = 0  # bytes of the input, or missing ones, that are dropped
-        self.failed_batch = (
-            False  # its messages are dropped up to its Sync, after an error
-        )
+        # Bytes to drop at the start of the input; not all of them may have arrived.
+        self.dropping: i64 = 0
+        self.failed_batch = False  # after an error, drop messages up to the Sync
         self.awaits_replies = False  # the input must wait for earlier replies
         self.terminated = False
         self.startup_parameters = NO_PARAMETERS
@@ -204,9 +201,8 @@ class ClientStream:
             return self.verdicts.look(body[:-1]) if len(body) <= MAX_STATEMENT else None
         if kind not in (PARSE, BIND):
             return None
-        second = body.split(b"\0", 2)[
-            1
-        ]  # the second of two names, or the text after a name
+        # The statement name of a Bind, or the text of a Parse.
+        second = body.split(b"\0", 2)[1]
         if kind == PARSE:
             return self.verdicts.look(second) if len(second) <= MAX_STATEMENT else None
         return self.statements.verdict(second, self.statements.named.get(second))
@@ -337,7 +333,7 @@ class ClientStream:
         return changed.getvalue()
 
     def _query(self, data: bytes, at: i64, following: i64) -> bytes:
-        """Count a Query, whole or oversize; return the messages to send before it.
+        """Count a Query, whole unless oversize; return the messages to send before it.
 
         Raises Unsettled.
         """
@@ -539,7 +535,7 @@ def bad_length(size: int) -> ProtocolViolation:
 
 
 def string_end(data: bytes, at: i64, message_at: i64, following: i64) -> i64:
-    """Return the index after the string at index at, and its NUL.
+    """Return the index after the NUL of the string that begins at index at.
 
     The string must end before following, the end of the message that begins at
     message_at. Raises Incomplete and ProtocolViolation.

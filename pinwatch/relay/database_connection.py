@@ -62,7 +62,7 @@ NO_LATENCIES: Final = Histogram()  # in use until the first session is served
 
 
 class Owner(Protocol):
-    """The owner of the connection, which opened it and pools it."""
+    """The owner of a connection: opens it, and keeps it in a pool."""
 
     name: str
     """The name of the target."""
@@ -142,9 +142,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.startup: DatabaseStartup | None = DatabaseStartup(
             self, key, password, encryption
         )
-        self.secure: SecureTransport | None = (
-            None  # the same object as transport if TLS is used
-        )
+        self.secure: SecureTransport | None = None  # is transport if TLS is used
         self.phase = Phase.CONNECTING
         self.session: Session | None = None
         self.stream = DatabaseStream(
@@ -159,7 +157,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.init_query = init_query
         self.counters = owner.counters
         self.target = owner.name
-        self.measured: EndpointCounters | None = None  # those that have latencies
+        self.measured: EndpointCounters | None = None  # its latencies are used
         self.latencies = NO_LATENCIES
         self.request_started_at = 0.0
         self.state_since = self.clock.now
@@ -366,7 +364,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
     def _resolve_doubts(self, session: Session) -> None:
         """Send the fence or the reset query that is needed, unless a request is open.
 
-        If both are needed, neither is safe, and the session keeps the connection.
+        If both are needed, neither is sent, and the session keeps the connection.
         """
         stream, replies = self.stream, self.replies
         if replies.in_request() or session.stream.passing:

@@ -33,7 +33,7 @@ SSL_REQUEST: Final = INT32.pack(8) + INT32.pack(messages.SSL_REQUEST_CODE)
 
 @dataclass(frozen=True, slots=True)
 class Encryption:
-    """TLS to the target; if not required, a refusal leads to a plain connection."""
+    """The TLS settings of a target; unless required, the server may refuse TLS."""
 
     context: ssl.SSLContext
     hostname: str

@@ -39,7 +39,7 @@ from pinwatch.wire.messages import (
     query,
 )
 
-MAX_INSPECTED: Final = 65_536  # bytes of a message that are inspected if it is longer
+MAX_INSPECTED: Final = 65_536  # bytes of a longer message that are inspected
 INSPECTED_TYPES: Final = bytes(
     kind
     in (
@@ -63,7 +63,7 @@ INSPECTED_TAGS: Final = bytes(kind in b"ACDR" for kind in range(256))
 SCHEMA_TAGS: Final = (b"CREATE ", b"ALTER ", b"DROP ")
 FORGETTING_TAGS: Final = (b"DEALLOCATE ALL\0", b"DISCARD ALL\0")
 ROLLBACK_TAG: Final = b"ROLLBACK\0"
-PLAN_CHANGED: Final = b"\0RRevalidateCachedQuery\0"  # the result type would differ
+PLAN_CHANGED: Final = b"\0RRevalidateCachedQuery\0"  # the result type has changed
 UNDEFINED_STATEMENT: Final = "26000"
 
 Row = list[bytes | None]
@@ -155,7 +155,7 @@ class DatabaseStream:
             answer(self.row, self.error)
 
     def fence(self, keep: bool) -> bytes:
-        """Return a query that follows all replies whose number is uncertain.
+        """Return a query whose reply ends an uncertain number of replies.
 
         Replies that arrive before its own reply belong to the client. Which statements
         are prepared is uncertain, too: the query deallocates all of them, unless keep
@@ -329,7 +329,7 @@ class DatabaseStream:
             self.registry.renew()
 
     def _failed(self, body: bytes, client: Client | None) -> bytes | None:
-        """Handle an ErrorResponse to a client's request, or to none."""
+        """Handle an ErrorResponse that is no reply to the proxy's own messages."""
         error = client_error(body)
         self._note_fatal(error)
         self.rolling_back = True

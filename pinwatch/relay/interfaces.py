@@ -84,7 +84,7 @@ class Session(Borrower["BorrowedConnection"]):
 
     @abstractmethod
     def parameters_set(self, error: ClientError | None) -> None:
-        """Go on: the client's settings are in force, or error prevented it."""
+        """Continue the login or request; error is set if the settings were refused."""
 
     @abstractmethod
     def connection_closed(self, fatal_sent: bool) -> None:
@@ -141,7 +141,7 @@ class BorrowedConnection(Connection):
 
     @abstractmethod
     def stop_serving(self) -> None:
-        """Detach the session; what the server sends from now on is not for it."""
+        """Detach the session, which receives no more of the server's messages."""
 
     @abstractmethod
     def pause_reading(self) -> None: ...

@@ -77,7 +77,7 @@ class Values:
         return tuple(word for item in sorted(self.values.items()) for word in item)
 
     def differing(self, other: "Values") -> dict[bytes, bytes]:
-        """Return the values that other lacks or has different."""
+        """Return the values that are missing or different in other."""
         return dict(self._items - other._items)
 
 
@@ -182,7 +182,7 @@ def _as_stored(name: bytes, value: bytes) -> bytes:
 def switch(
     before: Values | None, after: Values, initial: InitQuery = NO_INIT_QUERY
 ) -> bytes:
-    """Return the SQL that replaces the settings before by after.
+    """Return the SQL that changes the settings from before to after.
 
     None stands for unknown settings. A reset setting returns to the value that the
     init query sets, if it sets one.

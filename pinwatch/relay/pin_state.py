@@ -26,7 +26,7 @@ class PinReporter(Protocol):
     """The services of the proxy that a pin uses."""
 
     every_pin: bool
-    """Report every finding of a session, without a limit, and similar ones again."""
+    """Report every finding: similar ones, too, and without a limit per session."""
 
     def observe(self, event: events.Event) -> None:
         """Pass the event to all observers."""
@@ -124,7 +124,7 @@ class Pinning:
         )
 
     def _is_new(self, verdict: Verdict, finding: Finding) -> bool:
-        """Return True unless a similar finding or MAX_REPORTED others were reported."""
+        """Return True unless a similar one was reported or the limit is reached."""
         if self.session.services.every_pin:
             return True
         if len(self.reported) == MAX_REPORTED:
