@@ -150,11 +150,11 @@ class Reply:
     @property
     def errors(self) -> list[tuple[str, str, str]]:
         """Severity, SQLSTATE and text of each ErrorResponse."""
-        return self._told(messages.ERROR_RESPONSE)
+        return self._fields(messages.ERROR_RESPONSE)
 
     @property
     def notices(self) -> list[tuple[str, str, str]]:
-        return self._told(messages.NOTICE_RESPONSE)
+        return self._fields(messages.NOTICE_RESPONSE)
 
     @property
     def statuses(self) -> dict[str, str]:
@@ -173,9 +173,11 @@ class Reply:
         assert last.kind == messages.READY_FOR_QUERY
         return last.body.decode()
 
-    def _told(self, kind: int) -> list[tuple[str, str, str]]:
-        told = [messages.error_fields(m.body) for m in self.messages if m.kind == kind]
-        return [(fields["V"], fields["C"], fields["M"]) for fields in told]
+    def _fields(self, kind: int) -> list[tuple[str, str, str]]:
+        errors = [
+            messages.error_fields(m.body) for m in self.messages if m.kind == kind
+        ]
+        return [(fields["V"], fields["C"], fields["M"]) for fields in errors]
 
 
 class WireClient:

@@ -151,7 +151,7 @@ async def until_the_end(up: Up, sent: bytes) -> None:
     async def one() -> None:
         reader, writer = await address.connect()
         writer.write(sent)
-        with suppress(ConnectionError):  # where the time was over before it was sent
+        with suppress(ConnectionError):  # the proxy may have closed the connection
             await reader.read()
         writer.close()
 

@@ -17,8 +17,8 @@ from tests.live.conftest import Serve
 from tests.pair import Node
 from tests.wireclient import query
 
-# As time_scale. What else has a timeout gets the longest, so that a slow machine
-# does not reach it first.
+# Values of time_scale. The other timeouts are as long as possible, so that a slow
+# machine does not reach them first.
 MINUTES_IN_A_MOMENT: Final = 300
 DAY_IN_A_MOMENT: Final = 24 * 3600 / 5
 UNHURRIED: Final = {"authentication_timeout": 1e9, "idle_client_timeout": 28_800}

@@ -48,7 +48,7 @@ COPY_OUT: Final = query("COPY (SELECT * FROM generate_series(1, 3)) TO STDOUT")
 ROWS: Final = copy_data(b"1\tone\n") + copy_data(b"2\ttwo\n")
 BAD_ROW: Final = copy_data(b"one\t1\n")
 END: Final = query("SELECT 'the end'")
-FAILS: Final = "SELECT 1 / (random() * 0)::int"  # not before Execute
+FAILS: Final = "SELECT 1 / (random() * 0)::int"  # fails at Execute, not before
 
 READY: Final = r"\x5a0000000549"  # a ReadyForQuery, as a value
 NOTICE: Final = "DO $$ BEGIN RAISE NOTICE 'heed'; END $$"
@@ -141,7 +141,7 @@ CASES: Final[dict[str, list[Step]]] = {
         Step(query("FETCH ALL FROM c"), "T" + 500 * "D" + "CZ"),
         Step(query("ROLLBACK"), "CZ"),
     ],
-    # What the server says in between.
+    # Messages of the server between replies.
     "NoticeResponse": [
         Step(query(f"SELECT 1; {NOTICE}; SELECT 2"), "TDCNCTDCZ"),
         Step(run(NOTICE) + SYNC, "12NCZ"),
@@ -674,10 +674,10 @@ def test_only_the_listener_receives_notifications(
         witness.query("LISTEN heed")
         direct.execute("NOTIFY heed, 'one'")
         for client in (listener, witness):
-            told = client.receive()
-            assert told.kind == messages.NOTIFICATION_RESPONSE
-            assert INT32.unpack(told.body[:4]) == (direct.info.backend_pid,)
-            assert told.body[4:] == b"heed\0one\0"
+            received = client.receive()
+            assert received.kind == messages.NOTIFICATION_RESPONSE
+            assert INT32.unpack(received.body[:4]) == (direct.info.backend_pid,)
+            assert received.body[4:] == b"heed\0one\0"
     assert bystander.query("NOTIFY heed, 'two'").kinds == "CZ"
     assert listener.receive().body[4:] == b"heed\0two\0"
     assert listener.query("BEGIN").kinds == "CZ"
@@ -695,7 +695,7 @@ def test_only_the_listener_receives_notifications(
         assert newcomer.query("COMMIT").kinds == "CZ"
 
 
-# What is not the protocol.
+# Protocol violations.
 
 GIGABYTE: Final = MAX_MESSAGE + 1
 

@@ -1,4 +1,4 @@
-"""What a client reads that is refused: the rows of docs/behaviour.md, to the letter.
+"""Errors of refused logins, as docs/behaviour.md quotes them, to the letter.
 
 Those of a startup packet alone are in test_startup, a borrow timeout in test_lifecycle.
 """

@@ -53,7 +53,7 @@ def test_the_connection_of_a_stalled_client_is_freed(
 
 
 def test_a_slow_client_stays(proxy: Proxies) -> None:
-    """Each byte begins the wait anew."""
+    """Each byte restarts the timeout."""
     running = proxy(1, **SOON)
     clock = running.proxy.clock
     began = clock.now

@@ -1,4 +1,4 @@
-"""From the first packet to the first ReadyForQuery."""
+"""Logins, from the first packet to the first ReadyForQuery."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -246,8 +246,8 @@ def test_another_application_name_waits_for_no_connection(
     holder = clients(application_name="worker-16")
     holder.query("BEGIN")
     client = clients.stranger()
-    told = client.start(application_name=name).statuses
-    assert told["application_name"] == name
+    reported = client.start(application_name=name).statuses
+    assert reported["application_name"] == name
     holder.query("COMMIT")
     answer = client.query("SHOW application_name")
     assert (answer.value, answer.statuses) == (name, {})
@@ -258,10 +258,10 @@ def test_an_application_name_as_the_server_has_it(serve: Serve, name: str) -> No
     clients = serve(1)
     clients(application_name="first")
     with WireClient(clients.proxy.endpoint()) as client:
-        told = client.start(application_name=name).statuses["application_name"]
-        assert told != name
+        reported = client.start(application_name=name).statuses["application_name"]
+        assert reported != name
         answer = client.query("SHOW application_name")
-        assert (answer.value, answer.statuses) == (told, {})
+        assert (answer.value, answer.statuses) == (reported, {})
 
 
 SETTINGS: Final = (

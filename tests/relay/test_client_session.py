@@ -144,7 +144,7 @@ def test_request_of_a_lost_client_is_cancelled() -> None:
     client.vanish()
     assert stage.cancelled == [server.connection]
     server.send(ANSWER)
-    assert client.read().endswith(READY)  # the greeting's
+    assert client.read().endswith(READY)  # of the login
 
 
 def test_closing_connection_counts_until_the_server_closes_it() -> None:
@@ -419,12 +419,12 @@ def test_a_parameter_status_beyond_the_inspected_size_is_forwarded_whole() -> No
     client = stage.client()
     client.read()
     (server,) = stage.servers
-    told = messages.parameter_status(b"search_path", b"a" * 200_000)
+    status = messages.parameter_status(b"search_path", b"a" * 200_000)
     client.send(SELECT)
-    for at in range(0, len(told), 60_000):
-        server.send(told[at : at + 60_000])
+    for at in range(0, len(status), 60_000):
+        server.send(status[at : at + 60_000])
     server.send(ANSWER)
-    assert client.read() == told + ANSWER
+    assert client.read() == status + ANSWER
     assert (
         client.session.client.reported_parameters.values[b"search_path"]
         == b"a" * 200_000

@@ -384,7 +384,7 @@ def test_session_state_of_a_pinned_session(
     assert client.session.pinning.pinned
 
 
-# SQL that names what was prepared by the protocol.
+# SQL that names statements of the extended protocol.
 
 
 @pytest.fixture
