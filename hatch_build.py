@@ -38,28 +38,28 @@ COMPILED: Final = (
     "pinwatch/tls/stream.py",
     "pinwatch/wire/messages.py",
 )
-"""What every chunk passes through. `parameters` and `statements` stay as they are:
-weak references to their instances are kept, which compiled classes do not allow."""
+"""The modules that every chunk passes through. `parameters` and `statements` are not
+compiled, because compiled classes do not allow weak references to their instances."""
 
 IN_C: Final = {"pinwatch.sockets._calls": "pinwatch/sockets/_calls.c"}
-"""What the compiled modules use instead of Python's library, by their names."""
+"""C extensions that the compiled modules use, by module name."""
 
 
 STRAIGHT: Final = ("-fvisibility=hidden", "-fno-plt")
-"""So that calls go straight: within what is compiled, and from there to Python."""
+"""Compiler options for direct calls, within the modules and to Python."""
 
 
 class Compiling(BuildHookInterface[BuilderConfig]):
-    """Puts the compiled modules beside their sources, where Python prefers them."""
+    """Puts the compiled modules beside their sources; Python imports them first."""
 
     def dependencies(self) -> list[str]:
-        """The compiler, and what the sources import, whose types it reads."""
+        """Return the compiler and the dependencies, whose types it reads."""
         if not _wanted():
             return []
         return ["mypy[mypyc]>=2.4", *self.metadata.core.dependencies]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile, unless nobody asked or the wheel only points to the sources."""
+        """Compile, unless it is not requested or the install is editable."""
         if not _wanted() or version == "editable":
             return
         self._folder = TemporaryDirectory(prefix="pinwatch-build-")
@@ -76,7 +76,7 @@ class Compiling(BuildHookInterface[BuilderConfig]):
     def finalize(
         self, version: str, build_data: dict[str, Any], artifact_path: str
     ) -> None:
-        """Clear away what the wheel holds by now."""
+        """Remove the temporary files once the wheel contains them."""
         if hasattr(self, "_folder"):
             self._folder.cleanup()
 

@@ -20,6 +20,7 @@ from bench.install import Missing
 from bench.process import NotStarted
 from bench.results import Run
 from bench.run import Plan, carry_out
+from bench.stall import longest, sentence
 from bench.subjects import Direct, Other, PgBouncer, Pinwatch, Subject
 
 SUBJECTS = ("direct", "pgbouncer", "pinwatch")
@@ -104,6 +105,8 @@ def bench(
     except (ValueError, Missing, NotStarted) as error:
         _give_up(str(error))
     _print(run, earlier, markdown)
+    if show is None:
+        print(sentence(longest()))
     whys = [why for reasons in run.absent.values() for why in reasons.values()]
     if any(why.startswith(results.FAILED) for why in whys):
         raise typer.Exit(1)
@@ -114,7 +117,7 @@ def choose_subjects(
 ) -> list[Subject]:
     """The subjects of those names, in the table's order, and further pinwatches.
 
-    Raises ValueError for a name that nobody knows, or that is taken.
+    Raises ValueError for a name that is unknown or taken.
     """
     for name in names:
         if name not in SUBJECTS:

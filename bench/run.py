@@ -60,7 +60,7 @@ def carry_out(
 ) -> Run:
     """Run it all; the results are written into a folder after every case.
 
-    ``say`` is told what is under way, ``turn`` is called once a turn.
+    ``say`` is called with progress texts, ``turn`` once a turn.
     """
     run = Run(
         started=datetime.now().astimezone().isoformat(timespec="seconds"),

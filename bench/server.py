@@ -95,7 +95,9 @@ def _wait_until_ready(where: tuple[str, ...]) -> None:
     deadline = time.monotonic() + PATIENCE
     while subprocess.run([install.postgresql("pg_isready"), "-q", *where]).returncode:
         if time.monotonic() > deadline:
-            raise process.NotStarted(f"PostgreSQL lets nobody in for {PATIENCE:.0f} s")
+            raise process.NotStarted(
+                f"PostgreSQL accepts no login for {PATIENCE:.0f} s"
+            )
         time.sleep(0.02)
 
 

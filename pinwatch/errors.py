@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree, and the errors that a client can see, as one table.
+"""All exceptions as one tree, and the errors that clients receive as one table.
 
 ::
 
@@ -6,14 +6,14 @@
     ├── SettingError        a setting that cannot be used
     ├── ListenError         an address that cannot be listened on
     ├── TargetError         a target that cannot be reached, or that refuses the proxy
-    ├── FailoverError       a failover that cannot be
-    ├── FaultError          a fault on demand that cannot be
-    ├── ProtocolViolation   bytes from a client or the server that are not the protocol
-    │   └── NotAStartupPacket   the first bytes of a client, which get no answer
-    └── ClientError         a refusal that the client reads as an ErrorResponse
-        └── BorrowTimeout   a borrow that waited for too long
+    ├── FailoverError       a failover that is not possible
+    ├── FaultError          a fault that cannot be added or removed
+    ├── ProtocolViolation   bytes that break PostgreSQL's protocol
+    │   └── NotAStartupPacket   first bytes of a client that get no answer
+    └── ClientError         an error that is sent to the client as an ErrorResponse
+        └── BorrowTimeout   a wait for a database connection that timed out
 
-``str()`` of the first three is one sentence for the person at the terminal.
+``str()`` of the first five is one sentence for the terminal.
 """
 
 import errno
@@ -24,38 +24,38 @@ FATAL: Final = "FATAL"
 
 
 class PinwatchError(Exception):
-    """Base of all."""
+    """The base class of all exceptions of pinwatch."""
 
 
 class SettingError(PinwatchError):
-    """Names the setting, its value and what is allowed."""
+    """A setting cannot be used; the text has its name, value and limits."""
 
 
 class ListenError(PinwatchError):
-    """Names the address and why it cannot be listened on."""
+    """An address cannot be listened on; the text has the address and the reason."""
 
 
-def cannot_listen(where: str, error: OSError, why: str, option: str) -> ListenError:
-    """why in a few words; option chooses another port."""
+def cannot_listen(address: str, error: OSError, why: str, option: str) -> ListenError:
+    """Return the error; ``why`` is the reason, ``option`` the name of the setting."""
     taken = error.errno == errno.EADDRINUSE
     hint = f" Another pinwatch may be running; {option} chooses another port."
-    return ListenError(f"Cannot listen on {where}: {why}.{hint if taken else ''}")
+    return ListenError(f"Cannot listen on {address}: {why}.{hint if taken else ''}")
 
 
 class TargetError(PinwatchError):
-    """Names the target and what it, or the network, answered."""
+    """A target cannot be used; the text has its name and the reason."""
 
 
 class FailoverError(PinwatchError):
-    """Says why there is no target to fail over to."""
+    """A failover is not possible; the text has the reason."""
 
 
 class FaultError(PinwatchError):
-    """Says why the fault cannot be put on, or removed."""
+    """A fault cannot be added or removed; the text has the reason."""
 
 
 class ProtocolViolation(PinwatchError):
-    """Bytes that are not the protocol; the text says what was wrong with them."""
+    """Received bytes break the protocol; the text has the reason."""
 
 
 class NotAStartupPacket(ProtocolViolation):
@@ -65,9 +65,9 @@ class NotAStartupPacket(ProtocolViolation):
 class ClientError(PinwatchError):
     """An ErrorResponse for one client.
 
-    severity is ERROR (the client stays) or FATAL (it is closed); sqlstate has five
-    characters, as in the manual's appendix "PostgreSQL Error Codes". log is what the
-    proxy's own log says instead of text, where that is more.
+    ``severity`` is ERROR (the session goes on) or FATAL (it is closed). ``sqlstate``
+    has five characters, as in the manual's appendix "PostgreSQL Error Codes". ``log``,
+    if not empty, replaces the text in the proxy's log with more detail.
     """
 
     log = ""
@@ -80,15 +80,15 @@ class ClientError(PinwatchError):
 
 
 class BorrowTimeout(ClientError):
-    """For a client that waited for a database connection until the borrow timeout."""
+    """A client waited for a database connection until the borrow timeout."""
 
 
-# The texts are Amazon RDS Proxy's own where its documentation or a user's log has
-# them (docs/behaviour.md), PostgreSQL's otherwise.
+# The texts are Amazon RDS Proxy's own if its documentation or a published log has them
+# (docs/behaviour.md), and PostgreSQL's otherwise.
 
 
-def protocol_violation(what: str) -> ClientError:
-    return ClientError(what, "08P01")
+def protocol_violation(text: str) -> ClientError:
+    return ClientError(text, "08P01")
 
 
 def borrow_timeout(severity: str = ERROR) -> BorrowTimeout:
@@ -97,22 +97,22 @@ def borrow_timeout(severity: str = ERROR) -> BorrowTimeout:
 
 
 def request_error(text: str, sqlstate: str, severity: str = ERROR) -> ClientError:
-    """What the database answered when the proxy opened a connection to it."""
+    """Return the error for a connection attempt that the database refused."""
     return ClientError(f"Request returned an error: {text}", sqlstate, severity)
 
 
 def connection_failure(text: str) -> ClientError:
-    """The database connection that served this client is gone."""
+    """Return the error for a session whose database connection was lost."""
     return ClientError(text, "08006")
 
 
 def unreachable(text: str) -> ClientError:
-    """The database could not be connected to."""
+    """Return the error for a database that cannot be reached."""
     return ClientError(text, "08001")
 
 
 def no_reader() -> ClientError:
-    """On an endpoint that is READ_ONLY."""
+    """Return the error of a READ_ONLY endpoint without a reader."""
     return request_error("The target group has no reader.", "08000")
 
 

@@ -1,17 +1,18 @@
-"""Occurrences: rare, typed, and handed to whoever observes the proxy.
+"""The events that the proxy reports to its observers.
 
-Quantities are not here: they are plain numbers and lengths of containers, read when
-somebody asks. An observer cannot change the traffic.
+Events are rare and typed; counts are plain numbers elsewhere, read on demand. An
+observer cannot change the traffic.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any, ClassVar, Final
 
 
 @dataclass(frozen=True, slots=True)
 class ClientConnected:
-    """A client's socket was accepted; address is host:port, or a socket's path."""
+    """A client connection was accepted; ``address`` is host:port or a socket's path."""
 
     client: int
     address: str
@@ -20,7 +21,7 @@ class ClientConnected:
 
 @dataclass(frozen=True, slots=True)
 class StartupReceived:
-    """What a StartupMessage asked for; version is major and minor."""
+    """A client sent a StartupMessage; ``version`` is (major, minor)."""
 
     client: int
     user: str
@@ -31,7 +32,7 @@ class StartupReceived:
 
 @dataclass(frozen=True, slots=True)
 class ClientWelcomed:
-    """A client is logged in."""
+    """A client finished its login."""
 
     client: int
     encrypted: bool
@@ -39,7 +40,7 @@ class ClientWelcomed:
 
 @dataclass(frozen=True, slots=True)
 class CancelRequested:
-    """A CancelRequest came; forwarded says whether it reached the database."""
+    """A client sent a CancelRequest; ``forwarded`` is true if the database got it."""
 
     client: int
     forwarded: bool
@@ -47,9 +48,9 @@ class CancelRequested:
 
 @dataclass(frozen=True, slots=True)
 class ClientRefused:
-    """A client got a FATAL error from the proxy itself.
+    """The proxy sent a FATAL error to a client.
 
-    log is a sentence that tells more than the client may know, or empty.
+    ``log`` is a sentence with details that the client must not see, or empty.
     """
 
     client: int
@@ -60,7 +61,7 @@ class ClientRefused:
 
 @dataclass(frozen=True, slots=True)
 class ClientClosed:
-    """A client connection is over; requested says that it sent Terminate."""
+    """A client connection closed; ``requested`` is true if Terminate was sent."""
 
     client: int
     requested: bool
@@ -68,10 +69,10 @@ class ClientClosed:
 
 @dataclass(frozen=True, slots=True)
 class PoolUsage:
-    """The database connections of a pool that clients have borrowed.
+    """The number of database connections of a pool that clients have borrowed.
 
-    max_connections is the pool's cap; pinned maps each rule to the number of borrowed
-    connections whose session that rule pinned.
+    ``max_connections`` is the pool's limit. ``pinned`` maps each rule to the number of
+    borrowed connections whose session it pinned.
     """
 
     max_connections: int
@@ -81,9 +82,9 @@ class PoolUsage:
 
 @dataclass(frozen=True, slots=True)
 class BorrowFailed:
-    """A client waited for a database connection and got an error instead.
+    """A client's wait for a database connection ended with an error.
 
-    usage is the pool's at that moment, where the wait timed out.
+    ``usage`` is the pool's usage at that moment if the wait timed out, or None.
     """
 
     client: int
@@ -93,7 +94,7 @@ class BorrowFailed:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseConnecting:
-    """A connection to the target is being opened; encrypted says that TLS is wanted."""
+    """A connection to the target is being opened; ``encrypted`` if it asks for TLS."""
 
     connection: int
     encrypted: bool
@@ -102,27 +103,32 @@ class DatabaseConnecting:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseRefused:
-    """It could not be opened."""
+    """A connection to the target could not be opened; ``encrypted`` if it used TLS."""
 
     connection: int
     text: str
     sqlstate: str
     target: str
+    encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseConnected:
-    """A socket to the target is open, between the proxy's and the target's address."""
+    """A connection to the target is open; ``encrypted`` is true if it uses TLS.
+
+    ``local`` and ``remote`` are the addresses of its socket.
+    """
 
     connection: int
     local: str
     remote: str
     target: str
+    encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseClosed:
-    """A database connection is over."""
+    """A database connection closed."""
 
     connection: int
     reason: str
@@ -130,14 +136,14 @@ class DatabaseClosed:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseReset:
-    """A pinned client left: its database connection was reset and pooled."""
+    """The database connection of a pinned client that left was reset and pooled."""
 
     connection: int
 
 
 @dataclass(frozen=True, slots=True)
 class FailedOver:
-    """Another target is the writer, or the same came back; seconds without a writer."""
+    """The writer changed, or the same one came back, after ``seconds`` without one."""
 
     before: str
     after: str
@@ -156,39 +162,78 @@ class PinAhead:
 
 @dataclass(frozen=True, slots=True)
 class SessionPinned:
-    """A client session keeps its database connection until it ends.
+    """A statement after which a session keeps its database connection.
 
-    first is whether this pinned it; without, it was pinned already, and would have been
-    by this.
-    reason has RDS Proxy's own sentences. contested tells both readings where it is not
-    settled that RDS Proxy pins, and is empty elsewhere. sql is the whole text,
-    statement the one in it that pins, both cut at 2,048 characters; trigger is where
-    its trigger words begin and end in the whole text. transaction_status is ``I``,
-    ``T`` or ``E``, from before the statement ran.
+    This is the one definition of a pin's fields: the event log, the HTTP API, reports
+    and the pytest plugin derive theirs from it, with these descriptions.
     """
 
+    __pydantic_config__: ClassVar = {"use_attribute_docstrings": True}
+
     at: datetime
+    """When the statement ran."""
+
     client: int
+    """The client connection, as the log numbers it."""
+
     connection: int
+    """The database connection, as the log numbers it."""
+
     rule: str
+    """The rule of docs/behaviour.md."""
+
     contested: str
+    """Both readings, if it is not settled that RDS Proxy pins here; else empty."""
+
     reason: str
+    """RDS Proxy's own sentences."""
+
     digest: str
+    """The text with its constants replaced, as RDS Proxy logs it."""
+
     sql: str
+    """The whole text of the request, cut at 2,048 characters."""
+
     statement: str
+    """The statement in the text that pins, cut at 2,048 characters."""
+
     trigger: tuple[int, int]
+    """Start and end of the words that pin in the whole text, in characters."""
+
     user: str
+    """The role of the client."""
+
     database: str
+    """The database of the client."""
+
     application_name: str
+    """The session's application_name, or empty."""
+
     tags: Mapping[str, str]
+    """The tags in sqlcommenter and marginalia comments of the text."""
+
     transaction_status: str
+    """The status before the statement ran: I is idle, T in a transaction, E in a failed
+    transaction."""
+
     advice: str
+    """How to avoid the pin."""
+
     first: bool
+    """True if this statement pinned the session; false if the session was pinned
+    already, which RDS Proxy neither logs nor counts."""
+
+    def values(self) -> dict[str, Any]:
+        """Return the fields by name, to build a subclass or another representation."""
+        return {field.name: getattr(self, field.name) for field in _PIN_FIELDS}
+
+
+_PIN_FIELDS: Final = fields(SessionPinned)
 
 
 @dataclass(frozen=True, slots=True)
 class SessionUnpinned:
-    """A pinned session is over; seconds is how long it was pinned."""
+    """A pinned session ended; ``seconds`` is the time that it was pinned."""
 
     at: datetime
     client: int
@@ -198,7 +243,7 @@ class SessionUnpinned:
 
 @dataclass(frozen=True, slots=True)
 class PinWarned:
-    """A statement ran that does not pin, and deserves a word."""
+    """A statement ran that does not pin but deserves a warning."""
 
     client: int
     rule: str

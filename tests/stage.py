@@ -172,6 +172,7 @@ class Stage:
         self.require_tls = False
         self.every_pin = False
         self.max_statements = max_statements
+        self.to_judge: list[tuple[bytes, Callable[[], None]]] = []
         self.soon: list[Callable[[], None]] = []
         self.pool: Pool[DatabaseConnection] = Pool(
             max_connections,
@@ -264,6 +265,9 @@ class Stage:
         if user == "stranger":
             raise no_credentials(user)
         return login(self.credentials.cached(user), no_verifier)
+
+    def judge(self, sql: bytes, done: Callable[[], None]) -> None:
+        self.to_judge.append((sql, done))
 
     def backend_key(self, session: ClientSession) -> tuple[int, bytes] | None:
         return None

@@ -1,3 +1,4 @@
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -48,7 +49,8 @@ def test_the_first_start_says_what_takes_long(empty: Path) -> None:
     with embedded_postgresql(empty, told.append):
         pass
     assert told == [
-        f"Preparing the embedded PostgreSQL in {empty}/postgresql-18, once."
+        f"Initializing the embedded PostgreSQL in {empty}/postgresql-18 "
+        "(first start only)."
     ]
 
 
@@ -100,6 +102,29 @@ with embedded_postgresql(Path({str(folder)!r}), print):
         query(target, "SELECT 1")
 
 
+@pytest.mark.parametrize("content", ["", "4711\n", "x", None])
+def test_a_stale_postmaster_pid_is_removed(folder: Path, content: str | None) -> None:
+    """Truncated by a crash, or with a process id that another program has now."""
+    data = folder / "postgresql-18"
+    if content is None:
+        content = f"{os.getpid()}\n{data}\n1\n5432\n{data}\n\n 1 1\nready\n"
+    (data / "postmaster.pid").write_text(content)
+    with embedded_postgresql(folder, refuse) as target:
+        assert query(target, "SELECT lo_get(4711)") == b"kept"
+
+
+@pytest.mark.parametrize("name", ["postgresql-17", "postgresql-18"])
+def test_data_of_an_older_version_is_refused(empty: Path, name: str) -> None:
+    (empty / name).mkdir()
+    (empty / name / "PG_VERSION").write_text("17\n")
+    with pytest.raises(TargetError) as raised, embedded_postgresql(empty, refuse):
+        raise AssertionError
+    assert str(raised.value).startswith(
+        f"{empty / name} has data of PostgreSQL 17, but the embedded one is PostgreSQL "
+        "18. To keep the data, dump it by pg_dumpall"
+    )
+
+
 def test_two_at_a_time_are_refused(folder: Path) -> None:
     with (
         embedded_postgresql(folder, refuse),
@@ -108,8 +133,8 @@ def test_two_at_a_time_are_refused(folder: Path) -> None:
     ):
         raise AssertionError
     assert str(raised.value) == (
-        f"The embedded PostgreSQL in {folder}/postgresql-18 serves another pinwatch: "
-        "give this one a --state-folder of its own, or a --target."
+        f"The embedded PostgreSQL in {folder}/postgresql-18 is in use by another "
+        "pinwatch: give this one another --state-folder, or a --target."
     )
 
 
@@ -159,7 +184,7 @@ def test_a_server_that_does_not_start_names_its_log(empty: Path) -> None:
     ):
         raise AssertionError
     assert str(raised.value) == (
-        f"The embedded PostgreSQL does not start; its log is {data}/log."
+        f"The embedded PostgreSQL did not start: see its log, {data}/log."
     )
     assert "no_such_setting" in (data / "log").read_text()
 

@@ -1,6 +1,7 @@
 """The house as docs/architecture.md draws it: imports go strictly down."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -25,7 +26,8 @@ FLOORS: Final = (
     {"cli"},
     {"__main__"},
 )
-"""The rooms of the package, from the ground; a room does not see its neighbours."""
+"""Folders and modules of the package, from the ground up; those on one floor do not
+import each other. docs/architecture.md prints the same tuple."""
 
 WITHOUT_A_LOOP: Final = {"wire", "config", "auth", "pins", "tls", "pool", "relay"}
 """Folders that never import an event loop or a socket. Secrets and tokens are read in
@@ -68,6 +70,13 @@ def room(module: str) -> str:
 def floor(name: str) -> int:
     (found,) = [number for number, rooms in enumerate(FLOORS) if name in rooms]
     return found
+
+
+def test_the_architecture_page_prints_the_same_floors() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    drawn = page.split("## Floors", 1)[1].split("```")[1].strip().splitlines()
+    names = [re.split(r"\s{2,}", line.strip())[0] for line in drawn]
+    assert tuple(set(line.split(", ")) for line in reversed(names)) == FLOORS
 
 
 def test_every_room_has_its_floor() -> None:

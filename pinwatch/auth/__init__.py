@@ -1,6 +1,6 @@
-"""Logins: who a client is, and who the proxy is to the database.
+"""Logins: of clients to the proxy, and of the proxy to the database.
 
-Conversations are generators that take the bodies of messages and yield the bytes
-to write; nothing here knows a socket. Texts are in `refusals`, what may log in is
-in `credentials`, where passwords come from in `secrets`.
+Conversations are generators that receive the bodies of messages and yield the bytes to
+send; nothing here knows a socket. `refusals` has the error texts, `credentials` the
+roles that may log in, and `secrets` the sources of passwords.
 """

@@ -1,9 +1,8 @@
 """A client's login to the proxy.
 
-Owns the proxy's half of the conversation: what it asks for, and whether the answers
-prove the role. Does not know where credentials come from. A role that is not known
-is asked the same, at the same cost, and told so only where another client would be
-told that its password is wrong.
+Owns the proxy's half of the conversation: the requests, and the check of the answers.
+Does not know where credentials come from. An unknown role gets the same requests at the
+same cost, and is refused only where a wrong password would be.
 """
 
 from collections.abc import Callable, Generator
@@ -26,7 +25,7 @@ TokenCheck: TypeAlias = Callable[[str, str], None]
 AUTHENTICATION_OK: Final = messages.authentication(messages.AUTHENTICATION_OK)
 NO_INITIAL_RESPONSE: Final = INT32.pack(0xFFFFFFFF)  # -1: it comes when asked for
 
-# Refusals that say the proof was understood, and proves nothing.
+# Refusals of a well-formed proof that is wrong.
 UNPROVEN: Final = (refusals.WRONG_PASSWORD, refusals.IAM_FAILED)
 
 
@@ -37,12 +36,12 @@ def login(
     tls: bool = False,
     channel_binding: bytes | None = None,
 ) -> Conversation:
-    """Ask a client for its proof.
+    """Authenticate a client.
 
-    ``next()`` yields the first message to write; each ``send`` takes the body of a
-    message of type 'p' and yields the next. It returns the last bytes to write,
-    which end in AuthenticationOk, or raises AuthenticationFailed; ``next()`` can
-    already do either.
+    ``next()`` yields the first message to send; each ``send`` takes the body of a
+    message of type 'p' and yields the next one. The generator returns the last bytes to
+    send, which end with AuthenticationOk, or raises AuthenticationFailed. Both can
+    happen at the first ``next()``.
 
     ``verify_token`` takes user and IAM token and raises TokenRefused, as an
     ``iam.TokenVerifier`` does. ``channel_binding`` is the tls-server-end-point hash
@@ -116,13 +115,13 @@ def _iam(credential: Credential, verify_token: TokenCheck, tls: bool) -> Convers
         verify_token(credential.user, token)
     except TokenRefused as error:
         raise ProofRefused(refusals.IAM_FAILED, str(error)) from error
-    if credential.problem:  # a good token does not make up for it
+    if credential.problem:  # also with a valid token
         raise ProofRefused(refusals.IAM_FAILED)
     return b""
 
 
 def _password(body: bytes) -> bytes:
-    """What a PasswordMessage holds before its one NUL."""
+    """Return the password of a PasswordMessage, which ends with its only NUL."""
     password, nul, rest = body.partition(b"\0")
     if not nul or rest:
         raise ProofRefused(refusals.MALFORMED_PASSWORD)

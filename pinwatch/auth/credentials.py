@@ -1,8 +1,7 @@
-"""Who may log in, and by which method.
+"""The roles that may log in, and their methods.
 
-Owns the roles that the proxy has credentials for, gathered from all their sources,
-and what it holds against a client that names any other role. Does not know the
-messages of a login.
+Owns the credentials of all sources, and the stand-ins for unknown roles. Does not know
+the messages of a login.
 """
 
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ from pinwatch.auth.secrets import (
 if TYPE_CHECKING:  # pydantic is slow to import, and not needed to read its models
     from pinwatch.config.auth import AuthEntry, DefaultAuthScheme
 
-# RDS Proxy's own sentence for the second; the others follow its manner.
+# The second is RDS Proxy's own sentence; the others follow its style.
 UNKNOWN: Final = (
     'The database user "{}" was not found in any DB proxy authentication entry'
 )
@@ -39,7 +38,7 @@ UNREADABLE: Final = (
 
 
 class Method(Enum):
-    """How a client proves who it is; the values are those of the settings."""
+    """How a client authenticates; the values are those of the settings."""
 
     TRUST = "trust"
     SCRAM_SHA_256 = "POSTGRES_SCRAM_SHA_256"
@@ -49,11 +48,10 @@ class Method(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What the proxy knows of a role.
+    """The credentials of a role.
 
-    ``password`` is for the database, None where the proxy has none. ``problem`` is
-    the log's sentence on a client that must be refused whatever it proves, and empty
-    otherwise.
+    ``password`` is for the database, or None if the proxy has none. ``problem`` is the
+    sentence for the log if the role must be refused in any case, or empty.
     """
 
     user: str
@@ -66,14 +64,14 @@ class Credential:
 class Credentials:
     """The roles of all ``[[auth]]`` entries and of the target's URL.
 
-    A login asks ``stale()``; if so it runs ``refresh()``, in a thread because Secrets
-    Manager may hold it up for seconds, and then takes ``cached(user)``. The first and
-    the last never wait, and it makes no difference to any of them which role asks.
-    One refresh serves all logins that wait for it. At the start and on SIGHUP:
-    ``refresh(everything=True)``.
+    A login checks ``stale()``. If it is true, the login runs ``refresh()`` in a thread,
+    because Secrets Manager may take seconds. Then it reads ``cached(user)``. ``stale``
+    and ``cached`` never wait, and none of the three depends on the role, so that timing
+    reveals no roles. One refresh serves all logins that wait for it. The start and
+    SIGHUP call ``refresh(everything=True)``.
 
-    An entry goes before the target's URL. Without an entry, a password of the target,
-    and IAM, every client is trusted.
+    An entry overrides the target's URL. Without entries, a password of the target, and
+    IAM, every client is trusted.
     """
 
     def __init__(
@@ -96,7 +94,7 @@ class Credentials:
         if iam:
             self._method = Method.IAM
         else:
-            # A role that is not known is asked for what most known ones are asked for.
+            # Unknown roles get the most common method.
             self._method = max(methods, key=methods.count, default=Method.TRUST)
         self._unknown = "" if iam or self.trusting else UNKNOWN
         self._seed = token_bytes(32)
@@ -105,33 +103,33 @@ class Credentials:
 
     @property
     def trusting(self) -> bool:
-        """Whether there is nothing to check a client against."""
+        """True if clients are not checked."""
         return self._method is Method.TRUST
 
     @property
     def usable(self) -> list[str]:
-        """The roles that may log in, where they are checked."""
+        """The roles that may log in, if clients are checked."""
         return [role for role, known in self._known.items() if not known.problem]
 
     @property
     def problems(self) -> list[str]:
-        """The log's sentences on roles that are known, and may not log in."""
+        """The log's sentences about known roles that may not log in."""
         return [known.problem for known in self._known.values() if known.problem]
 
     def stale(self) -> bool:
-        """Whether a login should refresh() first; looks at no more than local files."""
+        """Return whether a login must refresh() first; it looks at local files only."""
         return any(entry.source.stale() for entry in self._entries)
 
     def cached(self, user: str) -> Credential:
-        """What is known of the role; for one that is not known, its like."""
+        """Return the role's credential, or a stand-in for an unknown role."""
         unknown = self._unmatched(user, self._method, self._unknown)
         return self._known.get(user, unknown)
 
     def refresh(self, *, everything: bool = False) -> list[str]:
-        """Read what is stale, or everything; may block for seconds.
+        """Read the stale sources, or all; may block for seconds.
 
-        Returns the log's sentences on secrets that could not be read. Such a secret
-        is not used, even if it could be read before.
+        Returns the log's sentences about secrets that could not be read. Such a secret
+        is not used, even if an earlier read succeeded.
         """
         unreadable = []
         with self._lock:
@@ -147,7 +145,7 @@ class Credentials:
         return unreadable
 
     def _gathered(self) -> dict[str, Credential]:
-        """The credentials by role, from what the sources gave last."""
+        """Return the credentials by role from the last read of each source."""
         by_role: dict[str, list[tuple[Secret, Method]]] = {}
         for entry in self._entries:
             for found in entry.found:
@@ -158,7 +156,7 @@ class Credentials:
         return {role: self._credential(role, found) for role, found in by_role.items()}
 
     def _credential(self, role: str, found: list[tuple[Secret, Method]]) -> Credential:
-        """Derives keys only for a password that is new."""
+        """Return the role's credential; keys are derived only for a new password."""
         secret, method = found[0]
         if len(found) > 1:
             return self._unmatched(role, method, DUPLICATE)

@@ -1,9 +1,8 @@
 """The proxy's login to the database.
 
-Owns the answers to the database's AuthenticationXxx messages: none for trust,
-cleartext only where TLS hides it, MD5, SCRAM-SHA-256 and, under TLS,
-SCRAM-SHA-256-PLUS. Does not know ErrorResponse: a database that refuses says so
-itself.
+Owns the answers to the database's Authentication messages: none for trust, cleartext
+only with TLS, MD5, SCRAM-SHA-256 and, with TLS, SCRAM-SHA-256-PLUS. Does not know
+ErrorResponse, with which the database refuses a login.
 """
 
 from collections.abc import Generator
@@ -24,7 +23,7 @@ UNSUPPORTED: Final = {2: "Kerberos V5", 7: "GSSAPI", 9: "SSPI"}
 
 
 class LoginRefused(TargetError):
-    """The database asks for something that the proxy will not do, or lies."""
+    """The database requests an unsupported method, or its messages are wrong."""
 
 
 def login(
@@ -73,7 +72,7 @@ def login(
 def _sasl(
     offered: bytes, password: str, channel_binding: bytes | None
 ) -> Generator[bytes, bytes, None]:
-    """The three turns of SCRAM and AuthenticationOk."""
+    """Run the three steps of SCRAM, up to AuthenticationOk."""
     ours = {ScramSha256.name}
     if channel_binding is not None:
         ours.add(ScramSha256Plus.name)
@@ -104,7 +103,7 @@ def _sasl(
 
 
 def _parsed(body: bytes) -> tuple[int, bytes]:
-    """Method and data of an Authentication message."""
+    """Return method and data of an Authentication message."""
     if len(body) < INT32.size:
         raise LoginRefused("The database sent an Authentication message cut short.")
     method: int = INT32.unpack_from(body)[0]
@@ -112,7 +111,7 @@ def _parsed(body: bytes) -> tuple[int, bytes]:
 
 
 def _expect(method: int, body: bytes) -> bytes:
-    """The data of an Authentication message that must be of this method."""
+    """Return the data of an Authentication message of this method."""
     found, data = _parsed(body)
     if found != method:
         raise LoginRefused(

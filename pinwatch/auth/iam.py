@@ -1,9 +1,9 @@
 """IAM tokens of Amazon RDS, verified offline.
 
 A token is a URL without its scheme, signed for 15 minutes with AWS Signature
-Version 4 in its query: who has the access key's secret can sign it again, and
-compare. Owns that, and which access keys are at hand. The format is in the RDS
-guide, "IAM database authentication", and in botocore's generate_db_auth_token.
+Version 4 in its query. With the access key's secret it can be signed again and
+compared. Owns that check and the list of access keys. The format is in the RDS guide,
+"IAM database authentication", and in botocore's generate_db_auth_token.
 """
 
 import os
@@ -19,7 +19,7 @@ from pinwatch.errors import SettingError
 if TYPE_CHECKING:  # pydantic is slow to import, and not needed to read its models
     from pinwatch.config.auth import IamSettings
 
-LIFE: Final = 900  # seconds, of every token that AWS's tools make
+MAX_LIFETIME: Final = 900  # seconds, the lifetime of tokens of AWS's tools
 CLOCK_SKEW: Final = timedelta(minutes=5)  # how far ahead a client's clock may be
 TIMESTAMP: Final = "%Y%m%dT%H%M%SZ"
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
@@ -41,7 +41,7 @@ FIELDS: Final = {
 
 
 class TokenRefused(Exception):
-    """Why, as a sentence for the log."""
+    """A token is refused; the text is a sentence for the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,9 @@ def verify(
     keys: Mapping[str, AccessKey],
     now: datetime,
 ) -> None:
-    """Raise TokenRefused unless the token lets user in at one of the hosts, now.
+    """Raise TokenRefused unless the token is valid for the user at one of the hosts.
 
-    ``keys`` are by access key id; ``now`` knows its time zone.
+    ``keys`` are by access key id; ``now`` has a time zone.
     """
     url, fields = _parsed(token)
     endpoints = [f"[{h}]:{port}" if ":" in h else f"{h}:{port}" for h in hosts]
@@ -95,7 +95,7 @@ def verify(
 
 
 def _parsed(token: str) -> tuple[SplitResult, dict[str, str]]:
-    """A token's URL and its query, each field once, none missing and none added."""
+    """Return a token's URL and the fields of its query, each exactly once."""
     if not token:
         raise TokenRefused("The authentication token is empty.")
     try:
@@ -124,21 +124,21 @@ def _time(text: str) -> datetime:
 
 
 def _lifetime(text: str) -> int:
-    """Seconds; no token lives longer than LIFE, whatever it says."""
+    """Seconds; at most MAX_LIFETIME, even if the token has more."""
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise TokenRefused("The authentication token is malformed.")
-    return min(int(text), LIFE)
+    return min(int(text), MAX_LIFETIME)
 
 
 def _same(one: str, other: str) -> bool:
-    """Compares in constant time."""
+    """Compare in constant time."""
     return compare_digest(one.encode(), other.encode())
 
 
 def _signature(
     endpoint: str, fields: Mapping[str, str], region: str, key: AccessKey
 ) -> str:
-    """The signature of the query's fields by botocore's signer, in hexadecimal."""
+    """Sign the query's fields with botocore; return the signature in hexadecimal."""
     from botocore.auth import SigV4QueryAuth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
@@ -176,16 +176,16 @@ class TokenVerifier:
 
 
 def no_verifier(user: str, token: str) -> None:
-    """Stands in where no role logs in by IAM."""
+    """Refuse every token, if no role logs in by IAM."""
     raise TokenRefused("The proxy verifies no tokens.")
 
 
 def verifier(settings: "IamSettings", hosts: Iterable[str], port: int) -> TokenVerifier:
-    """The verifier of an endpoint with these names and this port.
+    """Return the verifier of an endpoint with these names and this port.
 
     Access keys are those of the settings, of the standard variables of the
     environment and of the profiles in AWS's shared files, in this order. Raises
-    SettingError where botocore is missing or cannot read those files.
+    SettingError if botocore is missing or cannot read those files.
     """
     try:
         from botocore.exceptions import BotoCoreError
@@ -222,7 +222,7 @@ def verifier(settings: "IamSettings", hosts: Iterable[str], port: int) -> TokenV
 
 
 def _keys(tables: Iterable[Mapping[str, str]]) -> Iterator[AccessKey]:
-    """The access keys in tables with the names of AWS's shared files."""
+    """Yield the access keys in tables that use the names of AWS's shared files."""
     for table in tables:
         match table:
             case {"aws_access_key_id": key_id, "aws_secret_access_key": secret}:

@@ -1,7 +1,7 @@
-"""What a client's proof is checked against, in place of its password.
+"""The keys that a client's proof is checked against.
 
-Owns the derivation, which is slow by design and therefore done once a secret, and
-the keys of a role that is not known, which nothing can match.
+Owns the derivation, which is slow by design and done once per secret, and the keys of
+unknown roles, which no password matches.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Keys:
 
 
 def derived(user: str, password: str) -> Keys:
-    """The keys of a password, under a new salt; takes a millisecond or two."""
+    """Derive the keys of a password with a new salt; takes 1 to 2 ms."""
     salt = token_bytes(SALT_SIZE)
     salted = hi(sha256, prepared(password), salt, ITERATIONS)
     return Keys(
@@ -41,10 +41,10 @@ def derived(user: str, password: str) -> Keys:
 
 
 def unmatched(user: str, seed: bytes) -> Keys:
-    """Keys of no password; the salt is the user's own, the same at each login.
+    """Return keys that no password matches, with a salt that is constant per user.
 
-    So a client cannot tell by the salt that the proxy does not know the user, as
-    in PostgreSQL's mock_scram_secret().
+    The constant salt hides that the user is unknown, as in PostgreSQL's
+    mock_scram_secret().
     """
     return Keys(
         salt=hmac(sha256, seed, user.encode())[:SALT_SIZE],

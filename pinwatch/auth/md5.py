@@ -4,12 +4,12 @@ from hashlib import md5
 
 
 def stored(user: str, password: str) -> bytes:
-    """What a server keeps: 32 hexadecimal digits of md5(password, user)."""
+    """Return the hash that a server stores: md5(password + user) in hexadecimal."""
     return _hexdigest(password.encode() + user.encode())
 
 
 def answer(stored: bytes, salt: bytes) -> bytes:
-    """What a client sends for the server's 4 bytes of salt: "md5" and 32 digits."""
+    """Return a client's answer to a 4-byte salt: "md5" and 32 hexadecimal digits."""
     return b"md5" + _hexdigest(stored + salt)
 
 

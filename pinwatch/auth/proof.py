@@ -1,7 +1,7 @@
 """A client's proof by SCRAM-SHA-256, checked with scramp's arithmetic.
 
-Owns the server's part of RFC 5802 and RFC 7677 as PostgreSQL plays it: the user
-name in the messages is ignored, that of the startup packet counts.
+Owns the server's part of RFC 5802 and RFC 7677 as in PostgreSQL: the user name in the
+messages is ignored in favour of that in the startup packet.
 """
 
 import re
@@ -27,7 +27,7 @@ REFUSALS: Final = {
 
 
 class ProofRefused(Exception):
-    """What a client sent is refused; ``reason`` is for the log."""
+    """A client's message or proof is refused; ``reason`` is for the log."""
 
     def __init__(self, refusal: Refusal, reason: str = "") -> None:
         super().__init__(reason)
@@ -36,7 +36,7 @@ class ProofRefused(Exception):
 
 
 class Proof:
-    """One exchange under a mechanism; both methods raise ProofRefused."""
+    """One exchange with a mechanism; both methods raise ProofRefused."""
 
     def __init__(
         self, mechanism: str, keys: Keys, channel_binding: bytes | None
@@ -49,10 +49,10 @@ class Proof:
         )
 
     def first(self, message: bytes) -> bytes:
-        """The server-first-message for a client-first-message."""
+        """Return the server-first-message for a client-first-message."""
         with _refused():
             text = _text(message)
-            # scramp wants a user name; libpq sends none. What is signed is what came.
+            # scramp requires a user name, which libpq omits; the original is signed.
             self._scram.set_client_first(re.sub("^([^,]*,[^,]*,n=)[^,]*", r"\1*", text))
             self._scram.client_first_bare = text.split(",", 2)[2]
             if self._scram.m.name != self._mechanism:
@@ -60,7 +60,7 @@ class Proof:
             return cast(str, self._scram.get_server_first()).encode()
 
     def final(self, message: bytes) -> bytes:
-        """The server-final-message for a client-final-message that proves the role."""
+        """Return the server-final-message if the client-final-message is right."""
         with _refused():
             self._scram.set_client_final(_text(message))
             return cast(str, self._scram.get_server_final()).encode()
@@ -76,7 +76,7 @@ def _text(message: bytes) -> str:
 
 @contextmanager
 def _refused() -> Iterator[None]:
-    """scramp's refusals as PostgreSQL sorts them: most are malformed messages."""
+    """Map scramp's errors as PostgreSQL does: most are malformed messages."""
     try:
         yield
     except UnicodeDecodeError as error:
@@ -84,5 +84,5 @@ def _refused() -> Iterator[None]:
     except ScramException as error:
         refusal = REFUSALS.get(error.server_error, refusals.MALFORMED_SCRAM)
         if refusal is refusals.WRONG_PASSWORD and error.__cause__ is not None:
-            refusal = refusals.MALFORMED_SCRAM  # the proof has not 32 bytes
+            refusal = refusals.MALFORMED_SCRAM  # the proof does not have 32 bytes
         raise ProofRefused(refusal, str(error)) from error

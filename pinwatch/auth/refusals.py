@@ -1,7 +1,7 @@
-"""The refusals that a client can meet while it logs in, as one table.
+"""The errors that a client can receive while it logs in, as one table.
 
-Owns their texts and SQLSTATEs: RDS Proxy's (docs/decisions/logins.md says how sure
-each is), and PostgreSQL's own for broken messages. Does not know when which is due.
+Owns their texts and SQLSTATEs: RDS Proxy's (docs/decisions/logins.md rates their
+certainty), and PostgreSQL's own for malformed messages.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pinwatch.errors import ClientError
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A refusal as the client reads it and as the log says it.
+    """A refusal with its text for the client and its text for the log.
 
     ``text`` and ``log`` may hold one ``{}``, the role; ``log`` may also hold
     ``{tls}`` (on, off) and ``{reason}``.
@@ -24,9 +24,9 @@ class Refusal:
 
 
 class AuthenticationFailed(ClientError):
-    """A login is refused, FATAL; ``log`` is the sentence for the proxy's own log.
+    """A login is refused with FATAL; ``log`` is the sentence for the proxy's log.
 
-    ``reason`` reaches the log alone: it may tell what the client must not learn.
+    ``reason`` goes to the log only: the client must not see it.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class AuthenticationFailed(ClientError):
 
 
 def no_credentials(role: str) -> ClientError:
-    """The same without a word in the log, where no secret was looked for."""
+    """Return NO_CREDENTIALS without a line for the log, if no secret was looked up."""
     return ClientError(NO_CREDENTIALS.text.format(role), NO_CREDENTIALS.sqlstate)
 
 

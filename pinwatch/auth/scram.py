@@ -1,7 +1,7 @@
 """SCRAM-SHA-256 as mechanisms of pure-sasl, with scramp's arithmetic.
 
-Owns the client's part of RFC 5802 and RFC 7677, which the proxy plays towards the
-database. Importing it registers both mechanisms with pure-sasl.
+Owns the client's part of RFC 5802 and RFC 7677, for the proxy's login to the database.
+Importing it registers both mechanisms with pure-sasl.
 """
 
 from typing import Final, cast
@@ -16,7 +16,7 @@ BINDING_TYPE: Final = "tls-server-end-point"  # the only one PostgreSQL has
 
 
 def prepared(password: str) -> bytes:
-    """The password as SCRAM hashes it: SASLprep, or as it is where that refuses.
+    """Return the password after SASLprep, or unchanged if SASLprep refuses it.
 
     The exception is PostgreSQL's, not the RFC's: see pg_saslprep() in
     src/common/saslprep.c.
@@ -30,7 +30,7 @@ def prepared(password: str) -> bytes:
 
 
 class ScramSha256(Mechanism):  # type: ignore[misc] # pure-sasl has no types
-    """The client's three turns; scramp's exceptions come through as they are."""
+    """The client's three steps; scramp's exceptions are not translated."""
 
     name = "SCRAM-SHA-256"
     score = 40
@@ -52,10 +52,10 @@ class ScramSha256(Mechanism):  # type: ignore[misc] # pure-sasl has no types
         self.scram.password = prepared(password)
 
     def process(self, challenge: bytes | None = None) -> bytes | None:
-        """The answer to a challenge.
+        """Return the answer to a challenge.
 
-        None gives the client-first-message, a server-first-message the
-        client-final-message, and the server-final-message, once verified, None.
+        It is the client-first-message for None, the client-final-message for the
+        server-first-message, and None for a valid server-final-message.
         """
         if challenge is None:
             return cast(str, self.scram.get_client_first()).encode()
@@ -68,7 +68,7 @@ class ScramSha256(Mechanism):  # type: ignore[misc] # pure-sasl has no types
 
 
 class ScramSha256Plus(ScramSha256):
-    """The same, bound to the server's certificate."""
+    """SCRAM-SHA-256 bound to the server's certificate."""
 
     name = "SCRAM-SHA-256-PLUS"
     score = 50

@@ -1,8 +1,7 @@
-"""Where secrets are read from: given outright, files, AWS Secrets Manager.
+"""The sources of secrets: the configuration, files, and AWS Secrets Manager.
 
-Owns reading and knowing when to read again. Does not know who may log in with what
-was read. A secret is JSON with ``username`` and ``password``; other keys (engine,
-host, port, dbname) are ignored, as by RDS Proxy.
+Owns reading them and deciding when to read again. A secret is JSON with ``username``
+and ``password``; other keys (engine, host, port, dbname) are ignored, as by RDS Proxy.
 """
 
 import json
@@ -14,8 +13,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-RETRY: Final = 5.0  # seconds before Secrets Manager is asked again after a failure
-TIMEOUT: Final = 3.0  # seconds for Secrets Manager to take a connection, and to answer
+RETRY_INTERVAL: Final = (
+    5.0  # seconds until Secrets Manager is read again after a failure
+)
+TIMEOUT: Final = 3.0  # seconds to connect to Secrets Manager, and to read its answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +36,19 @@ class Unreadable:
 
 
 class Source(Protocol):
-    """Something that secrets are read from."""
+    """A source of secrets."""
 
     def stale(self) -> bool:
-        """Whether a login should read() first; never waits for a network."""
+        """Return whether a login must read() first; never waits for a network."""
         ...
 
     def read(self) -> list[Secret | Unreadable]:
-        """What is there now; may block for seconds."""
+        """Read the present secrets; may block for seconds."""
         ...
 
 
 class Given:
-    """A secret that stands in the configuration or in the target's URL."""
+    """A secret from the configuration or from the target's URL."""
 
     def __init__(self, secret: Secret) -> None:
         self._secret = secret
@@ -90,7 +91,7 @@ class Files:
         return sorted(p for p in self._path.iterdir() if not p.name.startswith("."))
 
     def _state(self) -> object:
-        """Equal as long as no file was added, removed or written."""
+        """Return a value that changes if a file is added, removed or written."""
         try:
             files = [(path, path.stat()) for path in self._files()]
         except OSError as error:
@@ -99,10 +100,10 @@ class Files:
 
 
 class SecretsManager:
-    """AWS Secrets Manager, or what serves its API at endpoint_url, through boto3.
+    """AWS Secrets Manager, or a server with its API at ``endpoint_url``, by boto3.
 
-    Without endpoint_url and region boto3 looks where it always does. An ARN says
-    its region itself. refresh_interval: seconds that a secret read stays fresh.
+    Without ``endpoint_url`` and ``region`` boto3's own configuration applies. An ARN
+    contains its region. A secret stays fresh for ``refresh_interval`` seconds.
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class SecretsManager:
         self._client = lru_cache(self._new_client)
 
     def get(self, secret_id: str) -> Secret | Unreadable:
-        """The secret of an ARN or a name; blocks for seconds at most."""
+        """Return the secret of an ARN or a name; blocks for a few seconds at most."""
         try:
             import boto3  # noqa: F401
             from botocore.exceptions import BotoCoreError, ClientError
@@ -136,7 +137,7 @@ class SecretsManager:
         import boto3
         from botocore.config import Config
 
-        # Its DEBUG lines hold the answers, and so the secrets.
+        # botocore's DEBUG lines contain the answers, which contain the secrets.
         logging.getLogger("botocore.parsers").setLevel(logging.INFO)
         return boto3.session.Session().client(
             "secretsmanager",
@@ -151,7 +152,7 @@ class SecretsManager:
 
 
 class ManagedSecret:
-    """One secret of Secrets Manager, read again when it is old."""
+    """One secret of Secrets Manager, read again after ``refresh_interval``."""
 
     def __init__(self, manager: SecretsManager, secret_id: str) -> None:
         self._manager = manager
@@ -163,8 +164,8 @@ class ManagedSecret:
 
     def read(self) -> list[Secret | Unreadable]:
         interval = self._manager.refresh_interval
-        # Before the answer: one login waits for it, not all that come meanwhile.
-        self._due = self._manager.clock() + min(RETRY, interval)
+        # Set before the answer, so that only one login waits for it.
+        self._due = self._manager.clock() + min(RETRY_INTERVAL, interval)
         found = self._manager.get(self._secret_id)
         if isinstance(found, Secret):
             self._due = self._manager.clock() + interval
@@ -177,7 +178,7 @@ def _parsed(name: str, text: str | bytes) -> Secret | Unreadable:
             case {"username": str(username), "password": str(password)} if (
                 username and password
             ):
-                (username + password).encode()  # JSON can hold half a character
+                (username + password).encode()  # JSON can contain a lone surrogate
                 return Secret(username, password)
     except ValueError:
         pass

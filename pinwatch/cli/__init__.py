@@ -1,4 +1,4 @@
-"""The command line: one file a subcommand, each importing what it runs when it runs."""
+"""The command line. Subcommands import heavy modules when they run, not before."""
 
 import sys
 from typing import Annotated
@@ -6,18 +6,20 @@ from typing import Annotated
 import typer
 
 from pinwatch.cli.check import check
+from pinwatch.cli.control import failover, reload
 from pinwatch.cli.explain import explain
-from pinwatch.cli.failover import failover
 from pinwatch.cli.fault import fault
-from pinwatch.cli.reload import reload
 from pinwatch.cli.top import top
 from pinwatch.cli.up import up
 from pinwatch.errors import PinwatchError, SettingError
+from pinwatch.pins.carets import escaped
 from pinwatch.version import described
 
 app = typer.Typer(
     name="pinwatch",
-    help="The local Amazon RDS Proxy for PostgreSQL.",
+    help="The local Amazon RDS Proxy for PostgreSQL: it shows what pins a session, and "
+    "why.\n\n[bold]Examples[/bold]\n\n$ pinwatch up\n\n"
+    '$ pinwatch explain "SET search_path TO app"',
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -32,8 +34,8 @@ app.add_typer(fault, name="fault")
 app.command()(top)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(wanted: bool) -> None:
+    if wanted:
         print(described())
         raise typer.Exit
 
@@ -46,7 +48,7 @@ def _options(
             "--version",
             callback=_version,
             is_eager=True,
-            help="Show the version, and what runs it, and exit.",
+            help="Show the version of pinwatch and Python and exit.",
         ),
     ] = False,
 ) -> None:
@@ -54,9 +56,9 @@ def _options(
 
 
 def main() -> None:
-    """The command; exit status 2 for a wrong setting, 1 for what fails as it runs."""
+    """Run the command; exit with 2 for a wrong setting, 1 for another error."""
     try:
         app()
     except PinwatchError as error:
-        print(f"pinwatch: {error}", file=sys.stderr)
+        print(f"pinwatch: {escaped(str(error))}", file=sys.stderr)
         sys.exit(2 if isinstance(error, SettingError) else 1)

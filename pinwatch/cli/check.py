@@ -1,21 +1,19 @@
-"""pinwatch check: fail a job if a running pinwatch saw pins.
+"""pinwatch check: fail a CI job if a running pinwatch saw pins.
 
-Asks its HTTP side. For tests in any language: the proxy is a service container, and
-this is the step after the tests.
+It serves tests in any language: the proxy is a service container, and the check is the
+step after the tests.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from pinwatch.cli.asking import DEFAULT_URL, HttpSide, Token, Url
-from pinwatch.errors import SettingError
+from pinwatch.cli.http_side import DEFAULT_URL, HttpSide, Token, Url
+from pinwatch.errors import PinwatchError, SettingError
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.testing.plugin.baseline import Baseline
@@ -36,20 +34,26 @@ def check(
     token: Token = None,
     baseline: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Known pins, which do not fail the check."),
+        typer.Option(
+            metavar="FILE", help="File of known pins, which do not fail the check."
+        ),
     ] = None,
     update_baseline: Annotated[
-        bool, typer.Option("--update-baseline", help="Write the pins to the baseline.")
+        bool,
+        typer.Option(
+            "--update-baseline", help="Write the present pins to the baseline."
+        ),
     ] = False,
     contested: Annotated[
-        Contested, typer.Option(help="What becomes of contested pins.")
+        Contested, typer.Option(help="Report contested pins, or fail on them.")
     ] = Contested.REPORT,
 ) -> None:
-    """Fail if a running pinwatch saw pins that the baseline does not know.
+    """Fail if a running pinwatch saw pins that the baseline does not list.
 
-    What would have pinned a session that was pinned already counts too, as later.
+    Later statements that would have pinned an already pinned session count too.
 
-    The exit status is 0 without new pins, 1 with some, 2 on misuse.
+    The exit status is 0 without new pins, 1 with new pins, and 2 if the check could not
+    be made.
 
     [bold]Examples[/bold]
 
@@ -62,18 +66,19 @@ def check(
     from pinwatch.testing.plugin.wording import explained
 
     known = _baseline(baseline, update_baseline)
-    pins = [_pin(told) for told in _fetch(HttpSide(url, token))]
+    pins = [_pin(document) for document in _fetch(HttpSide(url, token))]
     records = [_record(pin, known, contested) for pin in pins]
     if update_baseline and baseline is not None:
         _update(known, records, baseline)
         return
     failing = [one for one in records if one.outcome is Outcome.FAILED]
-    told = [one for one in records if one.outcome is not Outcome.BASELINE]
-    if told:
-        print(explained(told), end="\n\n")
-    for line in annotations(told):
+    shown = [one for one in records if one.outcome is not Outcome.BASELINE]
+    if shown:
+        print(explained(shown), end="\n\n")
+    for line in annotations(shown):
         print(line)
-    print(f"Pins: {len(records)}, of them failing: {len(failing)}.")
+    count = len(records)
+    print(f"{count} pin{'' if count == 1 else 's'}, {len(failing)} failing.")
     raise typer.Exit(PINS if failing else 0)
 
 
@@ -88,47 +93,43 @@ def _baseline(file: Path | None, update: bool) -> Baseline:
 
 
 def _fetch(side: HttpSide) -> list[dict[str, Any]]:
-    """Raises SettingError."""
-    pins = side.get("/api/pins")
+    """Return the pins; raises SettingError, so that the status is not that of pins."""
+    try:
+        pins = side.get("/api/pins")
+    except PinwatchError as error:
+        raise SettingError(str(error)) from None
     if not isinstance(pins, list):
-        raise SettingError(
-            f"--url is {side.url}, but what answers there is no pinwatch."
-        )
+        raise side.unexpected()
     return pins
 
 
-def _pin(told: dict[str, Any]) -> Pin:
-    """From the keys of an event; others may be there."""
-    from pinwatch.events import SessionPinned
-    from pinwatch.testing.origin.tagged import tagged
+def _pin(document: dict[str, Any]) -> Pin:
     from pinwatch.testing.recorder import Pin
 
     try:
-        values = {field.name: told[field.name] for field in fields(SessionPinned)}
-        values["at"] = datetime.fromisoformat(told["at"])
-        values["trigger"] = tuple(told["trigger"])
+        return Pin.from_json(document)
     except (KeyError, TypeError, ValueError) as error:
         raise SettingError(
-            f"/api/pins gave what is not a pin: {type(error).__name__}: {error}."
+            f"/api/pins returned something that is not a pin: "
+            f"{type(error).__name__}: {error}."
         ) from None
-    return Pin(SessionPinned(**values), tagged(values["tags"]))
 
 
 def _record(pin: Pin, known: Baseline, contested: Contested) -> Record:
     from pinwatch.testing.plugin.record import Record
     from pinwatch.testing.plugin.wording import log_line
 
-    return Record.of(pin, "", _outcome(pin, known, contested), log_line(pin.event))
+    return Record("", _outcome(pin, known, contested), pin, log_line(pin))
 
 
 def _outcome(pin: Pin, known: Baseline, contested: Contested) -> Outcome:
-    """A pin has no test here: an entry for any will do."""
+    """Match entries of any test, because a running proxy knows no tests."""
     from pinwatch.testing.plugin.record import Outcome
 
     if pin.contested and contested is Contested.REPORT:
         return Outcome.CONTESTED
-    told = any(entry.tells(pin) for entry in known.entries)
-    return Outcome.BASELINE if told else Outcome.FAILED
+    listed = any(entry.same_pin(pin) for entry in known.entries)
+    return Outcome.BASELINE if listed else Outcome.FAILED
 
 
 def _update(known: Baseline, records: list[Record], file: Path) -> None:
@@ -136,9 +137,9 @@ def _update(known: Baseline, records: list[Record], file: Path) -> None:
     from pinwatch.testing.plugin.record import Outcome
 
     new = [
-        Entry(ANY_TEST, one.rule, one.digest)
+        Entry(ANY_TEST, one.pin.rule, one.pin.digest)
         for one in records
         if one.outcome is Outcome.FAILED
     ]
     Baseline([*known.entries, *new]).write(file)
-    print(f"The baseline was written: {file}")
+    print(f"Baseline written: {file}")

@@ -1,4 +1,4 @@
-"""pinwatch fault: what goes wrong in production, made to happen."""
+"""pinwatch fault: inject the faults that happen in production."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from urllib.parse import quote
 
 import typer
 
-from pinwatch.cli.asking import DEFAULT_URL, HttpSide, Token, Url
+from pinwatch.cli.http_side import DEFAULT_URL, HttpSide, Token, Url
 from pinwatch.errors import SettingError
+from pinwatch.pins.carets import printable
 
 fault = typer.Typer(
-    help="Faults on demand: latency, refused borrows, killed connections, a pause.",
+    help="Inject faults: latency, refused borrows, killed connections, a pause.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
@@ -31,39 +32,39 @@ KINDS: Final = {
     "every": (Kind.REFUSE,),
     "connections": (Kind.KILL,),
 }
-"""What an option is for."""
+"""The kinds of fault that an option applies to."""
 
 
 @fault.command()
 def add(
-    kind: Annotated[Kind, typer.Argument(help="What is to go wrong.")],
+    kind: Annotated[Kind, typer.Argument(help="Kind of fault.")],
     name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What it is removed by.")
+        str | None, typer.Option(metavar="NAME", help="Name to remove it by.")
     ] = None,
     seconds: Annotated[
         float | None,
         typer.Option(
             metavar="SECONDS",
             min=0,
-            help="Of latency, how long before each borrow; of kill, how often.",
+            help="latency: delay before each borrow. kill: time between two kills.",
         ),
     ] = None,
     every: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Of refuse: each N-th borrow."),
+        typer.Option(metavar="N", min=1, help="refuse: every N-th borrow."),
     ] = None,
     connections: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Of kill: so many, and not all."),
+        typer.Option(metavar="N", min=1, help="kill: N connections, not all."),
     ] = None,
     lasting: Annotated[
         float | None,
-        typer.Option("--for", metavar="SECONDS", help="When it ends by itself."),
+        typer.Option("--for", metavar="SECONDS", help="Remove it after this time."),
     ] = None,
     url: Url = DEFAULT_URL,
     token: Token = None,
 ) -> None:
-    """Put a fault on.
+    """Add a fault.
 
     [bold]Examples[/bold]
 
@@ -78,8 +79,10 @@ def add(
     how = {"seconds": seconds, "every": every, "connections": connections}
     given = {option: value for option, value in how.items() if value is not None}
     _check(kind, given, lasting)
-    asked = {"kind": kind, "name": name, "lasting": lasting, **given}
-    print(_line(HttpSide(url, token).ask("POST", "/api/faults", asked)))
+    request = {"kind": kind, "name": name, "lasting": lasting, **given}
+    side = HttpSide(url, token)
+    with side.expected():
+        print(_line(side.ask("POST", "/api/faults", request)))
 
 
 def _check(kind: Kind, given: Iterable[str], lasting: float | None) -> None:
@@ -87,39 +90,52 @@ def _check(kind: Kind, given: Iterable[str], lasting: float | None) -> None:
     for option in given:
         if kind not in KINDS[option]:
             kinds = " and ".join(KINDS[option])
-            raise SettingError(f"--{option} is not for {kind}, but for {kinds}.")
+            raise SettingError(f"--{option} does not apply to {kind}, only to {kinds}.")
     if lasting is not None and not lasting > 0:
         raise SettingError(f"--for is {lasting:g}, but must be greater than 0.")
 
 
 @fault.command("list")
 def list_(url: Url = DEFAULT_URL, token: Token = None) -> None:
-    """Name the faults that are on."""
-    on = HttpSide(url, token).get("/api/faults")
-    print("\n".join(map(_line, on)) or "No fault is on.")
+    """List the active faults.
+
+    [bold]Example[/bold]
+
+    $ pinwatch fault list
+    """
+    side = HttpSide(url, token)
+    with side.expected():
+        lines = list(map(_line, side.get("/api/faults")))
+    print("\n".join(lines) or "No active faults.")
 
 
 @fault.command()
 def remove(
-    name: Annotated[str, typer.Argument(help="Of the fault.")],
+    name: Annotated[str, typer.Argument(help="Name of the fault.")],
     url: Url = DEFAULT_URL,
     token: Token = None,
 ) -> None:
-    """Remove a fault."""
-    path = f"/api/faults/{quote(name, safe='')}"
-    print(_line(HttpSide(url, token).ask("DELETE", path)))
+    """Remove a fault.
+
+    [bold]Example[/bold]
+
+    $ pinwatch fault remove flaky
+    """
+    side = HttpSide(url, token)
+    with side.expected():
+        print(_line(side.ask("DELETE", f"/api/faults/{quote(name, safe='')}")))
 
 
-def _line(told: dict[str, Any]) -> str:
-    connections, every = told["connections"], told["every"]
+def _line(fault: dict[str, Any]) -> str:
+    connections, every = fault["connections"], fault["every"]
     how = {
-        "latency": f"{told['seconds']:g} s before each borrow",
-        "refuse": "every borrow" if every == 1 else f"one borrow of {every}",
+        "latency": f"{fault['seconds']:g} s before each borrow",
+        "refuse": "every borrow" if every == 1 else f"1 borrow in {every}",
         "kill": f"{connections or 'all'} database connection"
         + ("" if connections == 1 else "s")
-        + (f" each {told['seconds']:g} s" if told["seconds"] else ""),
+        + (f" every {fault['seconds']:g} s" if fault["seconds"] else ""),
         "pause": "no borrow is served",
-    }[told["kind"]]
-    times = "once" if told["happened"] == 1 else f"{told['happened']} times"
-    left = "" if told["left"] is None else f", {told['left']:.0f} s left"
-    return f"{told['name']}: {how}; happened {times}{left}"
+    }[fault["kind"]]
+    times = "once" if fault["happened"] == 1 else f"{fault['happened']} times"
+    left = "" if fault["left"] is None else f", {fault['left']:.0f} s left"
+    return printable(f"{fault['name']}: {how}; happened {times}{left}")

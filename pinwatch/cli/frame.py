@@ -1,4 +1,4 @@
-"""What pinwatch top shows, made of what the HTTP side answers."""
+"""One frame of pinwatch top, rendered from the answers of the HTTP API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from pinwatch.pins.carets import printable
 
-Told = dict[str, Any]
+Document = dict[str, Any]
 
 CELLS: Final = {
     "pinned": ("█", "red"),
@@ -23,19 +23,19 @@ CELLS: Final = {
     "closing": ("-", "dim"),
 }
 FREE: Final = "·"
-LATER: Final = "later"  # than what pinned the session
+LATER: Final = "later"  # marks statements after the one that pinned the session
 UNITS: Final = ((3_600, "h"), (60, "min"), (1, "s"))
-OWN_LINES: Final = 11  # of a frame, beside the rows of its tables
+OWN_LINES: Final = 11  # lines of a frame beside the rows of its tables
 
 
 class Answers(NamedTuple):
-    pool: Told
-    pins: list[Told]
-    digests: list[Told]
+    pool: Document
+    pins: list[Document]
+    digests: list[Document]
 
 
 def frame(answers: Answers, url: str, width: int, height: int | None = None) -> Group:
-    """For so many columns and lines; raises KeyError or TypeError at what is none."""
+    """Render a frame of this size; raises KeyError or TypeError for other answers."""
     pool = answers.pool
     pins = sorted(answers.pins, key=lambda p: (not p["first"], -p["pinned_seconds"]))
     rows = None if height is None else max(height - OWN_LINES, 2) // 2
@@ -52,8 +52,8 @@ def frame(answers: Answers, url: str, width: int, height: int | None = None) -> 
     )
 
 
-def bar(pool: Told, width: int) -> Text:
-    """A cell for each connection that there may be; where they do not fit, for more."""
+def bar(pool: Document, width: int) -> Text:
+    """Draw a cell per possible connection, or per several if the width is too small."""
     most = max(pool["max_connections"], len(pool["connections"]))
     scale = min(1.0, width / most)
     states = Counter(connection["state"] for connection in pool["connections"])
@@ -66,7 +66,7 @@ def bar(pool: Told, width: int) -> Text:
     return text
 
 
-def _counts(pool: Told) -> Text:
+def _counts(pool: Document) -> Text:
     states = Counter(connection["state"] for connection in pool["connections"])
     shown = [
         Text(f"{cell} {state} {states[state]}", style)
@@ -78,7 +78,7 @@ def _counts(pool: Told) -> Text:
     return Text("   ").join([Text(clients), Text(opened), *shown])
 
 
-def _pinned(pins: Iterable[Told]) -> Table:
+def _pinned(pins: Iterable[Document]) -> Table:
     table = _table(["for", "rule", "", "user", "database", "application"], "SQL")
     for pin in pins:
         table.add_row(
@@ -90,7 +90,7 @@ def _pinned(pins: Iterable[Told]) -> Table:
     return table
 
 
-def _digests(digests: Iterable[Told]) -> Table:
+def _digests(digests: Iterable[Document]) -> Table:
     table = _table(["pinned", "sessions", "at a time", "rule", ""], "digest")
     for digest in digests:
         table.add_row(
@@ -102,12 +102,12 @@ def _digests(digests: Iterable[Told]) -> Table:
     return table
 
 
-def _all_later(digest: Told) -> bool:
+def _all_later(digest: Document) -> bool:
     return bool(digest["later"] == digest["count"])
 
 
 def _table(names: Sequence[str], last: str) -> Table:
-    """The last column gets the room that the others leave."""
+    """Return a table whose last column takes the remaining width."""
     columns = [Column(name, no_wrap=True, max_width=20) for name in names]
     rest = Column(last, no_wrap=True, ratio=1, overflow="ellipsis")
     return Table(*columns, rest, box=None, expand=True, pad_edge=False)

@@ -1,4 +1,4 @@
-"""Settings that are read again, on SIGHUP or over HTTP, while the proxy runs."""
+"""Reload the settings of a running proxy, on SIGHUP or over HTTP."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ log = logging.getLogger("pinwatch")
 
 
 def level(settings: Settings) -> int:
-    """What settings let through to the log."""
+    """Return the least severe level that is logged."""
     return DEBUG if settings.debug_logging else LEVELS[settings.log_level]
 
 
 class Reloading:
-    """read gives the settings as they are now; written is the log that follows them."""
+    """Reloads settings for a proxy and its log; ``read`` returns the present ones."""
 
     def __init__(
         self, read: Callable[[], Settings], proxy: Proxy, written: Log
@@ -35,23 +35,23 @@ class Reloading:
         self._running: set[asyncio.Task[None]] = set()
 
     async def __call__(self) -> list[str]:
-        """Gives those that need a new start; raises PinwatchError, nothing changed."""
+        """Return the settings that need a restart; on PinwatchError nothing changed."""
         async with self._one_at_a_time:
             settings = await asyncio.to_thread(self.read)
             late = await self.proxy.reload(settings)
         self.written.level = level(settings)
         log.setLevel(settings.log_level.upper())
-        needing = f" These need a new start: {', '.join(late)}." if late else ""
-        log.info("The settings were read again.%s", needing)
+        needing = f" Restart pinwatch to apply: {', '.join(late)}." if late else ""
+        log.info("Settings reloaded.%s", needing)
         return late
 
     def on_signal(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._told_in_the_log())
+        task = asyncio.get_running_loop().create_task(self._reload_and_log())
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _told_in_the_log(self) -> None:
+    async def _reload_and_log(self) -> None:
         try:
             await self()
         except PinwatchError as error:
-            log.error("The settings stay as they are: %s", error)
+            log.error("Settings not reloaded: %s", error)

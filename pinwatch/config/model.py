@@ -1,7 +1,7 @@
-"""The settings: their names, types, ranges and defaults, and what each is for.
+"""The settings: their names, types, ranges, defaults and descriptions.
 
-Those that Amazon RDS Proxy has carry the names of its API (CreateDBProxy,
-ConnectionPoolConfig) in snake case. Where they come from is pinwatch.config.load's.
+Settings that Amazon RDS Proxy has too carry the names of its API (CreateDBProxy,
+ConnectionPoolConfig) in snake case. pinwatch.config.load owns their sources.
 """
 
 import os
@@ -38,14 +38,14 @@ SETTINGS: Final = ConfigDict(
 
 
 class Address(NamedTuple):
-    """Where to listen: a name or an IP address, and a port; port 0 is any free one."""
+    """An address to listen on: a name or an IP address, and a port; 0 is any free."""
 
     host: str
     port: int
 
     @classmethod
     def parse(cls, text: object) -> Self:
-        """From "127.0.0.1:6432", "[::1]:6432" or "localhost:0"; raises ValueError."""
+        """Parse "127.0.0.1:6432", "[::1]:6432" or "localhost:0"; raises ValueError."""
         host, colon, port = str(text).rpartition(":")
         bracketed = host.startswith("[") and host.endswith("]")
         if not (
@@ -62,7 +62,7 @@ class Address(NamedTuple):
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine can connect; of names, only localhost is sure."""
+        """True if only this machine can connect; the only such name is localhost."""
         try:
             return self.host == "localhost" or ip_address(self.host).is_loopback
         except ValueError:
@@ -357,7 +357,7 @@ class Settings(BaseModel):
 
     @property
     def listens(self) -> dict[str, Address]:
-        """Every address for clients, by the setting that has it."""
+        """The addresses for clients, by setting."""
         return {"listen": self.listen} | {
             f"endpoints.{one.name}": one.listen for one in self.endpoints
         }
@@ -387,6 +387,6 @@ class Settings(BaseModel):
         if self.http and not self.http.is_loopback and self.http_token is None:
             raise ValueError(
                 f"http is {self.http}, but must be a loopback address unless "
-                "http_token is set, because it shows SQL to whoever asks"
+                "http_token is set, because it shows SQL to everyone who can connect"
             )
         return self

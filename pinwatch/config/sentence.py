@@ -1,4 +1,4 @@
-"""The sentence about a setting that cannot be used, for the person who gave it."""
+"""The sentence about a setting that cannot be used, for the user."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from pinwatch.config.describe import KINDS, settings
 
 
 def sentence(wrong: ValidationError) -> str:
-    """Names the first one, its value unless that is a secret, and what is allowed."""
+    """Return the sentence about the first wrong setting, without secret values."""
     error = wrong.errors()[0]
     path, given = error["loc"], error["input"]
     name = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)[1:]
@@ -40,7 +40,7 @@ def sentence(wrong: ValidationError) -> str:
 
 
 def nearest(name: str, among: Iterable[str]) -> str | None:
-    """The setting whose last part is most like name's; MaxConnectionsPercent counts."""
+    """Return the setting whose last part is most similar; case and _ do not count."""
 
     def last_part(dotted: str) -> str:
         return dotted.rpartition(".")[2].lower().replace("_", "").replace("-", "")

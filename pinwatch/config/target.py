@@ -1,6 +1,6 @@
-"""Where the target is: the part of libpq's connection URLs that the proxy needs.
+"""The target's address and login, from a subset of libpq's connection URLs.
 
-Reads no environment and no password file; connects to nothing.
+It reads no environment and no password file, and does not connect.
 """
 
 import getpass
@@ -42,9 +42,9 @@ NOT_ENCODED: Final = re.compile(r"%(?![0-9a-fA-F]{2})|%00")
 class Target:
     """The PostgreSQL server behind the proxy, and how the proxy logs in to it.
 
-    ``host`` is a name, an IP address, or, when it begins with "/", the folder of the
-    server's Unix socket. ``any_role`` says that the server lets every role in without
-    a password, so that a client may come as any of them.
+    ``host`` is a name, an IP address, or, if it begins with "/", the folder of the
+    server's Unix socket. ``any_role`` is true if the server accepts every role without
+    a password, so that clients can log in as any role.
     """
 
     host: str
@@ -58,18 +58,18 @@ class Target:
 
     @property
     def socket_path(self) -> str | None:
-        """The Unix socket, or None where the target is reached by TCP."""
+        """The path of the Unix socket, or None for a TCP target."""
         return f"{self.host}/.s.PGSQL.{self.port}" if self.host[0] == "/" else None
 
     @property
     def address(self) -> str:
-        """For people: the Unix socket, or host:port."""
+        """The address to show: the Unix socket's path, or host:port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.socket_path or f"{host}:{self.port}"
 
     @property
     def url(self) -> str:
-        """Without the password."""
+        """The connection URL without the password."""
         where = {"host": self.host, "port": self.port, "sslmode": self.sslmode}
         if self.sslrootcert is not None:
             where["sslrootcert"] = self.sslrootcert
@@ -78,11 +78,11 @@ class Target:
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """The target that url means, with libpq's precedence and defaults.
+        """Parse a URL with libpq's precedence and defaults.
 
-        A parameter after "?" wins over the same part before it. Without a host it is
-        localhost, without a user the one of the operating system, without a database
-        the user's name. Raises SettingError, which never quotes the password.
+        A parameter after "?" overrides the same part before it. The default host is
+        localhost, the default user that of the operating system, and the default
+        database the user's name. Raises SettingError, which never quotes the password.
         """
         parts = _parts(url)
         user = parts.get("user") or getpass.getuser()
@@ -136,7 +136,7 @@ def _host(host: str) -> str:
 
 
 def _port(port: str) -> int:
-    """Does not quote the port: it is a piece of a password that holds a bare slash."""
+    """Parse the port; errors do not quote it, as it may be a part of a password."""
     if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
         raise SettingError(
             "The port of target must be a whole number from 1 to 65535; a password is "

@@ -160,7 +160,7 @@ METRICS: Final = (
     of_targets(
         "DatabaseConnectionRequestsWithTLS",
         "counter",
-        "Attempts of the pool to open a database connection with TLS.",
+        "Attempts of the pool to open a database connection that used TLS.",
         "connections",
         lambda t: t.tally.requested_with_tls,
     ),

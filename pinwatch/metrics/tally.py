@@ -82,13 +82,14 @@ class Tally:
 
     def _count_database_event(self, event: events.Event) -> None:
         match event:
-            case events.DatabaseConnecting(_, encrypted, target):
+            case events.DatabaseConnecting(target=target):
                 self.connections[target].requested += 1
-                self.connections[target].requested_with_tls += encrypted
-            case events.DatabaseConnected(target=target):
+            case events.DatabaseConnected(target=target, encrypted=encrypted):
                 self.connections[target].set_up += 1
-            case events.DatabaseRefused(target=target):
+                self.connections[target].requested_with_tls += encrypted
+            case events.DatabaseRefused(target=target, encrypted=encrypted):
                 self.connections[target].failed += 1
+                self.connections[target].requested_with_tls += encrypted
             case events.FailedOver():
                 self.failovers += 1
 

@@ -1,6 +1,6 @@
-"""Pins by what they have in common: the digest, and the rule.
+"""Sums over pins that share a digest and a rule.
 
-Owns the sums, and how many digests are kept. Does not know single pins.
+Owns the sums and the limit on the number of digests. Keeps no single pins.
 """
 
 from dataclasses import dataclass, field
@@ -15,20 +15,20 @@ MAX_DIGESTS: Final = 1_000
 
 @dataclass(slots=True, eq=False)
 class Digest:
-    """Of pins whose text is the same, but for constants and what is generated.
+    """The sums over pins whose texts differ only in constants and generated names.
 
-    latest is the pin that came last; seconds are of the pins that are over.
+    ``latest`` is the newest pin; ``seconds`` adds up the pins that ended.
     """
 
     text: str
     latest: events.SessionPinned
     first_seen: datetime
     count: int = 0
-    later: int = 0  # of them, those of sessions that were pinned already
+    later: int = 0  # pins of sessions that were pinned already
     seconds: float = 0.0
     peak_connections: int = 0
     held: dict[int, float] = field(default_factory=dict)
-    """Database connections, and since when, in seconds of the proxy's clock."""
+    """Start times in the clock's seconds, by pinned database connection."""
 
     def pinned(self, event: events.SessionPinned, now: float) -> None:
         self.latest = event
@@ -41,29 +41,29 @@ class Digest:
         self.seconds += now - self.held.pop(connection, now)
 
     def seconds_at(self, now: float) -> float:
-        """Of all its pins; of those that are not over, so far."""
+        """Return the pinned time in seconds, including pins that still last."""
         return self.seconds + sum(now - since for since in self.held.values())
 
 
 class Digests:
-    """Keeps the most that it is told to, of twice as many that it may have met."""
+    """All digests; at twice ``max_digests`` those pinned shortest are dropped."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, max_digests: int) -> None:
+        self.max_digests = max_digests
         self._known: dict[tuple[str, str], Digest] = {}
 
     def pinned(self, event: events.SessionPinned, now: float) -> Digest:
         key = alike(event.digest), event.rule
         digest = self._known.get(key)
         if digest is None:
-            if len(self._known) >= 2 * self.most:
+            if len(self._known) >= 2 * self.max_digests:
                 self._forget(now)
             digest = self._known[key] = Digest(key[0], event, event.at)
         digest.pinned(event, now)
         return digest
 
     def ranked(self, now: float) -> list[Digest]:
-        """Those that pinned for longest first."""
+        """Return the digests, longest pinned time first."""
         return sorted(
             self._known.values(),
             key=lambda digest: (digest.seconds_at(now), digest.count),
@@ -71,6 +71,6 @@ class Digests:
         )
 
     def _forget(self, now: float) -> None:
-        """Keep those that pinned for longest."""
-        kept = self.ranked(now)[: self.most]
+        """Keep the ``max_digests`` with the longest pinned time."""
+        kept = self.ranked(now)[: self.max_digests]
         self._known = {(d.text, d.latest.rule): d for d in kept}

@@ -1,7 +1,7 @@
-"""Pins in a file, one line of JSON each, which is rotated.
+"""The event log: a rotated file with one line of JSON per pin.
 
-Owns the queue between the loop, which never waits, and the thread that writes: where
-that does not keep up, pins are left out, which gaps in their ids tell.
+Owns the queue between the event loop, which never waits, and the thread that writes. If
+the thread falls behind, pins are dropped; gaps in their ids show it.
 """
 
 import logging
@@ -10,6 +10,7 @@ from contextlib import suppress
 from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from pathlib import Path
 from queue import Full, Queue
+from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -18,26 +19,23 @@ from pinwatch.observers import pin_history, schemas
 
 log = logging.getLogger("pinwatch")
 
-MAX_WAITING: Final = 10_000  # pins that are not written yet
-NOT_YET: Final = {"until", "pinned_seconds"}  # when the pin begins
+MAX_WAITING: Final = 10_000  # pins in the queue
+WARNING_INTERVAL: Final = 60.0  # seconds between two warnings about failed writes
+NOT_YET: Final = {"until", "pinned_seconds"}  # unknown when the pin begins
 
 
 class EventLog:
-    """Listens to the history while its ``with`` lasts; then all is written.
+    """A listener of the pin history that appends to a file within its ``with`` block.
 
-    Raises SettingError where the file cannot be.
+    Leaving the block writes all queued pins. Raises SettingError if the file cannot be
+    opened.
     """
 
     def __init__(
         self, file: Path, max_bytes: int, backups: int, max_waiting: int = MAX_WAITING
     ) -> None:
         try:
-            self._file = _File(
-                file.expanduser(),
-                maxBytes=max_bytes,
-                backupCount=backups,
-                encoding="utf-8",
-            )
+            self._file = _File(file.expanduser(), max_bytes, backups)
         except OSError as error:
             raise SettingError(
                 f"event_log is {file}, but must be a file that can be written to: "
@@ -63,17 +61,17 @@ class EventLog:
         traceback: TracebackType | None,
     ) -> None:
         self._writer.stop()
-        with suppress(OSError):  # which was told when it was written
+        with suppress(OSError):  # reported when it was written
             self._file.close()
         if self._queue.left_out:
-            log.warning("The event log lacks %d pins.", self._queue.left_out)
+            log.warning("Event log: %d pins dropped.", self._queue.left_out)
 
 
 class _Queue(QueueHandler):
     left_out = 0
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """JSON is made of it by the thread that writes."""
+        """Leave the record as it is: the writing thread formats it."""
         return record
 
     def enqueue(self, record: logging.LogRecord) -> None:
@@ -81,7 +79,7 @@ class _Queue(QueueHandler):
             self.queue.put_nowait(record)
         except Full:
             if not self.left_out:
-                log.warning("The event log does not keep up: pins are left out.")
+                log.warning("Event log: the disk is too slow; dropping pins.")
             self.left_out += 1
 
 
@@ -89,7 +87,7 @@ class _Writer(QueueListener):
     queue: Queue[Any]
 
     def enqueue_sentinel(self) -> None:
-        """After all that waits, beside which there may be no room yet."""
+        """Put the end marker after all queued pins; wait if the queue is full."""
         self.queue.put(None)
 
 
@@ -101,5 +99,28 @@ class _Json(logging.Formatter):
 
 
 class _File(RotatingFileHandler):
+    """A rotating file that logs at most one failure per minute."""
+
+    def __init__(self, file: Path, max_bytes: int, backups: int) -> None:
+        super().__init__(
+            file, maxBytes=max_bytes, backupCount=backups, encoding="utf-8"
+        )
+        self._warn_at = 0.0  # monotonic seconds
+        self._lost = 0
+
     def handleError(self, record: logging.LogRecord) -> None:
-        log.warning("The event log could not be written: %s.", sys.exc_info()[1])
+        self._lost += 1
+        now = monotonic()
+        if now >= self._warn_at:
+            self._warn_at = now + WARNING_INTERVAL
+            log.warning(
+                "Event log: cannot write to %s: %s (pins lost: %d).",
+                self.baseFilename,
+                _reason(sys.exc_info()[1]),
+                self._lost,
+            )
+            self._lost = 0
+
+
+def _reason(error: BaseException | None) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -4,18 +4,19 @@
 
     TIMESTAMP [LEVEL] [proxyEndpoint=NAME] [clientConnection=N] message
 
-INFO and WARN are always written unless ``log_level`` quietens them; DEBUG needs
-``debug_logging``. Wordings are those of logs that users of RDS Proxy published
-(docs/behaviour.md); what it has no line for is worded alike.
+INFO and WARN are written unless ``log_level`` is higher; DEBUG needs
+``debug_logging``. Lines that users of RDS Proxy published are quoted to the character
+(docs/behaviour.md); the others follow their style.
 """
 
-import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
 from pinwatch import events
 from pinwatch.config.model import DEFAULT
+from pinwatch.pins.carets import escaped
 
 DEBUG: Final = 10
 INFO: Final = 20
@@ -35,20 +36,17 @@ PIN_AHEAD: Final = (
 )
 CLOSED_CHANNEL: Final = "The TCP channel was closed by either the client or the proxy."
 
-
-OF_THE_DATABASE: Final = (
+DATABASE_EVENTS: Final = (
     events.DatabaseConnecting,
     events.DatabaseRefused,
     events.DatabaseConnected,
     events.DatabaseClosed,
     events.DatabaseReset,
 )
-CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""What would break a line in two, or drive a terminal, if others' texts had it."""
 
 
 class Log:
-    """An observer that writes a line for each event worth one."""
+    """An observer that writes one or two lines per event."""
 
     def __init__(
         self,
@@ -59,11 +57,11 @@ class Log:
         self.stream = stream
         self.level = level
         self.now = now
-        self._endpoints: dict[int, str] = {}  # of clients that are here
+        self._endpoints: dict[int, str] = {}  # of connected clients, by number
 
     def __call__(self, event: events.Event) -> None:
         if isinstance(event, events.SessionPinned) and not event.first:
-            return  # as RDS Proxy, which has one line a session
+            return  # RDS Proxy logs one pin per session
         if isinstance(event, events.ClientConnected):
             self._endpoints[event.client] = event.endpoint
         self._write(event, *describe(event))
@@ -76,24 +74,21 @@ class Log:
 
     def _write(self, event: events.Event, level: int, message: str) -> None:
         if level >= self.level:
-            self.stream.write(self.line(level, self._tag(event), message))
-            self.stream.flush()
+            with suppress(OSError):  # a full disk must not end a session
+                self.stream.write(self.line(level, self._tag(event), message))
+                self.stream.flush()
 
     def _tag(self, event: events.Event) -> str:
         if isinstance(event, events.FailedOver):
             return f"[proxyEndpoint={DEFAULT}]"
-        if isinstance(event, OF_THE_DATABASE):
+        if isinstance(event, DATABASE_EVENTS):
             return f"[dbConnection={event.connection}]"
         endpoint = self._endpoints.get(event.client, DEFAULT)
         return f"[proxyEndpoint={endpoint}] [clientConnection={event.client}]"
 
     def line(self, level: int, tag: str, message: str) -> str:
         at = self.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return f"{at} [{NAMES[level]}] {tag} {CONTROLS.sub(_escaped, message)}\n"
-
-
-def _escaped(control: re.Match[str]) -> str:
-    return control[0].encode("unicode_escape").decode()
+        return f"{at} [{NAMES[level]}] {tag} {escaped(message)}\n"
 
 
 def _on(encrypted: bool) -> str:
@@ -101,14 +96,14 @@ def _on(encrypted: bool) -> str:
 
 
 def explanation(pin: events.SessionPinned) -> str:
-    """What RDS Proxy does not say: the rule, the statement, what to do, any doubt."""
+    """Return the line after a pin: the rule, the statement, the fix and any doubt."""
     statement = " ".join(pin.statement.split())
     contested = f" Contested. {pin.contested}" if pin.contested else ""
     return f"Pinned by rule {pin.rule}: {statement!r}. Fix: {pin.advice}{contested}"
 
 
 def usage(pool: events.PoolUsage) -> str:
-    """Return the line below a borrow timeout, which RDS Proxy does not log."""
+    """Return the line after a borrow timeout: the use of the pool."""
     ranked = sorted(pool.pinned.items(), key=lambda item: (-item[1], item[0]))
     rules = ", ".join(f"{rule}: {count}" for rule, count in ranked)
     pinned = f"{sum(pool.pinned.values())} pinned ({rules})" if rules else "none pinned"
@@ -121,7 +116,7 @@ def usage(pool: events.PoolUsage) -> str:
 def describe(  # noqa: C901 - a branch for each kind of event
     event: events.Event,
 ) -> tuple[int, str]:
-    """The level and the sentence for an event."""
+    """Return the level and the text of an event's line."""
     match event:
         case events.ClientConnected(_, address):
             return INFO, f"A new client connected from {address}."
@@ -143,15 +138,12 @@ def describe(  # noqa: C901 - a branch for each kind of event
             reason = CLOSED_BY_REQUEST if requested else CLOSED_CHANNEL
             return INFO, f"The client connection closed. Reason: {reason}"
         case events.FailedOver(before, after, seconds):
-            return WARN, (
-                f"Failover: writer {before} -> {after}, no writer for {seconds:.1f} s."
-            )
+            change = f"{before} -> {after}" if before != after else f"{after} is back"
+            return WARN, f"Failover: writer {change}, no writer for {seconds:.1f} s."
         case events.BorrowFailed(text=text):
             return INFO, text
         case events.DatabaseConnecting(_, encrypted):
-            return DEBUG, (
-                f"A database connection is being opened, with TLS {_on(encrypted)}."
-            )
+            return DEBUG, f"Opening a database connection, with TLS {_on(encrypted)}."
         case events.DatabaseRefused(_, text, sqlstate):
             return WARN, (
                 "A database connection could not be opened. "

@@ -1,7 +1,6 @@
-"""Pins, remembered: an observer for as long as the proxy runs.
+"""The history of pins since the proxy started.
 
-Owns which pins are kept, and how long each of them lasts. Does not know sessions, nor
-how a pin is told.
+Owns which pins are kept and how long each lasts. Knows neither sessions nor JSON.
 """
 
 from collections import deque
@@ -16,12 +15,12 @@ from pinwatch import events
 from pinwatch.clock import Clock
 from pinwatch.observers.digests import MAX_DIGESTS, Digest, Digests
 
-MAX_PINS: Final = 10_000  # that are over; of the others a client has few
+MAX_PINS: Final = 10_000  # ended pins; pins that last are always kept
 
 
 @dataclass(slots=True, eq=False)
 class Pin:
-    """Until is None as long as it lasts; since is in seconds of the clock."""
+    """A pin; until is None while it lasts, since is in seconds of the clock."""
 
     id: int
     event: events.SessionPinned
@@ -31,12 +30,12 @@ class Pin:
     seconds: float = 0.0
 
     def seconds_at(self, now: float) -> float:
-        """How long it was pinned, or is so far."""
+        """Return the seconds that it lasted, or has lasted so far."""
         return self.seconds if self.until is not None else now - self.since
 
 
 Listen = Callable[[Pin], None]
-"""Told of a pin when it begins, and when it is over."""
+"""A listener; it is called when a pin begins and when it ends."""
 
 
 class History:
@@ -64,7 +63,7 @@ class History:
                     self._unpin(pin, at)
 
     def pins(self, lasting: bool = False) -> list[Pin]:
-        """The newest first; of lasting, those alone that are not over."""
+        """Return the pins, newest first; with ``lasting`` only those not ended."""
         kept = chain.from_iterable(self._lasting.values())
         if not lasting:
             kept = chain(kept, self._over)
@@ -76,15 +75,15 @@ class History:
         digest = self.digests.pinned(event, now)
         pin = Pin(self._count, event, digest, now)
         self._lasting.setdefault(event.client, []).append(pin)
-        self._tell(pin)
+        self._notify(pin)
 
     def _unpin(self, pin: Pin, at: datetime) -> None:
         now = self.clock.now
         pin.until, pin.seconds = at, now - pin.since
         pin.digest.released(pin.event.connection, now)
         self._over.append(pin)
-        self._tell(pin)
+        self._notify(pin)
 
-    def _tell(self, pin: Pin) -> None:
+    def _notify(self, pin: Pin) -> None:
         for listen in self.listeners:
             listen(pin)

@@ -1,77 +1,48 @@
-"""Pins and digests as JSON, for who asks over HTTP, and for the event log."""
+"""Pins and digests as JSON, for the HTTP API and the event log."""
 
-from dataclasses import fields
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Any, Self, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from pinwatch import events
 from pinwatch.observers import digests, pin_history
 
-EVENT: Final = tuple(field.name for field in fields(events.SessionPinned))
-
-
-def of_event(event: events.SessionPinned) -> dict[str, Any]:
-    return {name: getattr(event, name) for name in EVENT}
-
 
 class Answer(BaseModel):
-    """Base of the models that the HTTP API returns as JSON."""
+    """A JSON document of the HTTP API."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
+A = TypeVar("A", bound=Answer)
+
+
+def with_fields_of(event: type) -> Callable[[type[A]], type[A]]:
+    """Return a class decorator that adds a dataclass's fields and descriptions."""
+    types = get_type_hints(event)
+    properties = TypeAdapter(event).json_schema()["properties"]
+    definitions: dict[str, Any] = {
+        name: (types[name], Field(description=described["description"]))
+        for name, described in properties.items()
+    }
+
+    def extend(model: type[A]) -> type[A]:
+        return create_model(
+            model.__name__,
+            __base__=model,
+            __doc__=model.__doc__,
+            __module__=model.__module__,
+            **definitions,
+        )
+
+    return extend
+
+
+@with_fields_of(events.SessionPinned)
 class Event(Answer):
     """A statement that pins a session."""
-
-    at: datetime
-    """Time when the statement ran."""
-
-    client: int
-    """Number of the client connection, as in the log."""
-
-    connection: int
-    """Number of the database connection, as in the log."""
-
-    rule: str
-    """Rule of docs/behaviour.md that pins."""
-
-    contested: str
-    """Both readings if it is contested that RDS Proxy pins here, else empty."""
-
-    reason: str
-    """Reason in RDS Proxy's own words."""
-
-    digest: str
-    """Text with its constants replaced, as RDS Proxy logs it."""
-
-    sql: str
-    """Text of the whole request, at most 2,048 characters."""
-
-    statement: str
-    """The statement in it that pins, at most 2,048 characters."""
-
-    trigger: tuple[int, int]
-    """Start and end of the words that pin, in characters of the whole text."""
-
-    user: str
-    database: str
-    application_name: str
-
-    tags: dict[str, str]
-    """Tags from sqlcommenter's or marginalia's comments in the text."""
-
-    transaction_status: str
-    """Status before the statement ran: I is idle, T in a transaction, E in a failed
-    transaction."""
-
-    advice: str
-    """How to avoid the pin."""
-
-    first: bool
-    """Whether this statement pinned the session. If not, the session was pinned
-    already, and RDS Proxy neither logs nor counts this one."""
 
 
 class Pin(Event):
@@ -92,7 +63,7 @@ class Pin(Event):
             id=pin.id,
             until=pin.until,
             pinned_seconds=pin.seconds_at(now),
-            **of_event(pin.event),
+            **pin.event.values(),
         )
 
 

@@ -1,13 +1,13 @@
 """Client sessions as JSON documents.
 
-Owns the names of their states: those of PostgreSQL's ``pg_stat_activity``, and two
-that only a proxy has, ``starting`` and ``waiting`` (for a database connection).
+Owns the names of their states: those of PostgreSQL's ``pg_stat_activity``, and two of
+the proxy alone, ``starting`` and ``waiting`` (for a database connection).
 """
 
 from datetime import datetime
 from typing import Any, Final, Literal, Self
 
-from pinwatch.observers.schemas import Answer, Event, of_event
+from pinwatch.observers.schemas import Answer, Event
 from pinwatch.relay.client_session import ClientSession, Phase
 from pinwatch.wire.messages import FAILED_TRANSACTION, IDLE, IN_TRANSACTION
 
@@ -19,12 +19,12 @@ State = Literal[
     "idle in transaction",
     "idle in transaction (aborted)",
 ]
-BETWEEN: Final[dict[int, State]] = {
+STATES_BETWEEN_REQUESTS: Final[dict[int, State]] = {
     IDLE: "idle",
     IN_TRANSACTION: "idle in transaction",
     FAILED_TRANSACTION: "idle in transaction (aborted)",
 }
-"""Between two requests, by what the server's last ReadyForQuery said."""
+"""The state between two requests, by the status in the last ReadyForQuery."""
 
 
 class Session(Answer):
@@ -84,7 +84,7 @@ class Session(Answer):
             pinned=pinning.pinned,
             pinned_seconds=now - pinning.since if pinning.pinned else None,
             rules=tuple(pinning.rules),
-            pin=None if event is None else Event(**of_event(event)),
+            pin=None if event is None else Event(**event.values()),
             held=pinning.state.snapshot(),
         )
 
@@ -103,7 +103,7 @@ def state(session: ClientSession) -> State:
         return "idle"
     if session.stream.passing or not connection.replies.settled():
         return "active"
-    return BETWEEN[connection.stream.status]
+    return STATES_BETWEEN_REQUESTS[connection.stream.status]
 
 
 def _text(name: bytes) -> str:

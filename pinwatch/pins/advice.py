@@ -1,19 +1,20 @@
-"""Advice by driver: which switch keeps a driver or framework from what pins.
+"""Advice by driver: the switch that keeps a driver or framework from pinning.
 
-Owns how the SQL that they are known to send is recognised; what is known is data, in
-``advice.toml``. Knows nothing of what pins, only the codes of the rules. A caller that
-finds nothing here has the finding's own advice.
+Owns how the SQL of known drivers is recognised; the drivers and their SQL are data, in
+``advice.toml``. Does not know what pins, only the codes of the rules. For SQL of no
+known driver the advice is the finding's own.
 """
 
 import re
 import tomllib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
 from pinwatch.pins.digest import fold
-from pinwatch.pins.sqlcommenter import comments
+from pinwatch.pins.sqlcommenter import code
+from pinwatch.pins.tokens import LATEST
 from pinwatch.pins.verdict import Finding, Verdict
 
 CATALOGUE: Final = "advice.toml"
@@ -21,7 +22,7 @@ CATALOGUE: Final = "advice.toml"
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What to do, who is thought to have sent the SQL, and an address of evidence."""
+    """What to do, the driver that probably sent the SQL, and the URL of evidence."""
 
     text: str
     driver: str = ""
@@ -30,7 +31,7 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Idiom:
-    """SQL that a driver is known to send; rules are the findings it is advice for."""
+    """SQL that a driver is known to send; rules are the codes of its findings."""
 
     rules: frozenset[str]
     pattern: re.Pattern[str]
@@ -39,12 +40,12 @@ class Idiom:
 
 
 def advice(verdict: Verdict, finding: Finding) -> Advice:
-    """Advice for one finding: its own where the text is nobody's in particular."""
+    """Return the advice for one finding: the driver's, or else the finding's own."""
     return known(verdict.text, finding.rule) or Advice(finding.advice)
 
 
 def known(text: str, rule: str) -> Advice | None:
-    """Advice on a rule, or a warning, if a driver is known by the text."""
+    """Return the driver's advice on a rule or warning, if the text is a driver's."""
     fitting = [idiom for idiom in idioms() if rule in idiom.rules]
     sql = bare(text) if fitting else ""
     return next((i.advice for i in fitting if i.pattern.match(sql)), None)
@@ -52,19 +53,15 @@ def known(text: str, rule: str) -> Advice | None:
 
 @cache
 def idioms() -> tuple[Idiom, ...]:
-    """The catalogue, in its order."""
+    """Return the entries of the catalogue, in its order."""
     text = files(__package__).joinpath(CATALOGUE).read_text("utf-8")
     return tuple(_idiom(entry) for entry in tomllib.loads(text)["idiom"])
 
 
+@lru_cache(LATEST)
 def bare(text: str) -> str:
-    """A text folded as for its digest, without comments and closing semicolons."""
-    kept, at = [], 0
-    for comment in comments(text):
-        kept.append(text[at : comment.start])
-        at = comment.end
-    kept.append(text[at:])
-    return fold(" ".join(kept)).rstrip("; ")
+    """Return text folded as a digest, without comments and closing semicolons."""
+    return fold(" ".join(code(text))).rstrip("; ")
 
 
 def _idiom(entry: dict[str, Any]) -> Idiom:

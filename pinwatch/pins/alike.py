@@ -1,18 +1,19 @@
-"""What a digest has in common with those of other runs of the same code.
+"""The part of a digest that is the same in each run of the same code.
 
 Owns which parts of a text are generated: comments, and numbers in the names of cursors,
-prepared statements, savepoints and temporary relations, where drivers put the ids of
-threads and objects. The digest that is logged keeps them, as RDS Proxy's does.
+prepared statements, savepoints and temporary relations, into which drivers write the
+ids of threads and objects. The digest in the log keeps them, as RDS Proxy's does.
 """
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
 from pinwatch.pins.digest import fold
 from pinwatch.pins.sqlcommenter import without_comments
 
-MOST: Final = 256  # digests that are kept, of up to 2,048 characters
+MAX_DIGESTS: Final = 256  # that are kept, of up to 2,048 characters
 
 NAMED: Final = re.compile(
     r"""\b(?:
@@ -24,25 +25,27 @@ NAMED: Final = re.compile(
     )\ (?:[\w$]+\.)? (?P<name> "(?:[^"]|"")+" | [\w$]+ )""",
     re.VERBOSE,
 )
+NAME: Final = re.compile(r"[\w$]+")
 ID: Final = re.compile(r"(?=[a-f]*[0-9])[0-9a-f]{6,}|[0-9]{2,}")
 """In hexadecimal, or a number of several digits."""
 AFTER_ID: Final = re.compile(r"(?<![a-z0-9])[0-9a-f]+(?![a-z0-9])|[0-9]+")
 COUNTER: Final = re.compile(r"_[0-9]\Z")
 
 
-@lru_cache(MOST)
+@lru_cache(MAX_DIGESTS)
 def alike(digest: str) -> str:
-    """Without comments, and with # for what is generated in names."""
+    """Return the digest without comments, and with # for generated parts of names."""
     text = fold(without_comments(digest))
+    lasting = {name: _lasting(name) for name in _names(text)}
+    if not lasting:
+        return text
+    return NAME.sub(lambda found: lasting.get(found[0], found[0]), text)
+
+
+def _names(text: str) -> Iterator[str]:
+    """Yield the names that may be generated; they are renamed wherever they stand."""
     for found in NAMED.findall(text):
-        text = _renamed(text, found.strip('"'))
-    return text
-
-
-def _renamed(text: str, name: str) -> str:
-    """Wherever the name stands, as in a FETCH of the same text."""
-    lasting = _lasting(name)
-    return re.sub(rf"(?<![\w$]){re.escape(name)}(?![\w$])", lambda _: lasting, text)
+        yield from NAME.findall(found)
 
 
 def _lasting(name: str) -> str:

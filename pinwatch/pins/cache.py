@@ -1,24 +1,35 @@
-"""Verdicts by text, remembered: a text seen before costs a look into a dictionary.
+"""A cache of verdicts by text: a text that is known costs one look into a dictionary.
 
-A text in which no word matters has no other verdict when its numbers are others, since
-no word that matters has a digit in it: such texts are remembered with 0 for each digit.
+A text that is expensive to judge belongs in a worker thread. If ``defers`` is true,
+``look`` raises Expensive on such a text, unless its verdict is known. The caller then
+runs ``verdict.judge(sql, profile)`` in a thread, hands the verdict to ``remember`` on
+the event loop, and looks again, which finds it. The cache itself is used by the event
+loop only.
 
-Bounded in texts and in bytes. What was not asked for lately goes first, by generations:
-when the younger one is half of what may be kept, the older one is forgotten and the
-younger one becomes it. So a look at a text in use changes no order.
+No word that matters has a digit in it. A text without such words is therefore kept
+with 0 for each digit, and stands for all texts that differ from it in digits.
+
+The cache is bounded in texts and in bytes, by two generations: when the younger one has
+half of what may be kept, the older one is dropped and the younger one takes its place.
+A text that is looked up in the older one moves to the younger one, so that looking up a
+text that is in use moves nothing.
 """
 
 from typing import Final
 
 from pinwatch.pins.profiles import DEFAULT, Profile
-from pinwatch.pins.scan import may_matter
+from pinwatch.pins.scan import is_expensive, may_matter
 from pinwatch.pins.verdict import Verdict, verdict
 
 MAX_TEXTS: Final = 8_192
 MAX_BYTES: Final = 8 * 1024 * 1024
-OVERHEAD: Final = 128  # bytes of an entry beside its text
+OVERHEAD: Final = 128  # bytes of an entry beside its text, and of what it has found
 
 ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
+
+
+class Expensive(Exception):
+    """A worker thread has to judge the text first."""
 
 
 class Generation:
@@ -29,20 +40,21 @@ class Generation:
     def __init__(self) -> None:
         self.known: dict[bytes, Verdict | None] = {}
         self.harmless: dict[bytes, None] = {}
-        self.size = 0  # bytes of all texts, with what they are kept in
+        self.size = 0  # bytes of all entries
 
     def __len__(self) -> int:
         return len(self.known) + len(self.harmless)
 
 
 class VerdictCache:
-    """What is not there is found by parsing, unless a look at its bytes is enough."""
+    """Verdicts by one profile; a text that is not cached is judged."""
 
     __slots__ = (
         "_latest",
         "_latest_alike",
         "_old",
         "_young",
+        "defers",
         "latest_definition",
         "max_bytes",
         "max_texts",
@@ -56,17 +68,19 @@ class VerdictCache:
         profile: Profile = DEFAULT,
         max_texts: int = MAX_TEXTS,
         max_bytes: int = MAX_BYTES,
+        defers: bool = False,
     ) -> None:
         self.profile = profile
         self.parse_pins = profile.parse_pins
         self.max_texts = max_texts
         self.max_bytes = max_bytes
+        self.defers = defers
         self.misses = 0
         self._young = Generation()
         self._old = Generation()
-        self._latest = b""  # the last harmless text; that of no statement is one
+        self._latest = b""  # the last harmless text; the empty one is harmless
         self._latest_alike = b""
-        self.latest_definition = b""  # of a Parse, of which there was nothing to say
+        self.latest_definition = b""  # of the last Parse of a harmless text
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
@@ -77,14 +91,17 @@ class VerdictCache:
         return self._young.size + self._old.size
 
     def follow(self, profile: Profile) -> None:
-        """Judge by profile from now on."""
+        """Judge by profile from now on; verdicts by another profile are dropped."""
         if profile is not self.profile:
             self.profile, self.parse_pins = profile, profile.parse_pins
             self._young, self._old = Generation(), Generation()
             self._latest = self._latest_alike = self.latest_definition = b""
 
     def look(self, sql: bytes) -> Verdict | None:
-        """None where there is nothing to say: no finding, warning or effect."""
+        """Return the verdict on sql, or None without finding, warning and effect.
+
+        Raises Expensive if the cache defers, and sql is expensive and unknown.
+        """
         if sql == self._latest:
             return None
         alike = sql.translate(ALIKE)
@@ -100,7 +117,7 @@ class VerdictCache:
         return self._look_further(sql, alike)
 
     def look_at_parse(self, sql: bytes, definition: bytes) -> Verdict | None:
-        """As ``look``; definition is sql and what follows it in its Parse."""
+        """As ``look``; definition is sql and the rest of its Parse message."""
         found = self.look(sql)
         if found is None and not self.parse_pins:
             self.latest_definition = definition
@@ -115,26 +132,37 @@ class VerdictCache:
             self._room(alike).harmless[alike] = None
         elif sql in old.known:
             found = old.known.pop(sql)
-            old.size -= len(sql) + OVERHEAD
-            self._room(sql).known[sql] = found
-        else:
+            old.size -= len(sql) + weight(found)
+            self._room(sql, weight(found)).known[sql] = found
+        elif not may_matter(alike):
             self.misses += 1
-            if may_matter(alike):
-                found = self._judge(sql)
-                self._room(sql).known[sql] = found
-            else:
-                self._room(alike).harmless[alike] = None
+            self._room(alike).harmless[alike] = None
+        elif self.defers and is_expensive(sql):
+            raise Expensive
+        else:
+            found = self.remember(sql, verdict(sql, self.profile), self.profile)
         return found
 
-    def _room(self, text: bytes) -> Generation:
+    def remember(self, sql: bytes, found: Verdict, profile: Profile) -> Verdict | None:
+        """Cache the verdict on sql, unless the cache has another profile by now."""
+        said = found if found.findings or found.warnings or found.effects else None
+        if profile is self.profile:
+            self.misses += 1
+            self._room(sql, weight(said)).known[sql] = said
+        return said
+
+    def _room(self, text: bytes, overhead: int = OVERHEAD) -> Generation:
         """The young generation, with room for one text more."""
-        size = len(text) + OVERHEAD
+        size = len(text) + overhead
         full = len(self._young) >= self.max_texts // 2
         if full or self._young.size + size > self.max_bytes // 2:
             self._old, self._young = self._young, Generation()
         self._young.size += size
         return self._young
 
-    def _judge(self, sql: bytes) -> Verdict | None:
-        found = verdict(sql, self.profile)
-        return found if found.findings or found.warnings or found.effects else None
+
+def weight(found: Verdict | None) -> int:
+    """Bytes that an entry takes beside its text."""
+    if found is None:
+        return OVERHEAD
+    return OVERHEAD * max(len(found.findings), len(found.warnings), len(found.effects))

@@ -22,6 +22,21 @@ def marked(text: str, start: int, end: int) -> Iterator[str]:
     yield " " * (len(label) + len(before) + start - shown_from) + "^" * width
 
 
+def escaped(text: str) -> str:
+    """Return text with each unprintable character as a backslash escape.
+
+    That covers control characters, line separators, bidi controls and zero-width
+    characters, which could forge a line or hide a part of it.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
 def printable(text: str) -> str:
     """One character for each; none that moves a terminal's cursor."""
     return "".join(c if c.isprintable() else " " for c in text)

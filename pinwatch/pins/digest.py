@@ -1,19 +1,22 @@
 """The digest of a text, as RDS Proxy logs it: its constants replaced.
 
-The rule was read off logged digests: libpg_query's normalize, lower case, white space
-folded; a trailing semicolon stays.
+The rule was inferred from logged digests: libpg_query's normalize, lower case, white
+space folded; a trailing semicolon stays.
 """
 
 from itertools import count
 from typing import Final
 
-from pglast.parser import ParseError, normalize, scan
+from pglast.parser import ParseError, normalize
 
-CONSTANTS: Final = ("ICONST", "FCONST", "SCONST", "USCONST", "BCONST", "XCONST")
-PARAMETER: Final = "PARAM"
+from pinwatch.pins.tokens import CONSTANT, PARAMETER, UNFINISHED, tokens
+
+REPLACED: Final = (CONSTANT, UNFINISHED)
+MAX_DIGITS: Final = 9  # of a parameter's number
 
 
 def digest(text: str) -> str:
+    """Return the digest of text, by its tokens if the grammar refuses it."""
     try:
         return fold(normalize(text))
     except ParseError:
@@ -21,19 +24,17 @@ def digest(text: str) -> str:
 
 
 def digest_of_tokens(text: str) -> str:
-    """Without a tree: words that are constants stay. Without tokens: the text."""
-    try:
-        found = scan(text)
-    except ParseError:
-        return fold(text)
-    used = [text[t.start + 1 : t.end + 1] for t in found if t.name == PARAMETER]
-    numbers = count(max(map(int, used), default=0) + 1)
+    """Return the digest of text without its tree: words that are constants stay."""
+    found = tokens(text).all
+    used = [text[t.start + 1 : t.end] for t in found if t.kind == PARAMETER]
+    highest = max((int(n) for n in used if len(n) <= MAX_DIGITS), default=0)
+    numbers = count(highest + 1)
     pieces: list[str] = []
     end = 0
     for token in found:
-        if token.name in CONSTANTS:
+        if token.kind in REPLACED:
             pieces += text[end : token.start], f"${next(numbers)}"
-            end = token.end + 1
+            end = token.end
     return fold("".join([*pieces, text[end:]]))
 
 

@@ -1,6 +1,6 @@
-"""What a session holds once a statement has run: for people to see, not to decide by.
+"""The effects of a statement on the state of its session, which are for display only.
 
-Owns how statements add to the state of a session and take from it.
+Owns how statements add to that state and take from it. Nothing is decided by it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ from pinwatch.pins.rules import (
 )
 
 ALL: Final = ""
-"""In place of a name: everything of the kind."""
+"""The name of an effect on everything of its kind."""
 
 SETTINGS: Final = "settings"
 PREPARED_STATEMENTS: Final = "prepared_statements"
@@ -42,16 +42,17 @@ KINDS: Final = (
     LIBRARIES,
 )
 IMMEDIATE: Final = (PREPARED_STATEMENTS, ADVISORY_LOCKS, SEQUENCES, LIBRARIES)
-"""Kinds of which a rollback takes nothing back."""
+"""Kinds of state that outlive a rollback."""
 DROPPED: Final = ("OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_SEQUENCE")
 TRUE: Final = ("true", "t")
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """holds: the session has name of kind from now on, with value; else no longer.
+    """A change of one name of one kind of state.
 
-    local: until the transaction ends.
+    If holds is true, the session has the name with this value from now on, until the
+    transaction ends if local is true; otherwise the session no longer has it.
     """
 
     holds: bool
@@ -61,14 +62,14 @@ class Effect:
     local: bool = False
 
     def stays(self, rolled_back: bool) -> bool:
-        """Once the transaction has ended. A cursor that was closed stays so."""
+        """Whether it outlives its transaction. A closed cursor stays closed."""
         if not rolled_back:
             return not self.local
         return self.kind in IMMEDIATE or (self.kind == CURSORS and not self.holds)
 
 
 def effects(node: str, fields: Fields) -> Iterator[Effect]:
-    """Of one node that runs."""
+    """Yield the effects of one node that runs."""
     found = EFFECTS.get(node)
     if found is not None:
         yield from found(fields)
@@ -91,7 +92,7 @@ def _values(statement: Fields) -> str:
 
 
 def _constant(argument: Mapping[str, Any]) -> str:
-    """A constant as written; empty for what is not one."""
+    """A constant as written; empty for another expression."""
     while "TypeCast" in argument:
         argument = argument["TypeCast"].get("arg", {})
     constant = argument.get("A_Const", {})

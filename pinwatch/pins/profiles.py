@@ -1,4 +1,4 @@
-"""What is known of RDS Proxy at a date, as data: which findings pin."""
+"""The rules of RDS Proxy as they are known for a date: which findings pin."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,8 +8,8 @@ from typing import Final
 class Profile:
     """A set of readings of the rules.
 
-    parse_pins: any Parse message pins. contested_pins: findings on which AWS's pages
-    and users disagree pin; otherwise they are warnings.
+    If parse_pins is true, any Parse message pins. If contested_pins is false, findings
+    on which AWS's pages and users disagree are warnings.
     """
 
     name: str

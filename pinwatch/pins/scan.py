@@ -1,9 +1,10 @@
-"""A look at the bytes of a text: can it matter at all?
+"""What the bytes of a text show before it is parsed: it cannot matter, or is expensive.
 
-Most texts cannot, and are never parsed. The words are those of the rules and effects;
-a text without any of them, in any case, matches none. An identifier may be spelled
-with escapes only after ``U&``, which therefore counts as a word. Some words matter only
-where a statement begins: so an UPDATE is not parsed for its SET, nor an OFFSET.
+Most texts cannot matter, and are never parsed. The words are those of the rules and
+effects; a text without any of them, in any case, matches none. An identifier may be
+spelled with escapes only after ``U&``, which therefore counts as a word. Some words
+matter only where a statement begins: so an UPDATE is not parsed for its SET, nor an
+OFFSET.
 """
 
 import re
@@ -12,7 +13,7 @@ from typing import Final
 from pinwatch.pins.rules import RULES, WARNED
 
 ENDINGS: Final = ("unlisten", "close", "drop")
-"""Words of statements that do not pin, but end what the session holds."""
+"""Words of statements that do not pin, but release state of the session."""
 
 LEADING: Final = (
     "set",
@@ -23,11 +24,11 @@ LEADING: Final = (
     "load",
     *ENDINGS,
 )
-"""Words of statements that stand in no other statement."""
+"""Words that matter only at the beginning of a statement."""
 
 
 def _shortest(words: set[str]) -> tuple[bytes, ...]:
-    """Without those that have another in them."""
+    """The words that contain no other one."""
     return tuple(
         sorted(
             word.encode()
@@ -41,25 +42,45 @@ WORDS: Final = _shortest(
     {word for rule in (*RULES, *WARNED) for word in rule.words} - {*LEADING} | {"u&"}
 )
 MARKS: Final = (b"val", b"are", b"exec", b"advis", b"temp", b"set_c", b"u&")
-"""Few and short: each word has one of them in it, and most texts have none."""
+"""Each word contains one of these few; most texts contain none."""
 
 MANIPULATING: Final = frozenset((b"select", b"insert", b"update", b"delete"))
-"""How most statements begin: alone, such a one has no other statement in it."""
+"""How most statements begin; such a statement contains no other one."""
 
 VALUES: Final = tuple(word for word in WORDS if b"val" in word)
-"""Functions of sequences; the mark alone is in each VALUES."""
+"""Functions of sequences; their mark alone is also in the word VALUES."""
 
 BEGINNING: Final = re.compile(rb"\s*(?:%s)" % b"|".join(w.encode() for w in LEADING))
 LATER_BEGINNING: Final = re.compile(rb"[;/]%s" % BEGINNING.pattern)
-"""A statement begins with the text, after a semicolon, or after a comment: one of C's
-kind ends with a slash, and a text with one of SQL's kind is not looked at closely."""
+"""A statement begins with the text, after a semicolon, or after a comment. One in
+slashes ends with a slash; a text with ``--`` may matter without a closer look."""
 
-# A number is looked for fast, and bytes are found faster than they are "in".
+# Searching for one byte as a number, and find() for several, are the fastest.
 SEMICOLON, BRACKET, AMPERSAND, SLASH = b";(&/"
 
 
+CHEAP: Final = 1_024
+"""Bytes of a text that is judged in a few milliseconds, whatever is in it."""
+
+CHEAP_MARKS: Final = 512
+"""Bytes other than letters, digits and underscores of any other text that is."""
+
+WORD_BYTES: Final = bytes(
+    byte for byte in range(256) if byte >= 0x80 or chr(byte).isalnum() or byte == 0x5F
+)
+
+
+def is_expensive(sql: bytes) -> bool:
+    """Return whether a verdict on sql may take more than a few milliseconds.
+
+    The number of tokens makes a text expensive, and it is at most twice the number of
+    marks. Takes constant time for short texts, and linear time for others.
+    """
+    return len(sql) > CHEAP and len(sql.translate(None, WORD_BYTES)) > CHEAP_MARKS
+
+
 def may_matter(sql: bytes) -> bool:
-    """False only for a text that has no finding, no warning and no effect."""
+    """Return False only for a text without a finding, warning or effect."""
     lowered = sql.lower()
     if lowered[:6] in MANIPULATING and SEMICOLON not in lowered[:-1]:
         return _manipulation_may_matter(lowered)
@@ -70,7 +91,10 @@ def may_matter(sql: bytes) -> bool:
 
 
 def _manipulation_may_matter(lowered: bytes) -> bool:
-    """Of one statement that reads or writes rows: it can call, or make a table."""
+    """may_matter for one statement that reads or writes rows.
+
+    It can only call a function, or create a table.
+    """
     if BRACKET in lowered:
         if lowered.find(b"advis") >= 0 or lowered.find(b"set_c") >= 0:
             return True
@@ -84,7 +108,7 @@ def _has(words: tuple[bytes, ...], lowered: bytes) -> bool:
 
 
 def _begins(lowered: bytes) -> bool:
-    """Whether one of its statements may begin with a word that leads."""
+    """Whether a statement of the text may begin with one of LEADING."""
     if BEGINNING.match(lowered) or lowered.find(b"--") >= 0:
         return True
     if SEMICOLON not in lowered[:-1] and SLASH not in lowered:

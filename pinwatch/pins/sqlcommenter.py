@@ -11,24 +11,20 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import unquote
 
-from pglast.parser import ParseError, scan
-
-from pinwatch.pins.tokens import COMMENTS, Span
+from pinwatch.pins.tokens import COMMENT, Span, Token, tokens
 
 MAX_COMMENTS: Final = 2_048
-"""Characters of comments that are looked at."""
+"""Characters of comments that are read, from the end of the text."""
 MAX_TAGS: Final = 32
 
 BEGINNINGS: Final = ("/*", "--")
-LEADING: Final = re.compile(r"\s*(/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/)")
-"""One comment that a text begins with, without one inside."""
 PAIR: Final = re.compile(r"\s*((?:[^\s,'=\\]|\\.)+)='((?:[^'\\]|\\.)*)'\s*,?", re.S)
 MARGINALIA: Final = re.compile(r"([a-z][a-z0-9_]*):(?!//)([^\s,][^,]*)(?:,|\Z)")
 ESCAPED: Final = re.compile(r"\\(.)", re.S)
 
 
 def tags(sql: str) -> dict[str, str]:
-    """Values by key, decoded; of comments that disagree, the last one is right."""
+    """Return decoded values by key; if comments disagree, the last one counts."""
     found: dict[str, str] = {}
     left = MAX_COMMENTS
     for span in reversed(comments(sql)):
@@ -46,34 +42,37 @@ def tags(sql: str) -> dict[str, str]:
 
 
 def comments(sql: str) -> list[Span]:
-    """Where comments stand, as PostgreSQL reads the text.
+    """Return where comments stand, as PostgreSQL reads the text.
 
-    Where it cannot be read, as when its end is cut off: those that it begins with.
+    A comment without an end is not one of them.
     """
     if not any(beginning in sql for beginning in BEGINNINGS):
         return []
-    try:
-        return [
-            Span(token.start, token.end + 1)
-            for token in scan(sql)
-            if token.name in COMMENTS
-        ]
-    except (ParseError, ValueError):  # the latter for what is not Unicode
-        return list(_leading(sql))
+    return [
+        Span(token.start, token.end)
+        for token in tokens(sql).all
+        if token.kind == COMMENT and _is_closed(sql, token)
+    ]
+
+
+def _is_closed(sql: str, comment: Token) -> bool:
+    if sql.startswith("--", comment.start):
+        return True
+    return sql.endswith("*/", comment.start + 2, comment.end)
 
 
 def without_comments(sql: str) -> str:
-    """The text that statements have in common whose tags differ."""
-    for span in reversed(comments(sql)):
-        sql = sql[: span.start] + sql[span.end :]
-    return sql.strip()
+    """Return the text without comments and surrounding white space."""
+    return "".join(code(sql)).strip()
 
 
-def _leading(sql: str) -> Iterator[Span]:
+def code(sql: str) -> Iterator[str]:
+    """Yield the pieces of the text between its comments."""
     at = 0
-    while match := LEADING.match(sql, at):
-        yield Span(*match.span(1))
-        at = match.end()
+    for comment in comments(sql):
+        yield sql[at : comment.start]
+        at = comment.end
+    yield sql[at:]
 
 
 def _inside(comment: str) -> str:

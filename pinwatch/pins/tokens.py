@@ -1,39 +1,59 @@
-"""A text's tokens: where its trigger words stand, and what it is when it has no tree.
+"""The tokens of a text of SQL, by PostgreSQL's lexical rules.
 
-Owns what is read off tokens alone. Positions are in characters.
+Owns where words, constants, comments and statements begin and end. Positions are in
+characters. One pass, in linear time, gives the tokens, and all modules that need those
+of a text share them. PostgreSQL's own scanner takes quadratic time for a run of
+operator characters or nested comments, which ``Tokens.rereads`` measures.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
-from pglast.parser import ParseError, Token, scan
+LATEST: Final = 4
+"""The number of texts whose tokens are kept: one event needs them several times."""
 
-from pinwatch.pins.rules import RULES, Rule
+WORD: Final = "word"
+QUOTED: Final = "quoted"
+CONSTANT: Final = "constant"
+PARAMETER: Final = "parameter"
+OPERATOR: Final = "operator"
+COMMENT: Final = "comment"
+UNFINISHED: Final = "unfinished"
+"""A quote or dollar quote without an end: the rest of the text is in it."""
 
-BRACKET: Final = "ASCII_40"
-CLOSING: Final = "ASCII_41"
-SEMICOLON: Final = "ASCII_59"
-COMMENTS: Final = ("C_COMMENT", "SQL_COMMENT")
-KEYWORDS: Final = {
-    "set": ("SET",),
-    "reset": ("RESET",),
-    "prepare": ("PREPARE",),
-    "execute": ("EXECUTE",),
-    "deallocate": ("DEALLOCATE",),
-    "discard": ("DISCARD",),
-    "temp_object": ("TEMP", "TEMPORARY"),
-    "declare_cursor": ("DECLARE",),
-    "listen": ("LISTEN",),
-    "load": ("LOAD",),
-}
-"""The words of a statement that trigger a rule, by the rule's code."""
-AFTER: Final = {
-    "temp_object": ("CREATE", "REPLACE", "LOCAL", "GLOBAL", "INTO"),
-    "execute": ("", "AS", "EXPLAIN", "ANALYZE", "ANALYSE", "VERBOSE", CLOSING),
-}
-"""What goes before such a word: elsewhere it may be the name of a column or table."""
-HEAD: Final = 5  # tokens in which CREATE ... TEMP says so
-NOT_SESSION: Final = ("TRANSACTION", "CONSTRAINTS")
+PATTERN: Final = re.compile(
+    r"""
+      (?P<word> (?![eEbBnNxX]'|[uU]&['"])
+          [A-Za-z_\x80-\U0010ffff] [\w$\x80-\U0010ffff]*+ )
+    | (?P<operator> [][(),;{}\\] | (?:[+*<>=~!@\#%^&|`?:]|-(?!-)|/(?!\*))++ )
+    | (?P<constant>
+          0[xXoObB][0-9A-Fa-f_]++
+        | (?: [0-9][0-9_]*+ (?:\.(?!\.)[0-9_]*+)?+ | \.[0-9][0-9_]*+ )
+          (?:[eE][+-]?+[0-9]++)?+
+        | (?: [eE]'(?:[^'\\]|\\.|'')*+' | (?:[uU]&|[bBnNxX])?'(?:[^']|'')*+' )
+          (?: (?:[ \t\f\v]|--[^\n\r]*+)*+ [\n\r] (?:\s|--[^\n\r]*+(?=[\n\r]))*+
+              '(?:[^']|'')*+' )*+
+        | \$ (?P<tag>(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*+)?+) \$
+          .*? \$(?P=tag)\$ )
+    | (?P<quoted> (?:[uU]&)?"(?:[^"]|"")*+" )
+    | (?P<comment> --[^\n\r]*+ | /\*(?:[^*/]|\*(?!/)|/(?!\*))*+\*/ )
+    | (?P<unfinished>
+          (?:[eEbBnNxX]|[uU]&)?['"].*
+        | \$(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*+)?+\$.* )
+    | (?P<nested> /\* )
+    | (?P<parameter> \$[0-9]++ )
+    | (?P<other> [^\s] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+RUN: Final = re.compile(r"[-+*/<>=~!@\#%^&|`?]*+")
+"""The characters that PostgreSQL's scanner reads in search of the end of an operator.
+It goes back if they have a comment, or end in a sign that is an operator of its own."""
+MAX_OPERATOR: Final = 3  # characters of a text that is one operator for certain
+COMMENT_EDGE: Final = re.compile(r"/\*|\*/")
+ESCAPE: Final = re.compile(r"\\(?:([0-9A-Fa-f]{4})|\+([0-9A-Fa-f]{6})|\\)")
 
 
 class Span(NamedTuple):
@@ -43,71 +63,170 @@ class Span(NamedTuple):
     end: int
 
 
-def tokens(text: str) -> list[Token]:
-    """Without comments; empty where not even tokens can be told apart."""
-    try:
-        return [token for token in scan(text) if token.name not in COMMENTS]
-    except ParseError:
-        return []
+class Token(NamedTuple):
+    """Characters of a text from start to before end, and how they read.
+
+    text is a word in lower case, or a quoted identifier, operator or punctuation mark
+    as written; it is empty for all others.
+    """
+
+    start: int
+    end: int
+    kind: str
+    text: str
 
 
-def keyword(text: str, code: str) -> Span | None:
-    """Where text has the word that triggers the rule."""
-    before = ""
-    for token in tokens(text):
-        if token.name in KEYWORDS.get(code, ()) and before in AFTER.get(
-            code, (before,)
-        ):
-            return Span(token.start, token.end + 1)
-        before = token.name
-    return None
+class Tokens(NamedTuple):
+    """The tokens of a text: all of them, and code without the comments.
+
+    size is the number of tokens that PostgreSQL's scanner makes of code, at most.
+    rereads is the number of characters that it reads more than once on the way.
+    """
+
+    all: list[Token]
+    code: list[Token]
+    size: int
+    rereads: int
 
 
-def split(text: str) -> Iterator[list[Token]]:
-    """The tokens of each statement."""
-    statement: list[Token] = []
-    for token in tokens(text):
-        if token.name == SEMICOLON:
-            if statement:
-                yield statement
-            statement = []
+@lru_cache(LATEST)
+def tokens(text: str) -> Tokens:
+    """Return all tokens of text; no text is refused."""
+    found: list[Token] = []
+    code: list[Token] = []
+    runs = _Runs(text)
+    size = at = 0
+    end = len(text)
+    while at < end:
+        for match in PATTERN.finditer(text, at):
+            kind = match.lastgroup
+            start, at = match.span()
+            written = ""
+            if kind == WORD:
+                written = match[0]
+                written = written.lower() if written.isascii() else written
+            elif kind == OPERATOR:
+                written = match[0]
+                if at - start > 1:
+                    runs.read(start, at)
+                    size += at - start if at - start > MAX_OPERATOR else 0
+            elif kind == "other":
+                kind, written = OPERATOR, match[0]
+            elif kind == QUOTED:
+                written = match[0]
+            elif kind == COMMENT:
+                runs.read(start, start + 1)
+                found.append(Token(start, at, kind, ""))
+                continue
+            elif kind == "nested":
+                at = _comment_end(text, start, runs)
+                found.append(Token(start, at, COMMENT, ""))
+                break
+            token = Token(start, at, kind or "", written)
+            found.append(token)
+            code.append(token)
         else:
-            statement.append(token)
-    if statement:
-        yield statement
+            break
+    return Tokens(found, code, size + len(code), runs.rereads)
 
 
-def leading_rule(statement: list[Token]) -> Rule | None:
-    """The rule that a statement breaks by the words that it begins with."""
-    names = [token.name for token in statement[:HEAD]]
-    first, second = names[0], names[1] if len(names) > 1 else ""
-    if first in ("SET", "PREPARE") and second in NOT_SESSION:
+def next_token(text: str, at: int) -> Token | None:
+    """Return the first token, comments included, at or after the character at."""
+    match = PATTERN.search(text, at)
+    if match is None:
         return None
-    if first == "CREATE":
-        code = "temp_object" if {"TEMP", "TEMPORARY"} & set(names) else ""
-    else:
-        code = next((code for code, words in KEYWORDS.items() if first in words), "")
-    rules = [rule for rule in RULES if rule.code == code]
-    if code == "set" and second == "LOCAL":
-        rules.reverse()
-    return rules[0] if rules else None
+    kind, (start, end) = match.lastgroup or "", match.span()
+    if kind == "nested":
+        return Token(start, _comment_end(text, start, _Runs(text)), COMMENT, "")
+    if kind in ("other", OPERATOR):
+        return Token(start, end, OPERATOR, match[0])
+    written = match[0] if kind in (WORD, QUOTED) else ""
+    return Token(start, end, kind, written.lower() if kind == WORD else written)
 
 
-def called(text: str) -> Iterator[tuple[str, Span]]:
-    """The names of functions that text calls, without a schema or in pg_catalog."""
-    before = ("", "")
-    found = tokens(text)
-    for at, token in enumerate(found[:-1]):
-        word = text[token.start : token.end + 1]
-        name = word[1:-1] if word.startswith('"') else word.lower()
-        if found[at + 1].name == BRACKET and before in (
-            ("", ""),
-            ("pg_catalog", "."),
-        ):
-            yield name, Span(token.start, token.end + 1)
-        if token.name == "ASCII_46":
-            before = (before[0], ".")
-        elif at + 1 < len(found) and found[at + 1].name == "ASCII_46":
-            before = (name, "")
+class _Runs:
+    """Counts what PostgreSQL's scanner reads again in runs of operator characters."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.rereads = 0
+        self._end = 0  # of the latest run
+
+    def read(self, start: int, end: int) -> None:
+        """Tokens begin at each character from start to before end, at most."""
+        if start >= self._end:
+            match = RUN.match(self.text, start)
+            self._end = match.end() if match else start
+        self.rereads += max(self._end - end, 0) * (end - start)
+        self.rereads += (end - start) ** 2 // 2
+
+
+def _comment_end(text: str, start: int, runs: _Runs) -> int:
+    """The end of the comment that begins at start and has others inside."""
+    depth = 0
+    for edge in COMMENT_EDGE.finditer(text, start):
+        if edge[0] == "/*":
+            runs.read(edge.start(), edge.start() + 1)
+            depth += 1
         else:
-            before = ("", "")
+            depth -= 1
+            if not depth:
+                return edge.end()
+    return len(text)
+
+
+def name(token: Token) -> str:
+    """Return the identifier that a word or a quoted identifier spells."""
+    written = token.text
+    if token.kind != QUOTED:
+        return written
+    if written[0] == '"':
+        return written[1:-1].replace('""', '"')
+    return ESCAPE.sub(_character, written[3:-1].replace('""', '"'))
+
+
+def _character(escape: re.Match[str]) -> str:
+    code = int(escape[1] or escape[2] or "5c", 16)
+    return chr(code) if code <= 0x10FFFF else "\ufffd"
+
+
+class Nesting:
+    """Whether a semicolon ends a statement.
+
+    One within parentheses, as in CREATE RULE, or within BEGIN ATOMIC ... END does not.
+    """
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._blocks = 0
+        self._before = ""
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self._depth or self._blocks)
+
+    def follow(self, word: str) -> None:
+        """Go on behind the next word or mark of the statement."""
+        if word == "(":
+            self._depth += 1
+        elif word == ")":
+            self._depth = max(self._depth - 1, 0)
+        elif word == "atomic" and self._before == "begin":
+            self._blocks += 1
+        elif self._blocks:
+            self._blocks += (word == "case") - (word == "end")
+        self._before = word
+
+
+def split(code: Sequence[Token]) -> Iterator[Sequence[Token]]:
+    """Yield the tokens of each statement, without the semicolon."""
+    start, nesting = 0, Nesting()
+    for at, token in enumerate(code):
+        if token.text == ";" and not nesting.is_open:
+            if at > start:
+                yield code[start:at]
+            start = at + 1
+        else:
+            nesting.follow(token.text)
+    if start < len(code):
+        yield code[start:]

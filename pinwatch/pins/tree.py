@@ -1,7 +1,8 @@
-"""A statement's tree, walked for what runs now.
+"""A statement's tree, and the nodes in it that run now.
 
-Owns the order of the walk and what it passes over: SQL that a statement only stores.
-The tree is libpg_query's JSON; it is walked with a stack, so that depth costs nothing.
+Owns the budget of the parser, the order of the walk, and which nodes it skips: SQL that
+a statement only stores. The tree is libpg_query's JSON; it is walked with a stack, so
+that depth costs nothing.
 """
 
 import json
@@ -10,6 +11,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pglast.parser import ParseError, parse_sql_json
+
+from pinwatch.pins.tokens import Tokens
+
+MAX_TOKENS: Final = 4_096
+"""Tokens of the longest text that is parsed. 16 KB of usual SQL have about 3,500; such
+a tree is read in about ten milliseconds."""
+
+MAX_REREADS: Final = 262_144
+"""Characters that the scanner may read again, which takes about a millisecond."""
 
 STORED: Final[Mapping[str, tuple[str, ...] | None]] = {
     "CreateFunctionStmt": None,  # all of it, BEGIN ATOMIC and defaults of arguments
@@ -26,37 +36,53 @@ STORED: Final[Mapping[str, tuple[str, ...] | None]] = {
     "PrepareStmt": None,  # runs at EXECUTE
     "ViewStmt": ("query",),
 }
-"""Nodes whose SQL is kept for later: the fields that are, or None for all."""
+"""Nodes with SQL that is stored for later: the fields that have it, or None for all."""
 
 SIDES: Final = ("larg", "rarg")
-"""Of UNION, INTERSECT and EXCEPT: a SelectStmt each, without its name."""
+"""The sides of UNION, INTERSECT and EXCEPT: each is a SelectStmt without its name."""
+
+
+TOO_DEEP: Final = ("stack depth limit exceeded", "memory exhausted")
+"""How the parser's messages begin on SQL that it has no room for: the server, whose
+stack is larger, may accept it."""
+
+LEAVES: Final = frozenset(("A_Const", "ColumnRef", "ParamRef", "String"))
+"""Nodes without nodes that matter, which most nodes of a long text are."""
 
 
 class Unparsable(Exception):
-    """Not SQL as this parser knows it."""
+    """PostgreSQL's grammar refuses the text; the argument is its message."""
 
 
-class TooDeep(Exception):
-    """Nested deeper than its JSON can be read."""
+class OverBudget(Exception):
+    """The tree would be larger or deeper than a verdict may cost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One of the statements of a text; bytes of UTF-8 from start to end."""
+    """One of the statements of a text, from start to end in bytes of UTF-8."""
 
     tree: Mapping[str, Any]
     start: int
     end: int
 
 
-def statements(text: str) -> list[Statement]:
-    """Raises Unparsable and TooDeep."""
+def statements(text: str, tokens: Tokens) -> list[Statement]:
+    """Parse text, whose tokens these are.
+
+    Raises Unparsable, and OverBudget, mostly before the text is given to the parser.
+    """
+    if tokens.size > MAX_TOKENS or tokens.rereads > MAX_REREADS:
+        raise OverBudget
     try:
         found = json.loads(parse_sql_json(text)).get("stmts", ())
     except ParseError as error:
-        raise Unparsable from error
+        message = str(error.args[0])
+        if message.startswith(TOO_DEEP):
+            raise OverBudget from error
+        raise Unparsable(message) from error
     except RecursionError as error:
-        raise TooDeep from error
+        raise OverBudget from error
     size = len(text.encode())
     return [
         Statement(
@@ -70,7 +96,10 @@ def statements(text: str) -> list[Statement]:
 
 
 def nodes(tree: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every node that runs, by name and fields, in the order of the text's tree."""
+    """Yield every node that runs, by name and fields, in the order of the text.
+
+    Leaves are left out.
+    """
     stack: list[Any] = [tree]
     while stack:
         item = stack.pop()
@@ -79,6 +108,8 @@ def nodes(tree: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
             continue
         inner: list[Any] = []
         for key, value in item.items():
+            if key in LEAVES:
+                continue
             if key[0].isupper() and isinstance(value, dict):
                 yield key, value
                 inner.extend(_children(key, value))
@@ -106,7 +137,7 @@ def _children(name: str, fields: Mapping[str, Any]) -> list[Any]:
 
 
 def _executed(query: Mapping[str, Any]) -> list[Any]:
-    """The EXECUTE in a query that is planned and does not run: it is looked up."""
+    """The EXECUTE in a query that is planned only: its statement is looked up."""
     if "CreateTableAsStmt" in query:
         return _executed(query["CreateTableAsStmt"].get("query", {}))
     return [query] if "ExecuteStmt" in query else []

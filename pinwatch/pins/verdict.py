@@ -1,23 +1,27 @@
-"""What RDS Proxy makes of a text of SQL: findings, warnings, what the session holds.
+"""The verdict on a text of SQL: findings, warnings, and effects on the session.
 
 Pure: the same text and profile always give the same verdict. Whatever the bytes, there
-is one; SQL that cannot be parsed is judged by the words that its statements begin
-with, and a text over 16 KB by its length.
+is one. SQL that PostgreSQL's grammar refuses does not pin, and a text over 16 KB is
+judged by its length. A text whose tree would cost too much is judged by its tokens, and
+the verdict says that it is approximate.
+
+Any thread may judge: nothing is shared but the tokens of the latest texts. Most of the
+time goes to the parser, which releases the interpreter lock. A text for which
+``scan.is_expensive`` is true can take tens of milliseconds and belongs in a worker
+thread, all others take less than ten; ``judge`` is the function for that thread.
+``cache.VerdictCache`` keeps what comes back.
 """
 
 import re
-from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
 from typing import Final
 
-from pglast.parser import Token
-
-from pinwatch.pins import tokens
+from pinwatch.pins import sketch, sqlcommenter
 from pinwatch.pins.digest import digest, digest_of_tokens
-from pinwatch.pins.effects import SETTINGS, Effect, effects
+from pinwatch.pins.effects import EFFECTS, SETTINGS, Effect, effects
 from pinwatch.pins.profiles import DEFAULT, Profile
 from pinwatch.pins.rules import (
     MAX_STATEMENT,
@@ -28,11 +32,13 @@ from pinwatch.pins.rules import (
     Fields,
     Readings,
     Rule,
+    Warned,
     advice,
 )
 from pinwatch.pins.sqlcommenter import without_comments
-from pinwatch.pins.tokens import Span
-from pinwatch.pins.tree import Statement, TooDeep, Unparsable, nodes, statements
+from pinwatch.pins.tokens import Span, Tokens, split, tokens
+from pinwatch.pins.tree import OverBudget, Unparsable, nodes, statements
+from pinwatch.pins.triggers import Triggers, characters
 
 LOG_DIGEST: Final = ' Digest: "{}".'
 INITIALIZATION: Final = (
@@ -41,7 +47,7 @@ INITIALIZATION: Final = (
 BY_SQL: Final = "SQL changed"
 BY_PREPARED: Final = "Running a prepared statement changed"
 WITHOUT_DIGEST: Final = ("statement_size", "parse_message")
-START: Final = attrgetter("start")
+TRIGGER: Final = attrgetter("trigger")
 CONTESTED: Final = attrgetter("contested")
 NAMING: Final = ("prepare", "execute", "deallocate")
 CONSTANT: Final = re.compile("[0-9'$]")
@@ -54,8 +60,8 @@ DROPPING: Final = ("deallocate", "discard")
 class Finding:
     """One reason why a session that runs the text is pinned.
 
-    statement is the text of the one statement, at position in the whole; trigger is
-    where its trigger words stand in the whole. All in characters.
+    statement is the one statement that pins, at position in the text; trigger is where
+    its trigger words stand in the text. Positions are in characters.
     """
 
     rule: str
@@ -74,7 +80,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class PinWarning:
-    """Something that does not pin, and deserves a word."""
+    """A statement that does not pin, and has a risk that RDS Proxy does not see."""
 
     rule: str
     text: str
@@ -84,13 +90,18 @@ class PinWarning:
 
 @dataclass(frozen=True)
 class Verdict:
-    """findings pin, in the order of the text; warnings do not."""
+    """The findings, in the order of the text, each of which pins; and the rest.
+
+    approximate says that it was made from tokens, without a tree. error is the parser's
+    message about a text that PostgreSQL's grammar refuses, and is empty for all others.
+    """
 
     text: str
     findings: tuple[Finding, ...] = ()
     warnings: tuple[PinWarning, ...] = ()
     effects: tuple[Effect, ...] = ()
-    too_deep: bool = False
+    approximate: bool = False
+    error: str = ""
 
     @property
     def pins(self) -> bool:
@@ -103,19 +114,24 @@ class Verdict:
 
     @cached_property
     def digest(self) -> str:
-        return digest_of_tokens(self.text) if self.too_deep else digest(self.text)
+        return digest_of_tokens(self.text) if self.approximate else digest(self.text)
 
     @cached_property
     def outline(self) -> str:
-        """What it has in common with texts of other constants, comments and numbers in
-        names; of one that is too long to look at, what is before the first of them."""
-        if self.too_deep:
+        """What the text has in common with others that differ from it in constants,
+        comments and numbers in names; if approximate, all before the first constant."""
+        if self.approximate:
             return CONSTANT.split(self.text, 1)[0][:MAX_OUTLINE]
         return NUMBER.sub("0", without_comments(self.digest))[:MAX_OUTLINE]
 
     @cached_property
+    def tags(self) -> dict[str, str]:
+        """The tags in the comments of the text."""
+        return sqlcommenter.tags(self.text)
+
+    @cached_property
     def names(self) -> tuple[bytes, ...]:
-        """The prepared statements that the text itself names."""
+        """The prepared statements that PREPARE, EXECUTE and DEALLOCATE name."""
         return tuple(f.subject.encode() for f in self.findings if f.rule in NAMING)
 
     @cached_property
@@ -128,17 +144,17 @@ class Verdict:
         return any(finding.rule in DROPPING for finding in self.findings)
 
     def reason(self, finding: Finding) -> str:
-        """RDS Proxy's sentences for a finding, with the digest where it gives one."""
+        """RDS Proxy's sentences on a finding, with the digest if it logs one."""
         if finding.rule in WITHOUT_DIGEST:
             return finding.sentence
         return finding.sentence + LOG_DIGEST.format(self.digest)
 
     def reason_prepared(self, finding: Finding) -> str:
-        """The same where it is a prepared statement that ran."""
+        """The reason when a prepared statement runs."""
         return self.reason(finding).replace(BY_SQL, BY_PREPARED, 1)
 
     def reason_ahead(self, finding: Finding) -> str:
-        """The same where a statement was prepared, and has not run.
+        """The reason when a statement was prepared, and has not run yet.
 
         The one published line of a DECLARE lacks the sentence on initialization.
         """
@@ -154,32 +170,33 @@ def verdict(sql: bytes, profile: Profile = DEFAULT) -> Verdict:
         return oversize(sql[:MAX_STATEMENT])
     text = sql.split(b"\0", 1)[0].decode("utf-8", "replace")
     try:
-        found = statements(text)
-    except Unparsable:
-        return _judged(text, profile, list(_leading(text)))
-    except TooDeep:
-        both = sorted([*_leading(text), *_called(text)], key=lambda f: f.trigger)
-        return _judged(text, profile, both, too_deep=True)
-    reader = _Reader(text)
-    findings: list[Finding] = []
-    warnings: list[PinWarning] = []
-    held: list[Effect] = []
-    for statement in found:
-        for name, fields in nodes(statement.tree):
-            for rule in _BY_NODE.get(name, ()):
-                if rule.when(fields):
-                    findings.append(reader.finding(rule, fields, statement))
-            for warned in _WARNED_BY_NODE.get(name, ()):
-                if warned.when(fields):
-                    text_of, at = reader.statement(statement)
-                    warnings.append(PinWarning(warned.code, warned.text, text_of, at))
-            held.extend(effects(name, fields))
-    findings.sort(key=lambda finding: finding.trigger)
-    return _judged(text, profile, findings, warnings, held)
+        return _judged(text, profile, _parsed(text, tokens(text)))
+    except Unparsable as error:
+        return Verdict(text, error=str(error))
+    except OverBudget:
+        return verdict_of_tokens(text, profile)
+
+
+def verdict_of_tokens(
+    text: str, profile: Profile = DEFAULT, error: str = ""
+) -> Verdict:
+    """Judge a text by its tokens alone; error is the parser's message, if any."""
+    return _judged(text, profile, _sketched(text, tokens(text)), True, error)
+
+
+def judge(sql: bytes, profile: Profile = DEFAULT) -> Verdict:
+    """Judge as ``verdict`` does, and compute the digest, outline and tags too.
+
+    This is for a worker thread: nothing is left to compute for the event loop.
+    """
+    found = verdict(sql, profile)
+    if found.findings:
+        found.outline, found.digest, found.tags  # noqa: B018 - they are cached
+    return found
 
 
 def oversize(beginning: bytes) -> Verdict:
-    """The verdict on a statement over 16 KB, of which only the beginning is known."""
+    """Return the verdict on a statement over 16 KB that begins like this."""
     text = beginning.decode("utf-8", "replace")
     finding = Finding(
         "statement_size",
@@ -191,11 +208,11 @@ def oversize(beginning: bytes) -> Verdict:
         "Send fewer values a statement, as one array parameter or by COPY: only the "
         "statement's text counts, not what is bound to it.",
     )
-    return Verdict(text, (finding,), too_deep=True)
+    return Verdict(text, (finding,), approximate=True)
 
 
 def parse_message(text: str) -> Verdict:
-    """The verdict on a Parse message, whatever its text, before November 2023."""
+    """Return the verdict on any Parse message by the rules before November 2023."""
     finding = Finding(
         "parse_message",
         "",
@@ -208,15 +225,64 @@ def parse_message(text: str) -> Verdict:
     return Verdict(text, (finding,))
 
 
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A node that runs, with the statement that has it; a call begins at location."""
+
+    name: str
+    fields: Fields
+    statement: Span
+    location: int
+
+
+def _parsed(text: str, found: Tokens) -> list[_Node]:
+    """The nodes of all statements; raises Unparsable and OverBudget."""
+    at = characters(text)
+    return [
+        _Node(name, fields, statement, at(int(fields.get("location", 0))))
+        for one in statements(text, found)
+        for statement in [_stripped(text, at(one.start), at(one.end))]
+        for name, fields in nodes(one.tree)
+        if name in _JUDGED
+    ]
+
+
+def _stripped(text: str, start: int, end: int) -> Span:
+    """A statement without the white space around it."""
+    written = text[start:end]
+    start += len(written) - len(written.lstrip())
+    return Span(start, start + len(written.strip()))
+
+
+def _sketched(text: str, found: Tokens) -> Iterator[_Node]:
+    """The nodes that tokens show."""
+    for code in split(found.code):
+        extent = sketch.extent(code)
+        for name, fields in sketch.nodes(text, code):
+            yield _Node(name, fields, extent, int(fields.get("location", 0)))
+
+
 def _judged(
     text: str,
     profile: Profile,
-    findings: list[Finding],
-    warnings: list[PinWarning] | None = None,
-    held: list[Effect] | None = None,
-    too_deep: bool = False,
+    found: Iterable[_Node],
+    approximate: bool = False,
+    error: str = "",
 ) -> Verdict:
-    warnings = warnings or []
+    reader = _Reader(text)
+    findings: list[Finding] = []
+    warnings: list[PinWarning] = []
+    held: list[Effect] = []
+    for node in found:
+        fields = node.fields
+        for rule in _BY_NODE.get(node.name, ()):
+            if rule.when(fields):
+                findings.append(reader.finding(rule, node))
+        for warned in _WARNED_BY_NODE.get(node.name, ()):
+            if warned.when(fields):
+                warnings.append(reader.warning(warned, node))
+        held.extend(effects(node.name, fields))
+    findings.sort(key=TRIGGER)
     if not profile.contested_pins:
         warnings += [
             PinWarning(f.rule, str(f.readings), f.statement, f.position)
@@ -224,101 +290,43 @@ def _judged(
             if f.contested
         ]
         findings = [finding for finding in findings if not finding.contested]
-    return Verdict(text, tuple(findings), tuple(warnings), tuple(held or ()), too_deep)
+    return Verdict(
+        text, tuple(findings), tuple(warnings), tuple(held), approximate, error
+    )
 
 
 class _Reader:
-    """Finds what a node was in the text."""
+    """Makes findings and warnings of the nodes that match a rule."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.ascii = text.isascii()
-        self.encoded = text.encode()
+        self.triggers = Triggers(tokens(text).code)
+        self._latest = Span(0, 0)
+        self._statement = ""
 
-    def characters(self, at: int) -> int:
-        """The characters in the first bytes of the text."""
-        if self.ascii:
-            return at
-        return len(self.encoded[:at].decode("utf-8", "ignore"))
+    def statement(self, span: Span) -> str:
+        """The text of a statement; all its findings share the same copy."""
+        if span != self._latest:
+            self._latest, self._statement = span, self.text[slice(*span)]
+        return self._statement
 
-    def statement(self, statement: Statement) -> tuple[str, int]:
-        """A statement's text, without the white space around it, and where it is."""
-        start = self.characters(statement.start)
-        text = self.text[start : self.characters(statement.end)]
-        return text.strip(), start + len(text) - len(text.lstrip())
-
-    def finding(self, rule: Rule, fields: Fields, statement: Statement) -> Finding:
-        text, position = self.statement(statement)
-        subject = rule.subject(fields)
+    def finding(self, rule: Rule, node: _Node) -> Finding:
+        subject = rule.subject(node.fields)
+        span = node.statement
         return Finding(
             rule.code,
             subject,
-            text,
-            position,
-            self.trigger(rule, fields, text, position),
+            self.statement(span),
+            span.start,
+            self.triggers.find(rule, node.fields, span, node.location),
             rule.reason,
             advice(rule, subject),
             rule.readings,
         )
 
-    def trigger(self, rule: Rule, fields: Fields, text: str, position: int) -> Span:
-        if "funcname" in fields:
-            return self.name(self.characters(int(fields.get("location", 0))))
-        found = tokens.keyword(text, rule.code)
-        if found is None:
-            return Span(position, position + len(text))
-        return Span(position + found.start, position + found.end)
-
-    def name(self, start: int) -> Span:
-        """Of the function whose call begins there, up to the parenthesis."""
-        end = start
-        for at in range(bisect_left(self.tokens, start, key=START), len(self.tokens)):
-            token = self.tokens[at]
-            if token.name == tokens.BRACKET:
-                break
-            end = token.end + 1
-        return Span(start, end)
-
-    @cached_property
-    def tokens(self) -> list[Token]:
-        return tokens.tokens(self.text)
-
-
-def _leading(text: str) -> Iterator[Finding]:
-    """Findings by the words that statements begin with."""
-    for statement in tokens.split(text):
-        rule = tokens.leading_rule(statement)
-        if rule is not None:
-            start, end = statement[0].start, statement[-1].end + 1
-            found = tokens.keyword(text[start:end], rule.code) or Span(0, end - start)
-            yield Finding(
-                rule.code,
-                "",
-                text[start:end],
-                start,
-                Span(start + found.start, start + found.end),
-                rule.reason,
-                rule.advice,
-                rule.readings,
-            )
-
-
-def _called(text: str) -> Iterator[Finding]:
-    """Findings by the functions that a text calls."""
-    for name, span in tokens.called(text):
-        call = {"funcname": [{"String": {"sval": name}}]}
-        for rule in _BY_NODE["FuncCall"]:
-            if rule.when(call):
-                yield Finding(
-                    rule.code,
-                    name,
-                    text,
-                    0,
-                    span,
-                    rule.reason,
-                    rule.advice,
-                    rule.readings,
-                )
+    def warning(self, warned: Warned, node: _Node) -> PinWarning:
+        span = node.statement
+        return PinWarning(warned.code, warned.text, self.statement(span), span.start)
 
 
 _BY_NODE: Final = {
@@ -329,3 +337,4 @@ _WARNED_BY_NODE: Final = {
     node: tuple(warned for warned in WARNED if node in warned.nodes)
     for node in {node for warned in WARNED for node in warned.nodes}
 }
+_JUDGED: Final = _BY_NODE.keys() | _WARNED_BY_NODE.keys() | EFFECTS.keys()

@@ -9,6 +9,7 @@ import logging
 import secrets
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Final
 
@@ -31,6 +32,7 @@ from pinwatch.errors import (
 )
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.profiles import PROFILES
+from pinwatch.pins.verdict import judge
 from pinwatch.pool.interfaces import ConnectionSource
 from pinwatch.pool.pool import Pool
 from pinwatch.proxy.admission import Admission
@@ -93,7 +95,8 @@ class Proxy:
         self.counters: defaultdict[str, EndpointCounters] = defaultdict(
             EndpointCounters
         )
-        self.verdicts = VerdictCache(PROFILES[settings.profile])
+        self.verdicts = VerdictCache(PROFILES[settings.profile], defers=True)
+        self._judges = ThreadPoolExecutor(1, "pinwatch-judge")
         self.registry = Registry(f"pinwatch_{secrets.token_hex(4)}_".encode())
         self.sessions: set[ClientSession] = set()
         self.starting: OrderedDict[ClientSession, float] = OrderedDict()
@@ -192,6 +195,7 @@ class Proxy:
         await self.group.stop()
         self._timer.cancel()
         await self._tasks.end()
+        self._judges.shutdown(wait=False)
 
     async def reload(self, settings: Settings) -> list[str]:
         """Apply the settings without losing a client.
@@ -330,6 +334,15 @@ class Proxy:
         timed_out = isinstance(error, BorrowTimeout)
         usage = session.pool.usage() if timed_out else None
         self.observe(events.BorrowFailed(session.number, error.text, usage))
+
+    def judge(self, sql: bytes, done: Callable[[], None]) -> None:
+        self._tasks.run(self._judge(sql, done))
+
+    async def _judge(self, sql: bytes, done: Callable[[], None]) -> None:
+        profile = self.verdicts.profile
+        found = await self._loop.run_in_executor(self._judges, judge, sql, profile)
+        self.verdicts.remember(sql, found, profile)
+        done()
 
     def logged_in(self, session: ClientSession) -> None:
         self.starting.pop(session, None)

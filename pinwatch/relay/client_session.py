@@ -6,6 +6,7 @@ client's messages. Does not know how connections are opened, nor what the server
 """
 
 import ssl
+from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
 from typing import Final, Protocol
@@ -75,6 +76,9 @@ class ProxyServices(StartupServices, Protocol):
     def now(self) -> datetime:
         """Return the current time in UTC."""
 
+    def judge(self, sql: bytes, done: Callable[[], None]) -> None:
+        """Judge sql in a worker thread, cache the verdict, then call done."""
+
     def backend_key(self, session: "ClientSession") -> tuple[int, bytes] | None:
         """Return the key of BackendKeyData; None if clients cannot cancel."""
 
@@ -104,6 +108,7 @@ class ClientSession(Session, Receiver):
         "connected_at",
         "connection",
         "endpoint",
+        "judging",
         "last_received_at",
         "login",
         "parameters",
@@ -142,6 +147,7 @@ class ClientSession(Session, Receiver):
         self.last_received_at = self.write_paused_at = self.clock.now
         self.connection: BorrowedConnection | None = None
         self.waiting = False
+        self.judging = b""  # the text that a worker thread judges now
         self.wants_own = False  # needs a connection opened with its startup parameters
         self.login: ClientLogin | None = ClientLogin(self, services, endpoint)
         self.secure: SecureTransport | None = None  # is transport if TLS is used
@@ -237,7 +243,7 @@ class ClientSession(Session, Receiver):
                 self._adjust_reading()
                 return
             data = b""
-        elif stream.awaits_replies:
+        elif stream.blocked:
             stream.input += data
             self._adjust_reading()
             return
@@ -293,6 +299,8 @@ class ClientSession(Session, Receiver):
                 connection.check_replies()
             elif not connection.request_started_at:
                 connection.request_started_at = self.request_started_at
+        if stream.judging:
+            self._judge()
         if stream.wants_own_connection and not connection.replies.due:
             self._move_to_own_connection()
         elif stream.input:
@@ -300,9 +308,20 @@ class ClientSession(Session, Receiver):
                 self._disconnect(requested=True)
             self._adjust_reading()
 
+    def _judge(self) -> None:
+        """Judge the blocked statement in a worker thread, then unblock the stream."""
+        sql, self.stream.judging = self.stream.judging, b""
+        if sql != self.judging:
+            self.judging = sql
+            self.services.judge(sql, self._judged)
+
+    def _judged(self) -> None:
+        self.judging = b""
+        self.unblock()
+
     def _move_to_own_connection(self) -> None:
         stream = self.stream
-        stream.wants_own_connection = stream.awaits_replies = False
+        stream.wants_own_connection = stream.blocked = False
         self._return_connection()
         if self._try_borrow(own=True):
             self._forward(b"")
@@ -359,7 +378,7 @@ class ClientSession(Session, Receiver):
             if self.pinning.state.changes and connection.replies.settled():
                 self.pinning.transaction_ended(connection.stream)
             return
-        if stream.passing or stream.awaits_replies:
+        if stream.passing or stream.blocked:
             return
         if connection.replies.settled() and not connection.cancelling:
             self._return_connection()
@@ -385,8 +404,8 @@ class ClientSession(Session, Receiver):
         else:
             self.pool.give_back(connection)
 
-    def replies_arrived(self) -> None:
-        self.stream.awaits_replies = False
+    def unblock(self) -> None:
+        self.stream.blocked = False
         self.receive(b"")
         self._adjust_reading()
 
@@ -416,7 +435,7 @@ class ClientSession(Session, Receiver):
         """Return True if the server needs the rest of a request from the client."""
         stream, connection = self.stream, self.connection
         assert connection is not None
-        half = stream.passing or (stream.input and not stream.awaits_replies)
+        half = stream.passing or (stream.input and not stream.blocked)
         return bool(half) or connection.replies.in_request()
 
     @property

@@ -18,7 +18,7 @@ from pinwatch.relay.parameters import Values, read_startup
 from pinwatch.tls.certificates import ALPN, ServerTls
 from pinwatch.tls.stream import EncryptedStream
 from pinwatch.wire import messages
-from pinwatch.wire.messages import HEADER, PASSWORD
+from pinwatch.wire.messages import PASSWORD, next_message
 from pinwatch.wire.startup import (
     CancelRequest,
     GSSENCRequest,
@@ -247,18 +247,14 @@ class ClientStartup:
         self._converse(lambda: next(conversation))
 
     def _password(self, conversation: Conversation) -> bool:
-        if len(self._input) < HEADER.size:
-            return False
-        kind, size = HEADER.unpack_from(self._input)
-        if kind != PASSWORD:
+        if self._input and self._input[0] != PASSWORD:
             raise ProtocolViolation(
-                f"expected password response, got message type {kind}"
+                f"expected password response, got message type {self._input[0]}"
             )
-        if not 4 <= size <= MAX_LOGIN_BYTES:
-            raise ProtocolViolation(f"invalid message length {size}")
-        if len(self._input) <= size:
+        message = next_message(self._input, MAX_LOGIN_BYTES)
+        if message is None:
             return False
-        body, self._input = self._input[5 : size + 1], self._input[size + 1 :]
+        _, body, self._input = message
         self._converse(lambda: conversation.send(body))
         return True
 

@@ -17,7 +17,7 @@ from mypy_extensions import i64
 
 from pinwatch.counters import Traffic
 from pinwatch.errors import ClientError, ProtocolViolation
-from pinwatch.pins.cache import VerdictCache
+from pinwatch.pins.cache import Expensive, VerdictCache
 from pinwatch.pins.effects import Effect
 from pinwatch.pins.verdict import Verdict, oversize, parse_message
 from pinwatch.relay.database_stream import DatabaseStream
@@ -101,11 +101,12 @@ class ClientStream:
     """The messages of one client."""
 
     __slots__ = (
-        "awaits_replies",
+        "blocked",
         "database",
         "dropping",
         "failed_batch",
         "input",
+        "judging",
         "passing",
         "resets_prepared",
         "restoring",
@@ -135,8 +136,9 @@ class ClientStream:
         # Bytes to drop at the start of the input; not all of them may have arrived.
         self.dropping: i64 = 0
         self.failed_batch = False  # after an error, drop messages up to the Sync
-        self.awaits_replies = False  # the input must wait for earlier replies
+        self.blocked = False  # the input waits for earlier replies or a verdict
         self.terminated = False
+        self.judging = b""  # the blocked text, to be judged in a worker thread
         self.startup_parameters = NO_PARAMETERS
         self.resets_prepared = False  # a statement was prepared that resets settings
         self.wants_own_connection = False  # see ``_keep_startup_values``
@@ -189,7 +191,10 @@ class ClientStream:
             following = at + max(size, 4) + 1
             if following > len(data):
                 return False
-            verdict = self._verdict(kind, data[at + 5 : following])
+            try:
+                verdict = self._verdict(kind, data[at + 5 : following])
+            except Expensive:
+                return False  # ``forward`` has it judged, and sees it then
             if verdict is not None and verdict.resets:
                 return True
             at = following
@@ -270,7 +275,7 @@ class ClientStream:
                 try:
                     before = self._query(data, at, following)
                 except Unsettled:
-                    self.awaits_replies = True
+                    self.blocked = True
                     break
                 if before:
                     changed = BytesWriter() if changed is None else changed
@@ -278,7 +283,7 @@ class ClientStream:
                     changed.write(before)
                     start = at
                 if self.restoring:
-                    self.awaits_replies = True
+                    self.blocked = True
                     at = following
                     break
             elif kind == SYNC:
@@ -286,7 +291,7 @@ class ClientStream:
                     raise bad_length(size)
                 replies.sync()
                 if self.restoring:
-                    self.awaits_replies = True
+                    self.blocked = True
                     at = following
                     break
             elif kind == EXECUTE:
@@ -298,7 +303,7 @@ class ClientStream:
                 except Incomplete:
                     break
                 except Unsettled:
-                    self.awaits_replies = True
+                    self.blocked = True
                     break
                 if change is not None:
                     changed = BytesWriter() if changed is None else changed
@@ -347,7 +352,11 @@ class ClientStream:
                 )
         else:
             sql = data[at + 5 : following - 1] if following - at > 5 else b""
-            verdict = self.verdicts.look(sql)
+            try:
+                verdict = self.verdicts.look(sql)
+            except Expensive:
+                self.judging = sql
+                raise Unsettled from None
             if verdict is not None and replies.counting:
                 before = self._before_query(verdict)
         statements, server = self.statements, database.statements
@@ -460,31 +469,40 @@ class ClientStream:
         definition = data[text_at:following] if following <= len(data) else b""
         if definition and definition == self.verdicts.latest_definition:
             return self._prepare(name, definition, None)
-        database = self.database
-        assert database is not None
-        replies = database.replies
         limit = min(following, text_at + MAX_STATEMENT + 1)
         sql = text(data, text_at, limit, following)
         if sql is None:
             if len(data) < limit:
                 raise Incomplete
-            change = self.statements.parse_unkept(name)
-            if replies.counting and limit < following:
-                self.verdict_sink.statement_runs(oversize(data[text_at:limit]))
-            return change
+            return self._parse_unkept(name, data[text_at:limit], limit < following)
         if following > len(data):
             raise Incomplete
-        verdict = self.verdicts.look_at_parse(sql, definition)
+        try:
+            verdict = self.verdicts.look_at_parse(sql, definition)
+        except Expensive:
+            self.judging = sql
+            raise Unsettled from None
         if verdict is not None:
             self._keep_startup_values(verdict, runs=False)
         change = self._prepare(name, definition, verdict)
-        if replies.counting:
+        assert self.database is not None
+        if self.database.replies.counting:
             if self.verdicts.parse_pins:
                 self.verdict_sink.statement_runs(
                     parse_message(sql.decode("utf-8", "replace"))
                 )
             elif verdict is not None:
                 self.verdict_sink.statement_prepared(verdict)
+        return change
+
+    def _parse_unkept(
+        self, name: bytes, beginning: bytes, too_long: bool
+    ) -> Renamed | None:
+        """Handle a Parse whose text is too long to keep, or is not terminated."""
+        change = self.statements.parse_unkept(name)
+        assert self.database is not None
+        if too_long and self.database.replies.counting:
+            self.verdict_sink.statement_runs(oversize(beginning))
         return change
 
     def _prepare(

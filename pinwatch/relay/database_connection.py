@@ -326,8 +326,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
                 break
             data = b""
         self.check_replies()
-        if session is not None and session.stream.awaits_replies:
-            session.replies_arrived()
+        if session is not None and session.stream.blocked:
+            session.unblock()
 
     def check_replies(self) -> None:
         """Notify the session if all of its requests are answered.

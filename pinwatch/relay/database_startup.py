@@ -21,11 +21,10 @@ from pinwatch.wire.messages import (
     AUTHENTICATION,
     BACKEND_KEY_DATA,
     ERROR_RESPONSE,
-    HEADER,
     INT32,
-    MAX_MESSAGE,
     PARAMETER_STATUS,
     READY_FOR_QUERY,
+    next_message,
 )
 
 SSL_REQUEST: Final = INT32.pack(8) + INT32.pack(messages.SSL_REQUEST_CODE)
@@ -102,13 +101,11 @@ class DatabaseStartup:
             if not self._stream.established:
                 return b""
             self._start()
-        while not self._done and len(self._input) >= HEADER.size:
-            kind, size = HEADER.unpack_from(self._input)
-            if not 4 <= size <= MAX_MESSAGE:
-                raise ProtocolViolation(f"invalid message length {size}")
-            if len(self._input) <= size:
+        while not self._done:
+            message = next_message(self._input)
+            if message is None:
                 return b""
-            body, self._input = self._input[5 : size + 1], self._input[size + 1 :]
+            kind, body, self._input = message
             self._message(kind, body)
         return self._input if self._done else b""
 

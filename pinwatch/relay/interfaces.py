@@ -75,8 +75,8 @@ class Session(Borrower["BorrowedConnection"]):
         """End the session: all requests before its Terminate have been answered."""
 
     @abstractmethod
-    def replies_arrived(self) -> None:
-        """Retry the messages that the client stream holds back until replies arrive."""
+    def unblock(self) -> None:
+        """Retry the blocked messages of the client stream: replies have arrived."""
 
     @abstractmethod
     def writability_changed(self) -> None:

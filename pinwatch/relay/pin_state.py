@@ -11,7 +11,6 @@ from typing import Final, Protocol
 from pinwatch import events
 from pinwatch.clock import Clock
 from pinwatch.pins.advice import advice
-from pinwatch.pins.sqlcommenter import tags
 from pinwatch.pins.state import SessionState
 from pinwatch.pins.verdict import Finding, Verdict
 from pinwatch.pool.interfaces import Key
@@ -157,7 +156,7 @@ class Pinning:
             application_name=parameters.get(b"application_name", b"").decode(
                 "utf-8", "replace"
             ),
-            tags=tags(verdict.text),
+            tags=verdict.tags,
             transaction_status=chr(connection.stream.status),
             advice=advice(verdict, finding).text,
             first=self.event is None,

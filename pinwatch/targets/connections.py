@@ -246,15 +246,19 @@ class TargetConnections:
             self.all.add(connection)
             await self._logins.initialise(connection)
         except ClientError as error:
+            tls = connection.secure is not None
             self.observe(
-                events.DatabaseRefused(number, error.text, error.sqlstate, self.name)
+                events.DatabaseRefused(
+                    number, error.text, error.sqlstate, self.name, tls
+                )
             )
             self._refused(key, error)
         else:
             self._retries.pop(key, None)
             connection.opened_at = self.clock.now
+            tls = connection.secure is not None
             self.observe(
-                events.DatabaseConnected(number, *connection.ends(), self.name)
+                events.DatabaseConnected(number, *connection.ends(), self.name, tls)
             )
             self.pool.opened(connection)
 

@@ -1,7 +1,7 @@
 """A proxy in a background thread of this process, for tests and notebooks.
 
-Owns the thread, and the embedded PostgreSQL where no target is given. The proxy has an
-event loop of its own, so that blocking code may be its client. Does not know pytest.
+Owns the thread, and without a target the embedded PostgreSQL. The proxy has its own
+event loop, so that blocking code can be its client. Does not know pytest.
 """
 
 import asyncio
@@ -29,19 +29,20 @@ from pinwatch.sockets.loop import Loop
 from pinwatch.testing.recorder import Pin, Recorder
 
 DEFAULTS: Final = {"listen": "127.0.0.1:0", "http": None, "shutdown_grace": 0}
-LOOK: Final = 0.002  # seconds between looks at what the server still holds
-PATIENCE: Final = 60.0  # seconds until a thread that does not stop is given up
+RELEASE_INTERVAL: Final = 0.002  # seconds between checks of the pool
+JOIN_TIMEOUT: Final = 60.0  # seconds for the thread to stop
 
 T = TypeVar("T")
 
 
 class Proxy:
-    """A proxy at work while its ``with``, or ``async with``, lasts.
+    """A proxy that runs within its ``with`` or ``async with`` block.
 
-    target is the PostgreSQL behind it, as a libpq URL; without one it is an embedded
-    PostgreSQL, new and empty. swap hands each transaction another database connection
-    than the one before. settings are those of docs/configuration.md. Raises the errors
-    of pinwatch.errors on entry. Clients come without a password, as the target's role.
+    ``target`` is the PostgreSQL behind it, as a libpq URL; without one it is a new,
+    empty embedded PostgreSQL. ``swap`` gives each transaction another database
+    connection than the one before. ``settings`` are those of docs/configuration.md.
+    Entering raises the errors of pinwatch.errors. Clients log in as the target's role,
+    without a password.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Proxy:
     # Starting and stopping.
 
     def __enter__(self) -> Self:
-        __tracebackhide__ = True  # which pytest knows
+        __tracebackhide__ = True  # pytest leaves this frame out
         try:
             self._start()
         except PinwatchError as error:
@@ -111,7 +112,7 @@ class Proxy:
 
     @property
     def dsn(self) -> str:
-        """As libpq's keywords and values."""
+        """The connection string in libpq's keyword/value form."""
         values = {
             "host": self.host,
             "port": str(self.port),
@@ -121,7 +122,7 @@ class Proxy:
         return " ".join(f"{name}={_quoted(value)}" for name, value in values.items())
 
     def url(self, driver: str | None = None) -> str:
-        """postgresql://, or postgresql+driver:// as SQLAlchemy has it."""
+        """Return a postgresql:// URL, or postgresql+driver:// as SQLAlchemy takes."""
         scheme = "postgresql" if driver is None else f"postgresql+{driver}"
         user, database = quote(self.user, safe=""), quote(self.database, safe="")
         return f"{scheme}://{user}@{self._thread.proxy.address}/{database}"
@@ -130,12 +131,12 @@ class Proxy:
 
     @property
     def pins(self) -> list[Pin]:
-        """All since the start, in their order; of a pinned session, every one."""
+        """All pins since the start, in order, also those of already pinned sessions."""
         self.settle()
         return list(self.recorder.pins)
 
     def sessions(self) -> list[dict[str, Any]]:
-        """Every client session that is connected now, as GET /api/sessions tells it."""
+        """Return the connected client sessions, as GET /api/sessions does."""
         return self._thread.ask(
             lambda: [
                 sessions.described(session) for session in self._thread.proxy.sessions
@@ -143,20 +144,20 @@ class Proxy:
         )
 
     def settle(self) -> None:
-        """Return when what clients have sent so far has been read."""
+        """Wait until the proxy has read everything that clients have sent so far."""
         self._thread.settle()
 
     def release(self) -> None:
-        """Close the database connections that no client holds.
+        """Close the database connections that no client has borrowed.
 
-        Returns when the server has let go of them, so that a database can be dropped.
+        Returns once the server has closed them too, so that a database can be dropped.
         """
         self.settle()
         self._thread.run(_release(self._thread.proxy.pool))
 
     @contextmanager
     def allow(self, *rules: str) -> Iterator[None]:
-        """Pins by these rules are allowed while this lasts; raises SettingError."""
+        """Allow pins by these rules within the block; raises SettingError."""
         with self.recorder.allow(*rules):
             try:
                 yield
@@ -165,7 +166,7 @@ class Proxy:
 
 
 class _Thread:
-    """The thread, its loop, and the proxy that runs there."""
+    """The background thread, its event loop, and the proxy that runs in it."""
 
     def __init__(
         self, settings: Settings, target: Target, recorder: Recorder, swap: bool
@@ -181,7 +182,7 @@ class _Thread:
         try:
             self._started.result()
         except BaseException:
-            self._thread.join(PATIENCE)
+            self._thread.join(JOIN_TIMEOUT)
             raise
         return self
 
@@ -191,12 +192,12 @@ class _Thread:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        with suppress(RuntimeError):  # of a loop that is closed
+        with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(PATIENCE)
+        self._thread.join(JOIN_TIMEOUT)
 
     def ask(self, question: Callable[[], T]) -> T:
-        """The answer from the loop's thread."""
+        """Call the function on the loop's thread and return its result."""
         answer: Future[T] = Future()
 
         def give() -> None:
@@ -212,11 +213,11 @@ class _Thread:
         return answer.result()
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Work for the loop; returns when it is done."""
+        """Run a coroutine on the loop and wait for it."""
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def settle(self) -> None:
-        """The loop looks at all its sockets before it comes to a later callback."""
+        """Wait for two turns of the loop; each reads all sockets that are ready."""
         with suppress(PinwatchError):
             for _ in range(2):
                 self.ask(lambda: None)
@@ -240,15 +241,15 @@ class _Thread:
 
 
 async def _release(pool: Pool[DatabaseConnection]) -> None:
-    """What is being reset after its client counts as held until then."""
+    """Close idle connections until none is idle, closing or being reset."""
     while pool.closing or pool.resetting or pool.idle_count:
         for connection in pool.idle_connections():
-            connection.close("The test suite wants it closed.")
-        await asyncio.sleep(LOOK)
+            connection.close("The test suite released it.")
+        await asyncio.sleep(RELEASE_INTERVAL)
 
 
 def _settings(values: dict[str, Any]) -> Settings:
-    """Raises SettingError."""
+    """Check the settings; raises SettingError."""
     try:
         return Settings(**values)
     except ValidationError as error:
@@ -269,7 +270,7 @@ def _target(url: str | None) -> Iterator[Target]:
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """PostgreSQL's own user has to get there, which pytest's folders do not allow."""
+    """Create a folder that PostgreSQL's user can enter, unlike pytest's tmp_path."""
     with TemporaryDirectory(prefix="pinwatch-", ignore_cleanup_errors=True) as name:
         yield Path(name)
 
@@ -279,7 +280,10 @@ def _unreported(_sentence: str) -> None:
 
 
 def _quoted(value: str) -> str:
-    """https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE"""
+    """Quote a value of a connection string.
+
+    https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE
+    """
     if value and not any(c in value for c in " '\\"):
         return value
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")

@@ -1,7 +1,7 @@
 """pinwatch in a container, in the style of testcontainers' own modules.
 
-Knows the image's ports, and no Docker beyond testcontainers. The proxy in the container
-lets every client in as the target's role: it is for tests.
+Owns the image's ports and variables. The proxy in the container accepts every client as
+the target's role, without a password: it is for tests.
 """
 
 import json
@@ -22,7 +22,7 @@ ANYWHERE: Final = "0.0.0.0"
 
 
 class Postgres(Protocol):
-    """What is asked of a PostgresContainer."""
+    """The attributes of a PostgresContainer that are used."""
 
     username: str
     password: str
@@ -31,10 +31,10 @@ class Postgres(Protocol):
 
 
 class PinwatchContainer(DockerContainer):
-    """A proxy before a PostgreSQL that its container can reach.
+    """A proxy in front of a PostgreSQL that its container can reach.
 
-    target is a PostgresContainer, whose alias in the network that both share is given,
-    or a libpq URL. settings are those of docs/configuration.md. Example::
+    ``target`` is a libpq URL, or a PostgresContainer together with its ``alias`` in the
+    shared network. ``settings`` are those of docs/configuration.md. Example::
 
         with (
             Network() as network,
@@ -75,7 +75,7 @@ class PinwatchContainer(DockerContainer):
     def get_connection_url(
         self, driver: str | None = None, host: str | None = None
     ) -> str:
-        """postgresql://, or postgresql+driver:// as SQLAlchemy has it."""
+        """Return a postgresql:// URL, or postgresql+driver:// as SQLAlchemy takes."""
         driver = driver or self.driver
         scheme = "postgresql" if driver is None else f"postgresql+{driver}"
         where = f"{host or self.get_container_host_ip()}:{self.get_exposed_port(PORT)}"
@@ -83,12 +83,12 @@ class PinwatchContainer(DockerContainer):
         return f"{scheme}://{user}@{where}/{database}"
 
     def get_http_url(self) -> str:
-        """Of the HTTP side, for ``pinwatch check --url``, with http_token."""
+        """Return the URL for ``pinwatch check --url``, which also needs http_token."""
         host, port = self.get_container_host_ip(), self.get_exposed_port(HTTP_PORT)
         return f"http://{host}:{port}"
 
     def get_pins(self) -> list[dict[str, Any]]:
-        """Every pin since the start, as GET /api/pins tells it."""
+        """Return all pins since the start, as GET /api/pins does."""
         headers = {"Authorization": f"Bearer {self.http_token}"}
         request = Request(f"{self.get_http_url()}/api/pins", headers=headers)
         with urlopen(request) as answer:
@@ -100,7 +100,9 @@ def _url(target: Postgres | str, alias: str | None) -> str:
     if isinstance(target, str):
         return target
     if alias is None:
-        raise ValueError("Give the PostgresContainer's alias in the network.")
+        raise ValueError(
+            "alias is missing: give the PostgresContainer's alias in the network."
+        )
     user, password = quote(target.username, safe=""), quote(target.password, safe="")
     database = quote(target.dbname, safe="")
     return f"postgresql://{user}:{password}@{alias}:{target.port}/{database}"

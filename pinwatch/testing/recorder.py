@@ -1,14 +1,15 @@
 """The pins of a proxy in this process, each with the lines of code that caused it.
 
-Owns what is remembered, and what was allowed when it happened. Is told on the proxy's
-thread and read on others: lists are appended to, and never changed.
+Owns the list of pins and the rules that ``allow`` covered at the time. Events arrive on
+the proxy's thread and other threads read the lists, which only grow.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final, Self
 
 from pinwatch import events
 from pinwatch.errors import SettingError
@@ -18,57 +19,51 @@ from pinwatch.testing.origin.tagged import tagged
 
 
 @dataclass(frozen=True, slots=True)
-class Pin:
-    """A statement that pinned a session, or would have, had it not been pinned yet.
+class Pin(events.SessionPinned):
+    """A pin with the application's code that caused it.
 
-    frames are the application's, outermost first; empty where they were not found.
-    allowed is whether ``allow`` covered the rule.
+    ``frames`` are the application's stack frames, outermost first, and empty if they
+    were not found. ``allowed`` is true if an ``allow`` block covered the rule.
     """
 
-    event: events.SessionPinned
     frames: tuple[Frame, ...] = ()
     allowed: bool = False
 
     @property
-    def rule(self) -> str:
-        return self.event.rule
-
-    @property
-    def contested(self) -> bool:
-        """Whether it is not settled that RDS Proxy pins here."""
-        return bool(self.event.contested)
-
-    @property
-    def digest(self) -> str:
-        """The text, its constants replaced, as RDS Proxy logs it."""
-        return self.event.digest
-
-    @property
-    def sql(self) -> str:
-        return self.event.sql
-
-    @property
-    def statement(self) -> str:
-        """The one of the text that pins."""
-        return self.event.statement
-
-    @property
-    def reason(self) -> str:
-        """RDS Proxy's own sentences."""
-        return self.event.reason
-
-    @property
-    def advice(self) -> str:
-        return self.event.advice
-
-    @property
     def frame(self) -> Frame | None:
-        """The application's innermost."""
+        """The application's innermost frame."""
         return self.frames[-1] if self.frames else None
+
+    @property
+    def located(self) -> bool:
+        """True if the file is known; a tag may name the function alone."""
+        return self.frame is not None and bool(self.frame.file)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Build a pin from a document of the HTTP API or of a report.
+
+        Keys that are not fields are ignored, and without ``frames`` the tags are used.
+        Raises KeyError, TypeError or ValueError if the document is not a pin.
+        """
+        names = [field.name for field in fields(events.SessionPinned)]
+        values = {name: document[name] for name in names}
+        values["at"] = datetime.fromisoformat(values["at"])
+        values["trigger"] = tuple(values["trigger"])
+        if "frames" in document:
+            frames = tuple(Frame(**frame) for frame in document["frames"])
+        else:
+            frames = tagged(values["tags"])
+        return cls(**values, frames=frames)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document that ``from_json`` reads."""
+        values = self.values() | {"at": self.at.isoformat(), "tags": dict(self.tags)}
+        return values | {"frames": [asdict(frame) for frame in self.frames]}
 
 
 class Peak:
-    """How many there are at a time, at most."""
+    """The highest number of members at a time."""
 
     def __init__(self) -> None:
         self.most = 0
@@ -83,7 +78,7 @@ class Peak:
 
 
 class Recorder:
-    """An observer that keeps the pins."""
+    """An observer that keeps all pins."""
 
     def __init__(self) -> None:
         self.pins: list[Pin] = []
@@ -112,7 +107,7 @@ class Recorder:
 
     @contextmanager
     def allow(self, *rules: str) -> Iterator[None]:
-        """Pins by these rules are allowed while this lasts; raises SettingError."""
+        """Allow pins by these rules within the block; raises SettingError."""
         known(rules)
         self._allowances.append(rules)
         try:
@@ -123,9 +118,9 @@ class Recorder:
     def _pin(self, event: events.SessionPinned) -> Pin:
         address = self._addresses.get(event.client, "")
         return Pin(
-            event,
-            origin(address, event.sql) or tagged(event.tags),
-            any(event.rule in rules for rules in list(self._allowances)),
+            **event.values(),
+            frames=origin(address, event.sql) or tagged(event.tags),
+            allowed=any(event.rule in rules for rules in list(self._allowances)),
         )
 
 
@@ -134,7 +129,7 @@ MEANT: Final = "{} is not a rule: did you mean {}?"
 
 
 def known(rules: tuple[str, ...]) -> None:
-    """Raises SettingError at a name that no rule has, and without any name."""
+    """Check names of rules; raises SettingError for an unknown name or for none."""
     if not rules:
         raise SettingError(f"Name the rules to allow: {', '.join(CODES)}.")
     for rule in rules:

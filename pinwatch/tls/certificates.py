@@ -1,6 +1,7 @@
-"""TLS contexts for clients and for the database, and the certificates that they use.
+"""TLS contexts for both sides of the proxy, and their certificates.
 
-Owns contexts and certificate files. Does not know sockets, nor when a handshake begins.
+Owns contexts and certificate files. Knows no sockets; the session decides when a
+handshake starts.
 """
 
 import hashlib
@@ -20,8 +21,8 @@ if TYPE_CHECKING:  # slow to import, and needed to make certificates only
 
 ALPN: Final = "postgresql"  # the protocol ID that IANA registered for PostgreSQL
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
-CERTIFICATE_LIFETIME: Final = timedelta(days=397)  # for generated server certificates
-RENEW_BEFORE: Final = timedelta(days=30)  # of the remaining lifetime
+LIFETIME: Final = timedelta(days=397)  # of a generated server certificate
+RENEWAL: Final = timedelta(days=30)  # before its end
 
 NO_CERTIFICATE: Final = "is not a certificate in PEM."
 KEY_MISMATCH_REASONS: Final = (
@@ -29,14 +30,14 @@ KEY_MISMATCH_REASONS: Final = (
     "KEY_TYPE_MISMATCH",
     "NO_CERTIFICATE_ASSIGNED",
 )
-"""OpenSSL's reasons if a key does not belong to the certificate."""
+"""OpenSSL's reasons for a key that does not belong to the certificate."""
 
 
 class ServerTls(NamedTuple):
-    """The TLS context for clients, with the hash of its certificate.
+    """The server side of TLS towards clients.
 
-    ``channel_binding`` is the tls-server-end-point hash, None if the certificate's
-    signature has no hash algorithm (Ed25519).
+    ``channel_binding`` is the tls-server-end-point hash of the certificate, or None if
+    its signature has no hash of its own (Ed25519).
     """
 
     context: ssl.SSLContext
@@ -44,13 +45,11 @@ class ServerTls(NamedTuple):
 
 
 def server(certificate: Path, key: Path | None = None) -> ServerTls:
-    """Return a context for TLS 1.2 and 1.3 with a certificate and its key.
+    """Build the context for TLS 1.2 and 1.3 from a PEM certificate with its chain.
 
-    The certificate is a PEM file, followed by its chain. Without ``key``, the same file
-    holds the key, as in ``generated``.
-
-    The caller must check that a client with direct TLS has chosen ALPN, by
-    selected_alpn_protocol() of the SSLObject. Raises SettingError.
+    Without ``key`` the certificate's file also has the key, as that of generated().
+    A client with direct TLS must select ALPN; the caller checks the SSLObject's
+    selected_alpn_protocol(). Raises SettingError.
     """
     context = _context(ssl.PROTOCOL_TLS_SERVER)
     # As in PostgreSQL's be-secure-openssl.c: no resumption and no renegotiation.
@@ -66,13 +65,13 @@ def server(certificate: Path, key: Path | None = None) -> ServerTls:
 def client(
     sslmode: str, sslrootcert: Path | str | None = None
 ) -> ssl.SSLContext | None:
-    """Return the context of a connection to the database, None for ``disable``.
+    """Build the context for connections to the database; None for ``disable``.
 
     sslmode is disable, prefer, require, verify-ca or verify-full.
 
     As in libpq, ``require`` verifies the CA if sslrootcert is given, and sslrootcert
-    ``system`` stands for the system's trust store. Other than in libpq, None stands for
-    it, too, in the modes that verify. Raises SettingError.
+    ``system`` means the system's trust store. If a certificate must be verified, None
+    means that store as well. Raises SettingError.
     """
     if sslmode == "disable":
         return None
@@ -91,7 +90,7 @@ def client(
 
 
 def _read(file: Path) -> str:
-    """Return the text of the file; raises SettingError."""
+    """Read a text, with undecodable bytes replaced; raises SettingError."""
     try:
         return file.read_text(errors="replace")
     except OSError as error:
@@ -99,7 +98,7 @@ def _read(file: Path) -> str:
 
 
 def _load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
-    """Load the certificate and its key into the context; raises SettingError."""
+    """Load certificate and key; raises SettingError."""
 
     def password() -> bytes:
         raise SettingError(f"The key {key} is encrypted, but must not be.")
@@ -112,7 +111,7 @@ def _load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
 
 
 def _unusable(certificate: Path, key: Path, error: ssl.SSLError) -> str:
-    """Return an error text that names the unusable file, which OpenSSL does not."""
+    """Return the reason with the file, which OpenSSL does not name."""
     if error.reason in KEY_MISMATCH_REASONS:
         return f"The key {key} does not belong to the certificate {certificate}."
     if not _is_certificate(certificate, _context(ssl.PROTOCOL_TLS_CLIENT)):
@@ -124,7 +123,7 @@ def _unusable(certificate: Path, key: Path, error: ssl.SSLError) -> str:
 
 
 def _is_certificate(file: Path, context: ssl.SSLContext) -> bool:
-    """Return True if the file is a PEM certificate, which the context then trusts."""
+    """Return whether the file is a certificate; the context then trusts it."""
     try:
         context.load_verify_locations(file)
     except ssl.SSLError:
@@ -135,8 +134,8 @@ def _is_certificate(file: Path, context: ssl.SSLContext) -> bool:
 def channel_binding(der: bytes) -> bytes | None:
     """Return a certificate's tls-server-end-point hash (RFC 5929, section 4.1).
 
-    None if its signature has no hash algorithm, as with Ed25519; PostgreSQL offers no
-    channel binding for such a certificate either.
+    It is None for certificates without one, as with Ed25519, to which PostgreSQL cannot
+    bind either.
     """
     from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
@@ -154,12 +153,12 @@ def channel_binding(der: bytes) -> bytes | None:
 def generated(
     folder: Path, names: Iterable[str] = (), now: datetime | None = None
 ) -> Path:
-    """Return a file with a local server certificate and its key, created if needed.
+    """Return a file with a local server certificate and its key, creating it if needed.
 
-    The certificate is valid for LOCAL_NAMES and names (DNS names or addresses). It is
-    replaced near its end or if a name is missing. Clients trust it by ``ca.pem`` in the
-    same folder. Files with a private key have mode 0600. Several processes may call
-    this at the same time. Raises SettingError.
+    The certificate is for LOCAL_NAMES and ``names`` (DNS names or addresses). It is
+    renewed before it expires or if a name is missing. Clients trust it by ``ca.pem`` in
+    the same folder. Files with a private key have mode 0600. Several processes may call
+    this at once. Raises SettingError.
     """
     from filelock import FileLock
 
@@ -170,16 +169,16 @@ def generated(
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
             authority = _authority(folder)
-            if not _usable(certificate, authority, wanted, now + RENEW_BEFORE):
+            if not _usable(certificate, authority, wanted, now + RENEWAL):
                 issued = authority.issue_cert(
                     *sorted(wanted),
                     organization_name="pinwatch",
-                    not_after=now + CERTIFICATE_LIFETIME,
+                    not_after=now + LIFETIME,
                 )
                 _write(certificate, issued.private_key_and_cert_chain_pem.bytes())
     except (OSError, ValueError) as error:
         raise SettingError(
-            f"No certificate can be made in {folder}: {_why(error)}."
+            f"Cannot create a certificate in {folder}: {_why(error)}."
         ) from error
     return certificate
 
@@ -189,7 +188,7 @@ def _why(error: Exception) -> str:
 
 
 def _identity(name: str) -> str:
-    """Return the name in the form that certificates use."""
+    """Return the name in the form that a certificate has."""
     try:
         return str(ip_address(name))
     except ValueError:
@@ -197,7 +196,7 @@ def _identity(name: str) -> str:
 
 
 def _authority(folder: Path) -> "CA":
-    """Return the folder's CA, created if needed; its certificate is in ca.pem."""
+    """Return the folder's CA, creating it if needed; its certificate is in ca.pem."""
     from trustme import CA
 
     kept, public = folder / "ca-key.pem", folder / "ca.pem"
@@ -215,7 +214,7 @@ def _authority(folder: Path) -> "CA":
 def _usable(
     certificate: Path, authority: "CA", wanted: set[str], until: datetime
 ) -> bool:
-    """Return True if the certificate is the CA's, has all names and lasts to until."""
+    """Return whether the CA issued the certificate for these names and it is valid."""
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature
 
@@ -230,7 +229,7 @@ def _usable(
 
 
 def _write(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Replace the file atomically."""
+    """Replace the file atomically, so that no reader sees a part of it."""
     with NamedTemporaryFile(dir=path.parent, delete=False) as file:  # mode 0600
         file.write(content)
     os.chmod(file.name, mode)

@@ -1,24 +1,24 @@
-"""One end of a TLS connection, in memory: encrypts and decrypts bytes.
+"""One end of a TLS connection, without a socket.
 
-Owns the handshake and the records. Does not know sockets: the caller passes in received
-bytes and sends the returned ones.
+Owns the handshake and the records. The caller passes in the bytes that it received and
+sends the bytes that it gets back.
 """
 
 import contextlib
 import ssl
 from typing import Final
 
-MAX_RECORD: Final = 16_384  # bytes in one TLS record
+MAX_RECORD: Final = 16_384  # bytes of plain text in a TLS record
 
 
 def failure(error: ssl.SSLError) -> str:
-    """Return why TLS failed; for a refused certificate, OpenSSL's own reason."""
+    """Return the error text; for a refused certificate with OpenSSL's reason."""
     why = getattr(error, "verify_message", None) or error.reason or error
     return f"TLS failed: {why}".rstrip(".")
 
 
 class EncryptedStream:
-    """TLS over one connection; raises ssl.SSLError when the peer breaks it."""
+    """TLS over one connection; methods raise ssl.SSLError if the peer breaks it."""
 
     __slots__ = ("_incoming", "_outgoing", "_tls", "ended", "established")
 
@@ -34,11 +34,11 @@ class EncryptedStream:
             self._incoming, self._outgoing, server_side, server_hostname
         )
         self.established = False
-        self.ended = False  # the peer will send nothing more
+        self.ended = False  # the peer sent close_notify
 
     @property
     def protocol(self) -> str | None:
-        """The protocol that ALPN chose."""
+        """The protocol that ALPN selected."""
         return self._tls.selected_alpn_protocol()
 
     @property
@@ -47,12 +47,12 @@ class EncryptedStream:
         return self._tls.getpeercert(binary_form=True)
 
     def start(self) -> bytes:
-        """Start the client's handshake; return the bytes to send."""
+        """Return the first bytes to send, on the client's side."""
         self._shake_hands()
         return self._outgoing.read()
 
     def receive(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return the decrypted bytes, and the bytes that TLS itself has to send."""
+        """Return the decrypted data, and the bytes that TLS has to send."""
         self._incoming.write(data)
         if not self.established:
             self._shake_hands()
@@ -60,11 +60,11 @@ class EncryptedStream:
         return plain, self._outgoing.read()
 
     def alert(self) -> bytes:
-        """Return the bytes to send after a failure."""
+        """Return the alert to send after a failed handshake."""
         return self._outgoing.read()
 
     def encrypt(self, data: bytes) -> bytes:
-        """Return the records for data; b"" before the handshake is complete."""
+        """Return data as TLS records; empty before the handshake is complete."""
         if not self.established:
             return b""
         for at in range(0, len(data), MAX_RECORD):
@@ -72,7 +72,7 @@ class EncryptedStream:
         return self._outgoing.read()
 
     def end(self) -> bytes:
-        """Return the closing alert; nothing can be encrypted after it."""
+        """Return the close_notify record; this side sends nothing after it."""
         with contextlib.suppress(ssl.SSLError):
             self._tls.unwrap()
         return self._outgoing.read()

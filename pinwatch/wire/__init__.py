@@ -1,1 +1,1 @@
-"""Bytes to messages and back. Knows PostgreSQL's protocol and nothing of sockets."""
+"""PostgreSQL's wire protocol: messages from and to bytes, without sockets."""

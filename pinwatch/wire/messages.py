@@ -1,12 +1,14 @@
-"""The messages of PostgreSQL's protocol 3: their type bytes, and how to build them.
+"""The messages of PostgreSQL's protocol 3: type bytes, builders and readers.
 
-Owns names and layouts, as in PostgreSQL's ``protocol.h`` and its manual's chapter
+Owns names and layouts, as in PostgreSQL's ``protocol.h`` and the manual's chapter
 "Message Formats". Does not know which message is legal when.
 """
 
 from collections.abc import Iterable, Mapping
 from struct import Struct
 from typing import Final
+
+from pinwatch.errors import ProtocolViolation
 
 # From the client.
 BIND: Final = 0x42  # B
@@ -50,12 +52,12 @@ PORTAL_SUSPENDED: Final = 0x73  # s
 READY_FOR_QUERY: Final = 0x5A  # Z
 ROW_DESCRIPTION: Final = 0x54  # T
 
-# What ReadyForQuery says of the transaction.
+# The transaction status in ReadyForQuery.
 IDLE: Final = 0x49  # I
 IN_TRANSACTION: Final = 0x54  # T
 FAILED_TRANSACTION: Final = 0x45  # E
 
-# What an Authentication message asks for.
+# The kinds of Authentication message.
 AUTHENTICATION_OK: Final = 0
 AUTHENTICATION_CLEARTEXT_PASSWORD: Final = 3
 AUTHENTICATION_MD5_PASSWORD: Final = 5
@@ -79,8 +81,26 @@ TERMINATE_MESSAGE: Final = b"X\0\0\0\4"
 
 
 def message(kind: int, body: bytes) -> bytes:
-    """One whole message: type byte, length, body."""
+    """Build a message: type byte, length, body."""
     return HEADER.pack(kind, len(body) + 4) + body
+
+
+def next_message(
+    data: bytes, max_size: int = MAX_MESSAGE
+) -> tuple[int, bytes, bytes] | None:
+    """Return the type byte, the body and the rest of data; None if it is incomplete.
+
+    ``max_size`` limits the length field, in bytes. Raises ProtocolViolation. It copies
+    the rest, so it is for startup and login; the relay reads chunks in place.
+    """
+    if len(data) < HEADER.size:
+        return None
+    kind, size = HEADER.unpack_from(data)
+    if not 4 <= size <= max_size:
+        raise ProtocolViolation(f"invalid message length {size}")
+    if len(data) <= size:
+        return None
+    return kind, data[HEADER.size : size + 1], data[size + 1 :]
 
 
 def query(sql: bytes) -> bytes:
@@ -88,7 +108,7 @@ def query(sql: bytes) -> bytes:
 
 
 def parse(name: bytes, rest: bytes) -> bytes:
-    """Parse for the statement name; rest is its text, NUL, and parameter types."""
+    """Build a Parse; ``rest`` is the statement's text, NUL, and parameter types."""
     return message(PARSE, name + b"\0" + rest)
 
 
@@ -97,7 +117,7 @@ def close_statement(name: bytes) -> bytes:
 
 
 def password(secret: bytes) -> bytes:
-    """PasswordMessage; secret is without its terminating NUL."""
+    """Build a PasswordMessage; ``secret`` has no terminating NUL."""
     return message(PASSWORD, secret + b"\0")
 
 
@@ -126,9 +146,9 @@ def ready_for_query(status: int) -> bytes:
 
 
 def negotiate_protocol_version(version: int, unknown: Iterable[bytes]) -> bytes:
-    """The newest version that is spoken, and the options that are not known.
+    """Build a message with the newest supported version and the unknown options.
 
-    version is a whole one, as PostgreSQL sends it, and not the minor one alone.
+    ``version`` is the whole version, as PostgreSQL sends it, not the minor part alone.
     """
     names = list(unknown)
     return message(
@@ -140,7 +160,7 @@ def negotiate_protocol_version(version: int, unknown: Iterable[bytes]) -> bytes:
 
 
 def startup(parameters: Mapping[bytes, bytes], version: int = PROTOCOL_3_0) -> bytes:
-    """StartupMessage: no type byte; parameters include user and database."""
+    """Build a StartupMessage; ``parameters`` include user and database."""
     pairs = b"".join(k + b"\0" + v + b"\0" for k, v in parameters.items())
     body = INT32.pack(version) + pairs + b"\0"
     return INT32.pack(len(body) + 4) + body
@@ -152,13 +172,13 @@ def cancel_request(process: int, secret: bytes) -> bytes:
 
 
 def error_response(severity: str, sqlstate: str, text: str) -> bytes:
-    """ErrorResponse with the fields that every client reads: S, V, C and M."""
+    """Build an ErrorResponse with the fields that every client reads: S, V, C, M."""
     fields = f"S{severity}\0V{severity}\0C{sqlstate}\0M{text}\0\0"
     return message(ERROR_RESPONSE, fields.encode())
 
 
 def error_fields(body: bytes) -> dict[str, str]:
-    """The fields of an ErrorResponse or NoticeResponse, by their one-letter codes."""
+    """Return the fields of an ErrorResponse or NoticeResponse by one-letter code."""
     return {
         field[:1].decode("latin-1"): field[1:].decode("utf-8", "replace")
         for field in body.split(b"\0")

@@ -1,6 +1,6 @@
-"""The packets that come before a protocol is agreed: no type byte, only a length.
+"""The packets before the protocol is agreed; they have a length but no type byte.
 
-Owns their layout and its limits. Does not know what a proxy does with them.
+Owns their layout and limits. Does not know what a proxy does with them.
 """
 
 from dataclasses import dataclass
@@ -24,17 +24,17 @@ HTTP_METHODS: Final = (b"GET ", b"POST", b"HEAD", b"PUT ", b"OPTI", b"DELE", b"P
 
 @dataclass(frozen=True, slots=True)
 class SSLRequest:
-    """The client asks whether TLS is spoken; the answer is one byte, S or N."""
+    """The client asks for TLS; the answer is one byte, S or N."""
 
 
 @dataclass(frozen=True, slots=True)
 class GSSENCRequest:
-    """The client asks whether GSSAPI encryption is spoken; G or N."""
+    """The client asks for GSSAPI encryption; the answer is one byte, G or N."""
 
 
 @dataclass(frozen=True, slots=True)
 class CancelRequest:
-    """A request to cancel what the session with this key is running."""
+    """A request to cancel the running statement of the session with this key."""
 
     process: int
     secret: bytes
@@ -42,9 +42,9 @@ class CancelRequest:
 
 @dataclass(frozen=True, slots=True)
 class StartupMessage:
-    """Who wants in, to what, and with which settings, in the client's order.
+    """The start of a session: user, database and settings, in the client's order.
 
-    parameters are as sent, ``_pq_.`` protocol options apart.
+    ``parameters`` are as sent, without the ``_pq_.`` protocol options.
     """
 
     minor: int
@@ -56,7 +56,7 @@ Packet = SSLRequest | GSSENCRequest | CancelRequest | StartupMessage
 
 
 def read_packet(data: bytes) -> tuple[Packet, int] | None:
-    """The packet that data begins with, and its size; None while it is not whole.
+    """Return the first packet of data and its size in bytes; None if incomplete.
 
     Raises NotAStartupPacket, ProtocolViolation, or ClientError for an unsupported
     protocol version.

@@ -12,7 +12,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from pinwatch.auth.secrets import (
-    RETRY,
+    RETRY_INTERVAL,
     Files,
     Given,
     ManagedSecret,
@@ -218,7 +218,7 @@ class TestSecretsManager:
         source = ManagedSecret(manager, "nobody")
         assert isinstance(source.read()[0], Unreadable)
         assert not source.stale()
-        clock.now += RETRY
+        clock.now += RETRY_INTERVAL
         assert source.stale()
 
     def test_one_login_waits_not_all_that_come_meanwhile(

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -54,10 +53,10 @@ def pins(postgres: Postgres, database: str) -> list[dict[str, Any]]:
     ):
         connection.execute("LISTEN jobs /*file:app/jobs.rb:42,controller:jobs*/")
         connection.execute("SET LOCAL a.b = 1")
-        events = [pin.event for pin in proxy.pins]
-    return [
-        asdict(event) | {"at": event.at.isoformat(), "more": None} for event in events
-    ]
+        return [
+            pin.values() | {"at": pin.at.isoformat(), "more": None}
+            for pin in proxy.pins
+        ]
 
 
 def test_a_new_pin_fails_the_job(serve: Serve, pins: list[dict[str, Any]]) -> None:
@@ -66,7 +65,7 @@ def test_a_new_pin_fails_the_job(serve: Serve, pins: list[dict[str, Any]]) -> No
     assert "listen: app/jobs.rb:42 in jobs\n  |\n  | line 1: LISTEN jobs" in done.stdout
     assert "  = contested: " in done.stdout
     assert done.stdout.count("  = line: ") == 1
-    assert done.stdout.endswith("Pins: 2, of them failing: 1.\n")
+    assert done.stdout.endswith("2 pins, 1 failing.\n")
 
 
 def test_without_a_line_it_says_who_and_what_would_tell_it(
@@ -82,17 +81,17 @@ def test_without_a_line_it_says_who_and_what_would_tell_it(
     done = pinwatch("check", "--url", serve([web, web, other]))
     lines = done.stdout.splitlines()
     assert [line for line in lines if line.startswith("listen: ")] == [
-        "listen: a line that was not found, of application_name web, user u, "
+        "listen: line not found, session of application_name web, user u, "
         "database d, 2 times",
-        "listen: a line that was not found, of user u, database d",
+        "listen: line not found, session of user u, database d",
     ]
-    hint = "  = line: sqlcommenter's tags file and line in the statement would tell it"
+    hint = "  = line: add sqlcommenter's tags file and line to the statement to see it"
     assert lines.count(hint) == 2
 
 
 def test_a_function_alone_is_shown(serve: Serve, pins: list[dict[str, Any]]) -> None:
     done = pinwatch("check", "--url", serve([pins[0] | {"tags": {"route": "/jobs"}}]))
-    assert "listen: in /jobs, of user postgres, database " in done.stdout
+    assert "listen: in /jobs, session of user postgres, database " in done.stdout
     assert "  = line: " in done.stdout
 
 
@@ -107,7 +106,7 @@ def test_no_pins(serve: Serve) -> None:
     done = pinwatch("check", "--url", serve([]))
     assert (done.returncode, done.stdout) == (
         0,
-        "Pins: 0, of them failing: 0.\n",
+        "0 pins, 0 failing.\n",
     )
 
 
@@ -120,7 +119,7 @@ def test_a_baseline(serve: Serve, pins: list[dict[str, Any]], tmp_path: Path) ->
     file = str(tmp_path / "known.json")
     url = serve(pins)
     done = pinwatch("check", "--url", url, "--baseline", file, "--update-baseline")
-    assert (done.returncode, done.stdout) == (0, f"The baseline was written: {file}\n")
+    assert (done.returncode, done.stdout) == (0, f"Baseline written: {file}\n")
     assert json.loads(Path(file).read_text())["pins"] == [
         {"test": "*", "rule": "listen", "digest": "listen jobs"}
     ]
@@ -151,7 +150,7 @@ def test_what_a_pinned_session_does_is_seen(
         assert done.stdout.startswith("listen: ")
         assert "  = later: " in done.stdout
         assert "RDS Proxy logs" not in done.stdout
-        assert done.stdout.endswith("Pins: 2, of them failing: 1.\n")
+        assert done.stdout.endswith("2 pins, 1 failing.\n")
         assert pinwatch(*check, "--update-baseline").returncode == 0
         assert pinwatch(*check).returncode == 0
 
@@ -173,8 +172,8 @@ def test_misuse(arguments: list[str], sentence: str) -> None:
 @pytest.mark.parametrize(
     ("told", "sentence"),
     [
-        ({}, "what answers there is no pinwatch."),
-        ([{}], "/api/pins gave what is not a pin: KeyError"),
+        ({}, "the server there is not pinwatch: its answer is not one of"),
+        ([{}], "/api/pins returned something that is not a pin: KeyError"),
     ],
 )
 def test_an_answer_that_is_none(serve: Serve, told: Any, sentence: str) -> None:

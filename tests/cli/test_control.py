@@ -55,8 +55,8 @@ def test_a_failover_of_one_target(up: Up) -> None:
         busy.execute("BEGIN")
         told = run(up, "failover", "--outage", "0.2")
         assert told.splitlines() == [
-            "There is no writer for 0.2 seconds.",
-            "The target default was away for 0.2 seconds.",
+            "Failing over; no writer for 0.2 s.",
+            "The writer default was away for 0.2 s.",
         ]
         with pytest.raises(psycopg.OperationalError):
             busy.execute("SELECT 1")
@@ -75,7 +75,7 @@ def test_targets_are_told(up: Up) -> None:
 
 
 def test_faults_come_and_go(up: Up) -> None:
-    assert run(up, "fault", "list") == "No fault is on.\n"
+    assert run(up, "fault", "list") == "No active faults.\n"
     with closing(connect(up)) as client:
         told = run(up, "fault", "add", "refuse", "--name", "flaky", "--for", "600")
         assert told == "flaky: every borrow; happened 0 times, 600 s left\n"
@@ -101,7 +101,10 @@ def test_a_fault_with_an_option_of_another(given: str, option: str, kinds: str) 
     done = pinwatch("fault", "add", *given.split(), "--url", "127.0.0.1:1")
     kind = given.partition(" ")[0]
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"pinwatch: {option} is not for {kind}, but for {kinds}.\n"
+    assert (
+        done.stderr
+        == f"pinwatch: {option} does not apply to {kind}, only to {kinds}.\n"
+    )
 
 
 def test_numbers_of_faults_are_told_in_words_that_agree(up: Up) -> None:
@@ -123,7 +126,7 @@ def test_a_fault_that_would_end_at_once() -> None:
 
 def test_a_reload_over_http(up: Up, config: Path) -> None:
     config.write_text("max_connections = 7\nlisten = '127.0.0.1:1'\n")
-    assert run(up, "reload") == "The settings were read again.\n"
+    assert run(up, "reload") == "Settings reloaded.\n"
     assert ask(f"{site(up)}/api/pool").json["max_connections"] == 7
     assert ask(f"{site(up)}/api/config").json["max_connections"] == 7
     config.write_text("max_connections = 0\n")
@@ -137,7 +140,7 @@ def test_a_reload_over_http(up: Up, config: Path) -> None:
 def test_a_reload_by_signal(up: Up, config: Path, log: Path) -> None:
     config.write_text("max_connections = 7\ntime_scale = 2\nhttp_token = 'secret'\n")
     up.process.send_signal(signal.SIGHUP)
-    late = "These need a new start: http_token, time_scale."
+    late = "Restart pinwatch to apply: http_token, time_scale."
     eventually(lambda: late in log.read_text())
     told = ask(f"{site(up)}/api/config").json
     assert (told["max_connections"], told["time_scale"]) == (7, 1)

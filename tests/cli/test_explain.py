@@ -13,6 +13,13 @@ from tests.pins.cases import PINS
 
 def explained(given: bytes, *arguments: str) -> tuple[int, str]:
     """With this on standard input: the exit status, and standard output."""
+    status, out, errors = run(given, *arguments)
+    assert errors == ""
+    return status, out
+
+
+def run(given: bytes, *arguments: str) -> tuple[int, str, str]:
+    """With this on standard input: the exit status, standard output and error."""
     ended = subprocess.run(
         [*PINWATCH, "explain", *arguments],
         input=given,
@@ -20,15 +27,21 @@ def explained(given: bytes, *arguments: str) -> tuple[int, str]:
         capture_output=True,
         timeout=PATIENCE,
     )
-    assert ended.stderr == b""
-    return ended.returncode, ended.stdout.decode()
+    return ended.returncode, ended.stdout.decode(), ended.stderr.decode()
 
 
-def lines(objects: list[Any], *arguments: str) -> list[dict[str, Any]]:
+def lines(*objects: dict[str, Any]) -> tuple[int, list[dict[str, Any]]]:
+    """Of --jsonl: the exit status, and the answers."""
     given = "".join(f"{json.dumps(one)}\n" for one in objects)
-    status, out = explained(given.encode(), "--jsonl", *arguments)
-    assert status == 0
-    return [json.loads(line) for line in out.splitlines()]
+    status, out, _ = run(given.encode(), "--jsonl")
+    return status, [json.loads(line) for line in out.splitlines()]
+
+
+def answer(given: bytes | str) -> tuple[int, dict[str, Any]]:
+    """Of --format json, for a script on standard input: exit status, and the object."""
+    script = given.encode() if isinstance(given, str) else given
+    status, out, _ = run(script, "--format", "json", "-")
+    return status, json.loads(out)
 
 
 def test_for_people() -> None:
@@ -52,13 +65,24 @@ def test_what_does_not_pin() -> None:
     assert ended.stdout == "Nothing pins, by the rules of rds-2023-11.\n"
 
 
-@pytest.mark.parametrize(("sql", "status"), [("selec 1", 0), ("SET x y", 1)])
-def test_what_is_no_sql_is_said_to_be_none(sql: str, status: int) -> None:
+def test_refused_sql_is_judged_by_its_words() -> None:
+    ended = pinwatch("explain", "SET x y")
+    assert ended.returncode == 1
+    assert "PostgreSQL's grammar refuses this" in ended.stdout
+    status, (found,) = lines({"sql": "SET x y"})
+    assert (status, found["pinned"], found["parsed"]) == (1, True, False)
+    assert [warning["rule"] for warning in found["warnings"]] == ["syntax"]
+    assert found["findings"][0]["parsed"] is False
+
+
+@pytest.mark.parametrize("sql", ["selec 1", "SELECT 'cut off", "chekc"])
+def test_refused_sql_without_words_that_pin_is_not_judged(sql: str) -> None:
     ended = pinwatch("explain", sql)
-    assert ended.returncode == status
-    assert "PostgreSQL's grammar does not have this" in ended.stdout
-    (told,) = lines([{"sql": sql}])
-    assert [warning["rule"] for warning in told["warnings"]] == ["syntax"]
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("pinwatch: This is not SQL (")
+    assert len(ended.stderr.splitlines()) == 1
+    status, (found,) = lines({"sql": sql})
+    assert (status, found["pinned"], found["parsed"]) == (2, None, False)
 
 
 @pytest.mark.parametrize("sql", ["", " ;\n", "/* all of it */"])
@@ -69,8 +93,160 @@ def test_a_text_without_a_statement_is_said_to_have_none(sql: str) -> None:
         "There is no statement in this.",
         "Nothing pins, by the rules of rds-2023-11.",
     ]
-    (told,) = lines([{"sql": sql}])
-    assert [warning["rule"] for warning in told["warnings"]] == ["syntax"]
+    status, (found,) = lines({"sql": sql})
+    assert status == 0
+    assert [warning["rule"] for warning in found["warnings"]] == ["syntax"]
+
+
+LOG = (
+    "2026-01-01T00:00:00.000Z [WARN] [proxyEndpoint=default] [clientConnection=1] The "
+    "client session was pinned to the database connection [dbConnection=2] for the "
+    'remainder of the session. Reason: ... Digest: "set a = $1".'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (LOG, "This is a log of RDS Proxy, not SQL"),
+        (
+            json.dumps({"events": [{"logStreamName": "x", "message": LOG}]}, indent=2),
+            "This is JSON of CloudWatch Logs, not SQL",
+        ),
+        (
+            "2026-01-01 00:00:00 UTC:10.0.0.1(5432):u@d:[7]:LOG:  statement: SET a = 1",
+            "This is a log of PostgreSQL, not SQL",
+        ),
+        ("LOG:  execute s: SELECT nextval('x')", "This is a log of PostgreSQL"),
+        ("userid,dbid,query\n10,5,SET a = $1", "This is CSV, not SQL"),
+        ('10,5,"SET a = $1",3', "This is CSV, not SQL"),
+        ('{"sql": "SET a = 1"}', "This is JSON, not SQL"),
+        ('[{"query": "SET a = 1"}]', "This is JSON, not SQL"),
+        (" query | calls\n-------+------\n SET a = 1 | 3", "This is a table that psql"),
+        ("PGDMP\x01\x0e SET a = 1", "This is an archive of pg_dump"),
+    ],
+)
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_other_input_is_recognised(text: str, sentence: str, format: str) -> None:
+    status, out, error = run(text.encode(), "--format", format, "-")
+    assert (status, out) == (2, "")
+    assert error.startswith(f"pinwatch: {sentence}")
+    assert "pinwatch explain" in error
+    assert len(error.splitlines()) == 1
+    ended = pinwatch("explain", text)
+    assert (ended.returncode, ended.stderr) == (2, error)
+
+
+@pytest.mark.parametrize("sql", ["SELECT '[proxyEndpoint=a]'", "SELECT 'LOG:  a'"])
+def test_sql_is_sql_whatever_it_quotes(sql: str) -> None:
+    assert explained(sql.encode(), "-")[0] == 0
+
+
+def test_a_name_of_a_file_is_read_as_the_file(tmp_path: Path) -> None:
+    script = tmp_path / "a b.sql"
+    script.write_text("SELECT 1;\nSELECT nextval('s');\n")
+    ended = pinwatch("explain", str(script))
+    assert ended.returncode == 1
+    assert ended.stdout.startswith("line 2: SELECT nextval")
+
+
+@pytest.mark.parametrize("name", ["missing.sql", "migrations/001_users", "/tmp/none/x"])
+def test_a_file_that_is_not_there(name: str) -> None:
+    ended = pinwatch("explain", name)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"pinwatch: There is no file {name}: ")
+
+
+def test_a_directory_is_no_script(tmp_path: Path) -> None:
+    ended = pinwatch("explain", str(tmp_path))
+    assert ended.returncode == 2
+    assert "is a directory" in ended.stderr
+
+
+SCRIPT = r"""
+\set tenant 42
+\connect app
+SELECT :tenant, :'tenant', :"tenant";
+COPY t (a, b) FROM stdin;
+1	SET a = 1;
+it's	DISCARD ALL
+\.
+SELECT setval('s', 1) \gset
+SELECT $$ ; SET a = 1; $$, $x$ LISTEN $x$;
+CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END;
+SELECT 1 \; SELECT 2;
+INSERT INTO t
+\echo SET a = 1
+  VALUES (:id);
+"""
+
+
+def test_a_script_of_psql_is_judged_statement_by_statement() -> None:
+    status, found = answer(SCRIPT)
+    assert status == 1
+    assert (found["pinned"], found["parsed"]) == (True, True)
+    assert found["warnings"] == []
+    (finding,) = found["findings"]
+    assert finding["digest"] == "select setval($1, $2)"
+    assert finding["statement"] == "SELECT setval('s', 1)"
+    assert SCRIPT[finding["position"] :].startswith(finding["statement"])
+    assert SCRIPT[slice(*finding["trigger"])] == "setval"
+
+
+@pytest.mark.parametrize(
+    ("script", "rule"),
+    [
+        ("SELECT 'SET a = 1' \\gexec", "unseen"),
+        ("\\i other.sql\nSELECT 1;", "unseen"),
+        ("SELECT 1;" * 2_000, "statement_size"),
+    ],
+)
+def test_what_a_script_hides_is_warned_of(script: str, rule: str) -> None:
+    status, found = answer(script)
+    assert (status, found["pinned"]) == (0, False)
+    assert [warning["rule"] for warning in found["warnings"]] == [rule]
+
+
+def test_one_refused_statement_hides_no_other() -> None:
+    script = "SELECT 1;\nselec 2;\nSELECT nextval('s');\nDISCARD ALL;"
+    status, found = answer(script)
+    assert (status, found["pinned"], found["parsed"]) == (2, True, False)
+    assert [f["rule"] for f in found["findings"]] == ["sequence_function", "discard"]
+    (warning,) = found["warnings"]
+    assert (warning["statement"], warning["position"]) == ("selec 2", 10)
+    ended = pinwatch("explain", script)
+    assert ended.returncode == 2
+    assert ended.stdout.splitlines()[-1].endswith(
+        "2 reasons. 1 of 4 statements could not be judged."
+    )
+
+
+@pytest.mark.parametrize(
+    ("sql", "pinned"),
+    [
+        ("SELECT * FROM t WHERE a = %s AND b = %(b)s", False),
+        ("SELECT * FROM t WHERE a = ? LIMIT :many", False),
+        ("SELECT set_config('app.tenant', %s, true)", True),
+        ("SELECT date $1, interval :i", False),
+    ],
+)
+def test_placeholders_of_drivers_are_read_as_values(sql: str, pinned: bool) -> None:
+    status, (found,) = lines({"query": sql})
+    assert (status, found["pinned"], found["parsed"]) == (pinned, pinned, True)
+
+
+@pytest.mark.parametrize(("size", "warned"), [(13_000, False), (13_200, True)])
+def test_normalised_text_near_the_limit_is_warned_of(size: int, warned: bool) -> None:
+    sql = f"SELECT $1, {'a_column_of_it, ' * (size // 16)}b FROM t"
+    _, (found,) = lines({"query": sql})
+    assert [w["rule"] for w in found["warnings"]] == ["statement_size"] * warned
+
+
+def test_an_expensive_text_is_marked() -> None:
+    sql = f"SELECT {'1 + ' * 3_000} nextval('s')"
+    status, found = answer(sql)
+    assert (status, found["approximate"], found["parsed"]) == (1, True, True)
+    assert [warning["rule"] for warning in found["warnings"]] == ["approximate"]
 
 
 def test_a_byte_order_mark_is_no_sql() -> None:
@@ -82,7 +258,7 @@ def test_a_byte_order_mark_is_no_sql() -> None:
 def test_a_warning_is_no_pin() -> None:
     ended = pinwatch("explain", "SELECT lastval()")
     assert ended.returncode == 0
-    assert ended.stdout.startswith("Warning, lastval: ")
+    assert ended.stdout.splitlines()[1].startswith("Warning, lastval: ")
 
 
 def test_a_long_line_is_shown_around_its_trigger() -> None:
@@ -123,11 +299,12 @@ def test_what_is_contested_has_both_readings() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [b"SET a.b = 1", b"SET a.b = 1\n", b"\xff; SET a = 1"]
+    ("given", "expected"),
+    [(b"SET a.b = 1", 1), (b"SET a.b = 1\n", 1), (b"\xff; SET a = 1", 2)],
 )
-def test_from_standard_input(given: bytes) -> None:
+def test_from_standard_input(given: bytes, expected: int) -> None:
     status, out = explained(given, "-")
-    assert status == 1
+    assert status == expected
     assert "\nset" in out
 
 
@@ -143,7 +320,7 @@ def test_by_the_rules_that_are_asked_for(profile: str, pins: int) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "Give the SQL, or - to read it from standard input."),
+        ([], "Give the SQL, the name of a file, or - for standard input."),
         (["--jsonl", "SELECT 1"], "--jsonl reads standard input"),
         (["--profile", "x", "SELECT 1"], "profile is x, but must be one of rds-2023"),
         (["--format", "xml", "SELECT 1"], "Invalid value for '--format'"),
@@ -158,31 +335,48 @@ def test_misuse(arguments: list[str], sentence: str) -> None:
 
 
 def test_every_case_by_lines() -> None:
-    for case, answer in zip(PINS, lines(PINS), strict=True):
-        assert {key: answer[key] for key in case if key != "rule"} == {
+    """SQL that the grammar refuses pins nothing on the proxy, and is unknown here."""
+    status, answers = lines(*PINS)
+    assert status == 2
+    for case, found in zip(PINS, answers, strict=True):
+        assert {key: found[key] for key in case if key != "rule"} == {
             key: value for key, value in case.items() if key != "rule"
         }
-        assert answer["pinned"] is case["pins"], case["sql"]
-        assert [f["rule"] for f in answer["findings"]][:1] == (
+        pinned = case["pins"] if found["parsed"] else None
+        assert found["pinned"] is pinned, case["sql"]
+        assert [f["rule"] for f in found["findings"]][:1] == (
             [case["rule"]] if case["pins"] else []
         )
+    assert [
+        case["sql"] for case, a in zip(PINS, answers, strict=True) if not a["parsed"]
+    ] == ["this is not sql"]
 
 
-def test_a_bad_line_is_told_and_the_run_goes_on() -> None:
+def test_a_line_that_cannot_be_read_is_reported_and_the_run_goes_on() -> None:
     given = (
         b'{"sql": "SET a.b = 1", "calls": 7}\n{"sql":\n[]\n{"sql": 1, "id": 2}\n\n{}'
     )
-    _, out = explained(given, "--jsonl")
+    status, out, error = run(given, "--jsonl")
+    assert status == 2
+    assert error.startswith("pinwatch: 4 of 5 lines could not be read: --jsonl reads")
     first, *bad = [json.loads(line) for line in out.splitlines()]
     assert (first["pinned"], first["calls"]) == (True, 7)
     assert [set(answer) - {"sql", "id"} for answer in bad] == [{"error"}] * 4
     assert bad[2]["id"] == 2
 
 
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [("SELECT 1", 0), ("SET a = 1", 1), ("selec 1", 2)],
+)
+def test_the_status_of_lines_is_the_worst(sql: str, expected: int) -> None:
+    assert lines({"sql": "SELECT 1"}, {"query": sql})[0] == expected
+
+
 def test_any_text_that_json_can_hold() -> None:
-    (answer,) = lines([{"sql": "\ud800 \0 SET a = 1"}])
-    assert answer["pinned"] is False
-    assert answer["sql"] == "\ud800 \0 SET a = 1"
+    _, (found,) = lines({"sql": "\ud800 \0 SET a = 1"})
+    assert found["pinned"] is None
+    assert found["sql"] == "\ud800 \0 SET a = 1"
 
 
 def test_a_bar_shows_on_a_terminal(tmp_path: Path) -> None:

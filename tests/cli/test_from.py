@@ -158,7 +158,9 @@ def test_the_table_says_what_became_of_each_property(
 ) -> None:
     with up_from(template, target, tmp_path) as up:
         sections = table(up)
-        assert up.lines[up.lines.index("", 2) + 1].startswith("pinwatch 0.1.0 before")
+        assert up.lines[up.lines.index("", 2) + 1].startswith(
+            "pinwatch 0.1.0 in front of"
+        )
     assert list(sections) == ["Used", "Not resolved", "No local meaning"]
     assert ["DebugLogging", "true", "debug_logging"] in sections["Used"]
     assert sections["Not resolved"] == [

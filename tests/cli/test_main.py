@@ -22,7 +22,7 @@ def test_the_installed_command_is_the_same() -> None:
 
 
 def test_without_arguments_it_helps() -> None:
-    assert "Start the proxy." in pinwatch().stdout
+    assert "Start the proxy," in pinwatch().stdout
 
 
 def test_the_help_has_examples() -> None:

@@ -180,7 +180,7 @@ def test_a_pinwatch_that_goes_away(up: Up) -> None:
     url = up.greeting["HTTP"]
     without_token = pinwatch("top", "--url", url)
     assert without_token.returncode == 2
-    assert "wants its http_token" in without_token.stderr
+    assert "requires its http_token" in without_token.stderr
     with terminal("--url", url) as (process, written):
         eventually(lambda: b"Pinned: 0" in written)
         assert up.stop() == 0
@@ -194,7 +194,7 @@ def test_a_pinwatch_that_goes_away(up: Up) -> None:
     [
         ("http://127.0.0.1:1", "Connection refused"),
         ("127.0.0.1:1", "Connection refused"),
-        ("a b", "it is no URL"),
+        ("a b", "it is not a URL"),
     ],
 )
 def test_where_no_pinwatch_is(url: str, reason: str) -> None:
@@ -216,8 +216,8 @@ def test_where_no_http_is() -> None:
         answering.join()
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == (
-        f"pinwatch: --url is {url}, but no pinwatch answers there: what answers is "
-        "something else. pinwatch up starts one.\n"
+        f"pinwatch: --url is {url}, but no pinwatch answers there: the server "
+        "there does not speak HTTP. pinwatch up starts one.\n"
     )
 
 
@@ -243,7 +243,7 @@ def test_where_something_else_is(answer: bytes) -> None:
         ended = pinwatch("top", "--url", f"http://127.0.0.1:{server.server_port}")
         server.shutdown()
     assert ended.returncode == 2
-    assert ended.stderr.endswith("but what answers there is no pinwatch.\n")
+    assert ended.stderr.endswith("its answer is not one of pinwatch's.\n")
 
 
 @pytest.mark.parametrize(

@@ -59,9 +59,10 @@ def folder() -> Iterator[Path]:
 def test_a_newcomer_needs_no_postgresql(folder: Path, log: Path) -> None:
     with pinwatch_up(log, "--state-folder", str(folder)) as up:
         assert up.lines[0] == (
-            f"Preparing the embedded PostgreSQL in {folder}/postgresql-18, once."
+            f"Initializing the embedded PostgreSQL in {folder}/postgresql-18 "
+            "(first start only)."
         )
-        assert up.lines[1] == "pinwatch 0.1.0 before embedded PostgreSQL"
+        assert up.lines[1] == "pinwatch 0.1.0 in front of embedded PostgreSQL"
         assert list(up.greeting)[2:] == ["", "Connect", "psql", "HTTP", "Stop"]
         assert ask(up.url) == "pong"
         with urlopen(f"{up.greeting['HTTP']}/healthz", timeout=10) as answer:
@@ -80,7 +81,9 @@ def test_a_newcomer_needs_no_postgresql(folder: Path, log: Path) -> None:
 def test_a_target_of_ones_own(target: str, log: Path) -> None:
     with pinwatch_up(log, "--target", target, "--http", "off") as up:
         assert "HTTP" not in up.greeting
-        assert up.lines[0] == f"pinwatch 0.1.0 before {Target.parse(target).address}"
+        assert (
+            up.lines[0] == f"pinwatch 0.1.0 in front of {Target.parse(target).address}"
+        )
         assert ask(up.url, "SELECT current_database()") == Target.parse(target).database
         assert up.stop() == 0
 
@@ -163,6 +166,48 @@ def test_the_log_can_be_quieter(target: str, log: Path) -> None:
     assert log.read_text() == ""
 
 
+def test_a_settings_file_without_end(target: str) -> None:
+    for option, most in ("--config", "1,000,000"), ("--from", "100,000,000"):
+        ended = pinwatch("up", "--target", target, option, "/dev/zero")
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr == f"pinwatch: /dev/zero is longer than {most} bytes.\n"
+
+
+def test_a_settings_file_nested_too_deep(target: str, tmp_path: Path) -> None:
+    file = tmp_path / "pinwatch.toml"
+    file.write_text("a = " + "[" * 100_000)
+    ended = pinwatch("up", "--target", target, "--config", str(file))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (f"pinwatch: {file} is not valid TOML: nested too deep.\n")
+
+
+def test_an_embedded_postgresql_that_ends(folder: Path, log: Path) -> None:
+    with pinwatch_up(log, "--state-folder", str(folder)) as up:
+        data = folder / "postgresql-18"
+        pid = int((data / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        assert up.process.wait(PATIENCE) == 1
+    assert log.read_text().splitlines()[-1] == (
+        "pinwatch: The embedded PostgreSQL ended unexpectedly: see its log, "
+        f"{data}/log."
+    )
+
+
+def test_control_characters_in_an_error_are_escaped() -> None:
+    ended = pinwatch("up", "--target", "postgresql://a@b/c?\x1b[31m=1")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "target has the parameter \\x1b[31m" in ended.stderr
+
+
+def test_a_full_disk_under_the_log_does_not_end_a_session(target: str) -> None:
+    with pinwatch_up(Path("/dev/full"), "--target", target) as up:
+        for _ in range(3):
+            assert (
+                ask(up.url, "SELECT 'pong' FROM set_config('a.b', '1', false)")
+                == "pong"
+            )
+
+
 class TestStopping:
     def test_does_not_wait_for_a_target_that_is_silent(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -177,18 +222,35 @@ class TestStopping:
                 _, told = process.communicate(timeout=PATIENCE)
         assert (process.returncode, told) == (0, "")
 
-    def test_while_it_reads_its_settings(self, target: str, tmp_path: Path) -> None:
-        config = tmp_path / "fifo"
-        os.mkfifo(config)
-        command = [*PINWATCH, "up", "--target", target, "--config", str(config)]
+    @pytest.mark.parametrize("option", ["--config", "--from"])
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_while_it_reads_a_pipe_that_does_not_end(
+        self, target: str, tmp_path: Path, option: str, number: int
+    ) -> None:
+        pipe = tmp_path / "fifo"
+        os.mkfifo(pipe)
+        command = [*PINWATCH, "up", "--target", target, option, str(pipe)]
         with Popen(command, env=environment(), stderr=PIPE, text=True) as process:
-            end = eventually(partial(open_for_a_reader, config))
+            end = eventually(partial(open_for_a_reader, pipe))
             assert end is not None
-            process.send_signal(signal.SIGINT)
-            os.write(end, b'listen = "127.0.0.1:0"\nhttp = "off"\n')
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=PATIENCE)
             os.close(end)
-            _, told = process.communicate(timeout=PATIENCE)
-        assert (process.returncode, told) == (0, "")
+        assert (process.returncode, errors) == (0, "")
+
+    def test_while_it_opens_an_event_log_that_is_a_pipe(
+        self, target: str, tmp_path: Path
+    ) -> None:
+        pipe, config = tmp_path / "fifo", tmp_path / "config"
+        os.mkfifo(pipe)
+        os.mkfifo(config)
+        arguments = ["--target", target, "--config", str(config)]
+        command = [*PINWATCH, "up", *arguments, "--event-log", str(pipe)]
+        with Popen(command, env=environment(), stderr=PIPE, text=True) as process:
+            config.write_text("")  # it has read its settings when this returns
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, errors) == (0, "")
 
     def test_lets_a_transaction_end(self, target: str, log: Path) -> None:
         with pinwatch_up(log, "--target", target) as up:
@@ -374,7 +436,7 @@ def test_other_machines_need_the_http_token() -> None:
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == (
         "pinwatch: http is 0.0.0.0:0, but must be a loopback address unless http_token "
-        "is set, because it shows SQL to whoever asks.\n"
+        "is set, because it shows SQL to everyone who can connect.\n"
     )
 
 
@@ -401,11 +463,11 @@ def test_with_the_http_token_other_machines_may_ask(target: str, log: Path) -> N
         assert up.stop() == 0
     assert told.json["http_token"] == "**********"
     assert "a secret" not in told.text + log.read_text() + "".join(up.lines)
-    assert checked.stdout.endswith("Pins: 1, of them failing: 1.\n")
+    assert checked.stdout.endswith("1 pin, 1 failing.\n")
     assert (refused.returncode, refused.stderr) == (
         2,
-        f"pinwatch: --url is {url}, which wants its http_token: give it by --token or "
-        "PINWATCH_HTTP_TOKEN.\n",
+        f"pinwatch: --url is {url}, which requires its http_token: give it by "
+        "--token or PINWATCH_HTTP_TOKEN.\n",
     )
 
 

@@ -109,14 +109,25 @@ def test_connections_count_at_their_target(tally: Tally) -> None:
     for event in (
         events.DatabaseConnecting(1, True, "a"),
         events.DatabaseConnecting(2, False, "b"),
+        events.DatabaseConnecting(3, True, "b"),
         events.DatabaseRefused(1, "Connection refused", "08006", "a"),
         events.DatabaseConnected(2, "", "", "b"),
+        events.DatabaseConnected(3, "", "", "b", encrypted=True),
+        events.DatabaseConnecting(4, True, "a"),
+        events.DatabaseRefused(4, "No such role", "28000", "a", encrypted=True),
     ):
         tally(event)
     assert tally.connections == {
-        "a": Connections(requested=1, requested_with_tls=1, failed=1),
-        "b": Connections(requested=1, set_up=1),
+        "a": Connections(requested=2, requested_with_tls=1, failed=2),
+        "b": Connections(requested=2, requested_with_tls=1, set_up=2),
     }
+
+
+def test_tls_counts_only_if_the_server_has_it(tally: Tally) -> None:
+    """As with sslmode=prefer before a server without TLS."""
+    tally(events.DatabaseConnecting(1, True, "a"))
+    tally(events.DatabaseConnected(1, "", "", "a", encrypted=False))
+    assert tally.connections["a"].requested_with_tls == 0
 
 
 def test_failovers(tally: Tally) -> None:

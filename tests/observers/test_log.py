@@ -9,26 +9,17 @@ import pytest
 
 from pinwatch import events
 from pinwatch.observers.log import DEBUG, INFO, LEVELS, WARN, Log, describe
+from tests import pinned
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678_900, UTC)
-PIN = events.SessionPinned(
+PIN = replace(
+    pinned.PIN,
     at=AT,
-    client=1,
     connection=2,
-    rule="set",
-    contested="",
     reason="Because.",
-    digest="set x",
     sql="SELECT 1;\n SET\n x = 1",
     statement="SET\n x = 1",
-    trigger=(11, 14),
-    user="ada",
-    database="shop",
-    application_name="",
-    tags={},
-    transaction_status="I",
     advice="Do otherwise.",
-    first=True,
 )
 CLIENT = "[proxyEndpoint=default] [clientConnection=1]"
 DATABASE = "[dbConnection=2]"
@@ -39,12 +30,17 @@ LINES: list[tuple[events.Event, str]] = [
         "for 2.2 s.",
     ),
     (
+        events.FailedOver("first", "first", 0.5),
+        "[WARN] [proxyEndpoint=default] Failover: writer first is back, no writer for "
+        "0.5 s.",
+    ),
+    (
         events.ClientWelcomed(1, encrypted=True),
         f"[DEBUG] {CLIENT} The client logged in, with TLS on.",
     ),
     (
         events.DatabaseConnecting(2, encrypted=False, target="a"),
-        "[DEBUG] [dbConnection=2] A database connection is being opened, with TLS off.",
+        "[DEBUG] [dbConnection=2] Opening a database connection, with TLS off.",
     ),
     (
         events.DatabaseRefused(2, "Connection refused", "08006", "a"),
@@ -154,6 +150,15 @@ def test_lines(event: events.Event, line: str) -> None:
 
 def test_every_event_has_a_line() -> None:
     assert {type(event) for event, _ in LINES} == {*get_args(events.Event)}
+
+
+@pytest.mark.parametrize(
+    "hostile", ["\n", "\x1b[2J", "\x9b", "\u202e", "\u2066", "\u200b", "\u2028", "\x7f"]
+)
+def test_control_characters_are_escaped(hostile: str) -> None:
+    (line,) = written(events.ClientRefused(1, f"a{hostile}b", "28000"))
+    escape = hostile.encode("unicode_escape").decode()
+    assert f"a{escape}b" in line
 
 
 def test_the_endpoint_has_its_name() -> None:

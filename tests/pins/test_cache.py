@@ -2,8 +2,10 @@
 
 import pytest
 
-from pinwatch.pins.cache import ALIKE, OVERHEAD, VerdictCache
+from pinwatch.pins.cache import ALIKE, OVERHEAD, Expensive, VerdictCache
+from pinwatch.pins.profiles import PROFILES
 from pinwatch.pins.scan import LEADING, MARKS, WORDS
+from pinwatch.pins.verdict import judge
 
 
 def test_a_text_is_judged_once() -> None:
@@ -94,3 +96,54 @@ def test_its_size_is_that_of_what_is_kept() -> None:
         cache.look(text)
         kept = len(b"SET a.b = 1") + (len(cache) - 1) * len(text)
         assert cache.size == kept + len(cache) * OVERHEAD
+
+
+EXPENSIVE = b"SELECT nextval('s')" + b", 1" * 2_000
+
+
+def test_an_expensive_text_is_left_to_a_worker_thread() -> None:
+    cache = VerdictCache(defers=True)
+    with pytest.raises(Expensive):
+        cache.look(EXPENSIVE)
+    found = judge(EXPENSIVE, cache.profile)
+    assert cache.remember(EXPENSIVE, found, cache.profile) is found
+    assert cache.look(EXPENSIVE) is found
+    assert cache.misses == 1
+
+
+def test_what_came_back_without_anything_to_say_is_remembered_too() -> None:
+    cache = VerdictCache(defers=True)
+    sql = EXPENSIVE.replace(b"nextval('s')", b"'nextval('")
+    with pytest.raises(Expensive):
+        cache.look(sql)
+    assert cache.remember(sql, judge(sql, cache.profile), cache.profile) is None
+    assert cache.look(sql) is None
+
+
+def test_a_verdict_by_a_profile_that_is_left_by_now_is_not_kept() -> None:
+    cache = VerdictCache(defers=True)
+    before, found = cache.profile, judge(EXPENSIVE, cache.profile)
+    cache.follow(PROFILES["lenient"])
+    cache.remember(EXPENSIVE, found, before)
+    with pytest.raises(Expensive):
+        cache.look(EXPENSIVE)
+
+
+@pytest.mark.parametrize(
+    "sql", [b"SET a.b = 1", b"SELECT 1" + b", 1" * 4_000, b"SET a = '" + b"x" * 9_000]
+)
+def test_all_other_texts_are_judged_at_once(sql: bytes) -> None:
+    VerdictCache(defers=True).look(sql)
+
+
+def test_a_cache_without_a_worker_judges_everything() -> None:
+    found = VerdictCache().look(EXPENSIVE)
+    assert found is not None
+    assert found.pins
+
+
+def test_what_has_many_findings_takes_more_room() -> None:
+    cache = VerdictCache()
+    sql = b"SET a = 1;" * 50
+    cache.look(sql)
+    assert cache.size == len(sql) + 50 * OVERHEAD

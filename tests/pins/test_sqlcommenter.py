@@ -112,7 +112,7 @@ def test_a_comment_within_a_comment_ends_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "rest", ["SELECT 'cut off", "SELECT $$cut off", "SELECT 1 /* cut off", "\udc80"]
+    "rest", ["SELECT 'cut off", "SELECT $$cut off", "SELECT 1 /* cut off"]
 )
 def test_what_cannot_be_read_has_the_comments_it_begins_with(rest: str) -> None:
     sql = f"/*a='1'*/\n /*b:2*/ {rest}"

@@ -1,5 +1,6 @@
 """What pins, by which rule, in the cases and in every other spelling of them."""
 
+import threading
 from typing import Any, get_args
 
 import pytest
@@ -10,7 +11,7 @@ from pinwatch.config.model import ProfileName
 from pinwatch.pins.profiles import PROFILES
 from pinwatch.pins.rules import MAX_STATEMENT, RULES, Rule, advice
 from pinwatch.pins.scan import MARKS, WORDS, may_matter
-from pinwatch.pins.verdict import Verdict, verdict
+from pinwatch.pins.verdict import Verdict, judge, verdict, verdict_of_tokens
 from tests.pins.cases import DIGESTS, PINS
 from tests.pins.respelling import has_tokens, respellings
 
@@ -34,6 +35,51 @@ def test_case(case: dict[str, Any]) -> None:
         assert found.findings[0].rule == case["rule"]
         contested = all(finding.contested for finding in found.findings)
         assert contested is case.get("contested", False)
+
+
+PADDING = {
+    "spaces": (" ", ""),
+    "comments": ("/* a */", ""),
+    "one comment": ("", "\n-- " + "=" * MAX_STATEMENT),
+    "statements": ("SELECT 1;", ""),
+    "sums": ("", ";SELECT 1" + " + 1" * MAX_STATEMENT),
+    "signs": ("", ";SELECT 1" + " @-+-+ 1" * MAX_STATEMENT),
+    "values": ("", ";INSERT INTO t VALUES (1)" + ",(1)" * MAX_STATEMENT),
+    "letters": ("", ";SELECT 'é'" + ",'é'" * MAX_STATEMENT),
+}
+
+
+@pytest.mark.parametrize("padding", PADDING)
+def test_a_padded_case_keeps_its_verdict(padding: str) -> None:
+    """Up to 16 KB, the most that is judged by more than its length."""
+    before, after = PADDING[padding]
+    for case in PINS:
+        sql = case["sql"].rstrip("; ").encode()
+        if len(sql) > MAX_STATEMENT // 2 or judged(case["sql"]).error:
+            continue
+        room = MAX_STATEMENT - len(sql)
+        repeats = room // len(before) if before else 0
+        padded = before.encode() * repeats + sql
+        padded += after.encode()[: MAX_STATEMENT - len(padded)]
+        found = verdict(padded.decode("utf-8", "ignore").encode())
+        if found.error:  # the padding was cut in the middle of a token
+            found = verdict(padded[: padded.rindex(b" ")])
+        assert found.pins is case["pins"], case["sql"]
+        assert [f.rule for f in found.findings][:1] == [case["rule"]] * case["pins"]
+        assert outcome(found) == outcome(judged(case["sql"])), case["sql"]
+
+
+@pytest.mark.parametrize("case", PINS, ids=NAMED)
+def test_tokens_alone_give_the_same_verdict(case: dict[str, Any]) -> None:
+    by_tree, by_tokens = judged(case["sql"]), verdict_of_tokens(case["sql"])
+    assert by_tokens.findings == by_tree.findings or len(case["sql"]) > MAX_STATEMENT
+    assert by_tokens.warnings == by_tree.warnings
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.pins)
+def test_a_rule_reads_tokens_as_it_reads_a_tree(rule: Rule) -> None:
+    assert verdict_of_tokens(rule.pins).findings == judged(rule.pins).findings
+    assert verdict_of_tokens(rule.passes).findings == ()
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.pins)
@@ -159,6 +205,39 @@ def test_what_is_only_planned_does_not_run(sql: str, rules: list[str]) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
+        "CREATE TABLE t (id int DEFAULT nextval('s'))",
+        "CREATE TABLE t AS SELECT nextval('s')",
+        "CREATE TABLE t AS SELECT nextval('s') WITH NO DATA",
+        "CREATE MATERIALIZED VIEW v AS SELECT nextval('s')",
+        "CREATE OR REPLACE VIEW v AS SELECT nextval('s')",
+        "CREATE TEMP VIEW v AS SELECT nextval('s')",
+        "CREATE OR REPLACE FUNCTION f() RETURNS bigint RETURN nextval('s')",
+        "CREATE INDEX ON t (nextval('s'))",
+        "CREATE SCHEMA s CREATE TEMP TABLE t ()",
+        "ALTER TABLE t ALTER id SET DEFAULT nextval('s')",
+        "ALTER TABLE t ALTER id TYPE int USING nextval('s')",
+        "ALTER FUNCTION f() SET search_path = app",
+        "PREPARE q AS SELECT nextval('s')",
+        "EXPLAIN SELECT nextval('s')",
+        "EXPLAIN (ANALYZE, COSTS off) SELECT nextval('s')",
+        "EXPLAIN ANALYZE CREATE TEMP TABLE t AS SELECT 1",
+        "EXPLAIN CREATE TABLE t AS EXECUTE q",
+        "DELETE FROM t USING u WHERE a = nextval('s') RETURNING currval('s')",
+        "WITH a AS (SELECT 1) SELECT * INTO TEMP TABLE t FROM a",
+        "SET TIME ZONE 'UTC'; SET LOCAL ROLE x; SET SESSION CHARACTERISTICS AS "
+        "TRANSACTION READ ONLY; RESET ALL; SET CONSTRAINTS ALL DEFERRED",
+        "SELECT U&\"\\006eextval\"('s'), \"nextval\"('s'), \"Nextval\"('s')",
+        "SELECT app.pg_catalog.nextval('s'), app.nextval('s'), pg_catalog.nextval('s')",
+        "SELECT 'nextval(''s'')', $$nextval('s')$$ -- nextval('s')",
+    ],
+)
+def test_a_sketch_finds_what_the_tree_has(sql: str) -> None:
+    assert verdict_of_tokens(sql).findings == judged(sql).findings
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
         "SELECT 1 INTO TEMP t UNION SELECT 2",
         "(SELECT 1 INTO TEMP t) UNION ALL SELECT 2 EXCEPT SELECT 3",
     ],
@@ -200,16 +279,53 @@ def test_length_alone_pins_above_the_limit(size: int) -> None:
 
 
 @pytest.mark.parametrize(
+    "deep",
+    [
+        "(" * 2_000 + "1" + ")" * 2_000,
+        "1" + " + 1" * 2_000,
+        "lower(" * 1_000 + "'a'" + ")" * 1_000,
+        "(SELECT " * 1_000 + "1" + ")" * 1_000,
+        "CASE WHEN a THEN " * 500 + "1" + " END" * 500,
+        "a || " * 1_500 + "a",
+    ],
+    ids=lambda deep: deep[:9],
+)
+@pytest.mark.parametrize("stack", [0, 256 * 1024])
+def test_deep_sql_pins_in_any_thread(deep: str, stack: int) -> None:
+    """A thread's stack may be small, as with musl."""
+    found: list[Verdict] = []
+    usual = threading.stack_size(stack)
+    try:
+        sql = f"SELECT nextval('s'), {deep}".encode()
+        thread = threading.Thread(target=lambda: found.append(judge(sql)))
+        thread.start()
+    finally:
+        threading.stack_size(usual)
+    thread.join()
+    assert [(v.findings[0].rule, v.error) for v in found] == [("sequence_function", "")]
+
+
+@pytest.mark.parametrize(
     ("sql", "rule"),
     [
         ("SET x = ; SELECT", "set"),
         ("SELEC 1; discard everything", "discard"),
         ("CREATE GLOBAL TEMPORARY TABEL t", "temp_object"),
+        ("CREATE TEMP TABLE t (", "temp_object"),
         ("MERGE WHAT; LISTEN !", "listen"),
+        ("SELECT nextval('s'), %(name)s", "sequence_function"),
+        ("SELECT 1 INTO TEMPORARY TABLE t WHERE x = ?", "temp_object"),
+        ("SELECT pg_try_advisory_lock(%s)", "advisory_lock"),
+        ("DEALLOCATE all of them; SELECT '", "deallocate"),
     ],
 )
-def test_what_is_no_sql_is_judged_by_its_words(sql: str, rule: str) -> None:
-    assert [finding.rule for finding in judged(sql).findings] == [rule]
+def test_refused_sql_pins_by_its_tokens_only(sql: str, rule: str) -> None:
+    """The proxy lets it pass, since it can change nothing; pinwatch explain asks."""
+    assert not judged(sql).pins
+    assert judged(sql).error
+    found = verdict_of_tokens(sql, error="syntax error")
+    assert [finding.rule for finding in found.findings] == [rule]
+    assert found.approximate
 
 
 @pytest.mark.parametrize(
@@ -217,13 +333,16 @@ def test_what_is_no_sql_is_judged_by_its_words(sql: str, rule: str) -> None:
     [
         "SELEC set",
         "SELECT '",
+        "SELECT 'nextval(",
         "SET TRANSACTION what",
         "PREPARE TRANSACTION $1",
         "",
+        "SELECT billing.nextval(1 'x')",
+        "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT nextval('s'); END garbage",
     ],
 )
-def test_what_is_no_sql_and_has_no_words_passes(sql: str) -> None:
-    assert not judged(sql).pins
+def test_refused_sql_without_words_that_pin_passes(sql: str) -> None:
+    assert not verdict_of_tokens(sql).pins
 
 
 @pytest.mark.parametrize(

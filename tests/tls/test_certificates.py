@@ -70,20 +70,14 @@ class TestGenerated:
         pem = tls.generated(tmp_path, self.NAMES, NOW)
         made = pem.read_bytes()
         assert tls.generated(tmp_path, self.NAMES[:1], NOW) == pem
-        tls.generated(
-            tmp_path,
-            self.NAMES,
-            NOW + tls.CERTIFICATE_LIFETIME - tls.RENEW_BEFORE * 1.1,
-        )
+        tls.generated(tmp_path, self.NAMES, NOW + tls.LIFETIME - tls.RENEWAL * 1.1)
         assert pem.read_bytes() == made
 
     def test_the_certificate_is_renewed_near_its_end(self, tmp_path: Path) -> None:
         pem = tls.generated(tmp_path, now=NOW)
         ca = (tmp_path / "ca.pem").read_bytes()
         made = pem.read_bytes()
-        tls.generated(
-            tmp_path, now=NOW + tls.CERTIFICATE_LIFETIME - tls.RENEW_BEFORE * 0.9
-        )
+        tls.generated(tmp_path, now=NOW + tls.LIFETIME - tls.RENEWAL * 0.9)
         assert pem.read_bytes() != made
         assert (tmp_path / "ca.pem").read_bytes() == ca
 
@@ -115,7 +109,7 @@ class TestGenerated:
     def test_a_name_that_no_certificate_can_have(
         self, tmp_path: Path, name: str
     ) -> None:
-        with pytest.raises(SettingError, match="No certificate can be made"):
+        with pytest.raises(SettingError, match="Cannot create a certificate"):
             tls.generated(tmp_path, [name])
 
     def test_a_folder_that_can_not_be_made(self, tmp_path: Path) -> None:
@@ -123,7 +117,7 @@ class TestGenerated:
         with pytest.raises(SettingError) as raised:
             tls.generated(tmp_path / "file")
         assert str(raised.value) == (
-            f"No certificate can be made in {tmp_path}/file: File exists."
+            f"Cannot create a certificate in {tmp_path}/file: File exists."
         )
 
     def test_processes_that_start_at_once(self, tmp_path: Path) -> None:

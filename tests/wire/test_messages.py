@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pinwatch.errors import ProtocolViolation
 from pinwatch.relay.client_stream import KINDS, header
 from pinwatch.wire import messages
-from pinwatch.wire.messages import HEADER, MAX_MESSAGE, message
+from pinwatch.wire.messages import HEADER, MAX_MESSAGE, message, next_message
 from tests.stage import Client, Stage, kinds
 
 BUILT = {
@@ -80,6 +80,26 @@ def test_a_length_counts_itself_and_the_body(kind: int, body: bytes) -> None:
     built = message(kind, body)
     assert HEADER.unpack_from(built) == (kind, len(built) - 1)
     assert built[5:] == body
+
+
+@settings(deadline=None)
+@given(st.integers(0, 255), st.binary(max_size=50), st.binary(max_size=50))
+def test_next_message_returns_the_message_and_the_rest(
+    kind: int, body: bytes, rest: bytes
+) -> None:
+    assert next_message(message(kind, body) + rest) == (kind, body, rest)
+
+
+def test_next_message_waits_for_the_whole_message() -> None:
+    whole = messages.query(b"SELECT 1")
+    for end in range(len(whole)):
+        assert next_message(whole[:end]) is None
+
+
+@pytest.mark.parametrize("size", [0, 3, 11, 2**32 - 1])
+def test_next_message_refuses_an_impossible_length(size: int) -> None:
+    with pytest.raises(ProtocolViolation, match=f"^invalid message length {size}$"):
+        next_message(HEADER.pack(messages.QUERY, size), max_size=10)
 
 
 fields = st.text(

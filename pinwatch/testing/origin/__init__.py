@@ -1,9 +1,9 @@
-"""Which code of the application sent a statement: found while it waits for the answer.
+"""The application's code that sent a statement, found while it waits for the answer.
 
-Owns the way from a client's address to lines of source in this process. Drivers keep
-their connection in a local variable of the frames that are in flight, or in an object
-that such a variable holds; its socket has the address that the proxy sees. docs/
-fixture.md tells what cannot be seen so.
+Owns the search from a client's address to lines of source in this process. A driver's
+connection is in a local variable of a frame on the stack, or in an attribute of such a
+variable; its socket has the address that the proxy sees. docs/fixture.md lists the
+cases that this cannot find.
 """
 
 from pinwatch.testing.origin.find import origin as origin

@@ -1,7 +1,7 @@
-"""The application's frames above a statement that is in flight.
+"""The application's frames above a running statement.
 
-Owns the choice among stacks: the one that holds the client's socket, innermost; where a
-driver hides it in C, the one that could be nothing else.
+Owns the choice of the stack: the one with the client's socket in its innermost frames,
+or, if the driver keeps the socket in C, the only possible one.
 """
 
 from collections.abc import Iterable
@@ -13,14 +13,14 @@ from pinwatch.testing.origin.frame import Frame, application, is_application
 from pinwatch.testing.origin.stacks import Stack, above, stacks
 
 SHORTEST: Final = 4
-"""Characters of a text that say which statement it is."""
+"""Least length of a text, in characters, that identifies a statement."""
 
 
 def origin(address: str, sql: str) -> tuple[Frame, ...]:
-    """Of the client at address, host:port, that sent sql; outermost first.
+    """Return the frames of the client at address (host:port) that sent sql.
 
-    Called by another thread while the client waits. Empty where it is not in this
-    process, or cannot be told from others.
+    They are ordered outermost first. Another thread calls this while the client waits.
+    The result is empty if the client is not in this process or is ambiguous.
     """
     found = list(stacks())
     stack = _holding(found, address) or _hidden(found, address, sql)
@@ -33,7 +33,7 @@ def origin(address: str, sql: str) -> tuple[Frame, ...]:
 
 
 def _holding(found: list[Stack], address: str) -> Stack | None:
-    """The stack whose innermost frames hold the socket; those in a driver first."""
+    """Return the stack with the socket in its innermost frames, drivers first."""
     ranked = [
         (not sockets.of_a_driver(stack.frames[-1]), depth, -number, stack)
         for number, stack in enumerate(found)
@@ -43,7 +43,7 @@ def _holding(found: list[Stack], address: str) -> Stack | None:
 
 
 def _depth(stack: Stack, address: str) -> int | None:
-    """How many frames are below the innermost one that holds the socket."""
+    """Return the number of frames below the innermost one with the socket."""
     for depth, frame in enumerate(reversed(stack.frames)):
         if sockets.holds(frame, address):
             return depth
@@ -51,7 +51,7 @@ def _depth(stack: Stack, address: str) -> int | None:
 
 
 def _hidden(found: list[Stack], address: str, sql: str) -> Stack | None:
-    """The only thread in a call of C code, or the only one that has the text."""
+    """Return the only thread in a call of C code, or the only one with the text."""
     if not sockets.ours(address):
         return None
     calling = [stack for stack in found if stack.task is None and _calls(stack)]
@@ -61,7 +61,7 @@ def _hidden(found: list[Stack], address: str, sql: str) -> Stack | None:
 
 
 def _calls(stack: Stack) -> bool:
-    """Whether a thread is in a call that is not the standard library's own."""
+    """Return whether a thread is in a call of the application or a driver."""
     frame = stack.frames[-1]
     file = frame.f_code.co_filename
     return is_application(file) or sockets.of_a_driver(frame)

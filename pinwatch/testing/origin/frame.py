@@ -1,7 +1,7 @@
-"""A line of the application, and which lines are the application's.
+"""A line of the application's code.
 
-Owns how a file is judged and named. Installed packages, the standard library, pytest's
-machinery and pinwatch itself are not the application.
+Owns the rule by which files belong to the application, and their names. Installed
+packages, the standard library, pytest and pinwatch do not belong to it.
 """
 
 import sys
@@ -22,14 +22,14 @@ LIBRARIES: Final = tuple(
 )
 
 COMPILED: Final = (".pyx", ".pxd")
-"""What Cython's frames call their files: C by now."""
+"""File names in frames of Cython, whose code is compiled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where a function stood; file is relative to the working folder if below it.
+    """A line in a function; ``file`` is relative to the working folder if inside it.
 
-    What tags did not tell is empty, or 0.
+    Fields that tags do not contain are empty, or 0.
     """
 
     file: str
@@ -43,7 +43,7 @@ class Frame:
 
 
 def application(frames: Iterable[FrameType]) -> Iterator[Frame]:
-    """Those of the application, in the order given."""
+    """Yield the frames of the application in the given order."""
     for frame in frames:
         code = frame.f_code
         if is_application(code.co_filename):
@@ -53,7 +53,7 @@ def application(frames: Iterable[FrameType]) -> Iterator[Frame]:
 
 @cache
 def is_application(file: str) -> bool:
-    """Whether file is source that is neither installed nor of Python nor pinwatch's."""
+    """Return whether file is source that is not installed, Python's or pinwatch's."""
     path = Path(file)
     return (
         not file.startswith("<")

@@ -1,7 +1,6 @@
-"""Where drivers keep their sockets.
+"""The attributes in which drivers keep their sockets.
 
-Owns the names of their attributes. Asks objects of drivers only: an attribute of any
-other object might do anything.
+Reads attributes of drivers' objects only, because those of other objects may run code.
 """
 
 import os
@@ -19,23 +18,23 @@ ADDRESS: Final = {
     "psycopg_binary": ("socket",),
     "psycopg_c": ("socket",),
 }
-"""By the package of a type: attributes that lead to its socket."""
+"""Attributes that lead to the socket, by package of the type."""
 
 FRAMEWORKS: Final = frozenset({"django", "sqlalchemy", "psycopg_pool", "aiopg"})
-"""Packages whose objects have a driver's in an attribute of theirs."""
+"""Packages whose objects keep a driver's object in an attribute."""
 
-DEEPEST: Final = 4
-"""Attributes from a driver's object to its socket."""
+MAX_DEPTH: Final = 4
+"""Most attributes from a driver's object to its socket."""
 
 
 def of_a_driver(frame: FrameType) -> bool:
-    """Whether a frame is code of a driver, or of what stands on one."""
+    """Return whether a frame is code of a driver or of a framework on top of one."""
     package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
     return package in ADDRESS or package in FRAMEWORKS
 
 
 def holds(frame: FrameType, address: str) -> bool:
-    """Whether a local variable, or an attribute of one, is a connection from there."""
+    """Return whether a local variable or its attribute is a connection from address."""
     values = list(frame.f_locals.values())
     return any(_is_from(value, address, 0) for value in values) or any(
         _is_from(inner, address, 0) for value in values for inner in _inside(value)
@@ -43,19 +42,19 @@ def holds(frame: FrameType, address: str) -> bool:
 
 
 def ours(address: str) -> bool:
-    """Whether a socket of this process has the address as its own end."""
+    """Return whether a socket of this process has this local address."""
     return any(_name_of(number) == address for number in _descriptors())
 
 
 def _inside(value: object) -> Iterator[object]:
-    """The attributes of an object that is no driver's, without running its code."""
+    """Yield the attributes of another object without running its code."""
     with suppress(AttributeError, TypeError):
         yield from list(object.__getattribute__(value, "__dict__").values())
 
 
 def _is_from(value: object, address: str, depth: int) -> bool:
     attributes = ADDRESS.get(_package(value))
-    if attributes is None or depth == DEEPEST:
+    if attributes is None or depth == MAX_DEPTH:
         return False
     if _own_address(value) == address:
         return True
@@ -75,13 +74,13 @@ def _leads_to(value: object, name: str, address: str, depth: int) -> bool:
 
 
 def _own_address(value: object) -> str:
-    """Of what has a descriptor itself, as connections of psycopg2 do."""
+    """Return the local address of a psycopg2 connection, which has a descriptor."""
     if _package(value) != "psycopg2":
         return ""
     fileno = _attribute(value, "fileno")
     try:
         return _name_of(fileno()) if callable(fileno) else ""
-    except Exception:  # whatever a driver raises of a connection that is closed
+    except Exception:  # drivers raise various errors for a closed connection
         return ""
 
 
@@ -97,7 +96,7 @@ def _package(value: object) -> str:
 
 
 def _name_of(descriptor: int) -> str:
-    """A socket's own end, as host:port; empty of anything else."""
+    """Return a socket's local address as host:port; empty for other descriptors."""
     try:
         copy = os.dup(descriptor)
     except OSError:
@@ -112,12 +111,12 @@ def _name_of(descriptor: int) -> str:
 
 
 def _joined(name: object) -> str:
-    """As events have it."""
+    """Return host:port, as in events."""
     return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else ""
 
 
 def _descriptors() -> list[int]:
-    """All open ones of this process, by what Linux and macOS have in /dev/fd."""
+    """Return the open descriptors of this process, from /dev/fd."""
     with suppress(OSError):
         return [int(name) for name in os.listdir("/dev/fd")]
     return []

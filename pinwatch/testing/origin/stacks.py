@@ -27,30 +27,30 @@ from typing import Any, Final
 
 METHODS: Final = (MethodType, BuiltinMethodType)
 GENERATORS: Final = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
-LOOKS: Final = 40
-MOMENT: Final = 0.0005  # seconds
-MOST: Final = 500
-"""Objects that are looked at on the way from a future to who awaits it."""
+MAX_LOOKS: Final = 40
+LOOK_INTERVAL: Final = 0.0005  # seconds
+MAX_OBJECTS: Final = 500
+"""Objects that are visited on the way from a future to the task that awaits it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Frames, outermost first; at least one. task is None of a thread's."""
+    """Frames, outermost first, at least one; ``task`` is None for a thread."""
 
     frames: tuple[FrameType, ...]
     task: "asyncio.Task[Any] | None" = None
 
 
 def stacks() -> Iterator[Stack]:
-    """All but the calling thread's; a loop's tasks come after its thread.
+    """Yield all stacks but the calling thread's; tasks follow the thread of their loop.
 
-    A task that runs, because it has sent a statement and not yet begun to wait, shows
-    little of itself: it gets a moment to do so.
+    A task that still runs, because it sent a statement and does not wait yet, has no
+    chain of frames: it gets a moment to suspend.
     """
-    for _ in range(LOOKS):
+    for _ in range(MAX_LOOKS):
         if not any(map(asyncio.current_task, _all_loops())):
             break
-        sleep(MOMENT)
+        sleep(LOOK_INTERVAL)
     for frames in _threads():
         yield Stack(frames)
         for loop in _loops(frames):
@@ -58,7 +58,7 @@ def stacks() -> Iterator[Stack]:
 
 
 def above(stack: Stack, among: Iterable[Stack]) -> Stack | None:
-    """The task that waits for this one, or for this thread's present work."""
+    """Return the task that waits for this one or for this thread's present work."""
     if stack.task is not None:
         beginnings: list[object] = [stack.task]
     else:
@@ -71,13 +71,13 @@ def above(stack: Stack, among: Iterable[Stack]) -> Stack | None:
 
 
 def _threads() -> list[tuple[FrameType, ...]]:
-    """The frames of all but the calling one.
+    """Return the frames of all threads but the calling one.
 
-    Looked at again where a generator has yielded in between: it has no caller any more.
+    It retries if a generator yielded meanwhile, whose frame then has no caller.
     """
     here = threading.get_ident()
     found: list[tuple[FrameType, ...]] = []
-    for _ in range(LOOKS):
+    for _ in range(MAX_LOOKS):
         frames = sys._current_frames()
         found = [_outermost_first(frames[one]) for one in frames if one != here]
         if not any(_of_a_generator(thread[0]) for thread in found):
@@ -102,7 +102,7 @@ def _outermost_first(innermost: FrameType | None) -> tuple[FrameType, ...]:
 
 
 def _loops(frames: Iterable[FrameType]) -> set[asyncio.AbstractEventLoop]:
-    """Those that a thread's frames run: a loop written in C has no frame itself."""
+    """Return the loops that a thread runs; a loop written in C has no frame itself."""
     loops = set()
     for frame in frames:
         for value in list(frame.f_locals.values()):
@@ -114,7 +114,7 @@ def _loops(frames: Iterable[FrameType]) -> set[asyncio.AbstractEventLoop]:
 
 
 def _work(frames: Iterable[FrameType]) -> Iterator[object]:
-    """What a thread of an executor works on, by the futures of others."""
+    """Yield the futures of an executor thread's present work."""
     for frame in frames:
         for value in list(frame.f_locals.values()):
             if isinstance(value, futures.Future | asyncio.Future):
@@ -134,7 +134,7 @@ def _waiting(loop: asyncio.AbstractEventLoop) -> Iterator[Stack]:
 
 
 def _chain(awaited: object) -> Iterator[FrameType]:
-    """Of a coroutine, and of what it awaits, to the end."""
+    """Yield the frames of a coroutine and of everything that it awaits."""
     while awaited is not None:
         frame = _first(awaited, "cr_frame", "gi_frame", "ag_frame")
         if isinstance(frame, FrameType):
@@ -149,7 +149,7 @@ def _next(awaited: object) -> object | None:
         return found
     if _first(awaited, "cr_code", "gi_code", "ag_code") is not None:
         return None
-    # What C makes of __await__, and of an asynchronous generator's steps.
+    # C wrappers of __await__ and of an asynchronous generator's steps.
     inner = gc.get_referents(awaited)
     return next((one for one in inner if hasattr(one, "cr_await")), None) or next(
         (one for one in inner if hasattr(one, "ag_await")), None
@@ -164,7 +164,7 @@ def _first(value: object, *names: str) -> object | None:
 
 
 def _greenlet(frame: FrameType) -> tuple[FrameType, ...]:
-    """The frames of a greenlet that a frame waits for."""
+    """Return the frames of the greenlet that a frame waits for."""
     known = sys.modules.get("greenlet")
     if known is None:
         return ()
@@ -174,13 +174,14 @@ def _greenlet(frame: FrameType) -> tuple[FrameType, ...]:
     return ()
 
 
-# Who awaits.
+# Waiting tasks.
 
 
 def _awaiter(beginnings: list[object]) -> "asyncio.Task[Any] | None":
-    """The task that goes on when one of beginnings is done.
+    """Return the task that resumes when one of the objects is done.
 
-    Along callbacks: other tasks that these know of, as gather's do, are passed by.
+    The search follows callbacks and skips other tasks that these refer to, as those of
+    gather do.
     """
     seen = {id(one) for one in beginnings}
     queue = list(beginnings)
@@ -192,13 +193,13 @@ def _awaiter(beginnings: list[object]) -> "asyncio.Task[Any] | None":
             if id(following) not in seen and not isinstance(following, asyncio.Task):
                 seen.add(id(following))
                 queue.append(following)
-        if len(queue) > MOST:
+        if len(queue) > MAX_OBJECTS:
             break
     return None
 
 
 def _woken(one: object) -> "asyncio.Task[Any] | None":
-    """The task that a callback wakes up, or whose body a TaskGroup is in."""
+    """Return the task that a callback wakes up, or the parent task of a TaskGroup."""
     if isinstance(one, asyncio.TaskGroup):
         task = getattr(one, "_parent_task", None)
     else:
@@ -207,7 +208,7 @@ def _woken(one: object) -> "asyncio.Task[Any] | None":
 
 
 def _following(one: object) -> Iterable[object]:
-    """What a future, or a callback that it has, leads to."""
+    """Return the objects that a future or one of its callbacks refers to."""
     match one:
         case FunctionType():
             return one.__closure__ or ()

@@ -1,7 +1,7 @@
-"""The application's line from tags in a statement's comment.
+"""The application's line from the tags in a statement's comment.
 
-Owns which keys of sqlcommenter and of marginalia tell of code. What is out of this
-process can be found in no other way.
+Owns the keys of sqlcommenter and marginalia that name code. Clients outside of this
+process are found only by tags.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from pinwatch.testing.origin.frame import Frame
 
 LOCATION: Final = ("code.filepath", "code.file.path", "file", "source_location", "line")
 LINE: Final = ("code.lineno", "code.line.number", "lineno", "line")
-"""Of numbers; line is a location in marginalia, and a number beside a file."""
+"""Keys of line numbers; ``line`` is a location in marginalia without a file."""
 FUNCTION: Final = (
     "code.function",
     "code.function.name",
@@ -23,9 +23,9 @@ FUNCTION: Final = (
 
 
 def tagged(tags: Mapping[str, str]) -> tuple[Frame, ...]:
-    """One frame, or none; a file may come with its line, ``orders.py:42``.
+    """Return one frame, or none; a file may include its line, ``orders.py:42``.
 
-    Without a file it is the function alone.
+    Without a file the frame has the function only.
     """
     numbers = {key: value for key, value in tags.items() if value.isdecimal()}
     location = _first({k: v for k, v in tags.items() if k not in numbers}, LOCATION)

@@ -1,4 +1,4 @@
-"""Annotations of a pull request's lines, as GitHub reads them from a job's output.
+"""Annotations of a pull request's lines, in the form that GitHub Actions reads.
 
 https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
 """
@@ -16,7 +16,7 @@ LEVELS: Final = {Outcome.FAILED: "error", Outcome.CONTESTED: "warning"}
 def annotations(
     records: Iterable[Record], environment: Mapping[str, str] = os.environ
 ) -> Iterator[str]:
-    """One for each place; nothing where this is no job of GitHub's."""
+    """Yield one annotation per place; none outside of GitHub Actions."""
     if environment.get("GITHUB_ACTIONS") != "true":
         return
     root = Path(environment.get("GITHUB_WORKSPACE") or Path.cwd())
@@ -26,16 +26,16 @@ def annotations(
 
 
 def _annotation(record: Record, root: Path) -> str:
-    properties = {"title": f"RDS Proxy pins: {record.rule}"}
-    if record.frame is not None and record.frame.file:
-        file = Path(record.frame.file).absolute()
+    properties = {"title": f"RDS Proxy pins: {record.pin.rule}"}
+    if record.pin.frame is not None and record.pin.frame.file:
+        file = Path(record.pin.frame.file).absolute()
         inside = file.relative_to(root) if file.is_relative_to(root) else file
         properties["file"] = inside.as_posix()
-        if record.frame.line:
-            properties["line"] = str(record.frame.line)
-    told = ",".join(f"{name}={_escaped(value)}" for name, value in properties.items())
-    text = f"{record.statement}\nFix: {record.advice}\nTest: {record.test}"
-    return f"::{LEVELS[record.outcome]} {told}::{_data(text)}"
+        if record.pin.frame.line:
+            properties["line"] = str(record.pin.frame.line)
+    listed = ",".join(f"{name}={_escaped(value)}" for name, value in properties.items())
+    text = f"{record.pin.statement}\nFix: {record.pin.advice}\nTest: {record.test}"
+    return f"::{LEVELS[record.outcome]} {listed}::{_data(text)}"
 
 
 def _data(text: str) -> str:

@@ -1,7 +1,7 @@
-"""What pytest sees: options, the marker, and the fixtures.
+"""The hooks and fixtures that pytest loads.
 
-Inert until asked for: a run that has neither ``--pinwatch`` nor a test that uses
-``pinwatch_proxy`` imports nothing of the proxy.
+A run that has neither ``--pinwatch`` nor a test with ``pinwatch_proxy`` imports nothing
+of the proxy.
 """
 
 from __future__ import annotations
@@ -14,9 +14,34 @@ import pytest
 
 from pinwatch.testing.plugin import options
 
-if TYPE_CHECKING:  # imported where they are used, so that a run without stays light
+if TYPE_CHECKING:  # imported in functions, so that other runs stay light
     from pinwatch.testing.background import Proxy
-    from pinwatch.testing.plugin.recorded import Recorded
+    from pinwatch.testing.recorder import Pin
+
+
+class Recorded:
+    """The pins of one test, for its assertions.
+
+    Reading or clearing them does not change whether pins fail the test.
+    """
+
+    def __init__(self, proxy: Proxy) -> None:
+        self.proxy = proxy
+        self.clear()
+
+    def clear(self) -> None:
+        """Drop the pins so far; only ``allow`` keeps them from failing the test."""
+        self._start = len(self.proxy.pins)
+
+    @property
+    def pins(self) -> list[Pin]:
+        """The pins since the test began or ``clear`` was called, in order."""
+        return self.proxy.pins[self._start :]
+
+    @property
+    def rules(self) -> list[str]:
+        """The rules of the pins, in order."""
+        return [pin.rule for pin in self.pins]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,13 +59,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def pinwatch_target(pytestconfig: pytest.Config) -> str | None:
-    """The URL of the PostgreSQL behind the proxy; override it to give your own."""
+    """URL of the PostgreSQL behind the proxy; override this fixture to change it."""
     return options.Options.of(pytestconfig).target
 
 
 @pytest.fixture(scope="session")
 def pinwatch_settings() -> dict[str, Any]:
-    """Settings of the proxy, such as max_connections; override it to give your own."""
+    """Settings of the proxy, as max_connections; override this fixture to set them."""
     return {}
 
 
@@ -63,7 +88,7 @@ def pinwatch_proxy(
 
 @contextmanager
 def _started(proxy: Proxy) -> Iterator[Proxy]:
-    """Why it cannot start is one sentence, without a traceback."""
+    """Start the proxy; a failure is reported as one sentence, without a traceback."""
     from pinwatch.errors import PinwatchError
 
     wrong = ""
@@ -79,10 +104,8 @@ def _started(proxy: Proxy) -> Iterator[Proxy]:
 
 @pytest.fixture
 def pinwatch_recorder(pinwatch_proxy: Proxy) -> Recorded:
-    """The pins of this test alone: .pins, .rules, and .clear().
+    """The pins of this test: .pins, .rules and .clear().
 
-    With --pinwatch, a test that expects one has to allow it as well.
+    With --pinwatch, a test that expects a pin must also allow it.
     """
-    from pinwatch.testing.plugin.recorded import Recorded
-
     return Recorded(pinwatch_proxy)

@@ -1,7 +1,7 @@
-"""Which pins fail a test: all, but those that somebody allowed or knew of.
+"""The outcome of each pin: it fails the test unless it is allowed or known.
 
-Owns the marker's meaning, and what a PinwatchTestCase says instead. Does not know when
-tests run.
+Owns the meaning of the marker and of a PinwatchTestCase's attributes. Does not know
+when tests run.
 """
 
 from collections.abc import Iterable
@@ -12,16 +12,16 @@ import pytest
 
 from pinwatch.errors import SettingError
 from pinwatch.testing.plugin.baseline import Baseline
-from pinwatch.testing.plugin.case import case_of
 from pinwatch.testing.plugin.options import Options
 from pinwatch.testing.plugin.record import Outcome, Record
 from pinwatch.testing.plugin.wording import log_line
 from pinwatch.testing.recorder import Pin, known
+from pinwatch.testing.unittest_case import case_of
 
 
 @dataclass(frozen=True, slots=True)
 class Exceptions:
-    """What the markers of a test say, of its class and module too."""
+    """The exceptions from a test's markers, those of its class and module included."""
 
     allow: frozenset[str] = frozenset()
     max_pins: int = 0
@@ -29,7 +29,7 @@ class Exceptions:
 
     @classmethod
     def of(cls, item: pytest.Item) -> Self:
-        """Raises SettingError; the closest marker's max_pins is the one that counts."""
+        """Read the markers; the closest max_pins applies. Raises SettingError."""
         allow: set[str] = set()
         limits: list[int] = []
         for marker in item.iter_markers("pinwatch"):
@@ -47,7 +47,7 @@ class Exceptions:
 def _rules(marker: pytest.Mark) -> set[str]:
     wrong = set(marker.kwargs) - {"allow", "max_pins"}
     if marker.args or wrong:
-        raise SettingError("The marker pinwatch takes allow=[...] and max_pins=N only.")
+        raise SettingError("The marker pinwatch takes only allow=[...] and max_pins=N.")
     rules = marker.kwargs.get("allow", ())
     if isinstance(rules, str):
         raise SettingError(f"allow is {rules!r}, but must be a list of rules.")
@@ -59,11 +59,15 @@ def _rules(marker: pytest.Mark) -> set[str]:
 def _limit(marker: pytest.Mark) -> int:
     limit = marker.kwargs["max_pins"]
     if not isinstance(limit, int) or limit < 0:
-        raise SettingError(f"max_pins is {limit!r}, but must be a number from 0 on.")
+        raise SettingError(
+            f"max_pins is {limit!r}, but must be a whole number of at least 0."
+        )
     return limit
 
 
 class Judge:
+    """Decides the outcome of pins by options, baseline and a test's exceptions."""
+
     def __init__(self, options: Options, baseline: Baseline) -> None:
         self.options = options
         self.baseline = baseline
@@ -71,11 +75,9 @@ class Judge:
     def judged(
         self, test: str, pins: Iterable[Pin], exceptions: Exceptions
     ) -> list[Record]:
-        """Each pin with what it does to the test."""
+        """Return a record with its outcome for each pin."""
         return [
-            Record.of(
-                pin, test, self._outcome(pin, test, exceptions), log_line(pin.event)
-            )
+            Record(test, self._outcome(pin, test, exceptions), pin, log_line(pin))
             for pin in pins
         ]
 

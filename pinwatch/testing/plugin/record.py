@@ -1,15 +1,14 @@
-"""A pin of a test, judged: what reports, baselines and other processes are given."""
+"""A pin of a test with its outcome, as reports and other processes receive it."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
 
-from pinwatch.testing.origin import Frame
 from pinwatch.testing.recorder import Pin
 
 
 class Outcome(StrEnum):
-    """What a pin did to its test; only the first fails it."""
+    """The effect of a pin on its test; only ``failed`` fails the test."""
 
     FAILED = "failed"
     CONTESTED = "contested"
@@ -19,72 +18,27 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """frames are the application's, outermost first; log is RDS Proxy's own line, which
-    it writes of the first pin of a session."""
+    """A pin, the id of its test, and its outcome.
+
+    ``log`` is the line that RDS Proxy logs for the first pin of a session.
+    """
 
     test: str
     outcome: Outcome
-    rule: str
-    digest: str
-    sql: str
-    statement: str
-    trigger: tuple[int, int]
-    contested: str
-    advice: str
-    reason: str
+    pin: Pin
     log: str
-    first: bool
-    frames: tuple[Frame, ...]
-    user: str
-    database: str
-    application_name: str
-
-    @classmethod
-    def of(cls, pin: Pin, test: str, outcome: Outcome, log: str) -> Self:
-        event = pin.event
-        return cls(
-            test,
-            outcome,
-            event.rule,
-            event.digest,
-            event.sql,
-            event.statement,
-            event.trigger,
-            event.contested,
-            event.advice,
-            event.reason,
-            log,
-            event.first,
-            pin.frames,
-            event.user,
-            event.database,
-            event.application_name,
-        )
-
-    @property
-    def frame(self) -> Frame | None:
-        return self.frames[-1] if self.frames else None
-
-    @property
-    def located(self) -> bool:
-        """Whether the file is known; a tag may tell of the function alone."""
-        return self.frame is not None and bool(self.frame.file)
 
     def allowed(self) -> Self:
-        """The same, where its test may have it after all."""
+        """Return the record as allowed if it would have failed the test."""
         failed = self.outcome is Outcome.FAILED
         return replace(self, outcome=Outcome.ALLOWED) if failed else self
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"outcome": str(self.outcome)}
+        """Return the pin's document with ``test``, ``outcome`` and ``log`` added."""
+        judged = {"test": self.test, "outcome": str(self.outcome), "log": self.log}
+        return judged | self.pin.to_json()
 
     @classmethod
-    def from_json(cls, told: dict[str, Any]) -> Self:
-        return cls(
-            **told
-            | {
-                "outcome": Outcome(told["outcome"]),
-                "trigger": tuple(told["trigger"]),
-                "frames": tuple(Frame(**frame) for frame in told["frames"]),
-            }
-        )
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        pin, outcome = Pin.from_json(document), Outcome(document["outcome"])
+        return cls(document["test"], outcome, pin, document["log"])

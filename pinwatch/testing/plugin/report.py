@@ -1,22 +1,23 @@
-"""What a whole run found, and the files that it is written to."""
+"""The result of a whole run, and the files it is written to."""
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from pinwatch import __version__
-from pinwatch.testing.plugin.baseline import Baseline, Entry
+from pinwatch.testing.plugin.baseline import Baseline, Entry, write_json
 from pinwatch.testing.plugin.options import Options
 from pinwatch.testing.plugin.record import Outcome, Record
 from pinwatch.testing.plugin.sarif import sarif
+from pinwatch.testing.recorder import Pin
 
 VERSION: Final = 1
 
 
 class Report:
-    """asked is whether a test wanted a proxy; clients and connections are how many
-    there were at a time, at most.
+    """The records of a run.
+
+    ``asked`` is true if a test used a proxy; ``clients`` and ``connections`` are the
+    peak numbers of client and database connections, added over all processes.
     """
 
     def __init__(self) -> None:
@@ -27,14 +28,14 @@ class Report:
         self.connections = 0
 
     def count(self, asked: bool, clients: int, connections: int) -> None:
-        """Of one more process."""
+        """Add the counts of one process."""
         self.asked |= asked
         self.clients += clients
         self.connections += connections
 
     @property
     def ratio(self) -> float | None:
-        """Client connections over database connections."""
+        """Peak client connections divided by peak database connections."""
         return self.clients / self.connections if self.connections else None
 
     def outcomes(self) -> dict[Outcome, int]:
@@ -44,16 +45,16 @@ class Report:
         }
 
     def gone(self, baseline: Baseline) -> list[Entry]:
-        """What the baseline knows of tests that ran, and that does not occur."""
+        """Return the baseline's entries of tests that ran and did not pin so."""
         return baseline.gone(self.tests, self._happened())
 
     def updated(self, baseline: Baseline) -> Baseline:
         return baseline.updated(self.tests, self._happened())
 
-    def _happened(self) -> Iterator[tuple[Record, str]]:
+    def _happened(self) -> Iterator[tuple[Pin, str]]:
         for record in self.records:
             if record.outcome in (Outcome.BASELINE, Outcome.FAILED):
-                yield record, record.test
+                yield record.pin, record.test
 
     def to_json(self, gone: list[Entry]) -> dict[str, Any]:
         return {
@@ -70,15 +71,10 @@ class Report:
 
 
 def write(report: Report, options: Options, baseline: Baseline) -> None:
-    """The files that were asked for."""
+    """Write the files that the options name; raises SettingError."""
     if options.json is not None:
-        _write(options.json, report.to_json(report.gone(baseline)))
+        write_json(options.json, report.to_json(report.gone(baseline)))
     if options.sarif is not None:
-        _write(options.sarif, sarif(report.records))
+        write_json(options.sarif, sarif(report.records))
     if options.update_baseline and options.baseline is not None:
         report.updated(baseline).write(options.baseline)
-
-
-def _write(file: Path, told: dict[str, Any]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -1,4 +1,4 @@
-"""Pins as SARIF 2.1.0, which code scanning services read.
+"""Pins as SARIF 2.1.0, for code scanning services.
 
 https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
 """
@@ -25,7 +25,7 @@ SUPPRESSED: Final = {Outcome.BASELINE: "external", Outcome.ALLOWED: "inSource"}
 
 
 def sarif(records: Sequence[Record]) -> dict[str, Any]:
-    rules = sorted({record.rule for record in records})
+    rules = sorted({record.pin.rule for record in records})
     return {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -40,7 +40,7 @@ def sarif(records: Sequence[Record]) -> dict[str, Any]:
                 },
                 "columnKind": "unicodeCodePoints",
                 "results": [
-                    _result(record, rules.index(record.rule)) for record in records
+                    _result(record, rules.index(record.pin.rule)) for record in records
                 ],
             }
         ],
@@ -57,19 +57,19 @@ def _rule(rule: str) -> dict[str, Any]:
 
 def _result(record: Record, rule: int) -> dict[str, Any]:
     result: dict[str, Any] = {
-        "ruleId": record.rule,
+        "ruleId": record.pin.rule,
         "ruleIndex": rule,
         "level": LEVELS[record.outcome],
         "message": {"text": _message(record)},
-        "locations": [_location(record.frame, record.test)],
+        "locations": [_location(record.pin.frame, record.test)],
         "partialFingerprints": {"pinwatch/v1": _fingerprint(record)},
     }
-    if record.frames:
+    if record.pin.frames:
         result["stacks"] = [
             {
                 "message": {"text": record.test},
                 "frames": [
-                    {"location": _location(frame)} for frame in record.frames[::-1]
+                    {"location": _location(frame)} for frame in record.pin.frames[::-1]
                 ],
             }
         ]
@@ -79,7 +79,7 @@ def _result(record: Record, rule: int) -> dict[str, Any]:
 
 
 def _message(record: Record) -> str:
-    parts = [record.reason, record.contested, f"Fix: {record.advice}"]
+    parts = [record.pin.reason, record.pin.contested, f"Fix: {record.pin.advice}"]
     return " ".join(part for part in parts if part)
 
 
@@ -105,7 +105,7 @@ def _artifact(file: str) -> dict[str, str]:
 
 
 def _fingerprint(record: Record) -> str:
-    """The same as long as the pin is the same, whichever its line."""
-    file = record.frame.file if record.frame else ""
-    told = "\0".join((record.rule, alike(record.digest), file, record.test))
-    return sha256(told.encode()).hexdigest()
+    """Return a hash that stays the same if only the line changes."""
+    file = record.pin.frame.file if record.pin.frame else ""
+    parts = "\0".join((record.pin.rule, alike(record.pin.digest), file, record.test))
+    return sha256(parts.encode()).hexdigest()

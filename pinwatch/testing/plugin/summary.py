@@ -1,4 +1,4 @@
-"""The closing section in the terminal."""
+"""The section that closes pytest's terminal output."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -11,32 +11,31 @@ from pinwatch.testing.plugin.record import Outcome
 from pinwatch.testing.plugin.report import Report
 from pinwatch.testing.plugin.wording import repeated, title
 
-MOST = 10  # tests that are listed
+MAX_TESTS = 10  # in the list of tests
 NOTHING = (
-    "nothing went through pinwatch: no {}, whose url() is what the application has to "
-    "connect to"
+    "nothing went through pinwatch: no {}; connect the application to "
+    "pinwatch_proxy.url()"
 )
 
 
 def summary(report: Report, gone: list[Entry], updated: Path | None) -> Iterator[str]:
-    """updated is the baseline that was written, if one was."""
+    """Yield the lines; ``updated`` is the baseline file if it was written."""
     yield _pins(report)
     if report.records:
-        yield f"by rule: {_counted(record.rule for record in report.records)}"
+        yield f"by rule: {_counted(record.pin.rule for record in report.records)}"
         yield from _by_test(report)
     yield from _contested(report)
     if report.ratio is not None:
         clients = _number(report.clients, "client")
         connections = _number(report.connections, "database connection")
         yield (
-            f"multiplexing ratio: {report.ratio:.1f} "
-            f"(at its most {clients}, {connections})"
+            f"multiplexing ratio: {report.ratio:.1f} (peak: {clients}, {connections})"
         )
     for entry in gone:
-        done = "removed from" if updated else "no longer occurs, remove it from"
+        done = "removed from" if updated else "no longer occurs, remove from"
         yield f"{done} the baseline: {entry.rule} in {entry.test}: {entry.digest}"
     if updated:
-        yield f"the baseline was written: {updated}"
+        yield f"baseline written: {updated}"
 
 
 def _pins(report: Report) -> str:
@@ -55,16 +54,16 @@ def _pins(report: Report) -> str:
 
 def _by_test(report: Report) -> Iterator[str]:
     tests = Counter(record.test for record in report.records).most_common()
-    for test, count in tests[:MOST]:
+    for test, count in tests[:MAX_TESTS]:
         yield f"by test: {count} in {test}"
-    if len(tests) > MOST:
-        yield f"by test: and {len(tests) - MOST} more tests"
+    if len(tests) > MAX_TESTS:
+        yield f"by test: and {len(tests) - MAX_TESTS} more tests"
 
 
 def _contested(report: Report) -> Iterator[str]:
     contested = [one for one in report.records if one.outcome is Outcome.CONTESTED]
     for same in repeated(contested):
-        statement = shorten(printable(same[0].statement), SHOWN, placeholder=" ...")
+        statement = shorten(printable(same[0].pin.statement), SHOWN, placeholder=" ...")
         yield f"contested, {title(same)}: {statement}"
 
 

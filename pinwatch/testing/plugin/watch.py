@@ -1,7 +1,7 @@
-"""Watches a run of pytest: judges each test's pins, and reports at the end.
+"""The plugin of a run: it judges each test's pins and reports at the end.
 
-Under pytest-xdist each worker judges, and its reports carry the records to the process
-that the user started, which alone writes files.
+Under pytest-xdist each worker judges, and its reports carry the records to the main
+process, which writes the files.
 """
 
 from collections.abc import Generator
@@ -10,25 +10,26 @@ from typing import Any, Final
 import pytest
 
 from pinwatch.errors import SettingError
+from pinwatch.pins.carets import printable
 from pinwatch.testing.background import Proxy
 from pinwatch.testing.plugin import wording
 from pinwatch.testing.plugin.annotations import annotations
 from pinwatch.testing.plugin.baseline import Baseline
-from pinwatch.testing.plugin.case import case_of
 from pinwatch.testing.plugin.judge import Exceptions, Judge
 from pinwatch.testing.plugin.options import Options
 from pinwatch.testing.plugin.record import Outcome, Record
 from pinwatch.testing.plugin.report import Report, write
 from pinwatch.testing.plugin.summary import summary
 from pinwatch.testing.recorder import Pin
+from pinwatch.testing.unittest_case import case_of
 
 Result = Generator[None, Any, Any]
 LOAD: Final = "pinwatch"
-"""The key of what reports and workers carry."""
+"""The key of the records in test reports and in a worker's output."""
 
 
 class Watch:
-    """A plugin of one run."""
+    """A plugin that lasts for one run."""
 
     def __init__(self, config: pytest.Config, options: Options) -> None:
         self.config = config
@@ -38,11 +39,12 @@ class Watch:
         self.report = Report()
         self._exceptions = Exceptions()
         self._judged: dict[Proxy, int] = {}
-        """How many of its pins, of each proxy that the run used."""
+        """The number of judged pins, by proxy."""
         self._fresh: list[Record] = []
+        self._unwritten = ""
 
     def begin(self, proxy: Proxy) -> None:
-        """It has started, and the run uses it."""
+        """Judge the pins of this proxy from now on."""
         self._judged.setdefault(proxy, 0)
 
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
@@ -52,7 +54,7 @@ class Watch:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Result:
-        """pytest wants a test that was refused here to be set up nonetheless."""
+        """Read the test's exceptions; an error in them fails the test after setup."""
         __tracebackhide__ = True
         self._exceptions = Exceptions()
         case = case_of(item)
@@ -79,7 +81,7 @@ class Watch:
         return (yield from self._judging(item, "teardown"))
 
     def _judging(self, item: pytest.Item, phase: str) -> Result:
-        """A failure of the test's own stays, and the pins are told beside it."""
+        """Fail a test that pins; if it failed already, add a section about its pins."""
         try:
             result = yield
         except BaseException:
@@ -88,14 +90,14 @@ class Watch:
                 item.add_report_section(phase, "pinwatch", text)
             raise
         text = self._judge(item)
-        if text and getattr(item, "_excinfo", None):  # of unittest, which raises none
+        if text and getattr(item, "_excinfo", None):  # unittest raises nothing
             item.add_report_section(phase, "pinwatch", text)
         elif text:
             pytest.fail(text, pytrace=False)
         return result
 
     def _judge(self, item: pytest.Item) -> str:
-        """Why the test fails, of pins since the last time; or nothing."""
+        """Judge the new pins; return the failure text, or nothing."""
         records = self.judge.judged(item.nodeid, self._pins(), self._exceptions)
         self._fresh = records
         failing = [one for one in records if one.outcome is Outcome.FAILED]
@@ -105,7 +107,7 @@ class Watch:
         return ""
 
     def _pins(self) -> list[Pin]:
-        """Those that were not judged yet; from now on they are."""
+        """Return the pins that were not judged yet and count them as judged."""
         fresh: list[Pin] = []
         for proxy, judged in self._judged.items():
             pins = proxy.pins
@@ -117,7 +119,7 @@ class Watch:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """What skips, or was expected to fail, fails by no pin."""
+        """Attach the records; pins of a skipped or xfailed test count as allowed."""
         report = yield
         fresh, self._fresh = self._fresh, []
         if report.skipped:
@@ -133,16 +135,16 @@ class Watch:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" and not report.skipped:
             self.report.tests.add(report.nodeid)
-        told = vars(report).get(LOAD, ())
-        self.report.records += [Record.from_json(record) for record in told]
+        records = vars(report).get(LOAD, ())
+        self.report.records += [Record.from_json(record) for record in records]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
-        """A worker of pytest-xdist has ended."""
+        """Add the counts of a pytest-xdist worker that ended."""
         self.report.count(*getattr(node, "workeroutput", {}).get(LOAD, (False, 0, 0)))
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         recorders = [proxy.recorder for proxy in self._judged]
         self.report.count(
             self.report.asked,
@@ -153,17 +155,24 @@ class Watch:
         if worker is not None:
             report = self.report
             worker[LOAD] = (report.asked, report.clients, report.connections)
-        else:
+            return
+        try:
             write(self.report, self.options, self.baseline)
+        except SettingError as error:
+            self._unwritten = str(error)
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter
     ) -> None:
         gone = self.report.gone(self.baseline)
-        updated = self.options.baseline if self.options.update_baseline else None
+        wrote = self.options.update_baseline and not self._unwritten
+        updated = self.options.baseline if wrote else None
         terminalreporter.section("pinwatch")
         for line in summary(self.report, gone, updated):
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(printable(line))
+        if self._unwritten:
+            terminalreporter.write_line(printable(self._unwritten))
         for line in annotations(self.report.records):
             terminalreporter.write_line(line)
 
@@ -179,4 +188,4 @@ def _baseline(options: Options) -> Baseline:
 
 
 def _property(record: Record) -> str:
-    return f"{record.outcome}, {wording.title([record])}: {record.statement}"
+    return f"{record.outcome}, {wording.title([record])}: {record.pin.statement}"

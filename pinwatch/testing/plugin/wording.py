@@ -1,4 +1,4 @@
-"""What a person reads of pins: rule, SQL, line of code, fix, RDS Proxy's log."""
+"""The text about a pin: rule, SQL, line of code, fix, and RDS Proxy's log line."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -11,60 +11,65 @@ from pinwatch.pins.alike import alike
 from pinwatch.pins.carets import marked, printable
 from pinwatch.testing.plugin.record import Record
 
-UNKNOWN = "a line that was not found"
-TAGS = "sqlcommenter's tags file and line in the statement would tell it"
+UNKNOWN = "line not found"
+TAGS = "add sqlcommenter's tags file and line to the statement to see it"
 
 
 def log_line(event: events.SessionPinned) -> str:
-    """As RDS Proxy writes it, of a session that was not pinned before."""
+    """Return RDS Proxy's log line for the first pin of a session."""
     stream = StringIO()
     Log(stream, now=lambda: event.at)(replace(event, first=True))
     return stream.getvalue().splitlines()[0]
 
 
 def failure(records: Sequence[Record], spare: int = 0) -> str:
-    """Of a test that pinned, spare times more often than it may."""
+    """Return the failure text of a test; ``spare`` is its max_pins."""
     count = len(records)
     pinned = "1 pin" if count == 1 else f"{count} pins"
-    allowed = f", of which max_pins allows {spare}" if spare else ""
-    head = f"Behind RDS Proxy this pins its database connection: {pinned}{allowed}."
+    allowed = f" (max_pins allows {spare})" if spare else ""
+    head = f"RDS Proxy would pin this test's database connection: {pinned}{allowed}."
     return "\n".join([head, "", explained(records)])
 
 
 def explained(records: Sequence[Record]) -> str:
-    """Each pin once, with how often it happened."""
+    """Return the text about all pins; equal pins at one place are shown once."""
     return "\n\n".join("\n".join(_lines(same)) for same in repeated(records))
 
 
 def repeated(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """Those that are the same pin at the same place, together."""
+    """Yield groups of records with the same pin at the same place."""
     for _, group in groupby(sorted(records, key=_place), key=_place):
         yield [*group]
 
 
 def _place(record: Record) -> tuple[bool, str, str, str]:
-    """Those without a line are last."""
-    return not record.located, _where(record), record.rule, alike(record.digest)
+    """Return the sort key; records without a line sort last."""
+    return (
+        not record.pin.located,
+        _where(record),
+        record.pin.rule,
+        alike(record.pin.digest),
+    )
 
 
 def _where(record: Record) -> str:
-    """Without a line, whose session it was."""
-    place = str(record.frame or UNKNOWN)
-    return place if record.located else f"{place}, of {_client(record)}"
+    """Return the line of code, or without one the session's client."""
+    place = printable(str(record.pin.frame or UNKNOWN))
+    return place if record.pin.located else f"{place}, session of {_client(record)}"
 
 
 def _client(record: Record) -> str:
-    told = {
-        "application_name": record.application_name,
-        "user": record.user,
-        "database": record.database,
+    names = {
+        "application_name": record.pin.application_name,
+        "user": record.pin.user,
+        "database": record.pin.database,
     }
-    return ", ".join(f"{name} {printable(one)}" for name, one in told.items() if one)
+    return ", ".join(f"{name} {printable(one)}" for name, one in names.items() if one)
 
 
 def title(same: Sequence[Record]) -> str:
     times = f", {len(same)} times" if len(same) > 1 else ""
-    return f"{same[0].rule}: {_where(same[0])}{times}"
+    return f"{same[0].pin.rule}: {_where(same[0])}{times}"
 
 
 def _lines(same: list[Record]) -> Iterator[str]:
@@ -74,21 +79,21 @@ def _lines(same: list[Record]) -> Iterator[str]:
     for line in _sql(record):
         yield f"  | {line}"
     yield "  |"
-    if record.contested:
-        yield f"  = contested: {printable(record.contested)}"
-    yield f"  = fix: {printable(record.advice)}"
-    if not record.located:
+    if record.pin.contested:
+        yield f"  = contested: {printable(record.pin.contested)}"
+    yield f"  = fix: {printable(record.pin.advice)}"
+    if not record.pin.located:
         yield f"  = line: {TAGS}"
-    for frame in record.frames[-2::-1]:
-        yield f"  = called from {frame}"
-    if any(one.first for one in same):
+    for frame in record.pin.frames[-2::-1]:
+        yield f"  = called from {printable(str(frame))}"
+    if any(one.pin.first for one in same):
         yield f"  = RDS Proxy logs: {record.log}"
     else:
         yield "  = later: the session was pinned already, so RDS Proxy does not log it"
 
 
 def _sql(record: Record) -> Iterator[str]:
-    start, end = record.trigger
-    if end <= len(record.sql):
-        return marked(record.sql, start, end)
-    return marked(record.statement, 0, len(record.statement))
+    start, end = record.pin.trigger
+    if end <= len(record.pin.sql):
+        return marked(record.pin.sql, start, end)
+    return marked(record.pin.statement, 0, len(record.pin.statement))

@@ -1,14 +1,16 @@
 """Known pins pass, new ones fail, and those that are gone are told of."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from pinwatch.errors import SettingError
+from pinwatch.events import SessionPinned
 from pinwatch.testing.plugin.baseline import Baseline, Entry
-from tests.testing.plugin.conftest import Run
+from tests.pinned import PIN
+from tests.testing.conftest import Run
 from tests.testing.plugin.suites import CONFTEST
 
 BASELINE = "--pinwatch-baseline=known.json"
@@ -54,15 +56,14 @@ WRITTEN = """\
 """
 
 
-class Pin(NamedTuple):
-    rule: str
-    digest: str
+def pin(rule: str, digest: str) -> SessionPinned:
+    return replace(PIN, rule=rule, digest=digest)
 
 
 def test_it_is_made_and_then_holds(run: Run, pytester: pytest.Pytester) -> None:
     result = run("--pinwatch", BASELINE, UPDATE, conftest=CONFTEST, test_it=SUITE)
     result.assert_outcomes(passed=5)
-    result.stdout.fnmatch_lines(["the baseline was written: known.json"])
+    result.stdout.fnmatch_lines(["baseline written: known.json"])
     file = pytester.path / "known.json"
     assert file.read_text() == WRITTEN
 
@@ -83,7 +84,7 @@ def test_what_is_new_fails_and_what_is_gone_is_told(
     result.stdout.fnmatch_lines(
         [
             "listen: test_it.py:8 in test_listen",
-            "no longer occurs, remove it from the baseline: listen in "
+            "no longer occurs, remove from the baseline: listen in "
             "test_it.py::test_listen: listen jobs",
         ]
     )
@@ -126,26 +127,26 @@ def test_a_name_with_a_threads_id_in_it_is_known_again(
 
 def test_a_baseline_that_has_such_a_name_holds() -> None:
     baseline = Baseline([Entry("*", "declare_cursor", "declare c_7fc812629250_2 x")])
-    pin = Pin("declare_cursor", "declare c_7fd0aa11e5b0_3 x")
-    assert baseline.has(pin, "x.py::test_a")
+    known = pin("declare_cursor", "declare c_7fd0aa11e5b0_3 x")
+    assert baseline.has(known, "x.py::test_a")
 
 
 def test_patterns_of_tests() -> None:
     baseline = Baseline([Entry("tests/*::test_set*", "set", "set a = $1")])
-    assert baseline.has(Pin("set", "set a = $1"), "tests/x.py::test_set[1]")
-    assert not baseline.has(Pin("set", "set a = $1"), "other/x.py::test_set")
-    assert not baseline.has(Pin("set", "set b = $1"), "tests/x.py::test_set")
-    assert not baseline.has(Pin("listen", "set a = $1"), "tests/x.py::test_set")
+    assert baseline.has(pin("set", "set a = $1"), "tests/x.py::test_set[1]")
+    assert not baseline.has(pin("set", "set a = $1"), "other/x.py::test_set")
+    assert not baseline.has(pin("set", "set b = $1"), "tests/x.py::test_set")
+    assert not baseline.has(pin("listen", "set a = $1"), "tests/x.py::test_set")
 
 
 def test_an_id_is_no_pattern_by_its_brackets() -> None:
     baseline = Baseline([Entry("x.py::test[ab]", "set", "")])
-    assert baseline.has(Pin("set", ""), "x.py::test[ab]")
+    assert baseline.has(pin("set", ""), "x.py::test[ab]")
 
 
 def test_an_update_keeps_a_pattern_that_still_holds() -> None:
     entry = Entry("x.py::*", "set", "")
-    pins = [(Pin("set", ""), "x.py::test_a"), (Pin("set", ""), "y.py::test_b")]
+    pins = [(pin("set", ""), "x.py::test_a"), (pin("set", ""), "y.py::test_b")]
     updated = Baseline([entry]).updated(["x.py::test_a", "y.py::test_b"], pins)
     assert updated.entries == [entry, Entry("y.py::test_b", "set", "")]
 
@@ -153,11 +154,11 @@ def test_an_update_keeps_a_pattern_that_still_holds() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("{", "is not a baseline, as --pinwatch-update-baseline writes it: JSON"),
-        ("[]", "is not a baseline, as --pinwatch-update-baseline writes it: Type"),
-        ("{}", "is not a baseline, as --pinwatch-update-baseline writes it: KeyError"),
+        ("{", "is not a baseline that --pinwatch-update-baseline wrote: JSON"),
+        ("[]", "is not a baseline that --pinwatch-update-baseline wrote: Type"),
+        ("{}", "is not a baseline that --pinwatch-update-baseline wrote: KeyError"),
         ('{"version": 1, "pins": [{}]}', "is not a baseline"),
-        ('{"version": 9}', "is of version 9, but must be of version 1."),
+        ('{"version": 9}', "has version 9, but must have version 1."),
     ],
 )
 def test_a_file_that_is_none(tmp_path: Path, text: str, sentence: str) -> None:

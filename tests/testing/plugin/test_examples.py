@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.testing.plugin.conftest import Run
+from tests.testing.conftest import Run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SQLALCHEMY = "set: shop/orders.py:* in revenue_with_more_memory"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.testing.plugin.conftest import Run
+from tests.testing.conftest import Run
 from tests.testing.plugin.suites import CONFTEST
 
 ONE = """
@@ -23,12 +23,12 @@ def test_contested(connection):
     connection.execute("SET LOCAL search_path TO shop")
 """
 UNUSED = (
-    "nothing went through pinwatch: no test used the fixture pinwatch_proxy, whose "
-    "url() is what the application has to connect to"
+    "nothing went through pinwatch: no test used the fixture pinwatch_proxy; "
+    "connect the application to pinwatch_proxy.url()"
 )
 UNCONNECTED = (
-    "nothing went through pinwatch: no client connected to pinwatch_proxy, whose "
-    "url() is what the application has to connect to"
+    "nothing went through pinwatch: no client connected to pinwatch_proxy; "
+    "connect the application to pinwatch_proxy.url()"
 )
 
 
@@ -37,7 +37,7 @@ def test_a_test_that_pins_fails_at_its_own_line(run: Run) -> None:
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "Behind RDS Proxy this pins its database connection: 1 pin.",
+            "RDS Proxy would pin this test's database connection: 1 pin.",
             "",
             "set: shop.py:5 in place",
             "  |",
@@ -53,7 +53,7 @@ def test_a_test_that_pins_fails_at_its_own_line(run: Run) -> None:
             "1 pin: 1 failed",
             "by rule: set 1",
             "by test: 1 in test_it.py::test_one",
-            "multiplexing ratio: 1.0 (at its most 1 client, 1 database connection)",
+            "multiplexing ratio: 1.0 (peak: 1 client, 1 database connection)",
         ]
     )
     assert "site-packages" not in result.stdout.str()
@@ -73,6 +73,9 @@ def test_without_the_option_nothing_of_the_proxy_is_imported(run: Run) -> None:
         known = {name for name in sys.modules if name.split(".")[0] == "pinwatch"}
         assert known == {
             "pinwatch",
+            "pinwatch.clock",
+            "pinwatch.version",
+            "pinwatch.testing",
             "pinwatch.testing.plugin",
             "pinwatch.testing.plugin.options",
             "pinwatch.testing.plugin.hooks",
@@ -170,7 +173,7 @@ def test_what_is_allowed_passes(run: Run) -> None:
     result.assert_outcomes(passed=4, failed=2)
     result.stdout.fnmatch_lines(
         [
-            "*: 2 pins, of which max_pins allows 1.",
+            "*: 2 pins (max_pins allows 1).",
             "listen: test_it.py:4 in pin",
             "set: test_it.py:4 in pin",
             "listen: test_it.py:4 in pin",
@@ -185,8 +188,8 @@ def test_what_is_allowed_passes(run: Run) -> None:
         ("allow=['sett']", "sett is not a rule: did you mean set?"),
         ("allow=['zzz']", "zzz is not a rule: must be one of set, *"),
         ("allow='set'", "allow is 'set', but must be a list of rules."),
-        ("max_pins=-1", "max_pins is -1, but must be a number from 0 on."),
-        ("'set'", "The marker pinwatch takes allow=[[]...[]] and max_pins=N only."),
+        ("max_pins=-1", "max_pins is -1, but must be a whole number of at least 0."),
+        ("'set'", "The marker pinwatch takes only allow=[[]...[]] and max_pins=N."),
     ],
 )
 def test_a_marker_that_means_nothing_is_an_error(

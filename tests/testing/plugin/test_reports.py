@@ -12,7 +12,9 @@ from pinwatch.testing.origin import Frame
 from pinwatch.testing.plugin.annotations import annotations
 from pinwatch.testing.plugin.record import Outcome, Record
 from pinwatch.testing.plugin.sarif import sarif
-from tests.testing.plugin.conftest import Run
+from pinwatch.testing.recorder import Pin
+from tests.pinned import PIN
+from tests.testing.conftest import Run
 from tests.testing.plugin.suites import CONFTEST
 
 SUITE = """
@@ -36,26 +38,21 @@ def test_clean(connection):
 """
 
 
-def record(**chosen: Any) -> Record:
+def record(
+    test: str = "tests/test_it.py::test_one",
+    outcome: Outcome = Outcome.FAILED,
+    **chosen: Any,
+) -> Record:
     values: dict[str, Any] = {
-        "test": "tests/test_it.py::test_one",
-        "outcome": Outcome.FAILED,
-        "rule": "set",
         "digest": "set a.b = $1",
         "sql": "SET a.b = 1",
         "statement": "SET a.b = 1",
-        "trigger": (0, 3),
-        "contested": "",
         "advice": "Do not.",
-        "user": "app",
-        "database": "shop",
-        "application_name": "",
         "reason": "SQL changed it.",
-        "first": True,
-        "log": "[WARN]",
         "frames": (Frame("tests/test_it.py", 3, "test_one"), Frame("a/b.py", 7, "pay")),
     }
-    return Record(**values | chosen)
+    pin = Pin(**PIN.values() | values | chosen)
+    return Record(test, outcome, pin, log="[WARN]")
 
 
 def valid(told: dict[str, Any]) -> dict[str, Any]:

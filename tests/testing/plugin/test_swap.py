@@ -7,7 +7,7 @@ import psycopg
 
 from pinwatch import Proxy
 from tests.harness import Postgres
-from tests.testing.plugin.conftest import Run
+from tests.testing.conftest import Run
 from tests.testing.plugin.suites import CONFTEST
 
 LEANING = """

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.harness import Postgres
-from tests.testing.plugin.conftest import Run
+from tests.testing.conftest import Run
 
 SUITE = """
 import unittest
@@ -86,7 +86,7 @@ def test_by_pytest_with_the_option_the_run_judges(
     result.assert_outcomes(passed=5, failed=5, skipped=1)
     result.stdout.fnmatch_lines(
         [
-            "Behind RDS Proxy this pins its database connection: 1 pin.",
+            "RDS Proxy would pin this test's database connection: 1 pin.",
             "listen: test_shop.py:14 in TestShop.test_pins",
             "10 pins: 5 failed, 1 contested, 4 allowed",
             "multiplexing ratio: *",

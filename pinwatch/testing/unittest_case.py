@@ -1,4 +1,4 @@
-"""unittest: test cases whose tests fail where they pin."""
+"""unittest support: a TestCase whose tests fail if they pin."""
 
 import unittest
 from typing import Any, ClassVar
@@ -11,20 +11,20 @@ from pinwatch.testing.recorder import known
 
 
 class PinwatchTestCase(unittest.TestCase):
-    """A TestCase with a proxy, ``self.pinwatch``, for as long as its class runs.
+    """A TestCase with a proxy, ``self.pinwatch``, that runs as long as its class.
 
-    Its tests fail where they pin, after their own cleanups. ``pinwatch_allow`` are
-    rules that may; contested pins fail with ``pinwatch_contested = "fail"`` only.
+    A test that pins fails after its cleanups. ``pinwatch_allow`` names the rules that
+    may pin; contested pins fail only with ``pinwatch_contested = "fail"``.
     """
 
     pinwatch: ClassVar[Proxy]
     pinwatch_target: ClassVar[str | None] = None
-    """The URL of the PostgreSQL behind the proxy; without one, an embedded one."""
+    """URL of the PostgreSQL behind the proxy; None starts an embedded PostgreSQL."""
     pinwatch_settings: ClassVar[dict[str, Any]] = {}
     pinwatch_allow: tuple[str, ...] = ()
     pinwatch_contested: str = "report"
     pinwatch_judges: ClassVar[bool] = True
-    """Whether it fails its tests by itself; with pytest --pinwatch the run does."""
+    """True if the class fails its own tests; with pytest --pinwatch the plugin does."""
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -41,15 +41,15 @@ class PinwatchTestCase(unittest.TestCase):
     def run(
         self, result: unittest.TestResult | None = None
     ) -> unittest.TestResult | None:
-        # What is registered first is run last: cleanups may pin as well.
-        # A class that is skipped has no proxy.
+        # The first cleanup runs last, so it also sees the pins of other cleanups.
+        # A skipped class has no proxy.
         if self.pinwatch_judges and hasattr(self, "pinwatch"):
             self.addCleanup(self._pinwatch_judge, len(self.pinwatch.pins))
         return super().run(result)
 
     def _pinwatch_judge(self, start: int) -> None:
         failing = [
-            Record.of(pin, self.id(), Outcome.FAILED, wording.log_line(pin.event))
+            Record(self.id(), Outcome.FAILED, pin, wording.log_line(pin))
             for pin in self.pinwatch.pins[start:]
             if not (pin.allowed or pin.rule in self.pinwatch_allow)
             and (not pin.contested or self.pinwatch_contested == "fail")
@@ -59,7 +59,7 @@ class PinwatchTestCase(unittest.TestCase):
 
 
 def case_of(test: object) -> type[PinwatchTestCase] | None:
-    """The class of a test of pytest's, if it is one of these."""
+    """Return the class of a pytest item if it is a PinwatchTestCase."""
     found = getattr(test, "cls", None)
     is_case = isinstance(found, type) and issubclass(found, PinwatchTestCase)
     return found if is_case else None
