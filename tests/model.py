@@ -134,7 +134,7 @@ class Backend:
 
     @property
     def owes(self) -> bool:
-        """ReplyTracker are due, or will be without another request."""
+        """Replies are due, or will be without another request."""
         return self.copying or self.skipping or self.batch
 
     @property

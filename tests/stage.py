@@ -39,17 +39,18 @@ class Wire(Transport):
     """A transport that keeps what is written to it."""
 
     def __init__(self) -> None:
-        self.written = b""
+        self.written: list[bytes] = []
         self.closed = False
         self.reading = True
 
     def write(self, data: bytes) -> None:
         assert not self.closed, "write on a closed transport"
-        self.written += data
+        self.written.append(data)
 
     def read(self) -> bytes:
         """Return the bytes written since the last call."""
-        data, self.written = self.written, b""
+        data = b"".join(self.written)
+        self.written.clear()
         return data
 
     def close(self) -> None:
@@ -164,7 +165,7 @@ class Stage:
         self.cancelled: list[DatabaseConnection] = []
         self.failures: list[ClientError] = []
         self.ended_sessions: list[ClientSession] = []
-        self.registry = Registry(b"pinwatch_test_")
+        self.registry = Registry(b"pinwatch_test_", random=lambda size: "00" * size)
         self.verdicts = VerdictCache()
         self.counters = TargetCounters()
         self.credentials = Credentials()

@@ -75,8 +75,8 @@ def stage() -> tuple[Client, Server]:
 @pytest.mark.parametrize(
     ("sent", "answer", "bound"),
     [
-        (SIMPLE, ANSWER, 66),
-        (EXTENDED, PARSED + BOUND + ANSWER, 112),
+        (SIMPLE, ANSWER, 64),
+        (EXTENDED, PARSED + BOUND + ANSWER, 100),
         (PREPARED, BOUND + ANSWER, 99),
     ],
     ids=["simple", "extended", "prepared"],

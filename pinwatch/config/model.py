@@ -302,6 +302,9 @@ class Settings(BaseModel):
     max_prepared_statements: Annotated[int, Field(ge=1)] = 100
     """Prepared statements to keep on each database connection."""
 
+    max_prepared_statement_bytes: Annotated[int, Field(ge=1)] = 64 * 1024 * 1024
+    """Bytes that one client's prepared statements may take; a Parse past it fails."""
+
     max_client_connections: Annotated[int, Field(ge=1)] = 10_000
     """Maximum number of client connections at a time."""
 

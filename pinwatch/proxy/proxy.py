@@ -97,7 +97,10 @@ class Proxy:
         )
         self.verdicts = VerdictCache(PROFILES[settings.profile], defers=True)
         self._judges = ThreadPoolExecutor(1, "pinwatch-judge")
-        self.registry = Registry(f"pinwatch_{secrets.token_hex(4)}_".encode())
+        self.registry = Registry(
+            f"pinwatch_{secrets.token_hex(4)}_".encode(),
+            settings.max_prepared_statement_bytes,
+        )
         self.sessions: set[ClientSession] = set()
         self.starting: OrderedDict[ClientSession, float] = OrderedDict()
         self._keys: dict[tuple[int, bytes], ClientSession] = {}

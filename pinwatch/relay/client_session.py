@@ -223,7 +223,7 @@ class ClientSession(Session, Receiver):
 
     def _log_in(self, login: ClientLogin, data: bytes) -> None:
         if not login.receive(data):
-            self.stream.input += data
+            self.stream.buffer(data)
             self._adjust_reading()
 
     def _receive(self, data: bytes) -> None:
@@ -234,7 +234,10 @@ class ClientSession(Session, Receiver):
         if not self.request_started_at:
             self.request_started_at = self.clock.now
         if connection is None:
-            stream.input = stream.input + data if stream.input else data
+            if stream.input:
+                stream.buffer(data)
+            else:
+                stream.input = data
             if self.waiting or not self._needs_connection():
                 self._adjust_reading()
                 return
@@ -244,7 +247,7 @@ class ClientSession(Session, Receiver):
                 return
             data = b""
         elif stream.blocked:
-            stream.input += data
+            stream.buffer(data)
             self._adjust_reading()
             return
         self._forward(data)
@@ -255,6 +258,8 @@ class ClientSession(Session, Receiver):
         Messages before it that need none are answered or dropped.
         """
         stream = self.stream
+        if stream.needed and stream.size < stream.needed:
+            return False
         if stream.starts_with_request():
             return True
         answers = stream.answer_without_connection()
@@ -559,7 +564,7 @@ class ClientSession(Session, Receiver):
     def _adjust_reading(self) -> None:
         """Pause reading from the client if its buffer or the server's is full."""
         connection, transport = self.connection, self.transport
-        pause = len(self.stream.input) > MAX_INPUT or (
+        pause = self.stream.size > MAX_INPUT or (
             connection is not None and connection.write_paused
         )
         if pause is self.reading_paused or transport is None or transport.is_closing():
@@ -583,7 +588,7 @@ class ClientSession(Session, Receiver):
         self.key, self.parameters = key, parameters
         self.client.statements.settings = of_reading(parameters)
         self.stream.startup_parameters = parameters
-        self.stream.input = rest
+        self.stream.buffer(rest)
 
     def must_wait(self) -> bool:
         return self.endpoint.source.must_wait(self)

@@ -22,8 +22,7 @@ from pinwatch.pins.effects import Effect
 from pinwatch.pins.verdict import Verdict, oversize, parse_message
 from pinwatch.relay.database_stream import DatabaseStream
 from pinwatch.relay.parameters import NO_PARAMETERS, restore
-from pinwatch.relay.prepared import ClientStatements, Unsettled
-from pinwatch.relay.statements import Statement
+from pinwatch.relay.prepared import ClientStatements, Renamed, Unsettled
 from pinwatch.wire.messages import (
     BIND,
     CLOSE,
@@ -51,8 +50,14 @@ MAX_QUERY: Final = MAX_STATEMENT + 5  # the length of a Query with such a text
 OVERSIZE_PREFIX: Final = 2_048  # bytes of a longer Query that are shown in reports
 STATEMENT: Final = 0x53  # S in Describe and Close; P stands for a portal
 TEXT_END: Final = 3  # zero bytes at the end of a Parse without parameter types
-MAX_NAMES_END: Final = 8_192  # bytes of a message within which its names must end
-MAX_COPY_FAIL: Final = 10_000  # length of a CopyFail; a longer one ends the connection
+MAX_NAMES_END: Final = 262_144  # bytes of a message within which its names must end
+MAX_IDENTIFIER: Final = 63  # bytes of a statement's name that the server compares
+# Flags of dropping_portals.
+UNNAMED_PORTAL: Final = 1
+NAMED_PORTALS: Final = 2
+BEING_BOUND: Final = 4
+MAX_SHORT_NAME: Final = 64  # bytes read in a loop; most names are shorter
+MAX_SHORT_MESSAGE: Final = 10_000  # length of a CopyFail, Close, Describe or Execute
 KINDS: Final = frozenset(b"BCDEFHPQSXdcf")
 NAMES_A_STATEMENT: Final = bytes(
     kind in (PARSE, BIND, DESCRIBE, CLOSE) for kind in range(256)
@@ -73,12 +78,9 @@ STARTS_REQUEST: Final = bytes(
 RESETTING: Final = re.compile(rb"reset|default|discard|local|set_config", re.I)
 """Matches each text that can return a setting to its default, and some others."""
 
-Renamed = tuple[bytes, bytes]
-"""The messages to send before a message, and its new name."""
-
-Change = tuple[int, int, bytes, bytes]
+Change = tuple[int, int, Renamed]
 """A change of a message: where its name begins in the chunk, where the rest after the
-name begins, the messages to send before it, and its new name."""
+name begins, and what is sent in place of the name."""
 
 
 class Incomplete(Exception):
@@ -102,11 +104,15 @@ class ClientStream:
 
     __slots__ = (
         "blocked",
+        "chunks",
+        "chunks_size",
         "database",
         "dropping",
+        "dropping_portals",
         "failed_batch",
         "input",
         "judging",
+        "needed",
         "passing",
         "resets_prepared",
         "restoring",
@@ -132,9 +138,13 @@ class ClientStream:
         self.verdict_sink = verdict_sink
         self.traffic = traffic
         self.input = b""  # received, not forwarded yet
+        self.chunks: list[bytes] = []  # received after input
+        self.chunks_size: i64 = 0  # bytes of all chunks
+        self.needed: i64 = 0  # bytes of input and chunks that the next step needs
         self.passing: i64 = 0  # missing bytes of a message that is forwarded in part
         # Bytes to drop at the start of the input; not all of them may have arrived.
         self.dropping: i64 = 0
+        self.dropping_portals: i64 = 0  # portals whose Execute may drop statements
         self.failed_batch = False  # after an error, drop messages up to the Sync
         self.blocked = False  # the input waits for earlier replies or a verdict
         self.terminated = False
@@ -144,10 +154,33 @@ class ClientStream:
         self.wants_own_connection = False  # see ``_keep_startup_values``
         self.restoring: tuple[Effect, ...] = ()
 
+    # Buffered input.
+
+    @property
+    def size(self) -> int:
+        """The number of buffered bytes."""
+        return len(self.input) + self.chunks_size
+
+    def buffer(self, data: bytes) -> None:
+        """Append data to the buffered input."""
+        if not self.input:
+            self.input = data
+        elif data:
+            self.chunks.append(data)
+            self.chunks_size += len(data)
+
+    def _join(self) -> None:
+        """Join all buffered input into ``input``."""
+        self.input = b"".join([self.input, *self.chunks])
+        self.chunks.clear()
+        self.chunks_size = 0
+
     # Without a database connection.
 
     def starts_with_request(self) -> bool:
         """Return True if the input begins with a whole message of a request."""
+        if self.chunks:
+            self._join()
         data = self.input
         end = len(data)
         if self.dropping or self.failed_batch or end < 5:
@@ -161,7 +194,7 @@ class ClientStream:
         The input is empty afterwards, or begins with a message that needs a connection
         or is a Terminate. Raises ProtocolViolation.
         """
-        data, answers = self.input, b""
+        data, answers = self.input, list[bytes]()
         at, end = self.dropping, len(data)
         while end - at > 4:
             kind, size = header(data, at)
@@ -172,13 +205,13 @@ class ClientStream:
                 break
             if kind == SYNC and self.failed_batch:
                 self.failed_batch = False
-                answers += ready_for_query(IDLE)
+                answers.append(ready_for_query(IDLE))
             elif not (kind in IGNORED_WHEN_IDLE or self.failed_batch):
                 break
             at += size + 1
         self.dropping = max(at - end, 0)
         self.input = data[at:] if at < end else b""
-        return answers
+        return b"".join(answers)
 
     def resets_settings(self) -> bool:
         """Return True if a whole message of the input resets a setting."""
@@ -194,7 +227,7 @@ class ClientStream:
             try:
                 verdict = self._verdict(kind, data[at + 5 : following])
             except Expensive:
-                return False  # ``forward`` has it judged, and sees it then
+                return False  # ``forward`` gets the verdict later
             if verdict is not None and verdict.resets:
                 return True
             at = following
@@ -218,13 +251,20 @@ class ClientStream:
         Call ``answer_without_connection`` first.
         """
         data = self.input
+        self.needed = 5
         if len(data) < 5 or self.terminated:
             return False
         kind, size = header(data, 0)
-        return not (kind in (QUERY, PARSE) and len(data) <= size <= MAX_QUERY)
+        if kind in (QUERY, PARSE) and len(data) <= size <= MAX_QUERY:
+            self.needed = size + 1
+            return False
+        self.needed = 0
+        return True
 
     def ends_with_terminate(self) -> bool:
         """Return True if the input holds a Terminate behind complete messages."""
+        if self.chunks:
+            self._join()
         data, at = self.input, int(self.dropping)
         while len(data) - at > 4:
             kind, size = HEADER.unpack_from(data, at)
@@ -236,6 +276,7 @@ class ClientStream:
     def fail(self, error: ClientError) -> bytes:
         """Drop the first request of the input; return the error as its answer."""
         kind, size = header(self.input, 0)
+        self.needed = 0
         answer = error_response(error.severity, error.sqlstate, error.text)
         if kind == QUERY or kind == FUNCTION_CALL:
             self.traffic.queries += kind == QUERY
@@ -247,16 +288,22 @@ class ClientStream:
     # With a database connection.
 
     def forward(self, data: bytes) -> bytes:  # noqa: C901 - one pass, a branch a type
-        """Return the bytes to send to the server; keep the others in ``input``.
+        """Return the bytes to send to the server; buffer the others.
 
-        data follows the present input. Raises ProtocolViolation.
+        data follows the buffered input. Raises ProtocolViolation.
         """
         database = self.database
         assert database is not None
         replies = database.replies
         if self.input:
-            data = self.input + data if data else self.input
+            if data or self.chunks:
+                self.buffer(data)
+                if self.size < self.needed:
+                    return b""
+                self._join()
+            data = self.input
             self.input = b""
+        self.needed = 0
         end: i64 = len(data)
         at: i64 = self.passing
         start: i64 = 0  # of the bytes that are forwarded unchanged
@@ -271,6 +318,7 @@ class ClientStream:
                 if following > end and (
                     size <= MAX_QUERY or end - at < OVERSIZE_PREFIX
                 ):
+                    self.needed = size + 1 if size <= MAX_QUERY else OVERSIZE_PREFIX
                     break
                 try:
                     before = self._query(data, at, following)
@@ -295,24 +343,35 @@ class ClientStream:
                     at = following
                     break
             elif kind == EXECUTE:
+                if size > MAX_SHORT_MESSAGE:
+                    raise bad_length(size)
+                if self.dropping_portals:
+                    self._executes(data, at)
                 replies.batch()
                 self.traffic.statements += 1
             elif NAMES_A_STATEMENT[kind]:
                 try:
                     change = self._refer(kind, data, at, following)
                 except Incomplete:
+                    self.needed = min(following - at, 2 * (end - at), MAX_NAMES_END)
                     break
                 except Unsettled:
                     self.blocked = True
+                    probe = self.statements.probe()
+                    if probe:
+                        changed = BytesWriter() if changed is None else changed
+                        changed.write(data[start:at])
+                        changed.write(probe)
+                        start = at
                     break
                 if change is not None:
                     changed = BytesWriter() if changed is None else changed
                     changed.write(data[start:at])
-                    start = renamed(changed, data, at, size, change)
+                    start = renamed(changed, data, at, following, change)
             elif kind == FUNCTION_CALL:
                 replies.query()
             elif kind == COPY_DONE or kind == COPY_FAIL:
-                if size > MAX_COPY_FAIL or (kind == COPY_DONE and size != 4):
+                if size > MAX_SHORT_MESSAGE or (kind == COPY_DONE and size != 4):
                     raise bad_length(size)
                 replies.copy_end()
             elif kind == TERMINATE:
@@ -326,7 +385,7 @@ class ClientStream:
             at = following
         if at < end:
             self.passing = 0
-            self.input = data[at:]
+            self.input = data[at:] if at else data
             data = data[start:at]
         else:
             self.passing = at - end
@@ -347,9 +406,8 @@ class ClientStream:
         replies, before = database.replies, b""
         if following - at > MAX_QUERY + 1:
             if replies.counting:
-                self.verdict_sink.statement_runs(
-                    oversize(data[at + 5 : min(len(data), following - 1)])
-                )
+                self._report(oversize(data[at + 5 : min(len(data), following - 1)]))
+                replies.drops_statements()  # it may: the text is not inspected
         else:
             sql = data[at + 5 : following - 1] if following - at > 5 else b""
             try:
@@ -384,13 +442,14 @@ class ClientStream:
                 self.statements.release(verdict.names, hidden=True)
             )
         self._report(verdict)
+        if verdict.drops_statements:
+            replies.drops_statements()
         return before
 
     def _report(self, verdict: Verdict, prepared: bool = False) -> None:
         self.verdict_sink.statement_runs(verdict, prepared)
-        if verdict.drops_statements:
-            assert self.database is not None
-            self.database.replies.drops_statements()
+        if verdict.findings:
+            self.statements.pinned = True
 
     def _keep_startup_values(self, verdict: Verdict, runs: bool) -> None:
         """Prepare to return settings to the startup values, not the server's defaults.
@@ -435,6 +494,8 @@ class ClientStream:
         if kind == BIND:
             name_at = string_end(data, name_at, at, following)
         elif kind != PARSE:
+            if following - at > MAX_SHORT_MESSAGE + 1:
+                raise bad_length(following - at - 1)
             if name_at >= len(data):
                 raise Incomplete
             if data[name_at] != STATEMENT:
@@ -443,21 +504,79 @@ class ClientStream:
             name_at += 1
         name_end = string_end(data, name_at, at, following)
         name = data[name_at : name_end - 1] if name_end - name_at > 1 else b""
-        if kind == PARSE:
+        if name_end - name_at > MAX_IDENTIFIER:
+            change = self._refer_by_long_name(kind, name, data, name_end, following)
+        elif kind == PARSE:
             change = self._parse(name, data, name_end, following)
         elif kind == CLOSE:
             change = self.statements.close(name)
         else:
-            named = self.statements.named.get(name) if len(name) else None
-            verdict = self.statements.verdict(name, named) if kind == BIND else None
-            if verdict is None:
-                change = self.statements.refer(name, named)
-            else:
-                change = self._bind(name, named, verdict)
-        if change is None:
-            return None
-        before, new_name = change
-        return name_at, name_end, before, new_name
+            change = self._use(kind, name, data, following)
+        if kind == BIND and self.dropping_portals:
+            self._bound(name_at > at + 6)
+        return None if change is None else (name_at, name_end, change)
+
+    def _refer_by_long_name(
+        self, kind: i64, name: bytes, data: bytes, name_end: i64, following: i64
+    ) -> Renamed | None:
+        """Handle a long name: the server compares only its first 63 bytes."""
+        short = name[:MAX_IDENTIFIER]
+        if kind == PARSE and self._is_invalid(name):
+            change = self.statements.parse_unkept(name)
+        elif kind == PARSE:
+            change = self._parse(short, data, name_end, following)
+        elif kind == CLOSE:
+            change = self.statements.close(short)
+        else:
+            change = self._use(kind, short, data, following)
+        if change is not None and change[1] is not None:
+            self.statements.note_long_name(change[1], name)
+        return change
+
+    def _use(
+        self, kind: i64, name: bytes, data: bytes, following: i64
+    ) -> Renamed | None:
+        """Handle a Bind to a statement, or a Describe of one.
+
+        Raises Incomplete for a Describe that has not arrived completely.
+        """
+        statements, database = self.statements, self.database
+        if kind != BIND and following > len(data):
+            raise Incomplete
+        named = statements.named.get(name) if name else None
+        if kind != BIND:
+            return statements.refer(name, named, True)
+        verdict = statements.verdict(name, named)
+        if verdict is None or database is None:
+            return statements.refer(name, named, False)
+        self._keep_startup_values(verdict, runs=True)
+        change = statements.refer(name, named, False)
+        if verdict.drops_statements:
+            self.dropping_portals |= BEING_BOUND
+        if database.replies.counting:
+            change = self._bind(name, change, verdict)
+        return change
+
+    def _bound(self, named_portal: bool) -> None:
+        """Note whether an Execute of the portal may drop prepared statements.
+
+        Named portals are not distinguished: once one of them may, all of them may.
+        """
+        portal = NAMED_PORTALS if named_portal else UNNAMED_PORTAL
+        if self.dropping_portals & BEING_BOUND:
+            self.dropping_portals = (self.dropping_portals | portal) & ~BEING_BOUND
+        elif not named_portal:
+            self.dropping_portals &= NAMED_PORTALS
+
+    def _executes(self, data: bytes, at: i64) -> None:
+        """Handle an Execute while a portal may drop prepared statements."""
+        database = self.database
+        assert database is not None
+        portal = NAMED_PORTALS
+        if at + 5 < len(data) and not data[at + 5]:
+            portal = UNNAMED_PORTAL
+        if self.dropping_portals & portal:
+            database.replies.drops_statements()
 
     def _parse(
         self,
@@ -466,6 +585,8 @@ class ClientStream:
         text_at: i64,
         following: i64,
     ) -> Renamed | None:
+        if name and not name.isascii() and self._is_invalid(name):
+            return self.statements.parse_unkept(name)
         definition = data[text_at:following] if following <= len(data) else b""
         if definition and definition == self.verdicts.latest_definition:
             return self._prepare(name, definition, None)
@@ -477,6 +598,18 @@ class ClientStream:
             return self._parse_unkept(name, data[text_at:limit], limit < following)
         if following > len(data):
             raise Incomplete
+        verdict = self._look_at_parse(sql, definition)
+        change = self._prepare(name, definition, verdict)
+        assert self.database is not None
+        if self.database.replies.counting:
+            if self.verdicts.parse_pins:
+                self._report(parse_message(sql.decode("utf-8", "replace")))
+            elif verdict is not None:
+                self.verdict_sink.statement_prepared(verdict)
+        return change
+
+    def _look_at_parse(self, sql: bytes, definition: bytes) -> Verdict | None:
+        """Return the verdict on a text; raises Unsettled if the Parse must wait."""
         try:
             verdict = self.verdicts.look_at_parse(sql, definition)
         except Expensive:
@@ -484,16 +617,7 @@ class ClientStream:
             raise Unsettled from None
         if verdict is not None:
             self._keep_startup_values(verdict, runs=False)
-        change = self._prepare(name, definition, verdict)
-        assert self.database is not None
-        if self.database.replies.counting:
-            if self.verdicts.parse_pins:
-                self.verdict_sink.statement_runs(
-                    parse_message(sql.decode("utf-8", "replace"))
-                )
-            elif verdict is not None:
-                self.verdict_sink.statement_prepared(verdict)
-        return change
+        return verdict
 
     def _parse_unkept(
         self, name: bytes, beginning: bytes, too_long: bool
@@ -502,8 +626,20 @@ class ClientStream:
         change = self.statements.parse_unkept(name)
         assert self.database is not None
         if too_long and self.database.replies.counting:
-            self.verdict_sink.statement_runs(oversize(beginning))
+            self._report(oversize(beginning))
         return change
+
+    def _is_invalid(self, name: bytes) -> bool:
+        """Return True if the server will reject the encoding of the name."""
+        database = self.database
+        assert database is not None
+        if database.reported_parameters.values.get(b"client_encoding") != b"UTF8":
+            return False
+        try:
+            name.decode()
+        except UnicodeDecodeError:
+            return True
+        return False
 
     def _prepare(
         self,
@@ -514,24 +650,18 @@ class ClientStream:
         self.traffic.parses += 1
         if name:
             return self.statements.parse(name, definition, verdict)
-        self.statements.parse_unnamed(definition, verdict)
-        return None
+        return self.statements.parse_unnamed(definition, verdict)
 
     def _bind(
-        self, name: bytes, named: Statement | None, verdict: Verdict
+        self, name: bytes, change: Renamed | None, verdict: Verdict
     ) -> Renamed | None:
-        """Handle a Bind to a statement that has a verdict; named is None if unnamed."""
-        self._keep_startup_values(verdict, runs=True)
-        change = self.statements.refer(name, named)
-        assert self.database is not None
-        if not self.database.replies.counting:
-            return change
+        """Handle a Bind to a statement that has a verdict."""
         released = self.statements.release(verdict.names, hidden=False)
         self._report(verdict, prepared=True)
         if not released:
             return change
-        before, new_name = change or (b"", name)
-        return before + released, new_name
+        before, new_name, after = change or (b"", name, b"")
+        return released + before, new_name, after
 
 
 def header(data: bytes, at: int) -> tuple[int, int]:
@@ -562,11 +692,15 @@ def string_end(data: bytes, at: i64, message_at: i64, following: i64) -> i64:
         return at + 1
     limit: i64 = min(following, message_at + MAX_NAMES_END)
     here: i64 = min(limit, len(data))
+    short: i64 = min(here, at + MAX_SHORT_NAME)
     end: i64 = at
-    while end < here:  # most names are short
+    while end < short:
         if not data[end]:
             return end + 1
         end += 1
+    found: i64 = data.find(b"\0", end, here)
+    if found >= 0:
+        return found + 1
     if here < limit:
         raise Incomplete
     raise ProtocolViolation("invalid string in message")
@@ -591,13 +725,21 @@ def text(data: bytes, at: i64, limit: i64, following: i64) -> bytes | None:
     return None if end < 0 else data[at:end]
 
 
-def renamed(out: BytesWriter, data: bytes, at: int, size: int, change: Change) -> int:
-    """Write a message up to the end of its new name; return the index of the rest."""
-    name_at, rest, before, name = change
+def renamed(
+    out: BytesWriter, data: bytes, at: int, following: int, change: Change
+) -> int:
+    """Write a changed message; return the index where unchanged bytes begin."""
+    name_at, rest, (before, name, after) = change
     out.write(before)
+    if name is None:
+        return following
     out.append(data[at])
-    write_i32_be(out, size + len(name) - (rest - name_at - 1))
+    write_i32_be(out, following - at - 1 + len(name) - (rest - name_at - 1))
     out.write(data[at + 5 : name_at])
     out.write(name)
     out.append(0)
-    return rest
+    if not after:
+        return rest
+    out.write(data[rest:following])
+    out.write(after)
+    return following

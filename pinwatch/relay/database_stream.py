@@ -16,7 +16,7 @@ from pinwatch.counters import TargetCounters
 from pinwatch.errors import FATAL, ClientError, ProtocolViolation
 from pinwatch.relay.parameters import ACCEPTED, NO_PARAMETERS, Values
 from pinwatch.relay.prepared import ClientStatements, ServerStatements
-from pinwatch.relay.reply_queue import FENCE, INJECTED, Change
+from pinwatch.relay.reply_queue import FENCE, INJECTED
 from pinwatch.relay.reply_tracker import ReplyTracker
 from pinwatch.relay.statements import Registry
 from pinwatch.wire import messages
@@ -65,6 +65,12 @@ FORGETTING_TAGS: Final = (b"DEALLOCATE ALL\0", b"DISCARD ALL\0")
 ROLLBACK_TAG: Final = b"ROLLBACK\0"
 PLAN_CHANGED: Final = b"\0RRevalidateCachedQuery\0"  # the result type has changed
 UNDEFINED_STATEMENT: Final = "26000"
+MAX_IDENTIFIER: Final = 63  # bytes of a name that the server compares
+PROGRAM_LIMIT_EXCEEDED: Final = "54000"
+TOO_MANY_BYTES: Final = (
+    "The prepared statements of this session would take more than {} bytes "
+    "(max_prepared_statement_bytes). Close statements that are no longer used."
+)
 
 Row = list[bytes | None]
 Answer = Callable[[Row, ClientError | None], None]
@@ -161,7 +167,9 @@ class DatabaseStream:
         are prepared is uncertain, too: the query deallocates all of them, unless keep
         leaves the session its own.
         """
-        self.fence_name = b"pinwatch_fence_%d" % self.replies.segment
+        self.fence_name = b"pinwatch_fence_%d" % self.replies.batches
+        if self._must_keep_unnamed():
+            return self._inject_describe(FENCE, self.fence_name)
         sql = b"SELECT 1 AS " + self.fence_name
         if not keep:
             self.statements.held.clear()
@@ -176,6 +184,8 @@ class DatabaseStream:
         """
         self.replies.needs_reset_query = False
         self.swallowing = True
+        if self._must_keep_unnamed():
+            return self._inject_describe(INJECTED, self.registry.nowhere)
         return self._inject(INJECTED, b"SELECT 1")
 
     def hidden_batch(self, batch: bytes) -> bytes:
@@ -189,6 +199,23 @@ class DatabaseStream:
         self.inspected = ALL_TYPES
         self.replies.inject(INJECTED)
         return batch + SYNC_MESSAGE
+
+    def _must_keep_unnamed(self) -> bool:
+        """Return True if the unnamed statement could not be prepared again.
+
+        It is too long to be kept, and a Query would drop it.
+        """
+        unnamed = self.statements.unnamed
+        return unnamed is not None and not isinstance(unnamed, bytes)
+
+    def _inject_describe(self, entry: int, name: bytes) -> bytes:
+        """Return a Describe of a name that does not exist; its error has the name.
+
+        Unlike a Query, it keeps the unnamed statement.
+        """
+        self.inspected = ALL_TYPES
+        self.replies.inject(entry)
+        return messages.describe_statement(name) + SYNC_MESSAGE
 
     def _inject(self, entry: int, sql: bytes) -> bytes:
         self.inspected = ALL_TYPES
@@ -262,10 +289,12 @@ class DatabaseStream:
             if INSPECTED_TAGS[data[at]]:
                 self._command_completed(data[at:following], client)
         elif kind == PARSE_COMPLETE or kind == CLOSE_COMPLETE:
-            entry = self.replies.completed()
-            if isinstance(entry, Change) and entry.swallow:
+            if self.replies.completed():
                 return b""
         elif kind == ERROR_RESPONSE:
+            if self.fence_name and self.fence_name in data[at:following]:
+                self._fence_answered()
+                return b""
             return self._failed(data[at:following], client)
         elif kind == COPY_IN_RESPONSE:
             self.replies.copy_in()
@@ -274,10 +303,13 @@ class DatabaseStream:
             and self.fence_name
             and self.fence_name in data[at:following]
         ):
-            self.fence_name = b""
-            self.swallowing = True
+            self._fence_answered()
             return b""
         return None
+
+    def _fence_answered(self) -> None:
+        self.fence_name = b""
+        self.swallowing = True
 
     def _ready(self, status: int) -> None:
         self.status = status
@@ -336,16 +368,25 @@ class DatabaseStream:
         if client is None:
             return None
         self.fatal_sent = self.fatal is not None
+        name = self.registry.named_in(body)
+        own = None if name is None else client.statements.own_name(name)
         if self.replies.failed():
             client.statements.unnamed = self.statements.unnamed = None
         if PLAN_CHANGED in body:
             self.registry.renew()
-        name = self.registry.named_in(body)
+        if self.registry.has_alias(body):
+            return messages.message(ERROR_RESPONSE, self.registry.without_alias(body))
         if name is None:
             return None
+        if name == self.registry.rejected:
+            text = TOO_MANY_BYTES.format(self.registry.max_client_bytes)
+            return messages.error_response("ERROR", PROGRAM_LIMIT_EXCEEDED, text)
+        if own is None:
+            own = client.statements.own_name(name) or name
         if error.sqlstate == UNDEFINED_STATEMENT:
-            self.statements.forget(name)
-        own = client.statements.own_name(name)
+            statement = client.statements.named.get(own[:MAX_IDENTIFIER])
+            if statement is not None:
+                self.statements.forget(statement)
         return messages.message(ERROR_RESPONSE, body.replace(name, own))
 
     def _note_fatal(self, error: ClientError) -> None:

@@ -1,7 +1,7 @@
-"""What one database connection has to answer, in order: the entries and their queue.
+"""The queue of replies that one database connection owes: their kinds, in order.
 
-Each message that the server will answer with ReadyForQuery has an entry, and so has
-each Parse and Close. Does not know which entry an answer belongs to.
+Each message that the server answers with ReadyForQuery has an entry, and so has each
+Parse and Close. The module does not know which entry a reply answers.
 """
 
 from collections.abc import Iterator
@@ -9,124 +9,120 @@ from typing import Final
 
 from mypy_extensions import i64
 
-QUERY: Final = 1  # Query or FunctionCall
-QUERY_IN_BATCH: Final = 2  # the same, with no Sync after the batch before it
-SYNC: Final = 3
-COPY_END: Final = 4  # CopyDone or CopyFail, sent before the server asked for data
-UNNAMED_PARSE: Final = 5
-PLAIN: Final = 6  # a Parse or Close of what the proxy does not keep
-INJECTED: Final = 7  # a Query of the proxy's own, swallowed through its ReadyForQuery
-FENCE: Final = 8
+PLAIN: Final = 1  # a Parse or Close of a statement or portal that the proxy ignores
+COPY_END: Final = 2  # CopyDone or CopyFail, sent before the server asked for data
+UNNAMED_PARSE: Final = 3  # the client's, as the first message of its batch
+UNNAMED_CHANGE: Final = 4  # a Change of the client's unnamed statement
+CHANGE: Final = 5  # any other Change
+# ReadyForQuery answers the rest. The first three end a batch.
+QUERY: Final = 6  # Query or FunctionCall
+QUERY_IN_BATCH: Final = 7  # the same, with no Sync after the batch before it
+SYNC: Final = 8
+INJECTED: Final = 9  # a Query of the proxy's own, swallowed through its ReadyForQuery
+FENCE: Final = 10
 
-ENDED_BY_READY: Final = frozenset((QUERY, INJECTED, FENCE))  # also after an error
-ENDS_OF_BATCH: Final = frozenset((QUERY, QUERY_IN_BATCH, SYNC))
+KINDS: Final = (
+    "",
+    "plain",
+    "copy end",
+    "unnamed Parse",
+    "unnamed change",
+    "change",
+    "Query",
+    "Query in batch",
+    "Sync",
+    "injected",
+    "fence",
+)
 
-PASSED: Final = 64  # entries that are kept behind the first one, at most as many again
-
-
-class Change:
-    """What a Parse or Close changes, or a Query in a batch, unless it is skipped.
-
-    The change is made when the message is sent; undo takes it back when the server
-    refuses or skips the message. One of a Query stands before the Query's entry, and
-    has no answer of its own.
-    """
-
-    __slots__ = ("swallow",)
-    answered = True
-    unnamed = False
-
-    def __init__(self, swallow: bool) -> None:
-        self.swallow = swallow
-
-    def undo(self) -> None:
-        raise NotImplementedError
-
-
-Entry = int | Change
-
-
-def answered_by_ready(entry: Entry) -> bool:
-    """Whether ReadyForQuery is its answer, or the end of it."""
-    return isinstance(entry, int) and (entry <= SYNC or entry >= INJECTED)
+PASSED: Final = 64  # past entries that are kept, if they are not more than those due
 
 
 class ReplyQueue:
-    """A queue of entries; the first one is answered first.
+    """A queue of kinds; the first one is answered first. Every operation is O(1).
 
-    Most queues are short and soon empty, so the list stays, and what is past in it is
+    Most queues are short and soon empty, so the list stays, and past entries are
     overwritten.
     """
 
-    __slots__ = ("_end", "_entries", "_first")
+    __slots__ = ("_end", "_first", "_kinds", "_searched", "length")
 
     def __init__(self) -> None:
-        self._entries: list[Entry] = []
-        self._first: i64 = 0  # of those that are due; the others are past
-        self._end: i64 = 0  # of those that are due; behind it is room
+        self.length: i64 = 0
+        self._kinds: list[int] = []
+        self._first: i64 = 0  # index of the first entry that is due
+        self._end: i64 = 0  # index behind the last one
+        self._searched: i64 = 0  # index before which no entry ends a batch
 
     def __bool__(self) -> bool:
-        return self._first < self._end
+        return self.length > 0
 
     def __len__(self) -> int:
-        return self._end - self._first
+        return self.length
 
-    def __iter__(self) -> Iterator[Entry]:
-        return iter(self._entries[self._first : self._end])
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._kinds[self._first : self._end])
 
-    def __contains__(self, entry: Entry) -> bool:
-        return entry in self._entries[self._first : self._end]
+    def first(self) -> int:
+        """The first kind; 0 if nothing is due."""
+        return self._kinds[self._first] if self.length else 0
 
-    def __getitem__(self, at: int) -> Entry:
-        """at counts from the first; raises IndexError."""
-        return self._entries[self._place(at)]
-
-    def __setitem__(self, at: int, entry: Entry) -> None:
-        self._entries[self._place(at)] = entry
-
-    def _place(self, at: int) -> i64:
-        place: i64 = self._first + at
-        if not self._first <= place < self._end:
-            raise IndexError(at)
-        return place
-
-    def backwards(self) -> Iterator[Entry]:
-        return reversed(self._entries[self._first : self._end])
-
-    def append(self, entry: Entry) -> None:
-        entries, end = self._entries, self._end
-        if end < len(entries):
-            entries[end] = entry
+    def append(self, kind: int) -> None:
+        kinds, end = self._kinds, self._end
+        if end < len(kinds):
+            kinds[end] = kind
         else:
-            entries.append(entry)
+            kinds.append(kind)
         self._end = end + 1
+        self.length += 1
 
-    def prepend(self, entry: Entry) -> None:
-        """Before the first one."""
-        if self._first == self._end:
-            self.append(entry)
-        elif self._first:
+    def prepend(self, kind: int) -> None:
+        """Put kind back before the first one."""
+        if not self.length:
+            self.append(kind)
+            return
+        if self._first:
             self._first -= 1
-            self._entries[self._first] = entry
+            self._kinds[self._first] = kind
         else:
-            self._entries.insert(0, entry)
+            self._kinds.insert(0, kind)
             self._end += 1
+        self._searched = self._first
+        self.length += 1
 
-    def take(self) -> Entry:
-        """The first one, which is due no longer; raises IndexError."""
-        entries, first, end = self._entries, self._first, self._end
-        if first == end:
+    def take(self) -> int:
+        """Remove and return the first kind; raises IndexError if nothing is due."""
+        if not self.length:
             raise IndexError("nothing is due")
-        entry = entries[first]
-        entries[first] = PLAIN  # nothing that is past is kept alive
+        first = self._first
+        kind = self._kinds[first]
         first += 1
-        if first == end:
+        self.length -= 1
+        if not self.length:
             if first > PASSED:
-                self._entries = []
-            self._first = self._end = 0
-        elif first > PASSED and first > end - first:
-            del entries[:first]
-            self._first, self._end = 0, end - first
+                self._kinds = []
+            self._first = self._end = self._searched = 0
+        elif first > PASSED and first > self.length:
+            del self._kinds[:first]
+            self._searched = max(self._searched - first, 0)
+            self._first, self._end = 0, self.length
         else:
             self._first = first
-        return entry
+        return kind
+
+    def end_batch_at_query(self) -> bool:
+        """Mark the first Query that is due as one in a batch, unless a Sync precedes.
+
+        Return False if neither is due. Entries that were searched once are not
+        searched again.
+        """
+        kinds, end = self._kinds, self._end
+        at: i64 = max(self._searched, self._first)
+        while at < end and not QUERY <= kinds[at] <= SYNC:
+            at += 1
+        self._searched = at
+        if at == end:
+            return False
+        if kinds[at] == QUERY:
+            kinds[at] = QUERY_IN_BATCH
+        return True

@@ -1,288 +1,408 @@
 """The replies that a database connection owes: who gets them, and when none is left.
 
-Owns the count. Each message that the server will answer with ReadyForQuery has an
-entry in what is due, and so has each Parse and Close, since those are also sent by the
-proxy on its own account and their answers then swallowed. Everything else in a reply
-belongs to the client and needs no entry.
+Owns the count and the states that decide it. ``MOVES`` is the table of those states.
+Each message that the server answers with ReadyForQuery has an entry in a queue, and so
+has each Parse and Close, because the proxy also sends these on its own account and
+swallows their answers. All other replies belong to the client and need no entry.
 
-Three things make the count hard, and are settled here. After an error in an extended
-batch the server skips to the next Sync, Query included. While it reads COPY data it
-ignores Sync, so that the batch of an extended COPY stays open. And where it cannot be
-told which of two messages the server took for what, the fewest answers are assumed,
-and ``needs_fence`` asks for a fence before the connection is given back: a query of the
-proxy's own, before whose answer all others must come.
+Three rules of the server make the count hard. After an error in an extended batch it
+skips to the next Sync, Query included. While it reads COPY data it ignores Sync, so
+the batch of an extended COPY stays open. After a failed COPY nothing tells which
+messages it took for data: the fewest answers are assumed, and ``needs_fence`` asks for
+a fence before the connection goes back to the pool. A fence is a query of the proxy's
+own; all other answers come before its answer.
 """
+
+from collections import deque
+from typing import Final
 
 from mypy_extensions import i64
 
 from pinwatch.relay.reply_queue import (
+    CHANGE,
     COPY_END,
-    ENDED_BY_READY,
-    ENDS_OF_BATCH,
     FENCE,
+    INJECTED,
+    KINDS,
     PLAIN,
     QUERY,
     QUERY_IN_BATCH,
     SYNC,
+    UNNAMED_CHANGE,
     UNNAMED_PARSE,
-    Change,
-    Entry,
     ReplyQueue,
-    answered_by_ready,
 )
+
+# The mode of the server.
+READING: Final = 0  # it will serve the next message
+SKIPPING: Final = 3  # it skips all messages up to a Sync that is not sent yet
+COPYING: Final = 6  # it reads COPY data whose end is not sent yet
+
+# The batch of the client. A state is the sum of a mode and one of these.
+CLOSED: Final = 0
+OPEN: Final = 1  # extended messages were sent, and no Sync or Query after them
+SYNC_LOST: Final = 2  # the Sync was sent and a COPY took it: the batch is still open
+
+MODES: Final = ("reading", "skipping", "copying")
+BATCHES: Final = ("closed", "open", "Sync lost")
+
+
+def moves(reading: bytes, skipping: bytes, copying: bytes) -> bytes:
+    """One event's row: the next state for each state."""
+    return reading + skipping + copying
+
+
+def next_states(mode: int, closed: int, opened: int, lost: int) -> bytes:
+    """The next states for a batch that is closed, open, or lost its Sync."""
+    return bytes((mode + closed, mode + opened, mode + lost))
+
+
+STAYS_READING: Final = next_states(READING, CLOSED, OPEN, SYNC_LOST)
+READS_CLOSED: Final = next_states(READING, CLOSED, CLOSED, CLOSED)
+READS_OPEN: Final = next_states(READING, OPEN, OPEN, OPEN)
+READS_ON: Final = next_states(READING, CLOSED, OPEN, CLOSED)
+STAYS_SKIPPING: Final = next_states(SKIPPING, CLOSED, OPEN, SYNC_LOST)
+SKIPS_CLOSED: Final = next_states(SKIPPING, CLOSED, CLOSED, CLOSED)
+SKIPS_OPEN: Final = next_states(SKIPPING, OPEN, OPEN, OPEN)
+SKIPS_ON: Final = next_states(SKIPPING, CLOSED, OPEN, CLOSED)
+STAYS_COPYING: Final = next_states(COPYING, CLOSED, OPEN, SYNC_LOST)
+
+QUERY_SENT: Final = moves(
+    READS_CLOSED, SKIPS_CLOSED, next_states(READING, CLOSED, CLOSED, SYNC_LOST)
+)
+EXTENDED_SENT: Final = moves(READS_OPEN, SKIPS_OPEN, READS_OPEN)
+SYNC_SENT: Final = moves(
+    READS_CLOSED, READS_CLOSED, next_states(COPYING, CLOSED, SYNC_LOST, SYNC_LOST)
+)
+COPY_ENDED: Final = moves(STAYS_READING, STAYS_SKIPPING, STAYS_READING)
+READY_RECEIVED: Final = moves(STAYS_READING, STAYS_SKIPPING, STAYS_READING)
+UNDUE_READY_RECEIVED: Final = moves(READS_ON, READS_ON, READS_ON)
+ERROR_RECEIVED: Final = moves(READS_ON, SKIPS_ON, READS_ON)
+SKIP_BEGUN: Final = moves(SKIPS_ON, SKIPS_ON, SKIPS_ON)
+COPY_BEGUN: Final = moves(STAYS_COPYING, STAYS_COPYING, STAYS_COPYING)
+SYNC_TAKEN: Final = moves(
+    next_states(READING, SYNC_LOST, OPEN, SYNC_LOST),
+    STAYS_SKIPPING,
+    next_states(COPYING, SYNC_LOST, OPEN, SYNC_LOST),
+)
+
+MOVES: Final = {
+    "Query sent": QUERY_SENT,
+    "extended message sent": EXTENDED_SENT,
+    "Sync sent": SYNC_SENT,
+    "CopyDone or CopyFail sent": COPY_ENDED,
+    "ReadyForQuery": READY_RECEIVED,
+    "ReadyForQuery, none due": UNDUE_READY_RECEIVED,
+    "error, ReadyForQuery due": ERROR_RECEIVED,
+    "error, no Sync due": SKIP_BEGUN,
+    "CopyInResponse": COPY_BEGUN,
+    "CopyInResponse in a batch, no end due": SYNC_TAKEN,
+}
+"""The next state by event and state."""
+
+SHOWN: Final = 8  # entries in a repr
+
+
+class Change:
+    """The effect of a Parse or Close, or of a Query in a batch, on the statements.
+
+    The effect is applied when the message is sent. undo takes it back when the server
+    rejects or skips the message. The Change of a Query stands before the Query's entry
+    and has no answer of its own. swallow says that the answer is not for the client.
+    number counts the changes of one connection.
+    """
+
+    __slots__ = ("number", "swallow")
+    answered = True
+    unnamed = False
+
+    def __init__(self, swallow: bool) -> None:
+        self.swallow = swallow
+        self.number: i64 = -1
+
+    def completed(self) -> None:
+        """The server has answered the message."""
+
+    def undo(self) -> None:
+        raise NotImplementedError
 
 
 class ReplyTracker:
-    """What one database connection still has to answer, in order."""
+    """The replies that one database connection still owes, in order."""
 
     __slots__ = (
-        "barrier",
-        "batch_open",
+        "batches",
         "changes",
-        "copying",
+        "changes_sent",
         "due",
-        "ignored_syncs",
+        "earlier_effects",
+        "effects",
         "needs_fence",
         "needs_reset_query",
-        "segment",
-        "skipping",
-        "unsynced",
+        "probing",
+        "readies",
+        "state",
+        "sync_ignored",
+        "uncertain_batch",
+        "unnamed_effects",
     )
 
     def __init__(self) -> None:
+        self.state: i64 = READING  # a mode and a batch: see MOVES
         self.due = ReplyQueue()
-        self.changes: i64 = 0  # entries of due that are a Change
-        self.segment: i64 = 0  # batches sent so far, each up to its Sync or Query
-        self.barrier: i64 = -1  # batch of whose end, or SQL, nothing is known before
-        self.batch_open = False  # extended messages sent, no Sync or Query after them
-        self.unsynced = False  # a COPY took the Sync of its batch, which is still open
-        self.skipping = False  # the server skips all until a Sync not yet sent
-        self.copying = False  # the server reads COPY data whose end is not yet sent
-        self.ignored_syncs = False  # a Sync went into the COPY that is running
+        self.changes: deque[Change] = deque()  # one for each CHANGE that is due
+        self.changes_sent: i64 = 0
+        self.readies: i64 = 0  # entries due that ReadyForQuery answers
+        self.effects: i64 = 0  # entries due that may change prepared statements
+        self.earlier_effects: i64 = 0  # those of batches that are ended
+        self.unnamed_effects: i64 = 0  # those on the client's unnamed statement
+        self.batches: i64 = 0  # sent so far, each up to its Sync or Query
+        self.uncertain_batch: i64 = -1  # its SQL may drop statements; -1 is none
+        self.probing = False  # a Probe is due, for the uncertain batch
+        self.sync_ignored = False  # the COPY that is running took a Sync
         self.needs_fence = False
-        self.needs_reset_query = (
-            False  # a Query ended a batch: see ``DatabaseStream.reset_query``
+        self.needs_reset_query = False  # see ``DatabaseStream.reset_query``
+
+    def __repr__(self) -> str:
+        mode, batch = MODES[self.state // 3], BATCHES[self.state % 3]
+        due = [KINDS[kind] for kind in list(self.due)[:SHOWN]]
+        if len(self.due) > SHOWN:
+            due.append(f"{len(self.due) - SHOWN} more")
+        needs = ", needs a fence" * self.needs_fence
+        needs += ", needs a reset query" * self.needs_reset_query
+        return (
+            f"<ReplyTracker {mode}, batch {batch}, due: "
+            f"{', '.join(due) or 'nothing'}{needs}>"
         )
 
     def settled(self) -> bool:
-        """Nothing is due, half sent or in doubt."""
+        """Nothing is due, half sent or uncertain."""
         return not (
-            self.due
-            or self.needs_fence
-            or self.needs_reset_query
-            or self.batch_open
-            or self.unsynced
-            or self.skipping
-            or self.copying
+            self.due.length or self.state or self.needs_fence or self.needs_reset_query
         )
 
     def in_request(self) -> bool:
-        """The client has something to send before the server is done."""
-        return self.batch_open or self.unsynced or self.skipping or self.copying
+        """The client must send more before the server is done."""
+        return self.state != READING
 
     def executing(self) -> bool:
         """The server owes replies and needs nothing more from the client for them."""
-        return bool(self.due) and not self.in_request()
-
-    # What is sent to the server.
-
-    def query(self) -> None:
-        if self.copying:
-            self._breaks_copy()
-        elif not self.skipping:
-            if self.batch_open or self.unsynced:
-                self.due.append(QUERY_IN_BATCH)
-                self.barrier = self.segment
-                self.unsynced = False
-            else:
-                self.due.append(QUERY)
-            self.segment += 1
-        self.batch_open = False
-
-    def sync(self) -> None:
-        self.batch_open = False
-        if self.copying:
-            self.ignored_syncs = True
-            return
-        self.skipping = self.unsynced = False
-        self.due.append(SYNC)
-        self.segment += 1
-
-    def batch(self) -> None:
-        """A message of the extended protocol other than Sync and Flush."""
-        self.batch_open = True
-        if self.copying:
-            self._breaks_copy()
-
-    def unnamed_parse(self) -> None:
-        """A Parse of the unnamed statement, the first message of its batch."""
-        self.batch_open = True
-        if self.copying:
-            self._breaks_copy()
-        elif not self.skipping:
-            self.due.append(UNNAMED_PARSE)
-
-    def plain(self) -> None:
-        self.batch()
-        if self.counting:
-            self.due.append(PLAIN)
-
-    def change(self, change: Change) -> None:
-        """Only while counting."""
-        self.due.append(change)
-        self.changes += 1
-
-    def copy_end(self) -> None:
-        if self.copying:
-            self.copying = False
-        elif not self.skipping and (self.due or self.batch_open or self.unsynced):
-            self.due.append(COPY_END)
-
-    def inject(self, entry: int) -> None:
-        self.due.append(entry)
-        self.segment += 1
+        return bool(self.due) and self.state == READING
 
     @property
     def counting(self) -> bool:
-        """The server will read what is sent now, rather than skip it."""
-        return not (self.skipping or self.copying)
+        """The server will serve the message that is sent next, not skip it."""
+        return self.state < SKIPPING
 
-    def _breaks_copy(self) -> None:
-        """The server takes any other message for the COPY's failure."""
-        self.copying = False
-        self.needs_fence = True
+    # Messages that are sent to the server.
 
-    # What the server sent.
+    def query(self) -> None:
+        state = self.state
+        if state >= COPYING:
+            self.needs_fence = True
+        elif state < SKIPPING:
+            if state == READING:
+                self.due.append(QUERY)
+            else:
+                self.due.append(QUERY_IN_BATCH)
+                self.uncertain_batch = self.batches
+            self._end_batch()
+        self.state = QUERY_SENT[state]
 
-    def ready(self) -> Entry | None:
-        """ReadyForQuery: the entry that it answers, None if there is none."""
+    def sync(self) -> None:
+        state = self.state
+        self.state = SYNC_SENT[state]
+        if state >= COPYING:
+            self.sync_ignored = True
+            return
+        self.due.append(SYNC)
+        self.readies += 1
+        self.earlier_effects = self.effects
+        self.batches += 1
+
+    def batch(self) -> None:
+        """Bind, Describe, Execute, or another extended message without an entry."""
+        if self.state >= COPYING:
+            self.needs_fence = True
+        self.state = EXTENDED_SENT[self.state]
+
+    def unnamed_parse(self) -> None:
+        """The client's Parse of its unnamed statement, as the first in its batch."""
+        if self.state == READING:
+            self.due.append(UNNAMED_PARSE)
+            self.effects += 1
+            self.unnamed_effects += 1
+        self.batch()
+
+    def plain(self) -> None:
+        """A Parse or Close without an effect on what the proxy keeps."""
+        self.batch()
+        if self.state < SKIPPING:
+            self.due.append(PLAIN)
+
+    def change(self, change: Change) -> None:
+        """A message with an effect, in a batch that the server reads."""
+        change.number = self.changes_sent
+        self.changes_sent += 1
+        self.changes.append(change)
+        self.effects += 1
+        if change.unnamed:
+            self.unnamed_effects += 1
+            self.due.append(UNNAMED_CHANGE)
+        else:
+            self.due.append(CHANGE)
+
+    def copy_end(self) -> None:
+        """CopyDone or CopyFail."""
+        state = self.state
+        if state < SKIPPING and (state or self.due.length):
+            self.due.append(COPY_END)
+        self.state = COPY_ENDED[state]
+
+    def inject(self, kind: int) -> None:
+        """A query or batch of the proxy's own: INJECTED or FENCE."""
+        self.due.append(kind)
+        self._end_batch()
+
+    def _end_batch(self) -> None:
+        self.readies += 1
+        self.earlier_effects = self.effects
+        self.batches += 1
+
+    def drops_statements(self) -> None:
+        """SQL that is being sent may drop prepared statements behind the count."""
+        self.uncertain_batch = self.batches
+
+    # Replies that the server sent.
+
+    def ready(self) -> bool:
+        """ReadyForQuery; return False if none was due."""
         due = self.due
-        self.copying = self.ignored_syncs = False
-        while due:
-            entry = due.take()
-            if isinstance(entry, int) and answered_by_ready(entry):
-                if due:
-                    self._pass_copy_ends()
-                if entry != SYNC:
-                    self.needs_reset_query = entry == QUERY_IN_BATCH
-                if entry == FENCE:
-                    self.needs_fence = False
-                if self.barrier >= 0 and not self._ready_is_due():
-                    self.barrier = -1
-                return entry
-            skipped = isinstance(entry, Change) and entry.answered
-            self.needs_fence = self.needs_fence or skipped
-            self._drop(entry, undo=skipped)
-        self.skipping = self.unsynced = False
-        return None
+        self.state = READY_RECEIVED[self.state]
+        self.sync_ignored = False
+        while due.length:
+            kind = due.take()
+            if kind >= QUERY:
+                self._request_done(kind)
+                return True
+            change = self._forget(kind)
+            if change is not None and change.answered:
+                self.needs_fence = True
+                change.undo()
+        self.state = UNDUE_READY_RECEIVED[self.state]
+        return False
 
-    def _ready_is_due(self) -> bool:
-        return any(answered_by_ready(entry) for entry in self.due)
-
-    def completed(self) -> Entry | None:
-        """ParseComplete or CloseComplete: the entry that it answers."""
-        due = self.due
-        if not due:
-            return None
-        entry = due[0]
-        if isinstance(entry, Change):
-            self.changes -= 1
-        elif entry == COPY_END:
+    def _request_done(self, kind: int) -> None:
+        self.readies -= 1
+        if not self.readies:
+            self.uncertain_batch = -1
+        if kind != SYNC:
+            self.needs_reset_query = kind == QUERY_IN_BATCH
+            if kind == FENCE:
+                self.needs_fence = False
+        if self.due.length:
             self._pass_copy_ends()
-            return self.completed()
-        elif answered_by_ready(entry):
-            return None
-        return due.take()
+
+    def completed(self) -> bool:
+        """ParseComplete or CloseComplete; return True if it is not for the client."""
+        due = self.due
+        self._pass_copy_ends()
+        if not due.length or due.first() >= QUERY:
+            return False
+        change = self._forget(due.take())
+        if change is None:
+            return False
+        change.completed()
+        return change.swallow
 
     def failed(self) -> bool:
-        """ErrorResponse: True if it leaves no unnamed statement of the client."""
-        due = self.due
-        self.needs_fence = self.needs_fence or self.ignored_syncs
-        self.copying = self.ignored_syncs = self.unsynced = False
+        """ErrorResponse; return True if it leaves the client no unnamed statement."""
+        self.needs_fence = self.needs_fence or self.sync_ignored
+        self.sync_ignored = False
+        self.state = ERROR_RECEIVED[self.state]
         self._pass_copy_ends()
-        if due and due[0] in ENDED_BY_READY:
+        if self.due.first() in (QUERY, INJECTED, FENCE):
             return False
         return self._skip_to_sync()
 
     def _skip_to_sync(self) -> bool:
         due = self.due
-        dropped: list[Entry] = []
-        while due and due[0] != SYNC:
-            entry = due.take()
-            if entry == QUERY_IN_BATCH:
+        skipped: list[Change] = []
+        parsed = False
+        while due.length and due.first() != SYNC:
+            kind = due.take()
+            if kind == QUERY_IN_BATCH:
                 self.needs_fence = True
-            dropped.append(entry)
-        for entry in reversed(dropped):
-            self._drop(entry, undo=True)
-        if not due:
-            self.skipping = True
-        return UNNAMED_PARSE in dropped and not self._unnamed_is_due()
-
-    def _unnamed_is_due(self) -> bool:
-        """A later batch has another unnamed statement for the client."""
-        for entry in self.due:
-            if isinstance(entry, Change):
-                if entry.unnamed:
-                    return True
-            elif entry == UNNAMED_PARSE:
-                return True
-        return False
+            parsed = parsed or kind == UNNAMED_PARSE
+            change = self._forget(kind)
+            if change is not None:
+                skipped.append(change)
+        for change in reversed(skipped):
+            change.undo()
+        if not due.length:
+            self.state = SKIP_BEGUN[self.state]
+        return parsed and not self.unnamed_effects
 
     def copy_in(self) -> None:
-        """CopyInResponse: from now the server ignores Sync, to the data's end."""
+        """CopyInResponse: the server ignores Sync up to the end of the data."""
         due = self.due
-        query = due.take() if due and due[0] in (QUERY, QUERY_IN_BATCH) else None
-        self.copying = True
-        while due and self.copying:
-            entry = due.take()
-            if entry == COPY_END:
-                self.copying = False
-            elif entry == SYNC:
-                self.ignored_syncs = True
+        in_batch = due.first() not in (QUERY, QUERY_IN_BATCH)
+        query = 0 if in_batch else due.take()
+        self.state = COPY_BEGUN[self.state]
+        while due.length and self.state >= COPYING:
+            kind = due.take()
+            if kind == SYNC:
+                self.sync_ignored = True
             else:
-                self._drop(entry, undo=True)
-                self._breaks_copy()
-        if query is None:
-            self._keep_batch_open()
-        else:
+                self.state = COPY_ENDED[self.state]
+                self.needs_fence = self.needs_fence or kind != COPY_END
+            change = self._forget(kind)
+            if change is not None:
+                change.undo()
+        if not in_batch:
             due.prepend(query)
-
-    def _keep_batch_open(self) -> None:
-        """The batch of a COPY lasts until a Sync or Query that comes after the data."""
-        ends = (n for n, entry in enumerate(self.due) if entry in ENDS_OF_BATCH)
-        end = next(ends, None)
-        if end is None:
-            self.unsynced = True
-        elif self.due[end] == QUERY:
-            self.due[end] = QUERY_IN_BATCH
+        elif not due.end_batch_at_query():
+            self.state = SYNC_TAKEN[self.state]
 
     def _pass_copy_ends(self) -> None:
-        """Drop those that ended nothing, or what is over."""
-        while self.due and self.due[0] == COPY_END:
+        """Drop the ends of copies that never began, or are over."""
+        while self.due.first() == COPY_END:
             self.due.take()
 
-    def _drop(self, entry: Entry, undo: bool) -> None:
-        if isinstance(entry, Change):
-            self.changes -= 1
-            if undo:
-                entry.undo()
+    def _forget(self, kind: int) -> Change | None:
+        """Uncount an entry that was taken; return its Change, if it has one."""
+        if kind >= QUERY:
+            self.readies -= 1
+        if not UNNAMED_PARSE <= kind <= CHANGE:
+            return None
+        self.effects -= 1
+        if self.earlier_effects:
+            self.earlier_effects -= 1
+        if kind != CHANGE:
+            self.unnamed_effects -= 1
+        return None if kind == UNNAMED_PARSE else self.changes.popleft()
 
-    def drops_statements(self) -> None:
-        """SQL that was just sent may drop prepared statements behind the count."""
-        self.barrier = self.segment
+    # Prepared statements.
 
     def in_doubt(self) -> bool:
-        """What an earlier batch does to prepared statements is still to be seen."""
-        if not self.counting:
-            return False
-        if 0 <= self.barrier < self.segment:
-            return True
-        if self.needs_fence and not self.in_request() and self._ready_is_due():
-            return True
-        earlier = False
-        for entry in self.due.backwards():
-            if answered_by_ready(entry):
-                earlier = True
-            elif earlier and (entry == UNNAMED_PARSE or isinstance(entry, Change)):
-                return True
+        """An earlier batch may still change prepared statements."""
+        if self.earlier_effects or self.needs_fence or self.uncertain_batch >= 0:
+            return self._is_in_doubt()
         return False
+
+    def _is_in_doubt(self) -> bool:
+        if self.state >= SKIPPING:
+            return False
+        if self.uncertain_batch >= 0:
+            return True
+        if self.needs_fence and self.state == READING and self.readies:
+            return True
+        return self.earlier_effects > 0
+
+    def needs_probe(self) -> bool:
+        """The SQL that may drop statements is in the batch that is open."""
+        return self.uncertain_batch == self.batches and not self.probing
+
+    def is_due(self, number: int) -> bool:
+        """The Change with this number is not answered yet."""
+        return number >= self.changes_sent - len(self.changes)

@@ -76,6 +76,7 @@ INT32: Final = Struct("!I")
 
 MAX_MESSAGE: Final = 0x3FFFFFFF  # bytes; PostgreSQL's MaxAllocSize
 
+FLUSH_MESSAGE: Final = b"H\0\0\0\4"
 SYNC_MESSAGE: Final = b"S\0\0\0\4"
 TERMINATE_MESSAGE: Final = b"X\0\0\0\4"
 
@@ -114,6 +115,10 @@ def parse(name: bytes, rest: bytes) -> bytes:
 
 def close_statement(name: bytes) -> bytes:
     return message(CLOSE, b"S" + name + b"\0")
+
+
+def describe_statement(name: bytes) -> bytes:
+    return message(DESCRIBE, b"S" + name + b"\0")
 
 
 def password(secret: bytes) -> bytes:

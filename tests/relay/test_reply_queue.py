@@ -1,77 +1,80 @@
-"""The queue of what is due, beside a list."""
+"""The queue of the replies that are due, compared with a list."""
 
-import sys
-
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pinwatch.relay.reply_queue import (
+    CHANGE,
+    KINDS,
     PASSED,
     PLAIN,
     QUERY,
+    QUERY_IN_BATCH,
     SYNC,
-    Change,
     ReplyQueue,
-    answered_by_ready,
 )
 
 
-@given(st.lists(st.sampled_from(["append", "take", "prepend"]), max_size=4 * PASSED))
-def test_it_is_a_queue(steps: list[str]) -> None:
-    due, entries = ReplyQueue(), list[object]()
-    for number, step in enumerate(steps):
+def ended_at_query(kinds: list[int]) -> bool:
+    """The same as ``end_batch_at_query``, on a list."""
+    ends = [n for n, kind in enumerate(kinds) if QUERY <= kind <= SYNC]
+    if ends and kinds[ends[0]] == QUERY:
+        kinds[ends[0]] = QUERY_IN_BATCH
+    return bool(ends)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["append", "append", "take", "prepend", "end"]),
+            st.sampled_from([PLAIN, CHANGE, QUERY, SYNC]),
+        ),
+        max_size=4 * PASSED,
+    )
+)
+def test_it_is_a_queue(steps: list[tuple[str, int]]) -> None:
+    due, kinds = ReplyQueue(), list[int]()
+    for step, kind in steps:
         if step == "append":
-            due.append(number)
-            entries.append(number)
+            due.append(kind)
+            kinds.append(kind)
         elif step == "prepend":
-            due.prepend(number)
-            entries.insert(0, number)
-        elif entries:
-            assert due.take() == entries.pop(0)
-        assert list(due) == entries
-        assert list(due.backwards()) == entries[::-1]
-        assert len(due) == len(entries)
-        assert bool(due) is bool(entries)
-        assert (number in due) is (number in entries)
+            due.prepend(kind)
+            kinds.insert(0, kind)
+        elif step == "end":
+            assert due.end_batch_at_query() is ended_at_query(kinds)
+        elif kinds:
+            assert due.take() == kinds.pop(0)
+        assert list(due) == kinds
+        assert due.first() == (kinds[0] if kinds else 0)
+        assert len(due) == due.length == len(kinds)
+        assert bool(due) is bool(kinds)
 
 
-def test_what_is_past_is_not_kept() -> None:
+def test_past_entries_are_not_kept() -> None:
     due = ReplyQueue()
-    for number in range(10 * PASSED):
-        due.append(number)
+    for _ in range(10 * PASSED):
+        due.append(QUERY)
     for _ in range(10 * PASSED - 1):
         due.take()
-        assert len(due._entries) <= max(2 * len(due) + 1, len(due) + PASSED + 1)
-    due[0] = SYNC
-    assert due[0] == SYNC
-    assert due.take() == SYNC
+        assert len(due._kinds) <= max(2 * len(due) + 1, len(due) + PASSED + 1)
+    assert due.take() == QUERY
     assert not due
+    with pytest.raises(IndexError):
+        due.take()
 
 
-def test_what_is_taken_is_held_no_longer() -> None:
-    due = ReplyQueue()
-    change = Change(swallow=False)
-    gone = sys.getrefcount(change)
-    due.append(QUERY)
-    due.append(change)
-    due.append(QUERY)
-    due.take()
-    due.take()
-    assert sys.getrefcount(change) == gone
-    due.take()
-    assert not due
-
-
-def test_what_comes_before_the_first_takes_the_room_that_is_there() -> None:
+def test_an_entry_that_is_put_back_takes_the_room_that_is_there() -> None:
     due = ReplyQueue()
     for _ in range(10 * PASSED):
         due.append(QUERY)
         due.prepend(due.take())
         due.append(SYNC)
         assert [due.take(), due.take()] == [QUERY, SYNC]
-    assert len(due._entries) <= 2
+    assert len(due._kinds) <= 2
 
 
-def test_what_ready_for_query_answers() -> None:
-    assert answered_by_ready(QUERY)
-    assert not answered_by_ready(PLAIN)
+def test_every_kind_has_a_word() -> None:
+    assert KINDS[SYNC] == "Sync"
+    assert len(set(KINDS)) == len(KINDS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import chain
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -11,7 +12,14 @@ from hypothesis import strategies as st
 from pinwatch.counters import TargetCounters
 from pinwatch.relay.prepared import Removed, ServerStatements
 from pinwatch.relay.reply_queue import FENCE, INJECTED
-from pinwatch.relay.reply_tracker import ReplyTracker
+from pinwatch.relay.reply_tracker import (
+    BATCHES,
+    MODES,
+    MOVES,
+    SKIPPING,
+    SYNC_LOST,
+    ReplyTracker,
+)
 from pinwatch.relay.statements import Statement
 from pinwatch.wire import messages
 from pinwatch.wire.messages import message
@@ -141,10 +149,10 @@ def test_a_change_stays_when_it_is_answered(server: ServerStatements) -> None:
     replies.batch()
     replies.change(change)
     replies.sync()
-    assert replies.completed() is change
+    assert replies.completed()
     assert replies.ready()
     assert put_back(server) == []
-    assert replies.changes == 0
+    assert not replies.changes
 
 
 def test_changes_that_an_error_skips_are_undone_last_first(
@@ -160,7 +168,7 @@ def test_changes_that_an_error_skips_are_undone_last_first(
     replies.completed()
     replies.failed()
     assert put_back(server) == [b"c", b"b"]
-    assert replies.changes == 1
+    assert len(replies.changes) == 1
 
 
 def test_changes_that_are_never_answered_are_undone_by_ready_for_query(
@@ -177,10 +185,10 @@ def test_changes_that_are_never_answered_are_undone_by_ready_for_query(
 
 def test_an_answer_to_nothing_is_nobodys() -> None:
     replies = ReplyTracker()
-    assert replies.completed() is None
-    assert replies.ready() is None
+    assert not replies.completed()
+    assert not replies.ready()
     replies.query()
-    assert replies.completed() is None
+    assert not replies.completed()
     assert replies.due
 
 
@@ -211,7 +219,6 @@ def test_what_an_earlier_batch_may_change_is_in_doubt(
 def test_sql_that_may_drop_statements_is_a_doubt_until_all_is_answered() -> None:
     replies = ReplyTracker()
     replies.drops_statements()
-    assert not replies.in_doubt()
     replies.query()
     assert replies.in_doubt()
     replies.query()
@@ -679,3 +686,53 @@ def test_a_statement_that_is_prepared_again_in_a_failed_transaction(
     play.reply(0)
     play.finish()
     assert play.received[0].endswith(ABORTED + messages.ready_for_query(ord("E")))
+
+
+# The states.
+
+
+def printed(moves: dict[str, bytes]) -> str:
+    """The table of the states as the documentation prints it."""
+    states = [f"{mode}, {batch}" for mode in MODES for batch in BATCHES]
+    possible = [n for n in range(9) if n != SKIPPING + SYNC_LOST]
+    lines = [
+        "| Event | " + " | ".join(states[n] for n in possible) + " |",
+        "|---" * (len(possible) + 1) + "|",
+    ]
+    for event, after in moves.items():
+        cells = ("=" if after[n] == n else states[after[n]] for n in possible)
+        lines.append(f"| {event} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_documentation_prints_the_states() -> None:
+    page = Path("docs/decisions/counting-replies.md").read_text("utf-8")
+    assert printed(MOVES) in page
+
+
+def test_no_event_leads_to_a_skip_with_a_lost_sync() -> None:
+    impossible = SKIPPING + SYNC_LOST
+    for event, after in MOVES.items():
+        assert len(after) == 9
+        others = after[:impossible] + after[impossible + 1 :]
+        assert impossible not in others, event
+
+
+@pytest.mark.parametrize(
+    ("script", "shown"),
+    [
+        ("", "reading, batch closed, due: nothing"),
+        ("PSQ", "reading, batch closed, due: unnamed Parse, Sync, Query"),
+        ("QgS", "copying, batch closed, due: Query"),
+        ("Pe", "skipping, batch open, due: nothing"),
+        ("PXogS", "copying, batch Sync lost, due: nothing"),
+        ("PQez", "reading, batch closed, due: nothing, needs a fence"),
+        ("PBQoz", "reading, batch closed, due: nothing, needs a reset query"),
+        ("Q" * 10, "reading, batch closed, due: " + "Query, " * 8 + "2 more"),
+    ],
+)
+def test_repr_tells_the_state(script: str, shown: str) -> None:
+    replies = ReplyTracker()
+    for step in script:
+        STEPS[step](replies)
+    assert repr(replies) == f"<ReplyTracker {shown}>"
