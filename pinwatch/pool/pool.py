@@ -62,12 +62,12 @@ class Pool(ConnectionSource[C]):
         self.swap = False  # give each borrower another connection than its last one
         self._size = 0  # connections in all lists
         self._last: dict[Borrower[C], C] = {}  # used with swap
-        self._blocked = False  # the first waiter that match could not serve needs room
+        self._blocked = False  # the longest waiter without a connection needs room
         self._returned: list[C] = []  # still borrowed; served by _serve in turn
         self._serving = False
 
     def __len__(self) -> int:
-        """Count the connections that count towards the cap."""
+        """Return the number of connections that count towards the cap."""
         return self.opening.total() + self._size
 
     def __repr__(self) -> str:
@@ -189,7 +189,7 @@ class Pool(ConnectionSource[C]):
         self.match()
 
     def pause(self) -> None:
-        """Serve no borrower until ``resume`` has been called as often."""
+        """Stop serving borrowers; each ``pause`` needs a ``resume``."""
         self.paused += 1
 
     def resume(self) -> None:
@@ -260,7 +260,7 @@ class Pool(ConnectionSource[C]):
         self._move(connection, None)
         self.match()
 
-    # Time.
+    # Timeouts.
 
     def sweep(self) -> None:
         """Fail overdue borrows, retry failed openings, close surplus connections."""

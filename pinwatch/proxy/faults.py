@@ -117,7 +117,7 @@ class Faults:
         return fault
 
     def put(self) -> None:
-        """Connect each endpoint to its source, through active faults of borrows."""
+        """Connect each endpoint to its source, if needed through ``Unreliable``."""
         between = any(one.kind in ("latency", "refuse") for one in self.on.values())
         for endpoint in self.targets.endpoints.values():
             source = self.targets.source(endpoint)
@@ -156,7 +156,7 @@ class Unreliable(ConnectionSource[DatabaseConnection]):
     def borrow(
         self, borrower: Borrower[DatabaseConnection], min_timeout: float = 0
     ) -> DatabaseConnection | None:
-        """Borrow as ``Pool.borrow`` does, after a delay, or refuse."""
+        """Borrow as ``Pool.borrow`` does, with the faults' delays and refusals."""
         loop = asyncio.get_running_loop()
         borrower.pool = self
         delay = 0.0

@@ -257,7 +257,7 @@ class Proxy:
             endpoint.close()
 
     def _end_sessions(self, busy_too: bool) -> bool:
-        """Close the idle sessions, or all of them; return True while any is left."""
+        """Close idle sessions, or all with busy_too; return True while any is left."""
         for session in list(self.sessions):
             if busy_too or not session.busy:
                 session.close(admin_shutdown())

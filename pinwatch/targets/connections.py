@@ -87,9 +87,7 @@ class TargetConnections:
         self.observe = observe
         self.lost = lost
         self.all: set[DatabaseConnection] = set()
-        self._own: DatabaseConnection | None = (
-            None  # the proxy's own, for status queries
-        )
+        self._own: DatabaseConnection | None = None  # for status queries
         self._owned: set[DatabaseConnection] = set()  # _own and its predecessors
         self._queries: dict[DatabaseConnection, asyncio.Future[Row]] = {}
         self._loop = running()
@@ -99,7 +97,7 @@ class TargetConnections:
         self._openings = Tasks()
         self._cancels = Tasks()
         self._retries: dict[Key, float] = {}  # seconds until the next retry
-        self._leaving: dict[DatabaseConnection, float] = {}  # to the time to abort
+        self._leaving: dict[DatabaseConnection, float] = {}  # real time to abort
         self._logins = Logins(target)
         self.status = Status(False, 1, 0)
         pool = settings.connection_pool

@@ -14,9 +14,7 @@ from pinwatch.sockets.transport import Listening, Receiver, Transport
 from pinwatch.targets.tasks import settle
 from pinwatch.tls.certificates import client
 
-CANCEL_TIMEOUT: Final = (
-    5.0  # real seconds until the server must have read a CancelRequest
-)
+CANCEL_TIMEOUT: Final = 5.0  # seconds for the server to read a CancelRequest
 
 
 async def dial(target: Target, receiver: Receiver) -> None:

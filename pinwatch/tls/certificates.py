@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # slow to import, and needed to make certificates only
 ALPN: Final = "postgresql"  # the protocol ID that IANA registered for PostgreSQL
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 LIFETIME: Final = timedelta(days=397)  # of a generated server certificate
-RENEWAL: Final = timedelta(days=30)  # before its end
+RENEWAL: Final = timedelta(days=30)  # remaining lifetime at which it is replaced
 
 NO_CERTIFICATE: Final = "is not a certificate in PEM."
 KEY_MISMATCH_REASONS: Final = (
