@@ -29,17 +29,17 @@ message, chunk
 
 from typing import TYPE_CHECKING, Any
 
-from pinwatch.version import __version__ as __version__
-
 if TYPE_CHECKING:
     from pinwatch.testing.background import Proxy as Proxy
     from pinwatch.testing.unittest_case import PinwatchTestCase as PinwatchTestCase
+    from pinwatch.version import __version__ as __version__
 
 __all__ = ["PinwatchTestCase", "Proxy", "__version__"]
 
 _LATER = {
     "PinwatchTestCase": "pinwatch.testing.unittest_case",
     "Proxy": "pinwatch.testing.background",
+    "__version__": "pinwatch.version",
 }
 """Public names and their modules, which are imported on first use."""
 

@@ -8,6 +8,7 @@
     ├── TargetError         a target that cannot be reached, or that refuses the proxy
     ├── FailoverError       a failover that is not possible
     ├── FaultError          a fault that cannot be added or removed
+    ├── ReleaseError        a release for a database that is unknown
     ├── ProtocolViolation   bytes that break PostgreSQL's protocol
     │   └── NotAStartupPacket   first bytes of a client that get no answer
     └── ClientError         an error that is sent to the client as an ErrorResponse
@@ -52,6 +53,10 @@ class FailoverError(PinwatchError):
 
 class FaultError(PinwatchError):
     """A fault cannot be added or removed; the text has the reason."""
+
+
+class ReleaseError(PinwatchError):
+    """The database is unknown; the text lists the known ones."""
 
 
 class ProtocolViolation(PinwatchError):

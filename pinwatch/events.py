@@ -142,6 +142,18 @@ class DatabaseReset:
 
 
 @dataclass(frozen=True, slots=True)
+class DatabaseInUse:
+    """The server refused a statement because other sessions use a database.
+
+    idle counts the pool's idle connections to it, which are among them.
+    """
+
+    connection: int
+    database: str
+    idle: int
+
+
+@dataclass(frozen=True, slots=True)
 class FailedOver:
     """The writer changed, or the same one came back, after ``seconds`` without one."""
 
@@ -264,6 +276,7 @@ Event = (
     | DatabaseConnected
     | DatabaseClosed
     | DatabaseReset
+    | DatabaseInUse
     | FailedOver
     | PinAhead
     | SessionPinned

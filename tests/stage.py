@@ -16,6 +16,7 @@ from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters, TargetCounters
 from pinwatch.errors import ClientError
 from pinwatch.pins.cache import VerdictCache
+from pinwatch.pins.databases import DatabaseStatements
 from pinwatch.pool.interfaces import ConnectionSource, Key
 from pinwatch.pool.pool import Pool
 from pinwatch.relay.client_login import CachedParameters, Endpoint
@@ -167,6 +168,7 @@ class Stage:
         self.ended_sessions: list[ClientSession] = []
         self.registry = Registry(b"pinwatch_test_", random=lambda size: "00" * size)
         self.verdicts = VerdictCache()
+        self.database_statements = DatabaseStatements()
         self.counters = TargetCounters()
         self.credentials = Credentials()
         self.tls: ServerTls | None = None
@@ -243,6 +245,9 @@ class Stage:
     def kill(self, connection: DatabaseConnection, reason: str) -> None:
         connection.abort()
 
+    def object_in_use(self, connection: DatabaseConnection, text: str) -> None:
+        pass
+
     def closing(self, connection: DatabaseConnection, cancel: bool) -> None:
         self.pool.retire(connection)
         if cancel:
@@ -281,6 +286,11 @@ class Stage:
 
     def borrow_failed(self, session: ClientSession, error: ClientError) -> None:
         self.observe(events.BorrowFailed(session.number, error.text))
+
+    def release_databases(
+        self, databases: frozenset[bytes], done: Callable[[], None]
+    ) -> None:
+        self.soon.append(done)
 
     def logged_in(self, session: ClientSession) -> None:
         pass

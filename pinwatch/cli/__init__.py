@@ -9,6 +9,7 @@ from pinwatch.cli.check import check
 from pinwatch.cli.control import failover, reload
 from pinwatch.cli.explain import explain
 from pinwatch.cli.fault import fault
+from pinwatch.cli.release import release
 from pinwatch.cli.top import top
 from pinwatch.cli.up import up
 from pinwatch.errors import PinwatchError, SettingError
@@ -30,6 +31,7 @@ app.command()(explain)
 app.command()(check)
 app.command()(failover)
 app.command()(reload)
+app.command()(release)
 app.add_typer(fault, name="fault")
 app.command()(top)
 

@@ -276,6 +276,11 @@ class Settings(BaseModel):
 
     connection_pool: ConnectionPool = ConnectionPool()
 
+    release_on_ddl: bool = False
+    """Before DROP DATABASE, ALTER DATABASE ... RENAME TO or SET TABLESPACE, and CREATE
+    DATABASE, close the idle connections to the database that the statement needs free.
+    RDS Proxy keeps them, and the statement fails."""
+
     cancel: Literal["ignore", "forward"] = "ignore"
     """Ignore cancel requests, as RDS Proxy does, or forward them to the database."""
 
@@ -306,7 +311,10 @@ class Settings(BaseModel):
     """Bytes that one client's prepared statements may take; a Parse past it fails."""
 
     max_client_connections: Annotated[int, Field(ge=1)] = 10_000
-    """Maximum number of client connections at a time."""
+    """Maximum number of client connections at a time. A further one gets FATAL 53300
+    after its startup packet. Connections that have sent no startup packet may take the
+    free places and 100 more, for `authentication_timeout`; beyond that, the oldest of
+    them is closed with the same error."""
 
     idle_client_timeout: Annotated[int, Field(ge=1, le=28800)] = 1800
     """Seconds for which the proxy waits for a client before it disconnects it. The wait

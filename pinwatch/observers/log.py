@@ -9,6 +9,7 @@ INFO and WARN are written unless ``log_level`` is higher; DEBUG needs
 (docs/behaviour.md); the others follow their style.
 """
 
+import shlex
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -42,6 +43,7 @@ DATABASE_EVENTS: Final = (
     events.DatabaseConnected,
     events.DatabaseClosed,
     events.DatabaseReset,
+    events.DatabaseInUse,
 )
 
 
@@ -113,6 +115,17 @@ def usage(pool: events.PoolUsage) -> str:
     )
 
 
+def in_use(database: str, idle: int) -> str:
+    """Return the line below the server's error, which RDS Proxy does not log."""
+    command = f"pinwatch release {shlex.quote(database)}"
+    connections = "1 idle connection" if idle == 1 else f"{idle} idle connections"
+    return (
+        f"The database {database} is in use by {connections} of the pool. "
+        f'"{command}" closes {"it" if idle == 1 else "them"}; with the setting '
+        "release_on_ddl, pinwatch does so before such a statement."
+    )
+
+
 def describe(  # noqa: C901 - a branch for each kind of event
     event: events.Event,
 ) -> tuple[int, str]:
@@ -172,6 +185,8 @@ def describe(  # noqa: C901 - a branch for each kind of event
             )
         case events.PinWarned(_, _, text, sql):
             return WARN, f"{text} SQL: {sql!r}"
+        case events.DatabaseInUse(_, database, idle):
+            return INFO, in_use(database, idle)
         case events.DatabaseReset():
             return INFO, (
                 "The database connection was released to the connection pool upon "

@@ -201,6 +201,10 @@ class Pool(ConnectionSource[C]):
         self.retry_at.clear()
         self.match()
 
+    def idle_in(self, database: bytes) -> int:
+        """Count the idle connections to a database, of all its users."""
+        return sum(len(found) for key, found in self.idle.items() if key[1] == database)
+
     def take_idle(self) -> C | None:
         """Borrow any idle connection for the proxy itself; ``give_back`` returns it.
 

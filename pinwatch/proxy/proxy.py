@@ -24,6 +24,7 @@ from pinwatch.errors import (
     BorrowTimeout,
     ClientError,
     ListenError,
+    ReleaseError,
     admin_shutdown,
     authentication_timeout,
     client_lifetime,
@@ -31,6 +32,7 @@ from pinwatch.errors import (
     too_many_clients,
 )
 from pinwatch.pins.cache import VerdictCache
+from pinwatch.pins.databases import DatabaseStatements
 from pinwatch.pins.profiles import PROFILES
 from pinwatch.pins.verdict import judge
 from pinwatch.pool.interfaces import ConnectionSource
@@ -45,12 +47,15 @@ from pinwatch.relay.statements import Registry
 from pinwatch.sockets.loop import running
 from pinwatch.targets.connections import TargetConnections
 from pinwatch.targets.group import TargetGroup
+from pinwatch.targets.release import release
 from pinwatch.targets.tasks import Tasks
 from pinwatch.tls.certificates import ServerTls
 from pinwatch.wire.startup import CancelRequest
 
 log = logging.getLogger("pinwatch")
 
+MAX_WITHOUT_STARTUP: Final = 100
+"""Client connections without a startup packet, beyond max_client_connections."""
 SWEEP_INTERVAL: Final = 0.1  # real seconds between checks for timeouts
 CLIENT_SWEEP_INTERVAL: Final = 1.0  # seconds between checks for idle clients
 RESTART_SETTINGS: Final = (
@@ -96,6 +101,7 @@ class Proxy:
             EndpointCounters
         )
         self.verdicts = VerdictCache(PROFILES[settings.profile], defers=True)
+        self.database_statements = DatabaseStatements(settings.release_on_ddl)
         self._judges = ThreadPoolExecutor(1, "pinwatch-judge")
         self.registry = Registry(
             f"pinwatch_{secrets.token_hex(4)}_".encode(),
@@ -103,6 +109,8 @@ class Proxy:
         )
         self.sessions: set[ClientSession] = set()
         self.starting: OrderedDict[ClientSession, float] = OrderedDict()
+        self._silent: dict[int, ClientSession] = {}
+        """Sessions without a startup packet by their number, the oldest first."""
         self._keys: dict[tuple[int, bytes], ClientSession] = {}
         self.endpoints: dict[str, Endpoint] = {}
         self.faults = Faults(self)
@@ -218,6 +226,7 @@ class Proxy:
         self.settings, self.admission = settings, admission
         self.require_tls = settings.require_tls
         self.verdicts.follow(PROFILES[settings.profile])
+        self.database_statements.enabled = settings.release_on_ddl
         self.group.apply(settings)
         return late
 
@@ -248,6 +257,33 @@ class Proxy:
         self.endpoints |= added
         self.faults.put()
 
+    async def release(self, database: str | None = None) -> int:
+        """Close the idle connections to database, or all; see ``targets.release``.
+
+        Raises ReleaseError for a database to which nothing has connected.
+        """
+        if database is None:
+            return await self._release(None)
+        known = self._known_databases()
+        if database not in known:
+            names = ", ".join(sorted(known))
+            raise ReleaseError(
+                f"No client has connected to a database {database}; "
+                f"known databases: {names}."
+            )
+        return await self._release(frozenset((database.encode(),)))
+
+    async def _release(self, databases: frozenset[bytes] | None) -> int:
+        targets = [member.connections for member in self.group.members]
+        return await release(targets, databases)
+
+    def _known_databases(self) -> set[str]:
+        """Those of the targets, and those to which a client has connected."""
+        keys = [key for pool in self.pools for key in pool.idle]
+        keys += [session.key for session in self.sessions]
+        own = {member.connections.target.database for member in self.group.members}
+        return own | {key[1].decode("utf-8", "replace") for key in keys if key[1]}
+
     def refresh(self) -> None:
         """Start to read all secrets again, stale or not."""
         self._tasks.run(self.admission.refresh())
@@ -267,7 +303,21 @@ class Proxy:
         session = ClientSession(self._number(), self, endpoint)
         self.sessions.add(session)
         self.starting[session] = self.clock.now + self.settings.authentication_timeout
+        self._silent[session.number] = session
+        if len(self._silent) > MAX_WITHOUT_STARTUP:
+            self._limit_silent_sessions()
         return session
+
+    def _limit_silent_sessions(self) -> None:
+        """Close the oldest connections without a startup packet beyond the limit."""
+        most = self.settings.max_client_connections
+        free = max(most - self._clients(), 0)
+        while len(self._silent) > free + MAX_WITHOUT_STARTUP:
+            next(iter(self._silent.values())).close(too_many_clients(most))
+
+    def _clients(self) -> int:
+        """Count the client connections that have sent a startup packet."""
+        return len(self.sessions) - len(self._silent)
 
     def _number(self) -> int:
         """Return an identifier as in RDS Proxy's log: unsigned, 32 bits."""
@@ -313,8 +363,9 @@ class Proxy:
     def authenticate(
         self, client: StartupClient, user: str, encrypted: bool
     ) -> Conversation | None:
+        self._silent.pop(client.number, None)
         most = self.settings.max_client_connections
-        if len(self.sessions) > most:
+        if self._clients() > most:
             raise too_many_clients(most)
         if self.admission.stale():
             self._tasks.run(self._authenticate_later(client, user, encrypted))
@@ -338,6 +389,17 @@ class Proxy:
         usage = session.pool.usage() if timed_out else None
         self.observe(events.BorrowFailed(session.number, error.text, usage))
 
+    def release_databases(
+        self, databases: frozenset[bytes], done: Callable[[], None]
+    ) -> None:
+        async def run() -> None:
+            try:
+                await self._release(databases)
+            finally:
+                done()
+
+        self._tasks.run(run())
+
     def judge(self, sql: bytes, done: Callable[[], None]) -> None:
         self._tasks.run(self._judge(sql, done))
 
@@ -353,6 +415,7 @@ class Proxy:
     def ended(self, session: ClientSession) -> None:
         self.sessions.discard(session)
         self.starting.pop(session, None)
+        self._silent.pop(session.number, None)
         if session.cancel_key is not None:
             del self._keys[session.cancel_key]
 

@@ -21,10 +21,11 @@ from pinwatch.errors import (
     protocol_violation,
 )
 from pinwatch.pins.cache import VerdictCache
+from pinwatch.pins.databases import DatabaseStatements
 from pinwatch.pool.interfaces import Key
 from pinwatch.relay.client_login import ClientLogin, Endpoint
 from pinwatch.relay.client_startup import StartupServices
-from pinwatch.relay.client_stream import ClientStream
+from pinwatch.relay.client_stream import ClientStream, Release
 from pinwatch.relay.database_stream import Client
 from pinwatch.relay.interfaces import BorrowedConnection, Session
 from pinwatch.relay.parameters import NO_PARAMETERS, Values, of_reading
@@ -70,6 +71,7 @@ class ProxyServices(StartupServices, Protocol):
 
     registry: Registry
     verdicts: VerdictCache
+    database_statements: DatabaseStatements
     every_pin: bool
     clock: Clock
 
@@ -89,6 +91,11 @@ class ProxyServices(StartupServices, Protocol):
 
     def borrow_failed(self, session: "ClientSession", error: ClientError) -> None:
         """Record that the session received error in place of a connection."""
+
+    def release_databases(
+        self, databases: frozenset[bytes], done: Callable[[], None]
+    ) -> None:
+        """Close the idle connections to databases, then call done."""
 
     def logged_in(self, session: "ClientSession") -> None:
         """Record that the session's login is complete."""
@@ -140,7 +147,11 @@ class ClientSession(Session, Receiver):
         self.pinning = Pinning(self)
         self.traffic = self.counters.plain
         self.stream = ClientStream(
-            statements, services.verdicts, self.pinning, self.traffic
+            statements,
+            services.verdicts,
+            self.pinning,
+            self.traffic,
+            services.database_statements,
         )
         self.request_started_at = 0.0
         self.connected = self.last_reply_at = self.clock.now
@@ -241,7 +252,7 @@ class ClientSession(Session, Receiver):
             if self.waiting or not self._needs_connection():
                 self._adjust_reading()
                 return
-            own = self.parameters is not NO_PARAMETERS and stream.resets_settings()
+            own = self.parameters is not NO_PARAMETERS and stream.needs_own_defaults()
             if not self._try_borrow(own=own):
                 self._adjust_reading()
                 return
@@ -311,6 +322,9 @@ class ClientSession(Session, Receiver):
         elif stream.input:
             if stream.terminated and not self._awaits_replies():
                 self._disconnect(requested=True)
+            release = stream.release
+            if release is not None and not release.started:
+                self._start_release(release)
             self._adjust_reading()
 
     def _judge(self) -> None:
@@ -331,6 +345,16 @@ class ClientSession(Session, Receiver):
         if self._try_borrow(own=True):
             self._forward(b"")
         self._adjust_reading()
+
+    def _start_release(self, release: Release) -> None:
+        """Go on with the held statement when the databases are released."""
+        release.started = True
+
+        def done() -> None:
+            release.done = True
+            self.unblock()
+
+        self.services.release_databases(release.databases, done)
 
     def _awaits_replies(self) -> bool:
         """Return True while the server executes complete requests."""

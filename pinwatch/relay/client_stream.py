@@ -18,6 +18,7 @@ from mypy_extensions import i64
 from pinwatch.counters import Traffic
 from pinwatch.errors import ClientError, ProtocolViolation
 from pinwatch.pins.cache import Expensive, VerdictCache
+from pinwatch.pins.databases import DatabaseStatements
 from pinwatch.pins.effects import Effect
 from pinwatch.pins.verdict import Verdict, oversize, parse_message
 from pinwatch.relay.database_stream import DatabaseStream
@@ -75,6 +76,7 @@ STARTS_REQUEST: Final = bytes(
 )
 """1 for each message type that starts a request."""
 
+SHOWS_DEFAULTS: Final = re.compile(rb"pg_settings", re.I)
 RESETTING: Final = re.compile(rb"reset|default|discard|local|set_config", re.I)
 """Matches each text that can return a setting to its default, and some others."""
 
@@ -99,6 +101,17 @@ class VerdictSink(Protocol):
         """Handle a statement that is sent to be parsed, and may run later."""
 
 
+class Release:
+    """Databases whose idle connections must be closed before a statement is sent."""
+
+    __slots__ = ("databases", "done", "started")
+
+    def __init__(self, databases: frozenset[bytes]) -> None:
+        self.databases = databases
+        self.started = False
+        self.done = False
+
+
 class ClientStream:
     """The messages of one client."""
 
@@ -107,6 +120,7 @@ class ClientStream:
         "chunks",
         "chunks_size",
         "database",
+        "database_statements",
         "dropping",
         "dropping_portals",
         "failed_batch",
@@ -114,6 +128,7 @@ class ClientStream:
         "judging",
         "needed",
         "passing",
+        "release",
         "resets_prepared",
         "restoring",
         "startup_parameters",
@@ -131,6 +146,7 @@ class ClientStream:
         verdicts: VerdictCache,
         verdict_sink: VerdictSink,
         traffic: Traffic,
+        database_statements: DatabaseStatements,
     ) -> None:
         self.statements = statements
         self.database: DatabaseStream | None = None  # of the borrowed connection
@@ -147,6 +163,8 @@ class ClientStream:
         self.dropping_portals: i64 = 0  # portals whose Execute may drop statements
         self.failed_batch = False  # after an error, drop messages up to the Sync
         self.blocked = False  # the input waits for earlier replies or a verdict
+        self.database_statements = database_statements
+        self.release: Release | None = None  # the blocked input waits for it
         self.terminated = False
         self.judging = b""  # the blocked text, to be judged in a worker thread
         self.startup_parameters = NO_PARAMETERS
@@ -213,9 +231,15 @@ class ClientStream:
         self.input = data[at:] if at < end else b""
         return b"".join(answers)
 
-    def resets_settings(self) -> bool:
-        """Return True if a whole message of the input resets a setting."""
+    def needs_own_defaults(self) -> bool:
+        """Return True if the startup values must be the connection's own defaults.
+
+        This is so if a whole message of the input resets a setting, or reads
+        pg_settings, which shows defaults and their source.
+        """
         data = self.input
+        if SHOWS_DEFAULTS.search(data):
+            return True
         if not (self.resets_prepared or RESETTING.search(data)):
             return False
         at = 0
@@ -415,6 +439,8 @@ class ClientStream:
             except Expensive:
                 self.judging = sql
                 raise Unsettled from None
+            if self.database_statements.enabled and replies.counting:
+                self._release_first(sql)
             if verdict is not None and replies.counting:
                 before = self._before_query(verdict)
         statements, server = self.statements, database.statements
@@ -424,6 +450,21 @@ class ClientStream:
         self.traffic.queries += 1
         self.traffic.statements += 1
         return before
+
+    def _release_first(self, sql: bytes) -> None:
+        """Block a statement until idle connections to its databases are closed.
+
+        Raises Unsettled until then.
+        """
+        release = self.release
+        if release is None:
+            databases = self.database_statements.databases(sql)
+            if not databases:
+                return
+            release = self.release = Release(databases)
+        if not release.done:
+            raise Unsettled
+        self.release = None
 
     def _before_query(self, verdict: Verdict) -> bytes:
         """Report the verdict on a Query; return the messages to send before it.
@@ -546,8 +587,12 @@ class ClientStream:
         named = statements.named.get(name) if name else None
         if kind != BIND:
             return statements.refer(name, named, True)
+        if database is None:
+            return statements.refer(name, named, False)
+        if self.database_statements.enabled and database.replies.counting:
+            self._release_first(statements.text(name, named))
         verdict = statements.verdict(name, named)
-        if verdict is None or database is None:
+        if verdict is None:
             return statements.refer(name, named, False)
         self._keep_startup_values(verdict, runs=True)
         change = statements.refer(name, named, False)

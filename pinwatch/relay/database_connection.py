@@ -102,6 +102,12 @@ class Owner(Protocol):
     def closed(self, connection: DatabaseConnection, reason: str) -> None:
         """Record that the connection is closed."""
 
+    def object_in_use(self, connection: DatabaseConnection, text: str) -> None:
+        """Record that the server refused a statement, as a database is in use.
+
+        text is the server's message, which names the database.
+        """
+
 
 class DatabaseConnection(BorrowedConnection, Receiver):
     """A connection to the target as one user in one database."""
@@ -319,6 +325,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
                 if sent:
                     session.traffic.sent += sent
                     session.write(data)
+                if stream.in_use:
+                    self._report_in_use()
             if not stream.done:
                 break
             stream.deliver_answer()
@@ -328,6 +336,10 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.check_replies()
         if session is not None and session.stream.blocked:
             session.unblock()
+
+    def _report_in_use(self) -> None:
+        text, self.stream.in_use = self.stream.in_use, ""
+        self.owner.object_in_use(self, text)
 
     def check_replies(self) -> None:
         """Notify the session if all of its requests are answered.

@@ -71,6 +71,9 @@ TOO_MANY_BYTES: Final = (
     "The prepared statements of this session would take more than {} bytes "
     "(max_prepared_statement_bytes). Close statements that are no longer used."
 )
+OBJECT_IN_USE: Final = "55006"
+DATABASE_ROUTINES: Final = (b"dropdb", b"RenameDatabase", b"movedb", b"createdb")
+"""Functions of the server that need a database without other connections."""
 
 Row = list[bytes | None]
 Answer = Callable[[Row, ClientError | None], None]
@@ -98,6 +101,7 @@ class DatabaseStream:
         "fatal",
         "fatal_sent",
         "fence_name",
+        "in_use",
         "inspected",
         "own",
         "parameters",
@@ -142,6 +146,7 @@ class DatabaseStream:
         self.error: ClientError | None = None
         self.fatal: ClientError | None = None  # the server's FATAL error
         self.fatal_sent = False  # the client received it
+        self.in_use = ""  # the server's error about a database with other connections
 
     # The proxy's own messages.
 
@@ -370,6 +375,8 @@ class DatabaseStream:
         self.fatal_sent = self.fatal is not None
         name = self.registry.named_in(body)
         own = None if name is None else client.statements.own_name(name)
+        if error.sqlstate == OBJECT_IN_USE and _is_about_a_database(body):
+            self.in_use = error.text
         if self.replies.failed():
             client.statements.unnamed = self.statements.unnamed = None
         if PLAN_CHANGED in body:
@@ -378,6 +385,17 @@ class DatabaseStream:
             return messages.message(ERROR_RESPONSE, self.registry.without_alias(body))
         if name is None:
             return None
+        return self._with_own_name(error, body, name, own, client)
+
+    def _with_own_name(
+        self,
+        error: ClientError,
+        body: bytes,
+        name: bytes,
+        own: bytes | None,
+        client: Client,
+    ) -> bytes:
+        """Return an error about a statement of the registry in the client's words."""
         if name == self.registry.rejected:
             text = TOO_MANY_BYTES.format(self.registry.max_client_bytes)
             return messages.error_response("ERROR", PROGRAM_LIMIT_EXCEEDED, text)
@@ -399,6 +417,10 @@ def client_error(body: bytes) -> ClientError:
     fields = error_fields(body)
     severity = fields.get("V", fields.get("S", FATAL))
     return ClientError(fields.get("M", ""), fields.get("C", "XX000"), severity)
+
+
+def _is_about_a_database(error: bytes) -> bool:
+    return any(b"\0R%s\0" % name in error for name in DATABASE_ROUTINES)
 
 
 def columns(body: bytes) -> Row:

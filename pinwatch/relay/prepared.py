@@ -382,6 +382,13 @@ class ClientStatements:
             return named.verdict
         return None if name or self.unnamed is None else self.unnamed_verdict
 
+    def text(self, name: bytes, named: Statement | None) -> bytes:
+        """The SQL of the statement name; empty if it is unknown or was not kept."""
+        definition: object = b"" if name else self.unnamed
+        if named is not None:
+            definition = named.definition
+        return definition.split(b"\0", 1)[0] if isinstance(definition, bytes) else b""
+
     def parse(
         self,
         name: bytes,

@@ -190,6 +190,14 @@ class TargetConnections:
         """The pool's connections that are logging in."""
         return [one for one in self._logins.connections if one not in self._owned]
 
+    def is_idle(self, connection: DatabaseConnection) -> bool:
+        """Whether neither a client nor the proxy uses the connection."""
+        if connection in self._owned:
+            asked = connection in self._queries
+            return connection.phase is Phase.READY and not asked
+        idle_list = connection.idle_list
+        return idle_list is not None and connection in idle_list
+
     def interrupt(
         self,
         connection: DatabaseConnection,
@@ -320,6 +328,14 @@ class TargetConnections:
             connection.check_replies()
 
     # What connections report (Owner).
+
+    def object_in_use(self, connection: DatabaseConnection, text: str) -> None:
+        for name in {key[1].decode("utf-8", "replace") for key in self.pool.idle}:
+            if f'"{name}"' in text:
+                idle = self.pool.idle_in(name.encode())
+                if idle:
+                    number = connection.number
+                    self.observe(events.DatabaseInUse(number, name, idle))
 
     def opened(self, connection: DatabaseConnection) -> None:
         self._logins.settle(connection, None)

@@ -22,14 +22,11 @@ from pinwatch.config.sentence import sentence
 from pinwatch.config.target import Target
 from pinwatch.errors import PinwatchError, SettingError
 from pinwatch.observers import sessions
-from pinwatch.pool.pool import Pool
 from pinwatch.proxy import proxy
-from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.sockets.loop import Loop
 from pinwatch.testing.recorder import Pin, Recorder
 
 DEFAULTS: Final = {"listen": "127.0.0.1:0", "http": None, "shutdown_grace": 0}
-RELEASE_INTERVAL: Final = 0.002  # seconds between checks of the pool
 JOIN_TIMEOUT: Final = 60.0  # seconds for the thread to stop
 
 T = TypeVar("T")
@@ -153,7 +150,7 @@ class Proxy:
         Returns once the server has closed them too, so that a database can be dropped.
         """
         self.settle()
-        self._thread.run(_release(self._thread.proxy.pool))
+        self._thread.run(self._thread.proxy.release())
 
     @contextmanager
     def allow(self, *rules: str) -> Iterator[None]:
@@ -212,7 +209,7 @@ class _Thread:
             raise PinwatchError("The proxy has stopped.") from None
         return answer.result()
 
-    def run(self, work: Coroutine[Any, Any, None]) -> None:
+    def run(self, work: Coroutine[Any, Any, object]) -> None:
         """Run a coroutine on the loop and wait for it."""
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
@@ -238,14 +235,6 @@ class _Thread:
         self._started.set_result(None)
         await self._stop.wait()
         await self.proxy.stop()
-
-
-async def _release(pool: Pool[DatabaseConnection]) -> None:
-    """Close idle connections until none is idle, closing or being reset."""
-    while pool.closing or pool.resetting or pool.idle_count:
-        for connection in pool.idle_connections():
-            connection.close("The test suite released it.")
-        await asyncio.sleep(RELEASE_INTERVAL)
 
 
 def _settings(values: dict[str, Any]) -> Settings:

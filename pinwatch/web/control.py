@@ -11,7 +11,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from pinwatch.config.model import Settings
-from pinwatch.errors import FailoverError, FaultError, PinwatchError
+from pinwatch.errors import (
+    FailoverError,
+    FaultError,
+    PinwatchError,
+    ReleaseError,
+)
 from pinwatch.observers.schemas import Answer
 from pinwatch.proxy import faults
 from pinwatch.proxy.proxy import Proxy
@@ -101,6 +106,20 @@ class Reloaded(Answer):
     """Settings that changed but need a restart."""
 
 
+class ReleaseRequest(RequestBody):
+    """A request to close idle database connections."""
+
+    database: str | None = None
+    """Database whose connections to close. Default: all databases."""
+
+
+class Released(Answer):
+    """Result of closing idle database connections."""
+
+    closed: int
+    """Number of connections that were closed."""
+
+
 class FaultRequest(RequestBody):
     """A request to add a fault."""
 
@@ -181,6 +200,15 @@ def control_routes(proxy: Proxy, reload: Reload) -> list[BaseRoute]:
         except PinwatchError as error:
             raise HTTPException(400, str(error)) from None
 
+    async def release(request: Request) -> Response:
+        """Close idle database connections, so that a database can be dropped, renamed
+        or copied. The answer comes when the server has let go of them."""
+        body = await _read(request, ReleaseRequest)
+        try:
+            return json_response(Released(closed=await proxy.release(body.database)))
+        except ReleaseError as error:
+            raise HTTPException(404, str(error)) from None
+
     return [
         Operation("/api/targets", targets, Target, several=True),
         Operation(
@@ -192,6 +220,14 @@ def control_routes(proxy: Proxy, reload: Reload) -> list[BaseRoute]:
             errors=(400, 409, 413),
         ),
         Operation("/api/reload", reloads, Reloaded, method="POST", errors=(400,)),
+        Operation(
+            "/api/release",
+            release,
+            Released,
+            method="POST",
+            body=ReleaseRequest,
+            errors=(400, 404, 413),
+        ),
         *_fault_routes(proxy),
     ]
 

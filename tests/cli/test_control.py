@@ -151,10 +151,47 @@ def test_a_reload_by_signal(up: Up, config: Path, log: Path) -> None:
     eventually(lambda: "what is not a setting" in log.read_text())
 
 
+def test_a_release_lets_a_database_be_dropped(up: Up) -> None:
+    with closing(connect(up)) as admin:
+        admin.execute("CREATE DATABASE released")
+        elsewhere = psycopg.connect(up.url, dbname="released", autocommit=True)
+        with closing(elsewhere) as client:
+            client.execute("SELECT 1")
+        told = run(up, "release", "released")
+        assert told == "Closed 1 idle connection to the database released.\n"
+        told = run(up, "release", "released")
+        assert told == "Closed 0 idle connections to the database released.\n"
+        admin.execute("DROP DATABASE released")
+        assert run(up, "release") == "Closed 1 idle connection.\n"
+        admin.execute("SELECT 1")
+
+
+def test_a_release_of_an_unknown_database(up: Up) -> None:
+    told = run(up, "release", "nowhere", status=1)
+    assert told == (
+        "pinwatch: No client has connected to a database nowhere; known databases: "
+        "postgres.\n"
+    )
+    body = json.dumps({"database": "nowhere"})
+    assert ask(f"{site(up)}/api/release", method="POST", body=body).status == 404
+    body = json.dumps({"databases": "nowhere"})
+    assert ask(f"{site(up)}/api/release", method="POST", body=body).status == 400
+    assert ask(f"{site(up)}/api/release", method="POST").json["closed"] == 0
+
+
+def test_a_release_has_examples_in_its_help() -> None:
+    done = pinwatch("release", "--help")
+    assert "$ pinwatch release test_app" in done.stdout
+
+
 def test_all_of_it_is_documented(up: Up) -> None:
     validate(ask(f"{site(up)}/openapi.json").json)
     page = ask(f"{site(up)}/api/docs").text
-    for operation in "POST /api/failover", "DELETE /api/faults/{name}":
+    for operation in (
+        "POST /api/failover",
+        "POST /api/release",
+        "DELETE /api/faults/{name}",
+    ):
         assert operation in page
 
 

@@ -9,6 +9,8 @@ import psycopg
 import pytest
 
 from pinwatch.events import CancelRequested
+from pinwatch.proxy.proxy import MAX_WITHOUT_STARTUP
+from pinwatch.wire import messages
 from pinwatch.wire.messages import (
     GSSENC_REQUEST_CODE,
     INT32,
@@ -359,6 +361,54 @@ def test_too_many_clients(serve: Serve) -> None:
     first.leave()
     eventually(lambda: clients.proxy.clients == 1)
     assert clients().query("SELECT 1").value == "1"
+
+
+def test_silent_connections_take_no_client_s_place(serve: Serve) -> None:
+    clients = serve(1, max_client_connections=2)
+    for _ in range(5):
+        clients.stranger()
+    eventually(lambda: clients.proxy.clients == 5)
+    first, second = clients(), clients()
+    packet = startup({"user": "postgres", "database": "postgres"})
+    severity, sqlstate, _ = refusal(clients.stranger(), packet)
+    assert (severity, sqlstate) == ("FATAL", "53300")
+    assert first.query("SELECT 1").value == second.query("SELECT 1").value == "1"
+
+
+def test_a_client_that_has_not_proven_itself_takes_a_place(serve: Serve) -> None:
+    clients = serve(
+        1,
+        max_client_connections=1,
+        auth=[{"username": "postgres", "password": "secret"}],
+    )
+    packet = startup({"user": "postgres", "database": "postgres"})
+    asked = clients.stranger()
+    asked.send(packet)
+    assert asked.receive().kind == messages.AUTHENTICATION
+    severity, sqlstate, _ = refusal(clients.stranger(), packet)
+    assert (severity, sqlstate) == ("FATAL", "53300")
+
+
+def test_too_many_silent_connections(serve: Serve) -> None:
+    """The one that has been silent for longest gives way to the newest."""
+    clients = serve(1, max_client_connections=1)
+    client = clients()
+    silent = [clients.stranger() for _ in range(MAX_WITHOUT_STARTUP)]
+    eventually(lambda: clients.proxy.clients == 1 + MAX_WITHOUT_STARTUP)
+    silent[0].send(GSSENC_REQUEST)
+    assert silent[0].read(1) == b"N"
+    last = clients.stranger()
+    (error,) = silent[0].rest().errors
+    assert error == (
+        "FATAL",
+        "53300",
+        "The maximum number of client connections to the proxy exceeded 1.",
+    )
+    packet = startup({"user": "postgres", "database": "postgres"})
+    assert refusal(last, packet) == error
+    client.leave()
+    eventually(lambda: clients.proxy.clients == MAX_WITHOUT_STARTUP - 1)
+    assert silent[1].start(user="postgres").status == "I"
 
 
 def test_client_that_never_logs_in(serve: Serve) -> None:

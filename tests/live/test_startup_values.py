@@ -148,6 +148,16 @@ def test_parameter_status_reports_the_startup_values(serve: Serve) -> None:
     assert (first.statuses | second.statuses)["DateStyle"] == "German, DMY"
 
 
+def test_pg_settings_shows_the_client_as_the_source(serve: Serve) -> None:
+    """The session is not pinned; the connection is closed after the statement."""
+    clients = serve(1)
+    client = clients(**PARAMETERS)
+    assert client.query(SOURCE).rows == [("client", "Asia/Tokyo")]
+    assert shown(client) == VALUES
+    (session,) = clients.proxy.proxy.sessions
+    assert not session.pinned
+
+
 def test_the_next_client_does_not_get_them(serve: Serve) -> None:
     clients = serve(1)
     client = clients(**PARAMETERS)

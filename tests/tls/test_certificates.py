@@ -122,7 +122,8 @@ class TestGenerated:
 
     def test_processes_that_start_at_once(self, tmp_path: Path) -> None:
         program = (
-            "import sys; from pathlib import Path; from pinwatch import tls;"
+            "import sys; from pathlib import Path;"
+            "from pinwatch.tls import certificates as tls;"
             "print(tls.server(tls.generated(Path(sys.argv[1]))).channel_binding.hex())"
         )
         processes = [
