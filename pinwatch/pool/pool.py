@@ -202,7 +202,7 @@ class Pool(ConnectionSource[C]):
         self.match()
 
     def idle_in(self, database: bytes) -> int:
-        """Count the idle connections to a database, of all its users."""
+        """Return the number of idle connections to a database, of all users."""
         return sum(len(found) for key, found in self.idle.items() if key[1] == database)
 
     def take_idle(self) -> C | None:

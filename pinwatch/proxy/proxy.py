@@ -110,7 +110,7 @@ class Proxy:
         self.sessions: set[ClientSession] = set()
         self.starting: OrderedDict[ClientSession, float] = OrderedDict()
         self._silent: dict[int, ClientSession] = {}
-        """Sessions without a startup packet by their number, the oldest first."""
+        """The sessions without a startup packet by number, the oldest first."""
         self._keys: dict[tuple[int, bytes], ClientSession] = {}
         self.endpoints: dict[str, Endpoint] = {}
         self.faults = Faults(self)
@@ -278,7 +278,7 @@ class Proxy:
         return await release(targets, databases)
 
     def _known_databases(self) -> set[str]:
-        """Those of the targets, and those to which a client has connected."""
+        """Return the databases of the targets, and those that clients connected to."""
         keys = [key for pool in self.pools for key in pool.idle]
         keys += [session.key for session in self.sessions]
         own = {member.connections.target.database for member in self.group.members}

@@ -347,7 +347,7 @@ class ClientSession(Session, Receiver):
         self._adjust_reading()
 
     def _start_release(self, release: Release) -> None:
-        """Go on with the held statement when the databases are released."""
+        """Close idle connections for the blocked statement, then send it."""
         release.started = True
 
         def done() -> None:

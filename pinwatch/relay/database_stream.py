@@ -395,7 +395,7 @@ class DatabaseStream:
         own: bytes | None,
         client: Client,
     ) -> bytes:
-        """Return an error about a statement of the registry in the client's words."""
+        """Return an error with the client's own name in place of the registry's."""
         if name == self.registry.rejected:
             text = TOO_MANY_BYTES.format(self.registry.max_client_bytes)
             return messages.error_response("ERROR", PROGRAM_LIMIT_EXCEEDED, text)

@@ -191,7 +191,7 @@ class TargetConnections:
         return [one for one in self._logins.connections if one not in self._owned]
 
     def is_idle(self, connection: DatabaseConnection) -> bool:
-        """Whether neither a client nor the proxy uses the connection."""
+        """Return True if neither a client nor the proxy uses the connection."""
         if connection in self._owned:
             asked = connection in self._queries
             return connection.phase is Phase.READY and not asked
