@@ -1,7 +1,7 @@
 """The clock of one event loop, and of the proxy that runs on it.
 
-The clock is read once a round of the loop: reading the system's clock costs more than
-most other steps of a statement, and everything that one round handles arrived together.
+The clock is read once per round of the loop, because a reading of the system's clock
+costs more than most other steps of a statement. All data of a round arrived together.
 """
 
 from time import monotonic
@@ -10,15 +10,15 @@ from time import monotonic
 class Clock:
     """A monotonic clock that may run faster than the system's.
 
-    Durations that are configured, measured or shown are in seconds of ``now``, of which
-    scale pass in one real second (the setting ``time_scale``). The time that a network
-    needs is not scaled: connecting, logging in and closing use ``real``.
+    Durations that are configured, measured or shown are in seconds of ``now``. In one
+    real second, scale of them pass (the setting ``time_scale``). The time that a
+    network needs is not scaled: connecting, logging in and closing use ``real``.
     """
 
     __slots__ = ("now", "real", "scale")
 
     def __init__(self) -> None:
-        self.real = self.now = monotonic()  # seconds, when the round began
+        self.real = self.now = monotonic()  # when the round began, in seconds
         self.scale = 1.0
 
     def read(self) -> None:
@@ -27,7 +27,7 @@ class Clock:
         self.now = self.real * self.scale
 
     def run_at(self, scale: float) -> None:
-        """Let scale seconds pass in one. Call it before anything is measured."""
+        """Let scale seconds pass in a real one. Call it before any measurement."""
         self.scale = scale
         self.read()
 

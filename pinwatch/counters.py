@@ -1,6 +1,6 @@
-"""Counters on the path of each statement: plain numbers, read by the metrics.
+"""Counters that statements change: plain numbers, which the metrics read.
 
-Rarer occurrences are events, and are counted by their observers.
+Rarer occurrences are events, and observers count them.
 """
 
 from collections.abc import Sequence
@@ -36,8 +36,8 @@ LATENCIES: Final[Sequence[float]] = (
 class Buckets(NamedTuple):
     """The buckets of a histogram at one moment.
 
-    counts has one number for each of bounds: the durations up to this bound and above
-    the one before. One more number counts those above the last. sum is in seconds.
+    For each bound, counts has the number of durations up to it and above the bound
+    before. The last number counts the durations above all bounds. sum is in seconds.
     """
 
     bounds: Sequence[float]
@@ -72,12 +72,12 @@ class Histogram:
 
 
 class Traffic:
-    """Traffic of the clients without TLS, or of those with it."""
+    """Counters of the traffic of clients, separate for those with and without TLS."""
 
     __slots__ = ("parses", "queries", "received", "sent", "statements")
 
     def __init__(self) -> None:
-        self.queries = 0  # Query messages, as RDS Proxy's QueryRequests has it
+        self.queries = 0  # Query messages, as RDS Proxy's QueryRequests counts them
         self.parses = 0
         self.statements = 0  # Query and Execute
         self.received = 0  # bytes from clients
@@ -107,8 +107,8 @@ class EndpointCounters:
         self.borrow_timeouts = 0
         self.borrows_refused = 0
         self.borrow_latency = Histogram()
-        self.query_latency = Histogram()  # from the request's arrival, with its waits
-        # From the request's way to the database, by the name of the target.
+        self.query_latency = Histogram()  # from a request's arrival to its last reply
+        # From sending a request to its last reply, by the name of the target.
         self.database_latency: dict[str, Histogram] = {}
 
     def of_database(self, target: str) -> Histogram:

@@ -1,7 +1,7 @@
-"""Real PostgreSQL servers, and proxies before them, for the tests to connect to.
+"""Real PostgreSQL servers and proxies for the tests to connect to.
 
-Owns how they are started, named and stopped. A proxy runs on an event loop of its own
-in a thread of its own, so that blocking drivers can be tested against it.
+Owns their start, their names and their stop. A proxy runs on its own event loop in its
+own thread, so that tests can use blocking drivers.
 """
 
 import asyncio
@@ -53,14 +53,14 @@ _numbers = count(1)
 
 @cache
 def state_folder() -> Path:
-    """Where this process's proxies keep what they make."""
+    """Return the state folder for the proxies of this process."""
     folder = TemporaryDirectory(prefix="pinwatch-state-")
     atexit.register(folder.cleanup)
     return Path(folder.name)
 
 
 def eventually(condition: Callable[[], T], seconds: float = PATIENCE) -> T:
-    """The first true value of condition, which is asked until there is one."""
+    """Call condition until it returns a true value, and return that."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -72,7 +72,7 @@ def eventually(condition: Callable[[], T], seconds: float = PATIENCE) -> T:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where clients connect, as whom; a host that begins with "/" has a Unix socket."""
+    """An address and a login; a host that begins with "/" is a Unix socket's folder."""
 
     host: str
     port: int
@@ -98,7 +98,7 @@ class Endpoint:
         return f"{scheme}://{login}@/{quote(self.database)}?{where}"
 
     def environment(self) -> dict[str, str]:
-        """For libpq's programs."""
+        """Return the environment variables for libpq's programs."""
         values = {
             "PGHOST": self.host,
             "PGPORT": str(self.port),
@@ -112,11 +112,11 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
-    """A running server, and the superuser who owns it."""
+    """A running server, with its superuser's login."""
 
     server: Endpoint
     any_role: bool
-    """Every role gets in without a password."""
+    """True if every role can log in without a password."""
 
     def endpoint(self, database: str) -> Endpoint:
         return replace(self.server, database=database)
@@ -126,7 +126,7 @@ class Postgres:
         return replace(target, any_role=self.any_role)
 
     def connect(self, database: str = "postgres") -> psycopg.Connection[Any]:
-        """A connection that does not go through a proxy, in autocommit."""
+        """Connect without a proxy, in autocommit mode."""
         return psycopg.connect(self.endpoint(database).dsn, autocommit=True)
 
     @contextmanager
@@ -143,7 +143,7 @@ class Postgres:
 
 @contextmanager
 def embedded_postgres(version: int) -> Iterator[Postgres]:
-    """A new server of the embedded PostgreSQL; durability is off."""
+    """Run a new embedded PostgreSQL with durability switched off."""
     with postgresql(embedded(version), "local all all trust", *SETTINGS) as folder:
         yield Postgres(
             Endpoint(str(folder), 5432, "postgres", "postgres"), any_role=True
@@ -151,9 +151,9 @@ def embedded_postgres(version: int) -> Iterator[Postgres]:
 
 
 class RunningProxy:
-    """A proxy at work, from ``with`` to its end.
+    """A proxy that runs in its own thread during a ``with`` block.
 
-    An exception that nobody caught on the proxy's loop fails the test at the end.
+    An uncaught exception on the proxy's loop fails the test at the end of the block.
     """
 
     def __init__(self, settings: Settings, postgres: Postgres, database: str) -> None:
@@ -187,7 +187,7 @@ class RunningProxy:
             assert not self.faults, self.faults
 
     def stop(self) -> None:
-        """Begin to stop it, if it has not stopped, and do not wait."""
+        """Start to stop the proxy, unless it has stopped, without waiting."""
         with suppress(RuntimeError):  # of a loop that is closed
             self._loop.call_soon_threadsafe(self._stop.set)
 
@@ -204,20 +204,20 @@ class RunningProxy:
 
     @property
     def waiting(self) -> int:
-        """Clients that wait for a database connection."""
+        """Number of clients that wait for a database connection."""
         return len(self.proxy.pool.waiting)
 
     @property
     def clients(self) -> int:
-        """Client connections."""
+        """Number of client connections."""
         return len(self.proxy.sessions)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """What work gives, done on the proxy's loop."""
+        """Run work on the proxy's loop; return its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
     def happened(self, kind: type[events.Event]) -> list[events.Event]:
-        """What of this kind has happened so far."""
+        """Return the events of this type so far."""
         return [event for event in list(self.events) if isinstance(event, kind)]
 
     def _run(self) -> None:
@@ -241,7 +241,7 @@ class RunningProxy:
 
 
 class Proxies:
-    """Starts proxies before one server, for one database."""
+    """Starts proxies for one server and one database."""
 
     def __init__(self, postgres: Postgres, database: str, stack: ExitStack) -> None:
         self.postgres = postgres
@@ -249,7 +249,7 @@ class Proxies:
         self.stack = stack
 
     def __call__(self, pool: int | None = None, **settings: Any) -> RunningProxy:
-        """A new one; pool is how many database connections it may have."""
+        """Start a proxy with at most pool database connections."""
         defaults = {
             "listen": "127.0.0.1:0",
             "http": None,

@@ -1,7 +1,7 @@
-"""A stage for dialogues: clients, a pool and servers, on fake wires, without a loop.
+"""Clients, a pool and servers on fake sockets, without an event loop.
 
-A test sends bytes at either end and reads what arrives at the other. Time stands
-still until a test moves it.
+A test sends bytes at one end and reads what arrives at the other. The clock stands
+still until a test sets it.
 """
 
 from collections.abc import Callable
@@ -49,7 +49,7 @@ class Wire(Transport):
         self.written.append(data)
 
     def read(self) -> bytes:
-        """What was written since the last time."""
+        """Return the bytes written since the last call."""
         data = b"".join(self.written)
         self.written.clear()
         return data
@@ -88,7 +88,7 @@ class Server:
         return f"<Server of {self.connection!r}>"
 
     def greet(self, parameters: dict[bytes, bytes] | None = None) -> None:
-        """Let the proxy in."""
+        """Complete the proxy's login, with these parameters."""
         self.wire.read()
         statuses = (
             messages.parameter_status(*item) for item in (parameters or {}).items()
@@ -133,7 +133,7 @@ class Client:
         self.session.connection_lost(None)
 
 
-class StartupServices(Endpoint):
+class StageEndpoint(Endpoint):
     """An endpoint without a socket."""
 
     def __init__(self, source: ConnectionSource[DatabaseConnection]) -> None:
@@ -152,7 +152,7 @@ class StartupServices(Endpoint):
 
 
 class Stage:
-    """A proxy without sockets; connections open when a test lets them."""
+    """A proxy without sockets; on_open handles each new database connection."""
 
     name = "default"
 
@@ -184,13 +184,13 @@ class Stage:
             self.clock,
             self.soon.append,
         )
-        self.door = StartupServices(self.pool)
+        self.endpoint = StageEndpoint(self.pool)
         self.on_open: Callable[[Server], None] = Server.greet
         self._number = 0
 
     @property
     def time(self) -> float:
-        """In seconds; for tests to move."""
+        """The clock's time in seconds, which tests may set."""
         return self.clock.now
 
     @time.setter
@@ -198,15 +198,15 @@ class Stage:
         self.clock.now = now
 
     def client(self, user: bytes = b"app", **settings: bytes) -> Client:
-        """One that is logged in, to the database of its name."""
-        client = Client(ClientSession(self._next_number(), self, self.door))
+        """Return a client that has logged in, to the database with its user's name."""
+        client = Client(ClientSession(self._next_number(), self, self.endpoint))
         named = {name.encode(): value for name, value in settings.items()}
         client.send(messages.startup({b"user": user, **named}))
         return client
 
     def stranger(self) -> Client:
-        """One that is connected and has sent nothing."""
-        return Client(ClientSession(self._next_number(), self, self.door))
+        """Return a client that is connected and has sent nothing."""
+        return Client(ClientSession(self._next_number(), self, self.endpoint))
 
     def _next_number(self) -> int:
         self._number += 1
@@ -266,7 +266,7 @@ class Stage:
         self.events.append(event)
 
     def authenticate(
-        self, _guest: StartupClient, user: str, _encrypted: bool
+        self, _client: StartupClient, user: str, _encrypted: bool
     ) -> Conversation | None:
         if user == "stranger":
             raise no_credentials(user)
@@ -292,7 +292,7 @@ class Stage:
     ) -> None:
         self.soon.append(done)
 
-    def welcomed(self, session: ClientSession) -> None:
+    def logged_in(self, session: ClientSession) -> None:
         pass
 
     def ended(self, session: ClientSession) -> None:
@@ -300,7 +300,7 @@ class Stage:
 
 
 def row(*values: bytes) -> bytes:
-    """DataRow."""
+    """Return a DataRow."""
     columns = b"".join(messages.INT32.pack(len(value)) + value for value in values)
     return messages.message(messages.DATA_ROW, len(values).to_bytes(2, "big") + columns)
 
@@ -310,7 +310,7 @@ def complete(tag: bytes) -> bytes:
 
 
 def kinds(data: bytes) -> str:
-    """The type bytes of the messages in data, one letter each."""
+    """Return the types of the messages in data, as one letter each."""
     letters, at = "", 0
     while at < len(data):
         kind, size = HEADER.unpack_from(data, at)

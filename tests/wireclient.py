@@ -1,7 +1,6 @@
-"""A client that speaks the protocol message by message, as no driver lets one do.
+"""A client that sends single protocol messages, which drivers do not allow.
 
-Owns the messages that tests send, and how to read what comes back. Every read has a
-deadline.
+Owns the messages that tests send, and the parsing of replies. Every read has a timeout.
 """
 
 import socket
@@ -28,13 +27,13 @@ def query(sql: str) -> bytes:
 
 
 def parse(name: str, sql: str, *types: int) -> bytes:
-    """types are OIDs of parameters."""
+    """Return a Parse; types are the OIDs of its parameters."""
     oids = struct.pack(f"!H{len(types)}I", len(types), *types)
     return messages.parse(name.encode(), sql.encode() + b"\0" + oids)
 
 
 def bind(statement: str, *values: Value, portal: str = "") -> bytes:
-    """Parameters and results in text format."""
+    """Return a Bind with parameters and results in text format."""
     names = f"{portal}\0{statement}\0".encode()
     formats = struct.pack("!HH", 0, len(values))
     return message(
@@ -51,7 +50,7 @@ def describe_portal(portal: str = "") -> bytes:
 
 
 def execute(portal: str = "", limit: int = 0) -> bytes:
-    """At most limit rows; 0 is all."""
+    """Return an Execute for at most limit rows; 0 means all."""
     return message(messages.EXECUTE, portal.encode() + b"\0" + struct.pack("!I", limit))
 
 
@@ -64,7 +63,7 @@ def close_portal(portal: str = "") -> bytes:
 
 
 def call(function: int, *values: Value) -> bytes:
-    """FunctionCall; arguments and result in text format."""
+    """Return a FunctionCall with arguments and result in text format."""
     head = struct.pack("!IHH", function, 0, len(values))
     return message(
         messages.FUNCTION_CALL, head + _values(*values) + struct.pack("!H", 0)
@@ -93,7 +92,7 @@ class Message(NamedTuple):
 
     @property
     def row(self) -> tuple[Value, ...]:
-        """The values of a DataRow in text format."""
+        """Return the values of a DataRow in text format."""
         values: list[Value] = []
         at = 2
         while at < len(self.body):
@@ -105,7 +104,7 @@ class Message(NamedTuple):
 
     @property
     def columns(self) -> list[str]:
-        """The names in a RowDescription."""
+        """Return the column names of a RowDescription."""
         names = []
         at = 2
         while at < len(self.body):
@@ -117,13 +116,13 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the server sent, mostly through one ReadyForQuery."""
+    """The server's messages, usually up to a ReadyForQuery."""
 
     messages: list[Message]
 
     @property
     def kinds(self) -> str:
-        """The type bytes, in order."""
+        """The message types in order, as one letter each."""
         return "".join(chr(m.kind) for m in self.messages)
 
     @property
@@ -132,7 +131,7 @@ class Reply:
 
     @property
     def value(self) -> Value:
-        """The only value of the only row."""
+        """The value of a reply with one row of one column."""
         ((value,),) = self.rows
         return value
 
@@ -151,15 +150,15 @@ class Reply:
     @property
     def errors(self) -> list[tuple[str, str, str]]:
         """Severity, SQLSTATE and text of each ErrorResponse."""
-        return self._told(messages.ERROR_RESPONSE)
+        return self._fields(messages.ERROR_RESPONSE)
 
     @property
     def notices(self) -> list[tuple[str, str, str]]:
-        return self._told(messages.NOTICE_RESPONSE)
+        return self._fields(messages.NOTICE_RESPONSE)
 
     @property
     def statuses(self) -> dict[str, str]:
-        """What ParameterStatus said."""
+        """The parameters of the ParameterStatus messages."""
         pairs = (
             m.body.decode().split("\0")
             for m in self.messages
@@ -169,14 +168,16 @@ class Reply:
 
     @property
     def status(self) -> str:
-        """What ReadyForQuery said of the transaction."""
+        """The transaction status of the last ReadyForQuery."""
         last = self.messages[-1]
         assert last.kind == messages.READY_FOR_QUERY
         return last.body.decode()
 
-    def _told(self, kind: int) -> list[tuple[str, str, str]]:
-        told = [messages.error_fields(m.body) for m in self.messages if m.kind == kind]
-        return [(fields["V"], fields["C"], fields["M"]) for fields in told]
+    def _fields(self, kind: int) -> list[tuple[str, str, str]]:
+        errors = [
+            messages.error_fields(m.body) for m in self.messages if m.kind == kind
+        ]
+        return [(fields["V"], fields["C"], fields["M"]) for fields in errors]
 
 
 class WireClient:
@@ -207,7 +208,7 @@ class WireClient:
 
     @classmethod
     def login(cls, endpoint: Endpoint, **parameters: str) -> "WireClient":
-        """A client that is logged in, with these startup parameters."""
+        """Connect and log in with these startup parameters."""
         client = cls(endpoint)
         try:
             client.start(**parameters)
@@ -217,7 +218,7 @@ class WireClient:
         return client
 
     def start(self, **parameters: str) -> Reply:
-        """Log in; what came up to ReadyForQuery."""
+        """Log in; return the messages up to ReadyForQuery."""
         login = {"user": self.endpoint.user, "database": self.endpoint.database}
         self.send(startup(login | parameters))
         reply = self.reply()
@@ -228,7 +229,7 @@ class WireClient:
         self.socket.sendall(b"".join(sent))
 
     def ask(self, *sent: bytes) -> Reply:
-        """Send, and read through ReadyForQuery."""
+        """Send messages; return the reply up to ReadyForQuery."""
         self.send(*sent)
         return self.reply()
 
@@ -236,18 +237,18 @@ class WireClient:
         return self.ask(query(sql))
 
     def run(self, statement: str, *values: Value) -> Reply:
-        """Bind, Execute and Sync."""
+        """Send Bind, Execute and Sync; return the reply."""
         return self.ask(bind(statement, *values), execute(), SYNC)
 
     def reply(self, last: int = messages.READY_FOR_QUERY) -> Reply:
-        """Read through a message of the kind last."""
+        """Read up to a message of type last, and return the messages."""
         read = [self.receive()]
         while read[-1].kind != last:
             read.append(self.receive())
         return Reply(read)
 
     def rest(self) -> Reply:
-        """Read to the connection's end."""
+        """Read until the connection is closed, and return the messages."""
         read = []
         while True:
             try:
@@ -256,12 +257,12 @@ class WireClient:
                 return Reply(read)
 
     def receive(self) -> Message:
-        """One message; raises EOFError at the connection's end."""
+        """Receive one message; raises EOFError if the connection is closed."""
         kind, size = messages.HEADER.unpack(self.read(5))
         return Message(kind, self.read(size - 4))
 
     def read(self, size: int) -> bytes:
-        """So many bytes."""
+        """Receive exactly size bytes."""
         while len(self.received) < size:
             data = self.socket.recv(max(size - len(self.received), 65_536))
             if not data:
@@ -272,12 +273,12 @@ class WireClient:
         return data
 
     def leave(self) -> None:
-        """Terminate, and close."""
+        """Send Terminate and close the connection."""
         self.send(TERMINATE)
         self.socket.close()
 
     def vanish(self) -> None:
-        """Close without a word."""
+        """Close the connection without a Terminate."""
         self.socket.close()
 
 

@@ -1,4 +1,4 @@
-"""Database connections and their borrowers, as a pool sees them."""
+"""The interfaces between a pool, its database connections and their borrowers."""
 
 from abc import ABCMeta, abstractmethod
 from typing import Any, Final, Generic, TypeVar
@@ -11,8 +11,8 @@ from pinwatch.events import PoolUsage
 from pinwatch.pool.linked_list import Linked, LinkedList
 
 Key = tuple[bytes, ...]
-"""User and database; for a connection of a session's own also the names and values of
-its startup parameters."""
+"""User and database. For a connection that serves one session only, the names and
+values of the startup parameters follow."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -27,7 +27,7 @@ class Connection(Linked, metaclass=ABCMeta):
         super().__init__()
         self.key = key
         self.opened_at = 0.0  # seconds of the clock
-        self.state_since = 0.0  # when it came to its present list
+        self.state_since = 0.0  # when it entered its present list
         self.idle_list: LinkedList[Any] | None = None  # of its key, once it is open
 
     @property
@@ -62,7 +62,7 @@ class Borrower(Linked, Generic[C_contra], metaclass=ABCMeta):
     counters: EndpointCounters
 
     pool: "ConnectionSource[C_contra]"
-    """The source where it waits, or whose connection it has."""
+    """The source that it waits at, or whose connection it uses."""
 
     def __init__(self, key: Key, counters: EndpointCounters) -> None:
         super().__init__()
@@ -77,11 +77,11 @@ class Borrower(Linked, Generic[C_contra], metaclass=ABCMeta):
 
     @abstractmethod
     def connection_borrowed(self, connection: C_contra) -> None:
-        """Use the connection that ``borrow`` could not return at once."""
+        """Use the connection; called after ``borrow`` has returned None."""
 
     @abstractmethod
     def borrow_failed(self, error: ClientError) -> None:
-        """Report the error to the client: there is no connection for its request."""
+        """Report the error to the client; called after ``borrow`` has returned None."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -92,10 +92,10 @@ class ConnectionSource(Generic[C], metaclass=ABCMeta):
 
     @abstractmethod
     def borrow(self, borrower: Borrower[C], min_timeout: float = 0) -> C | None:
-        """Return a connection or None, as ``Pool.borrow``."""
+        """Return a connection or None, as ``Pool.borrow`` does."""
 
     def serves_at_once(self, borrower: Borrower[C]) -> bool:
-        """Whether an idle connection is there, or the first one would be opened."""
+        """Return True if a connection is idle, or if the pool has none at all."""
         return True
 
     def give_back(self, connection: C) -> None:
@@ -106,7 +106,7 @@ class ConnectionSource(Generic[C], metaclass=ABCMeta):
         """Remove a borrower that will not borrow again."""
 
     def usage(self) -> PoolUsage | None:
-        """Return what the connections are used for; None if there is no one pool."""
+        """Return the usage of the pool; None if the source is not a single pool."""
         return None
 
 

@@ -1,8 +1,8 @@
 """Doubly linked lists of objects that carry their own links.
 
-An object is in one list at a time and knows which. Appending, removing and counting
-take constant time, without an allocation. Neighbours are typed as `Linked`: a call of
-`cast` would cost as much as the rest of a removal.
+An object is in at most one list, which it refers to. Appending, removing and counting
+take constant time, without an allocation. Neighbours are typed as ``Linked``, because a
+call of ``cast`` would cost as much as the rest of a removal.
 """
 
 from collections.abc import Iterator

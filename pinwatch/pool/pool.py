@@ -2,9 +2,9 @@
 
 Owns the state of each connection: idle, borrowed, resetting or closing. The state is
 the list that holds the connection, and ``_move`` alone moves a connection from one
-list to another. Connections that are being opened are counted by key. All of them
-count towards the cap, over every pair of user and database. Does not know what travels
-on a connection.
+list to another. Connections that are being opened are counted by key. All connections
+count towards one cap, whatever their user and database. Does not know the messages on a
+connection.
 
 The longest waiter is served first. Of the idle connections, the one used last is
 borrowed first.
@@ -23,8 +23,8 @@ from pinwatch.pool.interfaces import Borrower, C, ConnectionSource, Key
 from pinwatch.pool.linked_list import LinkedList
 from pinwatch.pool.queue import BorrowQueue
 
-UNUSED_AFTER: Final = 300.0  # seconds without use, from which max_idle holds
-MAX_AGE: Final = 24 * 3600.0  # seconds; an older connection is closed when idle
+UNUSED_AFTER: Final = 300.0  # seconds without use, after which max_idle applies
+MAX_AGE: Final = 24 * 3600.0  # seconds; an older connection is closed once it is idle
 
 
 class Pool(ConnectionSource[C]):
@@ -61,13 +61,13 @@ class Pool(ConnectionSource[C]):
         self.retry_at: dict[Key, float] = {}
         self.swap = False  # give each borrower another connection than its last one
         self._size = 0  # connections in all lists
-        self._last: dict[Borrower[C], C] = {}  # while swap
-        self._blocked = False  # the first waiter that match could not serve needs room
+        self._last: dict[Borrower[C], C] = {}  # used with swap
+        self._blocked = False  # the longest waiter without a connection needs room
         self._returned: list[C] = []  # still borrowed; served by _serve in turn
         self._serving = False
 
     def __len__(self) -> int:
-        """Count the connections that count towards the cap."""
+        """Return the number of connections that count towards the cap."""
         return self.opening.total() + self._size
 
     def __repr__(self) -> str:
@@ -189,7 +189,7 @@ class Pool(ConnectionSource[C]):
         self.match()
 
     def pause(self) -> None:
-        """Serve no borrower until ``resume`` has been called as often."""
+        """Stop serving borrowers; each ``pause`` needs a ``resume``."""
         self.paused += 1
 
     def resume(self) -> None:
@@ -202,7 +202,7 @@ class Pool(ConnectionSource[C]):
         self.match()
 
     def idle_in(self, database: bytes) -> int:
-        """Count the idle connections to a database, of all its users."""
+        """Return the number of idle connections to a database, of all users."""
         return sum(len(found) for key, found in self.idle.items() if key[1] == database)
 
     def take_idle(self) -> C | None:
@@ -245,26 +245,26 @@ class Pool(ConnectionSource[C]):
         self.match()
 
     def unavailable(self, key: Key, retry_after: float) -> None:
-        """Schedule a retry, in seconds of the clock, after a failure that may pass."""
+        """Schedule a retry in retry_after seconds of the clock."""
         self._end_opening(key)
         self.retry_at[key] = self.clock.now + retry_after
         self.match()
 
     def reset_started(self, connection: C) -> None:
-        """The borrower has left, and its session state is being discarded."""
+        """Record that the borrower has left and its state is being discarded."""
         if connection.within is self.borrowed:
             self._move(connection, self.resetting)
 
     def retire(self, connection: C) -> None:
-        """The connection is closing; it counts until it is closed."""
+        """Record that the connection is closing; it counts until it is closed."""
         self._move(connection, self.closing)
 
     def closed(self, connection: C) -> None:
-        """The connection is closed."""
+        """Remove a connection that is closed."""
         self._move(connection, None)
         self.match()
 
-    # Time.
+    # Timeouts.
 
     def sweep(self) -> None:
         """Fail overdue borrows, retry failed openings, close surplus connections."""
@@ -280,7 +280,7 @@ class Pool(ConnectionSource[C]):
     def _fail_overdue(self, now: float) -> bool:
         overdue = [one for one in self.waiting if one.wait_deadline <= now]
         for borrower in overdue:
-            # An earlier callback may have served it, or made it wait anew.
+            # An earlier callback may have served it, or queued it again.
             if borrower in self.waiting and borrower.wait_deadline <= now:
                 self.waiting.remove(borrower)
                 borrower.counters.borrow_timeouts += 1
@@ -304,7 +304,7 @@ class Pool(ConnectionSource[C]):
     def match(self) -> None:
         """Serve the waiters in their order.
 
-        Each waiter gets an idle connection, or counts on one that is being opened, or
+        Each waiter gets an idle connection, or will get one that is being opened, or
         has one opened. The first waiter that needs room ends the round.
         """
         self._blocked = False

@@ -1,7 +1,7 @@
 """Admission of clients: TLS, credentials and tokens, made from the settings.
 
-Owns the credentials that clients are checked against, and reads them again when they
-are stale. Does not know the client's socket, nor the messages of a login.
+Owns the credentials of clients, and reads them again when they are stale. Does not know
+the client's socket, nor the messages of a login.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ class Admission:
 
     @property
     def role(self) -> str | None:
-        """A role that may log in: the target's, if it may."""
+        """A role that may log in, preferably the target's; None if there is none."""
         user = self.target.user
         if not self._credentials.cached(user).problem:
             return user
@@ -80,7 +80,7 @@ class Admission:
 
 
 def credentials(settings: Settings, target: Target) -> Credentials:
-    """Return the roles that may log in; without any, all are trusted."""
+    """Return the credentials of all roles; if there are none, all are trusted."""
     checked = settings.auth or settings.default_auth_scheme == "IAM_AUTH"
     secret = None
     if target.password is not None and checked:
@@ -110,7 +110,7 @@ def token_check(settings: Settings, port: int) -> TokenCheck:
 
 
 def server_tls(settings: Settings) -> ServerTls:
-    """Return the certificate that clients see; raises SettingError."""
+    """Return the TLS context for clients; raises SettingError."""
     shown = settings.tls
     certificate = shown.certificate or generated(
         settings.state_folder / "tls", shown.names

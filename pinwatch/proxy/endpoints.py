@@ -1,4 +1,4 @@
-"""Endpoints: the addresses where clients connect, and the pool that serves each.
+"""Endpoints: the addresses that clients connect to, and the pool that serves each.
 
 Owns the listening socket, and the cache of parameters that clients receive at login.
 The target group decides which target serves an endpoint.
@@ -58,12 +58,12 @@ class Endpoint(client_login.Endpoint):
 
     @property
     def address(self) -> Address:
-        """The address where clients connect, with the real port in place of port 0."""
+        """The address that clients connect to, with the real port in place of 0."""
         assert self._listener is not None
         return Address(*self._listener.address)
 
     def serve_from(self, source: ConnectionSource[DatabaseConnection]) -> None:
-        """Borrow from source from now on, and forget what another server reported."""
+        """Borrow from source from now on; drop cached parameters of another source."""
         if source is not self.source:
             self.source = source
             self._cached_parameters.clear()

@@ -1,7 +1,7 @@
-"""Faults on demand: failures of production, injected for a while.
+"""Faults on demand: failures as in production, injected for a while.
 
-Owns the active faults and their ends. A fault that concerns borrows stands between an
-endpoint and its pool, and only while it is active; a statement pays nothing otherwise.
+Owns the active faults and their ends. A fault of borrows stands between an endpoint and
+its pool while it is active. Without one, statements are not slowed down.
 """
 
 import asyncio
@@ -26,9 +26,10 @@ KILLED: Final = "Killed by a fault on demand."
 class Fault:
     """An active fault.
 
-    latency delays each borrow by seconds; refuse fails each every-th borrow; kill
-    aborts connections of the pool, once or every few seconds; pause serves no borrow.
-    until is when the fault ends, in seconds of the clock; None is never.
+    The kind latency delays each borrow by ``seconds``. refuse fails one of ``every``
+    borrows. kill aborts ``connections`` of the pool (None: all), once or every
+    ``seconds``. pause serves no borrow. The fault ends at ``until``, in seconds of the
+    clock; None means that it lasts until it is removed.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Fault:
 
 
 class FaultTargets(Protocol):
-    """The proxy, as its faults see it."""
+    """The part of the proxy that its faults use."""
 
     endpoints: dict[str, Endpoint]
 
@@ -60,11 +61,11 @@ class FaultTargets(Protocol):
     clock: Clock
 
     def source(self, endpoint: Endpoint) -> ConnectionSource[DatabaseConnection]:
-        """Return what serves the endpoint while there is no fault."""
+        """Return the source that serves the endpoint without faults."""
 
 
 class Faults:
-    """The faults of one proxy; ``sweep`` removes those that are over."""
+    """The active faults of one proxy; ``sweep`` removes those that have ended."""
 
     def __init__(self, targets: FaultTargets) -> None:
         self.targets = targets
@@ -116,14 +117,14 @@ class Faults:
         return fault
 
     def put(self) -> None:
-        """Connect each endpoint to its pool, through the faults if there are any."""
+        """Connect each endpoint to its source, if needed through ``Unreliable``."""
         between = any(one.kind in ("latency", "refuse") for one in self.on.values())
         for endpoint in self.targets.endpoints.values():
             source = self.targets.source(endpoint)
             endpoint.serve_from(Unreliable(self, source) if between else source)
 
     def sweep(self) -> None:
-        """Remove the faults that are over, and repeat the kills that are due."""
+        """Remove the faults that have ended, and repeat the kills that are due."""
         now = self.targets.clock.now
         for fault in list(self.on.values()):
             if fault.until is not None and fault.until <= now:
@@ -155,7 +156,7 @@ class Unreliable(ConnectionSource[DatabaseConnection]):
     def borrow(
         self, borrower: Borrower[DatabaseConnection], min_timeout: float = 0
     ) -> DatabaseConnection | None:
-        """As ``Pool.borrow``, with a delay or a refusal."""
+        """Borrow as ``Pool.borrow`` does, with the faults' delays and refusals."""
         loop = asyncio.get_running_loop()
         borrower.pool = self
         delay = 0.0

@@ -1,7 +1,7 @@
 """One proxy: its endpoints, its targets, its sessions, and the clock that they share.
 
-Owns starting, reloading and stopping, and the one timer. No statement passes through
-here.
+Owns starting, reloading and stopping, and the timer for timeouts. Statements do not
+pass through this module.
 """
 
 import asyncio
@@ -56,9 +56,9 @@ log = logging.getLogger("pinwatch")
 
 MAX_WITHOUT_STARTUP: Final = 100
 """Client connections without a startup packet, beyond max_client_connections."""
-SWEEP_INTERVAL: Final = 0.1  # real seconds between checks of what is overdue
-CLIENT_SWEEP_INTERVAL: Final = 1.0  # seconds between checks of all clients
-FIXED: Final = (
+SWEEP_INTERVAL: Final = 0.1  # real seconds between checks for timeouts
+CLIENT_SWEEP_INTERVAL: Final = 1.0  # seconds between checks for idle clients
+RESTART_SETTINGS: Final = (
     "target",
     "targets",
     "listen",
@@ -71,7 +71,7 @@ FIXED: Final = (
     "allow_faults",
     "time_scale",
 )
-"""Settings that only a restart changes."""
+"""Settings that take effect at a restart only."""
 
 CLIENT_LIFETIME: Final = 24 * 3600.0  # seconds
 
@@ -110,7 +110,7 @@ class Proxy:
         self.sessions: set[ClientSession] = set()
         self.starting: OrderedDict[ClientSession, float] = OrderedDict()
         self._silent: dict[int, ClientSession] = {}
-        """Sessions without a startup packet by their number, the oldest first."""
+        """The sessions without a startup packet by number, the oldest first."""
         self._keys: dict[tuple[int, bytes], ClientSession] = {}
         self.endpoints: dict[str, Endpoint] = {}
         self.faults = Faults(self)
@@ -145,7 +145,7 @@ class Proxy:
         self._client_sweep_at = self.clock.now
 
     def _targets(self) -> list[tuple[str, TargetRole, Target]]:
-        """Return the name, role and address of each; raises SettingError."""
+        """Return name, role and address of each target; raises SettingError."""
         several = self.settings.targets
         if not several:
             return [(DEFAULT, "READ_WRITE", self.target)]
@@ -163,14 +163,14 @@ class Proxy:
         )
 
     async def _listen(self, settings: Settings) -> None:
-        """Raises ListenError."""
+        """Open all endpoints; raises ListenError."""
         default = EndpointEntry(name=DEFAULT, listen=settings.listen)
         for entry in (default, *settings.endpoints):
             self.endpoints[entry.name] = await self._open_endpoint(entry)
         self.faults.put()
 
     async def _open_endpoint(self, entry: EndpointEntry) -> Endpoint:
-        """Raises ListenError. A moved endpoint may keep its present address."""
+        """Open an endpoint and return it; raises ListenError."""
         name = entry.name
         endpoint = Endpoint(name, entry.target_role, self.pool, self.counters[name])
         await endpoint.listen(entry.listen, self._accept)
@@ -181,7 +181,7 @@ class Proxy:
 
     @property
     def address(self) -> Address:
-        """Where clients of the default endpoint connect."""
+        """The address of the default endpoint."""
         return self.endpoints[DEFAULT].address
 
     @property
@@ -198,7 +198,7 @@ class Proxy:
         return self.admission.tls
 
     async def stop(self) -> None:
-        """Stop listening, give transactions shutdown_grace seconds, close all."""
+        """Stop listening, wait up to shutdown_grace for transactions, close all."""
         self._stop_listening()
         deadline = self.clock.now + self.settings.shutdown_grace
         while self._end_sessions(self.clock.now >= deadline):  # noqa: ASYNC110
@@ -214,8 +214,10 @@ class Proxy:
         Return the names of changed settings that need a restart. Raises SettingError
         and ListenError, and changes nothing then.
         """
-        fixed = {name: getattr(self.settings, name) for name in FIXED}
-        late = [name for name in FIXED if getattr(settings, name) != fixed[name]]
+        fixed = {name: getattr(self.settings, name) for name in RESTART_SETTINGS}
+        late = [
+            name for name in RESTART_SETTINGS if getattr(settings, name) != fixed[name]
+        ]
         settings = settings.model_copy(update=fixed)
         admission = Admission(settings, self.target)
         await admission.start()
@@ -276,14 +278,14 @@ class Proxy:
         return await release(targets, databases)
 
     def _known_databases(self) -> set[str]:
-        """Those of the targets, and those to which a client has connected."""
+        """Return the databases of the targets, and those that clients connected to."""
         keys = [key for pool in self.pools for key in pool.idle]
         keys += [session.key for session in self.sessions]
         own = {member.connections.target.database for member in self.group.members}
         return own | {key[1].decode("utf-8", "replace") for key in keys if key[1]}
 
     def refresh(self) -> None:
-        """Start to read all secrets again, whatever their age."""
+        """Start to read all secrets again, stale or not."""
         self._tasks.run(self.admission.refresh())
 
     def _stop_listening(self) -> None:
@@ -291,7 +293,7 @@ class Proxy:
             endpoint.close()
 
     def _end_sessions(self, busy_too: bool) -> bool:
-        """Close the sessions that may end; return True while others are left."""
+        """Close idle sessions, or all with busy_too; return True while any is left."""
         for session in list(self.sessions):
             if busy_too or not session.busy:
                 session.close(admin_shutdown())
@@ -318,7 +320,7 @@ class Proxy:
         return len(self.sessions) - len(self._silent)
 
     def _number(self) -> int:
-        """An identifier as in RDS Proxy's log: unsigned, 32 bits."""
+        """Return an identifier as in RDS Proxy's log: unsigned, 32 bits."""
         return secrets.randbits(32)
 
     def _sweep(self) -> None:
@@ -338,7 +340,7 @@ class Proxy:
             self._end_the_idle()
 
     def _end_the_idle(self) -> None:
-        """Close the clients that were idle, or connected, for too long."""
+        """Close clients that are idle for too long, or connected for a day."""
         now, longest = self.clock.now, self.settings.idle_client_timeout
         for session in list(self.sessions):
             if session.idle_for(now) >= longest:
@@ -359,22 +361,22 @@ class Proxy:
                 log.exception("An observer failed on %r.", event)
 
     def authenticate(
-        self, guest: StartupClient, user: str, encrypted: bool
+        self, client: StartupClient, user: str, encrypted: bool
     ) -> Conversation | None:
-        self._silent.pop(guest.number, None)
+        self._silent.pop(client.number, None)
         most = self.settings.max_client_connections
         if self._clients() > most:
             raise too_many_clients(most)
         if self.admission.stale():
-            self._tasks.run(self._authenticate_later(guest, user, encrypted))
+            self._tasks.run(self._authenticate_later(client, user, encrypted))
             return None
         return self.admission.conversation(user, encrypted)
 
     async def _authenticate_later(
-        self, guest: StartupClient, user: str, encrypted: bool
+        self, client: StartupClient, user: str, encrypted: bool
     ) -> None:
         await self.admission.refresh(everything=False)
-        guest.prove(self.admission.conversation(user, encrypted))
+        client.start_authentication(self.admission.conversation(user, encrypted))
 
     def login_refused(self, session: ClientSession, error: ClientError) -> ClientError:
         user = session.key[0].decode("utf-8", "replace")
@@ -407,7 +409,7 @@ class Proxy:
         self.verdicts.remember(sql, found, profile)
         done()
 
-    def welcomed(self, session: ClientSession) -> None:
+    def logged_in(self, session: ClientSession) -> None:
         self.starting.pop(session, None)
 
     def ended(self, session: ClientSession) -> None:

@@ -1,8 +1,8 @@
-"""A client's way from its first byte to its first request.
+"""A client's login, from its first byte until it may send requests.
 
-Owns the login: the startup conversation, then the parameters that the client receives.
-An earlier login has found them out, or the session borrows a database connection and
-reports that connection's. Does not know what clients send afterwards.
+Owns the startup conversation and the choice of the parameters that the client
+receives: cached ones from an earlier login, or those of a database connection that the
+session borrows. Does not know what clients send after the login.
 """
 
 from abc import ABCMeta, abstractmethod
@@ -22,15 +22,16 @@ from pinwatch.tls.stream import EncryptedStream
 LOGIN_BORROW_TIMEOUT: Final = 10.0
 """Minimum borrow timeout during login, in seconds."""
 PARAMETERS_MAX_AGE: Final = 0.25
-"""Seconds for which the parameters that one client received serve other logins."""
+"""Maximum age, in seconds, of the cached parameters that a login uses."""
 
 
 class CachedParameters(NamedTuple):
     """The parameters that a database connection reported to an earlier client.
 
     Clients with the same key and startup parameters log in with them, without a
-    database connection. They all share this key object, which a dictionary finds faster
-    than an equal one. read_at is the clock's time of the report, in seconds.
+    database connection. Their sessions share this key object: a dictionary finds the
+    same object faster than an equal one. read_at is the clock's time, in seconds, at
+    which the parameters were read.
     """
 
     key: Key
@@ -40,7 +41,7 @@ class CachedParameters(NamedTuple):
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Endpoint(metaclass=ABCMeta):
-    """The address that a client connected to."""
+    """The endpoint that a client connected to."""
 
     __slots__ = ("counters", "name", "source")
 
@@ -48,21 +49,21 @@ class Endpoint(metaclass=ABCMeta):
     counters: EndpointCounters
 
     source: ConnectionSource[Any]
-    """What serves its clients; a failover or a fault may replace it."""
+    """The source of database connections; a failover or a fault may replace it."""
 
     @abstractmethod
     def cached_parameters(
         self, key: Key, parameters: Values
     ) -> CachedParameters | None:
-        """Return what was last reported to a client with these startup parameters."""
+        """Return the parameters last reported for these startup parameters, if any."""
 
     @abstractmethod
     def cache_parameters(self, parameters: Values, cached: CachedParameters) -> None:
-        """Keep what was reported to a client with these startup parameters."""
+        """Cache the parameters reported to a client with these startup parameters."""
 
 
 class LoginSession(Protocol):
-    """The session that logs in, as its login sees it."""
+    """The part of a client session that its login uses."""
 
     number: int
     key: Key
@@ -72,7 +73,7 @@ class LoginSession(Protocol):
         """Send bytes to the client."""
 
     def receive(self, data: bytes) -> None:
-        """Handle decrypted bytes of the client."""
+        """Handle decrypted client bytes."""
 
     def close(self, error: ClientError) -> None:
         """Send the client a FATAL error and end the session."""
@@ -81,26 +82,26 @@ class LoginSession(Protocol):
         """End the session without an answer."""
 
     def encrypt(self, stream: EncryptedStream) -> None:
-        """Encrypt both directions from the next byte on."""
+        """Encrypt both directions, starting with the next byte."""
 
     def data_received(self, data: bytes) -> None:
-        """Handle bytes as they came from the socket."""
+        """Handle bytes from the socket, encrypted or not."""
 
     def authenticated(self, key: Key, parameters: Values, rest: bytes) -> None:
-        """Take the client's identity; rest came after its proof."""
+        """Store the client's identity; rest holds bytes that followed the login."""
 
     def borrow(self, min_timeout: float) -> None:
-        """Borrow a database connection; ``ClientLogin.prepared`` follows."""
+        """Borrow a database connection; ``ClientLogin.parameters_reported`` follows."""
 
-    def welcome(self, reported_parameters: Values) -> None:
-        """Tell the client that it is logged in."""
+    def finish_login(self, reported_parameters: Values) -> None:
+        """Send the parameters and ReadyForQuery to the client."""
 
     def serves_at_once(self) -> bool:
-        """Whether an idle connection is there, or the first one would be opened."""
+        """Return True if a connection is idle, or if the pool has none at all."""
 
 
 class ClientLogin:
-    """The login of one session; its methods are what ``ClientStartup`` calls."""
+    """The login of one session; implements ``StartupClient`` for ``ClientStartup``."""
 
     __slots__ = ("_endpoint", "_session", "_startup", "number", "parameters")
 
@@ -116,11 +117,11 @@ class ClientLogin:
 
     @property
     def incomplete(self) -> bool:
-        """Whether a part of a startup packet has arrived."""
-        return self._startup is not None and self._startup.begun
+        """True if a startup packet has arrived in part."""
+        return self._startup is not None and self._startup.incomplete
 
     def receive(self, data: bytes) -> bool:
-        """Handle decrypted bytes; return False once the client has proved itself.
+        """Handle decrypted bytes; return False if they follow the authentication.
 
         Raises ProtocolViolation and ClientError.
         """
@@ -129,12 +130,12 @@ class ClientLogin:
         self._startup.receive(data)
         return True
 
-    def prove(self, conversation: Conversation) -> None:
-        """Credentials are loaded; start authentication."""
+    def start_authentication(self, conversation: Conversation) -> None:
+        """Start authentication, now that the credentials are loaded."""
         if self._startup is None:
             return
         try:
-            self._startup.prove(conversation)
+            self._startup.start_authentication(conversation)
         except ClientError as error:
             self._session.close(error)
         self._session.receive(b"")
@@ -148,11 +149,11 @@ class ClientLogin:
     def decrypt(self, data: bytes) -> None:
         self._session.data_received(data)
 
-    def send_away(self) -> None:
+    def disconnect(self) -> None:
         self._session.end()
 
-    def let_in(self, rest: bytes) -> None:
-        """The client has proved its identity: find out what to report to it."""
+    def authenticated(self, rest: bytes) -> None:
+        """Finish the login with cached parameters, or borrow a connection for them."""
         startup, self._startup = self._startup, None
         assert startup is not None
         session, key = self._session, startup.key
@@ -162,26 +163,26 @@ class ClientLogin:
             key = cached.key
         session.authenticated(key, self.parameters, rest)
         if cached is not None and self._current(cached):
-            session.welcome(cached.reported_parameters)
+            session.finish_login(cached.reported_parameters)
         else:
             session.borrow(LOGIN_BORROW_TIMEOUT)
 
     def _current(self, cached: CachedParameters) -> bool:
-        """Whether to log in with these; old ones serve if no connection is idle.
+        """Return True if cached is recent, or if no connection is idle.
 
-        The server's settings can change at any time: by ALTER SYSTEM, a restart or an
-        upgrade, which no connection of the pool may have noticed yet. A login opens no
-        further connection to find out.
+        The age is limited because the server's settings can change at any time, by
+        ALTER SYSTEM, a restart or an upgrade, without a report on any connection. A
+        login opens no further connection to learn of it.
         """
         age = self._session.clock.now - cached.read_at
         return age < PARAMETERS_MAX_AGE or not self._session.serves_at_once()
 
-    def prepared(self, reported_parameters: Values) -> None:
-        """Keep what the borrowed connection reports, for this and other logins."""
+    def parameters_reported(self, reported_parameters: Values) -> None:
+        """Cache the borrowed connection's parameters, then finish the login."""
         session = self._session
         cached = CachedParameters(session.key, reported_parameters, session.clock.now)
         self._endpoint.cache_parameters(self.parameters, cached)
-        session.welcome(reported_parameters)
+        session.finish_login(reported_parameters)
 
     def stop(self) -> None:
         """Break reference cycles so that the session is freed at once."""

@@ -1,8 +1,8 @@
 """One client of the proxy, from its first byte to its last.
 
-Owns the client's socket and the session's life: its startup, when it borrows a
-database connection and when it gives it back, its end. ``client_stream`` reads what
-the client sends. Does not know how connections are opened, nor what the server answers.
+Owns the client's socket and the phases of the session. Decides when the session borrows
+a database connection, when it returns it and when it ends. ``client_stream`` parses the
+client's messages. Does not know how connections are opened, nor what the server sends.
 """
 
 import ssl
@@ -39,8 +39,9 @@ from pinwatch.wire import messages
 from pinwatch.wire.messages import IDLE
 
 MAX_INPUT: Final = 294_912
-"""Bytes kept of a client that waits: a Parse with 65,535 types of parameters."""
-IN_A_REQUEST: Final = (
+"""Bytes buffered for a client that waits, enough for the longest Parse that is kept:
+16 KB of text with 65,535 parameter types."""
+CLOSED_IN_REQUEST: Final = (
     "The client connection that borrowed this database connection from the "
     "connection pool was closed in the middle of a request."
 )
@@ -66,7 +67,7 @@ NEXT_PHASES: Final = {
 
 
 class ProxyServices(StartupServices, Protocol):
-    """What the proxy has for each of its sessions."""
+    """The services of the proxy that a session uses."""
 
     registry: Registry
     verdicts: VerdictCache
@@ -75,30 +76,32 @@ class ProxyServices(StartupServices, Protocol):
     clock: Clock
 
     def now(self) -> datetime:
-        """In UTC."""
+        """Return the current time in UTC."""
 
     def judge(self, sql: bytes, done: Callable[[], None]) -> None:
         """Judge sql in a worker thread, cache the verdict, then call done."""
 
     def backend_key(self, session: "ClientSession") -> tuple[int, bytes] | None:
-        """The key to give the client, if it may cancel."""
+        """Return the key of BackendKeyData; None if clients cannot cancel."""
 
     def login_refused(
         self, session: "ClientSession", error: ClientError
     ) -> ClientError:
-        """What to tell a client whose login the database refused."""
+        """Return the error for a client whose login the database refused."""
 
     def borrow_failed(self, session: "ClientSession", error: ClientError) -> None:
-        """The session waited for a connection, and gets this error instead."""
+        """Record that the session received error in place of a connection."""
 
     def release_databases(
         self, databases: frozenset[bytes], done: Callable[[], None]
     ) -> None:
         """Close the idle connections to databases, then call done."""
 
-    def welcomed(self, session: "ClientSession") -> None: ...
+    def logged_in(self, session: "ClientSession") -> None:
+        """Record that the session's login is complete."""
 
-    def ended(self, session: "ClientSession") -> None: ...
+    def ended(self, session: "ClientSession") -> None:
+        """Record that the session has ended."""
 
 
 class ClientSession(Session, Receiver):
@@ -155,10 +158,10 @@ class ClientSession(Session, Receiver):
         self.last_received_at = self.write_paused_at = self.clock.now
         self.connection: BorrowedConnection | None = None
         self.waiting = False
-        self.judging = b""  # the text that a worker thread judges
-        self.wants_own = False  # a connection opened with its startup parameters
+        self.judging = b""  # the text that a worker thread judges now
+        self.wants_own = False  # needs a connection opened with its startup parameters
         self.login: ClientLogin | None = ClientLogin(self, services, endpoint)
-        self.secure: SecureTransport | None = None  # the transport, with TLS
+        self.secure: SecureTransport | None = None  # is transport if TLS is used
         self.reading_paused = False
         self.write_paused = False
         self.address = ""
@@ -166,7 +169,7 @@ class ClientSession(Session, Receiver):
         self.transport: Transport | None = None
 
     def __repr__(self) -> str:
-        """Say the state in one line, for logs and failing tests."""
+        """Return the state in one line, for logs and failing tests."""
         words = [f"ClientSession {self.number} {self.phase.value}"]
         if self.waiting:
             words.append("waiting for a connection")
@@ -175,11 +178,11 @@ class ClientSession(Session, Receiver):
         if self.pinned_by is not None:
             words.append(f"pinned by {self.pinned_by}")
         if self.stream.input:
-            words.append(f"{len(self.stream.input)} bytes kept")
+            words.append(f"{len(self.stream.input)} bytes buffered")
         return f"<{', '.join(words)}>"
 
     def _enter(self, phase: Phase) -> None:
-        """Change the phase; raises RuntimeError at a step that is not in the table."""
+        """Change the phase; raises RuntimeError if NEXT_PHASES does not allow it."""
         if phase not in NEXT_PHASES[self.phase]:
             raise RuntimeError(f"{self!r} cannot become {phase.value}")
         self.phase = phase
@@ -209,7 +212,7 @@ class ClientSession(Session, Receiver):
         if decrypted:
             self.receive(decrypted)
         if secure.stream.ended and self.phase is not CLOSED:
-            self._leave(requested=False)
+            self._disconnect(requested=False)
 
     def write(self, data: bytes) -> None:
         assert self.transport is not None
@@ -231,7 +234,7 @@ class ClientSession(Session, Receiver):
 
     def _log_in(self, login: ClientLogin, data: bytes) -> None:
         if not login.receive(data):
-            self.stream.keep(data)
+            self.stream.buffer(data)
             self._adjust_reading()
 
     def _receive(self, data: bytes) -> None:
@@ -243,41 +246,44 @@ class ClientSession(Session, Receiver):
             self.request_started_at = self.clock.now
         if connection is None:
             if stream.input:
-                stream.keep(data)
+                stream.buffer(data)
             else:
                 stream.input = data
-            if self.waiting or not self._opens():
+            if self.waiting or not self._needs_connection():
                 self._adjust_reading()
                 return
             own = self.parameters is not NO_PARAMETERS and stream.needs_own_defaults()
-            if not self._borrowed(own=own):
+            if not self._try_borrow(own=own):
                 self._adjust_reading()
                 return
             data = b""
-        elif stream.held:
-            stream.keep(data)
+        elif stream.blocked:
+            stream.buffer(data)
             self._adjust_reading()
             return
         self._forward(data)
 
-    def _opens(self) -> bool:
-        """Whether what came wants a connection now."""
+    def _needs_connection(self) -> bool:
+        """Return True if the input needs a database connection now.
+
+        Messages before it that need none are answered or dropped.
+        """
         stream = self.stream
         if stream.needed and stream.size < stream.needed:
             return False
-        if stream.begins():
+        if stream.starts_with_request():
             return True
-        answers = stream.opening()
+        answers = stream.answer_without_connection()
         if answers:
             self.write(answers)
         if stream.terminated:
-            self._leave(requested=True)
+            self._disconnect(requested=True)
         return stream.needs_connection()
 
-    def _borrowed(self, min_timeout: float = 0, own: bool = False) -> bool:
-        """Whether the pool lends a connection now rather than later.
+    def _try_borrow(self, min_timeout: float = 0, own: bool = False) -> bool:
+        """Borrow a connection; return False if the session has to wait for it.
 
-        own asks for a connection opened with the session's startup parameters.
+        own requests a connection opened with the session's startup parameters.
         """
         self.waiting = True
         if own is not self.wants_own:
@@ -287,7 +293,7 @@ class ClientSession(Session, Receiver):
         )
         if connection is None:
             return False
-        self._take(connection)
+        self._use_connection(connection)
         return True
 
     def _change_key(self, own: bool) -> None:
@@ -297,7 +303,7 @@ class ClientSession(Session, Receiver):
         self.idle_list = None
 
     def _forward(self, data: bytes) -> None:
-        """Send what came on to the server."""
+        """Send the input and data to the server, as far as they may go now."""
         connection, stream = self.connection, self.stream
         assert connection is not None
         data = stream.forward(data)
@@ -306,7 +312,7 @@ class ClientSession(Session, Receiver):
             connection.counters.sent += sent
             connection.write(data)
             if not connection.replies.due:
-                connection.check()
+                connection.check_replies()
             elif not connection.request_started_at:
                 connection.request_started_at = self.request_started_at
         if stream.judging:
@@ -315,14 +321,14 @@ class ClientSession(Session, Receiver):
             self._move_to_own_connection()
         elif stream.input:
             if stream.terminated and not self._awaits_replies():
-                self._leave(requested=True)
+                self._disconnect(requested=True)
             release = stream.release
             if release is not None and not release.started:
                 self._start_release(release)
             self._adjust_reading()
 
     def _judge(self) -> None:
-        """Have the held statement judged in a worker thread, then go on with it."""
+        """Judge the blocked statement in a worker thread, then unblock the stream."""
         sql, self.stream.judging = self.stream.judging, b""
         if sql != self.judging:
             self.judging = sql
@@ -330,28 +336,28 @@ class ClientSession(Session, Receiver):
 
     def _judged(self) -> None:
         self.judging = b""
-        self.answered()
+        self.unblock()
 
     def _move_to_own_connection(self) -> None:
         stream = self.stream
-        stream.wants_own_connection = stream.held = False
-        self._give_back()
-        if self._borrowed(own=True):
+        stream.wants_own_connection = stream.blocked = False
+        self._return_connection()
+        if self._try_borrow(own=True):
             self._forward(b"")
         self._adjust_reading()
 
     def _start_release(self, release: Release) -> None:
-        """Go on with the held statement when the databases are released."""
+        """Close idle connections for the blocked statement, then send it."""
         release.started = True
 
         def done() -> None:
             release.done = True
-            self.answered()
+            self.unblock()
 
         self.services.release_databases(release.databases, done)
 
     def _awaits_replies(self) -> bool:
-        """Whether the server still executes complete requests."""
+        """Return True while the server executes complete requests."""
         connection = self.connection
         return connection is not None and connection.replies.executing()
 
@@ -359,41 +365,41 @@ class ClientSession(Session, Receiver):
 
     def connection_borrowed(self, connection: BorrowedConnection) -> None:
         """Serve the request that waited for the connection."""
-        self._take(connection)
+        self._use_connection(connection)
         if self.phase is READY and self.connection is not None:
             self.connection.request_started_at = self.clock.now
             self.receive(b"")
             self._adjust_reading()
 
-    def _take(self, connection: BorrowedConnection) -> None:
+    def _use_connection(self, connection: BorrowedConnection) -> None:
         self.waiting = False
         self.connection = connection
         self.stream.database = connection.stream
         self.client.statements.server = connection.stream.statements
         if self.write_paused:
             connection.pause_reading()
-        if connection.lent(self, self.parameters, verify=self.phase is LOGIN):
-            self.prepared(None)
+        if connection.serve(self, self.parameters, verify=self.phase is LOGIN):
+            self.parameters_set(None)
 
-    def prepared(self, error: ClientError | None) -> None:
+    def parameters_set(self, error: ClientError | None) -> None:
         connection = self.connection
         assert connection is not None
         reported = connection.stream.reported_parameters
         if error is not None:
             self.close(ClientError(error.text, error.sqlstate))
         elif self.login is not None:
-            self._give_back()
-            self.login.prepared(reported)
+            self._return_connection()
+            self.login.parameters_reported(reported)
         elif reported is not self.client.reported_parameters:
             self._report_parameters(reported)
 
     def _report_parameters(self, values: Values) -> None:
-        """What of the server's settings is not as the client was told last."""
+        """Send ParameterStatus for each value that differs from the last report."""
         for name, value in values.differing(self.client.reported_parameters).items():
             self.write(messages.parameter_status(name, value))
         self.client.reported_parameters = values
 
-    def settled(self) -> None:
+    def became_idle(self) -> None:
         stream, connection = self.stream, self.connection
         if connection is None:
             return
@@ -401,10 +407,10 @@ class ClientSession(Session, Receiver):
             if self.pinning.state.changes and connection.replies.settled():
                 self.pinning.transaction_ended(connection.stream)
             return
-        if stream.passing or stream.held:
+        if stream.passing or stream.blocked:
             return
         if connection.replies.settled() and not connection.cancelling:
-            self._give_back()
+            self._return_connection()
 
     def _detach(self) -> BorrowedConnection | None:
         connection, self.connection = self.connection, None
@@ -413,22 +419,22 @@ class ClientSession(Session, Receiver):
 
     def replies_finished(self) -> None:
         if self.connection is not None and self.connection.idle_outside_transaction:
-            self.settled()
-        self._leave(requested=True)
+            self.became_idle()
+        self._disconnect(requested=True)
 
-    def _give_back(self) -> None:
+    def _return_connection(self) -> None:
         connection = self._detach()
         assert connection is not None
         if self.write_paused:
             connection.resume_reading()
-        connection.released()
+        connection.stop_serving()
         if connection.own:
             connection.reset()
         else:
             self.pool.give_back(connection)
 
-    def answered(self) -> None:
-        self.stream.held = False
+    def unblock(self) -> None:
+        self.stream.blocked = False
         self.receive(b"")
         self._adjust_reading()
 
@@ -440,10 +446,10 @@ class ClientSession(Session, Receiver):
             self.close(connection_failure("The database connection was closed."))
 
     def idle_for(self, now: float) -> float:
-        """Seconds for which the proxy has waited for the client, at the clock's now.
+        """Return for how many seconds the proxy has waited for the client, at time now.
 
-        The client has to send its next request or the rest of one, or to read what was
-        sent to it. 0 while the client waits for the proxy or the server.
+        The proxy waits for the next request, for the rest of one, or for the client to
+        read. Return 0 while the client waits for the proxy or the server.
         """
         connection = self.connection
         if self.phase is not READY or self.waiting:
@@ -455,10 +461,10 @@ class ClientSession(Session, Receiver):
         return now - (self.request_started_at or self.last_reply_at)
 
     def _in_mid_request(self) -> bool:
-        """Whether the server waits for more of what the client has begun to send."""
+        """Return True if the server needs the rest of a request from the client."""
         stream, connection = self.stream, self.connection
         assert connection is not None
-        half = stream.passing or (stream.input and not stream.held)
+        half = stream.passing or (stream.input and not stream.blocked)
         return bool(half) or connection.replies.in_request()
 
     @property
@@ -472,7 +478,7 @@ class ClientSession(Session, Receiver):
 
     @property
     def busy(self) -> bool:
-        """In a request or a transaction."""
+        """True in a request or a transaction."""
         connection = self.connection
         if connection is None:
             return self.waiting
@@ -494,7 +500,7 @@ class ClientSession(Session, Receiver):
     # Refusals and the end.
 
     def borrow_failed(self, error: ClientError) -> None:
-        """Report the error to the client in place of the request's answer."""
+        """Send the error to the client as the answer to its request."""
         self.waiting = False
         self.services.borrow_failed(self, error)
         if self.login is not None:
@@ -504,7 +510,7 @@ class ClientSession(Session, Receiver):
             self.receive(b"")
 
     def close(self, error: ClientError) -> None:
-        """Tell the client why, and end."""
+        """Send the error to the client as FATAL, then end the session."""
         if self.phase is CLOSED:
             return
         self.write(messages.error_response(errors.FATAL, error.sqlstate, error.text))
@@ -515,17 +521,17 @@ class ClientSession(Session, Receiver):
         self.services.observe(
             events.ClientRefused(self.number, error.text, error.sqlstate, error.log)
         )
-        self._leave(requested=False)
+        self._disconnect(requested=False)
 
-    def _leave(self, requested: bool) -> None:
-        """End the session; the connection that it holds is reset or closed."""
+    def _disconnect(self, requested: bool) -> None:
+        """End the session, and reset or close its database connection."""
         busy = self.busy
         connection = self._detach()
         self.end(requested)
         if connection is None:
             return
         if busy or connection.cancelling:
-            connection.abandon(IN_A_REQUEST, cancel=not requested)
+            connection.abandon(CLOSED_IN_REQUEST, cancel=not requested)
         else:
             connection.reset()
 
@@ -549,7 +555,7 @@ class ClientSession(Session, Receiver):
         return self._finishing()
 
     def _finishing(self) -> bool:
-        """Whether complete requests before a Terminate are still to be answered."""
+        """Return True while complete requests before a Terminate are unanswered."""
         if self.phase is not READY:
             return False
         if self.stream.terminated:
@@ -558,7 +564,7 @@ class ClientSession(Session, Receiver):
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self._finishing():
-            self._leave(requested=False)
+            self._disconnect(requested=False)
         elif self.write_paused:
             self.resume_writing()
         self.login = self.secure = None  # frees the session at once, without cycles
@@ -576,11 +582,11 @@ class ClientSession(Session, Receiver):
         if self.connection is not None:
             self.connection.resume_reading()
 
-    def connection_full(self) -> None:
+    def writability_changed(self) -> None:
         self._adjust_reading()
 
     def _adjust_reading(self) -> None:
-        """Read from the client only while there is room for what it sends."""
+        """Pause reading from the client if its buffer or the server's is full."""
         connection, transport = self.connection, self.transport
         pause = self.stream.size > MAX_INPUT or (
             connection is not None and connection.write_paused
@@ -606,15 +612,15 @@ class ClientSession(Session, Receiver):
         self.key, self.parameters = key, parameters
         self.client.statements.settings = of_reading(parameters)
         self.stream.startup_parameters = parameters
-        self.stream.keep(rest)
+        self.stream.buffer(rest)
 
     def serves_at_once(self) -> bool:
         return self.endpoint.source.serves_at_once(self)
 
     def borrow(self, min_timeout: float) -> None:
-        self._borrowed(min_timeout)
+        self._try_borrow(min_timeout)
 
-    def welcome(self, reported_parameters: Values) -> None:
+    def finish_login(self, reported_parameters: Values) -> None:
         self.client.reported_parameters = reported_parameters
         sent = [
             messages.parameter_status(*item)
@@ -627,12 +633,12 @@ class ClientSession(Session, Receiver):
         self._enter(READY)
         self.login = None
         self.services.observe(events.ClientWelcomed(self.number, self.encrypted))
-        self.services.welcomed(self)
+        self.services.logged_in(self)
         self.write(b"".join(sent))
         if self.stream.input:
             self.receive(b"")
 
 
 def _address(peer: object) -> str:
-    """host:port of a TCP peer; a Unix socket's has no name."""
+    """Return host:port of a TCP peer; the peer of a Unix socket has no address."""
     return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "local"

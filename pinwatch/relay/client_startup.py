@@ -1,7 +1,7 @@
-"""What a client says until it is let in: encryption, startup, proof.
+"""The startup conversation with a client: encryption, startup packet, authentication.
 
-Owns the order of these steps, and what may come in each. Does not know sockets, nor
-what is done with a client that was let in.
+Owns the order of these steps and the messages that each step accepts. Does not know
+sockets, nor what happens after authentication.
 """
 
 from collections.abc import Callable
@@ -27,69 +27,70 @@ from pinwatch.wire.startup import (
     read_packet,
 )
 
-MAX_BYTES: Final = 65_536  # that a client may send before it is let in
-TLS_HANDSHAKE: Final = 0x16  # the first byte of a client that speaks TLS at once
+MAX_LOGIN_BYTES: Final = 65_536  # bytes from a client before it is authenticated
+TLS_HANDSHAKE: Final = 0x16  # the first byte of direct TLS, without an SSLRequest
 
 
 class Phase(Enum):
     STARTUP = "startup"
     AUTHENTICATION = "authentication"
-    OVER = "over"
+    DONE = "done"
 
 
 class StartupServices(Protocol):
-    """What the proxy has for those who want in."""
+    """The services of the proxy that a startup uses."""
 
     require_tls: bool
 
     @property
     def tls(self) -> ServerTls | None:
-        """None where clients are not offered any."""
+        """The certificate for clients; None if TLS is not offered."""
 
     def observe(self, event: events.Event) -> None: ...
 
     def authenticate(
         self, client: "StartupClient", user: str, encrypted: bool
     ) -> Conversation | None:
-        """Return the login conversation, or None if ``prove`` follows later.
+        """Return the login conversation, or None while credentials are being loaded.
 
-        Raises ClientError for a client that is refused.
+        After None, ``client.start_authentication`` is called later. Raises ClientError
+        if the client is refused.
         """
 
     def cancel(self, request: CancelRequest, delivered: Callable[[], None]) -> bool:
         """Forward the request to the server; return False if it cancels nothing.
 
-        Calls delivered when the server has acted on a forwarded request, or cannot be
-        reached.
+        delivered is called once the server has acted on a forwarded request, or cannot
+        be reached.
         """
 
 
 class StartupClient(Protocol):
-    """The client, as its greeting sees it."""
+    """The part of a client that its startup uses."""
 
     number: int
 
     def write(self, data: bytes) -> None:
         """Send bytes to the client."""
 
-    def prove(self, conversation: Conversation) -> None:
-        """Take the client through conversation."""
+    def start_authentication(self, conversation: Conversation) -> None:
+        """Authenticate the client with the messages of conversation."""
 
     def encrypt(self, stream: EncryptedStream) -> None:
-        """From the next byte on, both ways."""
+        """Encrypt both directions, starting with the next byte."""
 
     def decrypt(self, data: bytes) -> None:
-        """Take data as the first that came encrypted."""
+        """Handle data, the first encrypted bytes."""
 
-    def let_in(self, rest: bytes) -> None:
-        """The greeting is over; rest came after it."""
+    def authenticated(self, rest: bytes) -> None:
+        """Continue after authentication; rest holds the bytes that followed it."""
 
-    def send_away(self) -> None:
-        """The connection has served its purpose."""
+    def disconnect(self) -> None:
+        """Close the client connection of a finished CancelRequest."""
 
 
 class ClientStartup:
-    """One client's way in."""
+    """The startup conversation with one client."""
 
     __slots__ = (
         "_client",
@@ -118,8 +119,8 @@ class ClientStartup:
         self.phase = Phase.STARTUP
 
     @property
-    def begun(self) -> bool:
-        """Whether a packet is half here."""
+    def incomplete(self) -> bool:
+        """True if a startup packet has arrived in part."""
         return self.phase is Phase.STARTUP and bool(self._input)
 
     @property
@@ -127,25 +128,25 @@ class ClientStartup:
         return self.key[0].decode("utf-8", "replace")
 
     def receive(self, data: bytes) -> None:
-        """Raises ProtocolViolation and ClientError."""
+        """Handle decrypted client bytes; raises ProtocolViolation and ClientError."""
         self._received += len(data)
         self._input += data
-        if self._received > MAX_BYTES:
+        if self._received > MAX_LOGIN_BYTES:
             raise ProtocolViolation("too many bytes before the login is over")
         while self._step():
             pass
 
     def _step(self) -> bool:
-        """Whether something of the input was used."""
+        """Process one message of the input; return False if more bytes are needed."""
         if self.phase is Phase.STARTUP:
-            return self._packet()
+            return self._startup_packet()
         if self.phase is Phase.AUTHENTICATION and self._conversation is not None:
-            return self._proof(self._conversation)
+            return self._password(self._conversation)
         return False
 
     # Startup.
 
-    def _packet(self) -> bool:
+    def _startup_packet(self) -> bool:
         if self._direct:
             self._check_alpn()
         elif self._input[:1] == bytes((TLS_HANDSHAKE,)) and self.encryption is None:
@@ -166,16 +167,16 @@ class ClientStartup:
         return True
 
     def _cancel(self, request: CancelRequest) -> None:
-        """The client's connection ends when the server has acted on the request.
+        """Forward a CancelRequest, and disconnect once the server has acted on it.
 
-        PQcancel returns at that end, and a request that the server reads later would
-        cancel the client's next statement.
+        PQcancel returns when its connection closes. If that were earlier, the request
+        could cancel the client's next statement.
         """
-        self.phase = Phase.OVER
-        forwarded = self._services.cancel(request, self._client.send_away)
+        self.phase = Phase.DONE
+        forwarded = self._services.cancel(request, self._client.disconnect)
         self._services.observe(events.CancelRequested(self._client.number, forwarded))
         if not forwarded:
-            self._client.send_away()
+            self._client.disconnect()
 
     def _encrypt(self) -> None:
         if self.encryption is not None:
@@ -233,24 +234,24 @@ class ClientStartup:
         self.phase = Phase.AUTHENTICATION
         conversation = self._services.authenticate(self._client, self.user, encrypted)
         if conversation is not None:
-            self.prove(conversation)
+            self.start_authentication(conversation)
 
-    # Proof.
+    # Authentication.
 
-    def prove(self, conversation: Conversation) -> None:
-        """Ask the client for its proof; raises ClientError.
+    def start_authentication(self, conversation: Conversation) -> None:
+        """Send the first authentication request; raises ClientError.
 
-        What it has sent already is looked at with the next ``receive``.
+        Bytes that have already arrived are processed by the next ``receive``.
         """
         self._conversation = conversation
         self._converse(lambda: next(conversation))
 
-    def _proof(self, conversation: Conversation) -> bool:
+    def _password(self, conversation: Conversation) -> bool:
         if self._input and self._input[0] != PASSWORD:
             raise ProtocolViolation(
                 f"expected password response, got message type {self._input[0]}"
             )
-        message = next_message(self._input, MAX_BYTES)
+        message = next_message(self._input, MAX_LOGIN_BYTES)
         if message is None:
             return False
         _, body, self._input = message
@@ -262,6 +263,6 @@ class ClientStartup:
             self._client.write(step())
         except StopIteration as end:
             self._client.write(end.value)
-            self.phase = Phase.OVER
+            self.phase = Phase.DONE
             rest, self._input = self._input, b""
-            self._client.let_in(rest)
+            self._client.authenticated(rest)

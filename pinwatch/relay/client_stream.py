@@ -1,11 +1,12 @@
-"""The stream of messages from a client after its login.
+"""The messages of a client that is logged in, on their way to the server.
 
-Owns the client's half of the stream: where messages begin and end, how many answers
-they ask for, and the names of prepared statements, which it replaces. All other bytes
-are sent on unchanged, in the chunks in which they came. Does not know sockets or pools.
+Owns the client's half of the stream. It finds the message boundaries, counts the
+expected replies, and replaces the names of prepared statements by those of the server.
+All other bytes are forwarded unchanged, in the chunks in which they arrived. Does not
+know sockets or pools.
 
-A message is held back only until it can be judged: a statement's text up to 16 KB, or
-the names in a message's first bytes.
+A message is buffered only until its relevant part has arrived: the text of a statement
+up to 16 KB, or the names in its first bytes.
 """
 
 import re
@@ -45,60 +46,63 @@ from pinwatch.wire.messages import (
     ready_for_query,
 )
 
-MAX_STATEMENT: Final = 16_384  # bytes of a statement's text; a longer one is not kept
+MAX_STATEMENT: Final = 16_384  # bytes of text; a longer statement is not kept
 MAX_QUERY: Final = MAX_STATEMENT + 5  # the length of a Query with such a text
-SHOWN: Final = 2_048  # bytes that are waited for of a longer Query, for people to see
-STATEMENT: Final = 0x53  # S, of Describe and Close; the other is P, a portal
-NO_TYPES: Final = 3  # bytes, all 0: the end of a text, and the number of its types
-MAX_NAMES: Final = 262_144  # bytes of a message in which its names must end
+OVERSIZE_PREFIX: Final = 2_048  # bytes of a longer Query that are shown in reports
+STATEMENT: Final = 0x53  # S in Describe and Close; P stands for a portal
+TEXT_END: Final = 3  # zero bytes at the end of a Parse without parameter types
+MAX_NAMES_END: Final = 262_144  # bytes of a message within which its names must end
 MAX_IDENTIFIER: Final = 63  # bytes of a statement's name that the server compares
+# Flags of dropping_portals.
 UNNAMED_PORTAL: Final = 1
 NAMED_PORTALS: Final = 2
 BEING_BOUND: Final = 4
-MAX_SHORT: Final = 64  # bytes of a name that are read one by one; most names are less
-MAX_SMALL: Final = 10_000  # the length of a CopyFail, Close, Describe or Execute
+MAX_SHORT_NAME: Final = 64  # bytes read in a loop; most names are shorter
+MAX_SHORT_MESSAGE: Final = 10_000  # length of a CopyFail, Close, Describe or Execute
 KINDS: Final = frozenset(b"BCDEFHPQSXdcf")
 NAMES_A_STATEMENT: Final = bytes(
     kind in (PARSE, BIND, DESCRIBE, CLOSE) for kind in range(256)
 )
-"""1 for what names a prepared statement, or a portal."""
+"""1 for each message type that names a prepared statement or a portal."""
 IGNORED_WHEN_IDLE: Final = frozenset((COPY_DATA, COPY_DONE, COPY_FAIL, FLUSH))
-"""What the server ignores while it serves no request."""
+"""Message types that the server ignores while it serves no request."""
 
 NO_BODY: Final = frozenset((SYNC, FLUSH, COPY_DONE, TERMINATE))
-"""What has no body; in the middle of a batch the server skips what comes after one."""
+"""Message types without a body. The proxy rejects one with a body: the server would
+report an error, and skip the messages after it up to the next Sync."""
 
 STARTS_REQUEST: Final = bytes(
     kind in KINDS - IGNORED_WHEN_IDLE - {TERMINATE} for kind in range(256)
 )
-"""1 for what the server answers, or what begins that which it answers."""
+"""1 for each message type that starts a request."""
 
 SHOWS_DEFAULTS: Final = re.compile(rb"pg_settings", re.I)
 RESETTING: Final = re.compile(rb"reset|default|discard|local|set_config", re.I)
-"""Words of which every text that returns a setting to its default has one."""
+"""Matches each text that can return a setting to its default, and some others."""
 
 Change = tuple[int, int, Renamed]
-"""For a message that changes: where its name begins in the chunk, where the rest of it
-begins, and how it changes."""
+"""A change of a message: where its name begins in the chunk, where the rest after the
+name begins, and what is sent in place of the name."""
 
 
 class Incomplete(Exception):
-    """More bytes are needed to decide."""
+    """More bytes of the message are needed."""
 
 
-class Judge(Protocol):
+class VerdictSink(Protocol):
     """Receives the verdict on each statement with findings, warnings or effects."""
 
     pinned: bool
 
-    def ran(self, verdict: Verdict, prepared: bool = False) -> None: ...
+    def statement_runs(self, verdict: Verdict, prepared: bool = False) -> None:
+        """Handle a statement that is sent to run; prepared is true for a Bind."""
 
-    def prepared(self, verdict: Verdict) -> None:
-        """It was parsed, and has not run."""
+    def statement_prepared(self, verdict: Verdict) -> None:
+        """Handle a statement that is sent to be parsed, and may run later."""
 
 
 class Release:
-    """Databases whose idle connections are to be closed before a statement goes on."""
+    """Databases whose idle connections must be closed before a statement is sent."""
 
     __slots__ = ("databases", "done", "started")
 
@@ -109,20 +113,19 @@ class Release:
 
 
 class ClientStream:
-    """The stream of one client."""
+    """The messages of one client."""
 
     __slots__ = (
+        "blocked",
+        "chunks",
+        "chunks_size",
         "database",
         "database_statements",
         "dropping",
         "dropping_portals",
         "failed_batch",
-        "held",
         "input",
-        "judge",
         "judging",
-        "more",
-        "more_size",
         "needed",
         "passing",
         "release",
@@ -132,6 +135,7 @@ class ClientStream:
         "statements",
         "terminated",
         "traffic",
+        "verdict_sink",
         "verdicts",
         "wants_own_connection",
     )
@@ -140,59 +144,60 @@ class ClientStream:
         self,
         statements: ClientStatements,
         verdicts: VerdictCache,
-        judge: Judge,
+        verdict_sink: VerdictSink,
         traffic: Traffic,
         database_statements: DatabaseStatements,
     ) -> None:
         self.statements = statements
         self.database: DatabaseStream | None = None  # of the borrowed connection
         self.verdicts = verdicts
-        self.judge = judge
+        self.verdict_sink = verdict_sink
         self.traffic = traffic
-        self.input = b""  # received, and cannot be sent yet
-        self.more: list[bytes] = []  # chunks that came behind input
-        self.more_size: i64 = 0  # bytes of more
-        self.needed: i64 = 0  # bytes of input and more that a decision needs
+        self.input = b""  # received, not forwarded yet
+        self.chunks: list[bytes] = []  # received after input
+        self.chunks_size: i64 = 0  # bytes of all chunks
+        self.needed: i64 = 0  # bytes of input and chunks that the next step needs
+        self.passing: i64 = 0  # missing bytes of a message that is forwarded in part
+        # Bytes to drop at the start of the input; not all of them may have arrived.
+        self.dropping: i64 = 0
+        self.dropping_portals: i64 = 0  # portals whose Execute may drop statements
+        self.failed_batch = False  # after an error, drop messages up to the Sync
+        self.blocked = False  # the input waits for earlier replies or a verdict
         self.database_statements = database_statements
-        self.release: Release | None = None  # which the held input waits for
-        self.passing: i64 = 0  # bytes to come of a message whose beginning has gone on
-        self.dropping: i64 = 0  # bytes to come of a message that goes nowhere
-        self.dropping_portals: i64 = 0  # UNNAMED_PORTAL and NAMED_PORTALS, if one is
-        self.failed_batch = False  # it got an error: nothing goes on before its Sync
-        self.held = False  # input waits for an answer to what went before
+        self.release: Release | None = None  # the blocked input waits for it
         self.terminated = False
-        self.judging = b""  # a text to judge in a worker thread before it goes on
+        self.judging = b""  # the blocked text, to be judged in a worker thread
         self.startup_parameters = NO_PARAMETERS
         self.resets_prepared = False  # a statement was prepared that resets settings
         self.wants_own_connection = False  # see ``_keep_startup_values``
         self.restoring: tuple[Effect, ...] = ()
 
-    # Input that waits.
+    # Buffered input.
 
     @property
     def size(self) -> int:
-        """Bytes that wait."""
-        return len(self.input) + self.more_size
+        """The number of buffered bytes."""
+        return len(self.input) + self.chunks_size
 
-    def keep(self, data: bytes) -> None:
-        """Add data to the input that waits."""
+    def buffer(self, data: bytes) -> None:
+        """Append data to the buffered input."""
         if not self.input:
             self.input = data
         elif data:
-            self.more.append(data)
-            self.more_size += len(data)
+            self.chunks.append(data)
+            self.chunks_size += len(data)
 
     def _join(self) -> None:
-        """Make one piece of all input that waits."""
-        self.input = b"".join([self.input, *self.more])
-        self.more.clear()
-        self.more_size = 0
+        """Join all buffered input into ``input``."""
+        self.input = b"".join([self.input, *self.chunks])
+        self.chunks.clear()
+        self.chunks_size = 0
 
     # Without a database connection.
 
-    def begins(self) -> bool:
-        """Whether the input begins with a whole message that wants a connection."""
-        if self.more:
+    def starts_with_request(self) -> bool:
+        """Return True if the input begins with a whole message of a request."""
+        if self.chunks:
             self._join()
         data = self.input
         end = len(data)
@@ -201,10 +206,11 @@ class ClientStream:
         size = read_i32_be(data, 1)
         return 4 <= size < end and STARTS_REQUEST[data[0]] == 1
 
-    def opening(self) -> bytes:
-        """Return the answers that need no connection, and drop what they answer.
+    def answer_without_connection(self) -> bytes:
+        """Remove messages that need no connection; return the answers to them.
 
-        Raises ProtocolViolation.
+        The input is empty afterwards, or begins with a message that needs a connection
+        or is a Terminate. Raises ProtocolViolation.
         """
         data, answers = self.input, list[bytes]()
         at, end = self.dropping, len(data)
@@ -226,10 +232,10 @@ class ClientStream:
         return b"".join(answers)
 
     def needs_own_defaults(self) -> bool:
-        """Whether the client's startup values have to be the connection's defaults.
+        """Return True if the startup values must be the connection's own defaults.
 
-        They have to if a whole message of the input returns a setting to its default,
-        or reads pg_settings, which shows defaults and their source.
+        This is so if a whole message of the input resets a setting, or reads
+        pg_settings, which shows defaults and their source.
         """
         data = self.input
         if SHOWS_DEFAULTS.search(data):
@@ -245,25 +251,29 @@ class ClientStream:
             try:
                 verdict = self._verdict(kind, data[at + 5 : following])
             except Expensive:
-                return False  # ``forward`` has it judged, and sees it then
+                return False  # ``forward`` gets the verdict later
             if verdict is not None and verdict.resets:
                 return True
             at = following
         return False
 
     def _verdict(self, kind: int, body: bytes) -> Verdict | None:
-        """The verdict on the statement that a message runs or prepares."""
+        """Return the verdict on the statement that a message runs or prepares."""
         if kind == QUERY:
             return self.verdicts.look(body[:-1]) if len(body) <= MAX_STATEMENT else None
         if kind not in (PARSE, BIND):
             return None
-        second = body.split(b"\0", 2)[1]  # of two names, or a name and a text
+        # The statement name of a Bind, or the text of a Parse.
+        second = body.split(b"\0", 2)[1]
         if kind == PARSE:
             return self.verdicts.look(second) if len(second) <= MAX_STATEMENT else None
         return self.statements.verdict(second, self.statements.named.get(second))
 
     def needs_connection(self) -> bool:
-        """Whether the input, after ``opening``, is enough to go on with."""
+        """Return True if enough of the first message is here to borrow a connection.
+
+        Call ``answer_without_connection`` first.
+        """
         data = self.input
         self.needed = 5
         if len(data) < 5 or self.terminated:
@@ -276,8 +286,8 @@ class ClientStream:
         return True
 
     def ends_with_terminate(self) -> bool:
-        """Whether the input holds a Terminate behind complete messages."""
-        if self.more:
+        """Return True if the input holds a Terminate behind complete messages."""
+        if self.chunks:
             self._join()
         data, at = self.input, int(self.dropping)
         while len(data) - at > 4:
@@ -288,7 +298,7 @@ class ClientStream:
         return False
 
     def fail(self, error: ClientError) -> bytes:
-        """The answer to the request that the input begins with, which is dropped."""
+        """Drop the first request of the input; return the error as its answer."""
         kind, size = header(self.input, 0)
         self.needed = 0
         answer = error_response(error.severity, error.sqlstate, error.text)
@@ -299,19 +309,19 @@ class ClientStream:
         self.failed_batch = True
         return answer
 
-    # With one.
+    # With a database connection.
 
     def forward(self, data: bytes) -> bytes:  # noqa: C901 - one pass, a branch a type
-        """Return what is sent to the server of the input and data; the rest is kept.
+        """Return the bytes to send to the server; buffer the others.
 
-        Raises ProtocolViolation.
+        data follows the buffered input. Raises ProtocolViolation.
         """
         database = self.database
         assert database is not None
         replies = database.replies
         if self.input:
-            if data or self.more:
-                self.keep(data)
+            if data or self.chunks:
+                self.buffer(data)
                 if self.size < self.needed:
                     return b""
                 self._join()
@@ -320,7 +330,7 @@ class ClientStream:
         self.needed = 0
         end: i64 = len(data)
         at: i64 = self.passing
-        start: i64 = 0  # of what goes on as it is
+        start: i64 = 0  # of the bytes that are forwarded unchanged
         changed: BytesWriter | None = None
         while end - at > 4:
             kind: i64 = data[at]
@@ -329,13 +339,15 @@ class ClientStream:
                 header(data, at)
             following: i64 = at + size + 1
             if kind == QUERY:
-                if following > end and (size <= MAX_QUERY or end - at < SHOWN):
-                    self.needed = size + 1 if size <= MAX_QUERY else SHOWN
+                if following > end and (
+                    size <= MAX_QUERY or end - at < OVERSIZE_PREFIX
+                ):
+                    self.needed = size + 1 if size <= MAX_QUERY else OVERSIZE_PREFIX
                     break
                 try:
                     before = self._query(data, at, following)
                 except Unsettled:
-                    self.held = True
+                    self.blocked = True
                     break
                 if before:
                     changed = BytesWriter() if changed is None else changed
@@ -343,7 +355,7 @@ class ClientStream:
                     changed.write(before)
                     start = at
                 if self.restoring:
-                    self.held = True
+                    self.blocked = True
                     at = following
                     break
             elif kind == SYNC:
@@ -351,11 +363,11 @@ class ClientStream:
                     raise bad_length(size)
                 replies.sync()
                 if self.restoring:
-                    self.held = True
+                    self.blocked = True
                     at = following
                     break
             elif kind == EXECUTE:
-                if size > MAX_SMALL:
+                if size > MAX_SHORT_MESSAGE:
                     raise bad_length(size)
                 if self.dropping_portals:
                     self._executes(data, at)
@@ -365,10 +377,10 @@ class ClientStream:
                 try:
                     change = self._refer(kind, data, at, following)
                 except Incomplete:
-                    self.needed = min(following - at, 2 * (end - at), MAX_NAMES)
+                    self.needed = min(following - at, 2 * (end - at), MAX_NAMES_END)
                     break
                 except Unsettled:
-                    self.held = True
+                    self.blocked = True
                     probe = self.statements.probe()
                     if probe:
                         changed = BytesWriter() if changed is None else changed
@@ -383,7 +395,7 @@ class ClientStream:
             elif kind == FUNCTION_CALL:
                 replies.query()
             elif kind == COPY_DONE or kind == COPY_FAIL:
-                if size > MAX_SMALL or (kind == COPY_DONE and size != 4):
+                if size > MAX_SHORT_MESSAGE or (kind == COPY_DONE and size != 4):
                     raise bad_length(size)
                 replies.copy_end()
             elif kind == TERMINATE:
@@ -409,14 +421,17 @@ class ClientStream:
         return changed.getvalue()
 
     def _query(self, data: bytes, at: i64, following: i64) -> bytes:
-        """Count a Query, whole unless it is too long; return what is sent before it."""
+        """Count a Query, whole unless oversize; return the messages to send before it.
+
+        Raises Unsettled.
+        """
         database = self.database
         assert database is not None
         replies, before = database.replies, b""
         if following - at > MAX_QUERY + 1:
             if replies.counting:
-                self._ran(oversize(data[at + 5 : min(len(data), following - 1)]))
-                replies.drops_statements()  # perhaps: the text is not inspected
+                self._report(oversize(data[at + 5 : min(len(data), following - 1)]))
+                replies.drops_statements()  # it may: the text is not inspected
         else:
             sql = data[at + 5 : following - 1] if following - at > 5 else b""
             try:
@@ -427,7 +442,7 @@ class ClientStream:
             if self.database_statements.enabled and replies.counting:
                 self._release_first(sql)
             if verdict is not None and replies.counting:
-                before = self._run(verdict)
+                before = self._before_query(verdict)
         statements, server = self.statements, database.statements
         if statements.unnamed is not None or server.unnamed is not None:
             statements.queried()
@@ -437,9 +452,9 @@ class ClientStream:
         return before
 
     def _release_first(self, sql: bytes) -> None:
-        """Hold a statement until the databases that it needs free are released.
+        """Block a statement until idle connections to its databases are closed.
 
-        Raises Unsettled while they are not.
+        Raises Unsettled until then.
         """
         release = self.release
         if release is None:
@@ -451,8 +466,11 @@ class ClientStream:
             raise Unsettled
         self.release = None
 
-    def _run(self, verdict: Verdict) -> bytes:
-        """Report the verdict on a Query; return what is sent before it."""
+    def _before_query(self, verdict: Verdict) -> bytes:
+        """Report the verdict on a Query; return the messages to send before it.
+
+        Raises Unsettled.
+        """
         database = self.database
         assert database is not None
         self._keep_startup_values(verdict, runs=True)
@@ -464,22 +482,22 @@ class ClientStream:
             before = database.hidden_batch(
                 self.statements.release(verdict.names, hidden=True)
             )
-        self._ran(verdict)
+        self._report(verdict)
         if verdict.drops_statements:
             replies.drops_statements()
         return before
 
-    def _ran(self, verdict: Verdict, prepared: bool = False) -> None:
-        self.judge.ran(verdict, prepared)
+    def _report(self, verdict: Verdict, prepared: bool = False) -> None:
+        self.verdict_sink.statement_runs(verdict, prepared)
         if verdict.findings:
             self.statements.pinned = True
 
     def _keep_startup_values(self, verdict: Verdict, runs: bool) -> None:
-        """Return settings to the client's startup values, not the server's defaults.
+        """Prepare to return settings to the startup values, not the server's defaults.
 
-        Outside a transaction the session moves to a connection of its own, which was
-        opened with its startup parameters: raises Unsettled, and the message waits.
-        Elsewhere the values are set again behind the request.
+        Outside a transaction, the session moves to a connection that was opened with
+        its startup parameters: raises Unsettled, and the message waits. Otherwise the
+        values are set again after the request.
         """
         database = self.database
         assert database is not None
@@ -490,7 +508,7 @@ class ClientStream:
             return
         if (
             database.status == IDLE
-            and not self.judge.pinned
+            and not self.verdict_sink.pinned
             and not database.replies.in_request()
         ):
             self.wants_own_connection = True
@@ -499,14 +517,17 @@ class ClientStream:
             self.restoring += verdict.resets
 
     def restore_startup_values(self, status: int) -> bytes:
-        """Return the SQL to send now that the request is answered; empty for none."""
+        """Return the SQL that sets startup values after a request; b"" if none."""
         resets, self.restoring = self.restoring, ()
         if status == FAILED_TRANSACTION:
             return b""
         return restore(self.startup_parameters, resets)
 
     def _refer(self, kind: i64, data: bytes, at: i64, following: i64) -> Change | None:
-        """A message that names a prepared statement, or a portal."""
+        """Handle a message that names a prepared statement or a portal.
+
+        Raises Incomplete, Unsettled and ProtocolViolation.
+        """
         database = self.database
         assert database is not None
         replies = database.replies
@@ -514,7 +535,7 @@ class ClientStream:
         if kind == BIND:
             name_at = string_end(data, name_at, at, following)
         elif kind != PARSE:
-            if following - at > MAX_SMALL + 1:
+            if following - at > MAX_SHORT_MESSAGE + 1:
                 raise bad_length(following - at - 1)
             if name_at >= len(data):
                 raise Incomplete
@@ -539,7 +560,7 @@ class ClientStream:
     def _refer_by_long_name(
         self, kind: i64, name: bytes, data: bytes, name_end: i64, following: i64
     ) -> Renamed | None:
-        """The server compares no more than the first 63 bytes of names."""
+        """Handle a long name: the server compares only its first 63 bytes."""
         short = name[:MAX_IDENTIFIER]
         if kind == PARSE and self._is_invalid(name):
             change = self.statements.parse_unkept(name)
@@ -556,7 +577,10 @@ class ClientStream:
     def _use(
         self, kind: i64, name: bytes, data: bytes, following: i64
     ) -> Renamed | None:
-        """Bind to a statement, or Describe of one, which has to be whole."""
+        """Handle a Bind to a statement, or a Describe of one.
+
+        Raises Incomplete for a Describe that has not arrived completely.
+        """
         statements, database = self.statements, self.database
         if kind != BIND and following > len(data):
             raise Incomplete
@@ -581,7 +605,7 @@ class ClientStream:
     def _bound(self, named_portal: bool) -> None:
         """Note whether an Execute of the portal may drop prepared statements.
 
-        All named portals count as one, to which a statement that drops was bound.
+        Named portals are not distinguished: once one of them may, all of them may.
         """
         portal = NAMED_PORTALS if named_portal else UNNAMED_PORTAL
         if self.dropping_portals & BEING_BOUND:
@@ -590,7 +614,7 @@ class ClientStream:
             self.dropping_portals &= NAMED_PORTALS
 
     def _executes(self, data: bytes, at: i64) -> None:
-        """An Execute, where some portal drops prepared statements."""
+        """Handle an Execute while a portal may drop prepared statements."""
         database = self.database
         assert database is not None
         portal = NAMED_PORTALS
@@ -624,13 +648,13 @@ class ClientStream:
         assert self.database is not None
         if self.database.replies.counting:
             if self.verdicts.parse_pins:
-                self._ran(parse_message(sql.decode("utf-8", "replace")))
+                self._report(parse_message(sql.decode("utf-8", "replace")))
             elif verdict is not None:
-                self.judge.prepared(verdict)
+                self.verdict_sink.statement_prepared(verdict)
         return change
 
     def _look_at_parse(self, sql: bytes, definition: bytes) -> Verdict | None:
-        """Return the verdict on a text; raises Unsettled if the Parse has to wait."""
+        """Return the verdict on a text; raises Unsettled if the Parse must wait."""
         try:
             verdict = self.verdicts.look_at_parse(sql, definition)
         except Expensive:
@@ -641,17 +665,17 @@ class ClientStream:
         return verdict
 
     def _parse_unkept(
-        self, name: bytes, beginning: bytes, long: bool
+        self, name: bytes, beginning: bytes, too_long: bool
     ) -> Renamed | None:
-        """Parse of a text that is too long to keep, or has no end."""
+        """Handle a Parse whose text is too long to keep, or is not terminated."""
         change = self.statements.parse_unkept(name)
         assert self.database is not None
-        if long and self.database.replies.counting:
-            self._ran(oversize(beginning))
+        if too_long and self.database.replies.counting:
+            self._report(oversize(beginning))
         return change
 
     def _is_invalid(self, name: bytes) -> bool:
-        """The server will reject the bytes of the name."""
+        """Return True if the server will reject the encoding of the name."""
         database = self.database
         assert database is not None
         if database.reported_parameters.values.get(b"client_encoding") != b"UTF8":
@@ -676,9 +700,9 @@ class ClientStream:
     def _bind(
         self, name: bytes, change: Renamed | None, verdict: Verdict
     ) -> Renamed | None:
-        """Bind to a statement that has a verdict."""
+        """Handle a Bind to a statement that has a verdict."""
         released = self.statements.release(verdict.names, hidden=False)
-        self._ran(verdict, prepared=True)
+        self._report(verdict, prepared=True)
         if not released:
             return change
         before, new_name, after = change or (b"", name, b"")
@@ -686,7 +710,7 @@ class ClientStream:
 
 
 def header(data: bytes, at: int) -> tuple[int, int]:
-    """Kind and length of the message at at; raises ProtocolViolation."""
+    """Return type and length of the message at index at; raises ProtocolViolation."""
     kind, size = HEADER.unpack_from(data, at)
     if kind not in KINDS:
         raise bad_kind(kind)
@@ -704,12 +728,16 @@ def bad_length(size: int) -> ProtocolViolation:
 
 
 def string_end(data: bytes, at: i64, message_at: i64, following: i64) -> i64:
-    """Where what follows the string at at begins, within its message."""
+    """Return the index after the NUL of the string that begins at index at.
+
+    The string must end before following, the end of the message that begins at
+    message_at. Raises Incomplete and ProtocolViolation.
+    """
     if at < following and at < len(data) and not data[at]:
         return at + 1
-    limit: i64 = min(following, message_at + MAX_NAMES)
+    limit: i64 = min(following, message_at + MAX_NAMES_END)
     here: i64 = min(limit, len(data))
-    short: i64 = min(here, at + MAX_SHORT)
+    short: i64 = min(here, at + MAX_SHORT_NAME)
     end: i64 = at
     while end < short:
         if not data[end]:
@@ -724,11 +752,12 @@ def string_end(data: bytes, at: i64, message_at: i64, following: i64) -> i64:
 
 
 def text(data: bytes, at: i64, limit: i64, following: i64) -> bytes | None:
-    """The text at at, if its end is before limit and here.
+    """Return the string at index at; None if no NUL before limit has arrived.
 
-    What follows it in most messages is that there are no parameter types.
+    Most messages have no parameter types: the end of the string is then known from
+    following, the end of the message.
     """
-    end: i64 = following - NO_TYPES
+    end: i64 = following - TEXT_END
     if (
         at <= end < limit
         and following <= len(data)
@@ -744,7 +773,7 @@ def text(data: bytes, at: i64, limit: i64, following: i64) -> bytes | None:
 def renamed(
     out: BytesWriter, data: bytes, at: int, following: int, change: Change
 ) -> int:
-    """Write the message as it changes; return where unchanged bytes begin."""
+    """Write a changed message; return the index where unchanged bytes begin."""
     name_at, rest, (before, name, after) = change
     out.write(before)
     if name is None:

@@ -1,8 +1,8 @@
 """One connection to the target: its socket, its login, its end.
 
-Owns the way from a login to a close. ``database_stream`` reads what the server sends;
-what belongs to the session that borrows the connection is written to the session. Does
-not know what clients send.
+Owns the phases of the connection and the proxy's own queries on it. ``database_stream``
+parses the server's messages; replies to the borrowing session are written to the
+session. Does not know what clients send.
 """
 
 from __future__ import annotations
@@ -55,49 +55,55 @@ NEXT_PHASES: Final = {
     CLOSING: (Phase.CLOSED,),
     Phase.CLOSED: (Phase.CLOSED,),
 }
-OWN: Final = "It was opened with the startup parameters of a client that is gone."
-NO_LATENCIES: Final = Histogram()  # until there is somebody
+SESSION_GONE: Final = (
+    "It was opened with the startup parameters of a client that is gone."
+)
+NO_LATENCIES: Final = Histogram()  # in use until the first session is served
 
 
 class Owner(Protocol):
-    """Who opened the connection and keeps it while nobody borrows it."""
+    """The owner of a connection: opens it, and keeps it in a pool."""
 
     name: str
-    """Of the target."""
+    """The name of the target."""
 
     counters: TargetCounters
     clock: Clock
 
-    def opened(self, connection: DatabaseConnection) -> None: ...
+    def opened(self, connection: DatabaseConnection) -> None:
+        """Record that the login has succeeded."""
 
     def failed(self, connection: DatabaseConnection, error: ClientError) -> None:
-        """The login did not succeed; sqlstate is the server's or 08006."""
+        """Record that the login failed; error has the server's SQLSTATE or 08006."""
 
     def reset_started(self, connection: DatabaseConnection) -> None:
-        """Its session has left; what the session set is being discarded."""
+        """Record that the session has left and its state is being discarded."""
 
-    def reset_done(self, connection: DatabaseConnection) -> None: ...
+    def reset_done(self, connection: DatabaseConnection) -> None:
+        """Record that the connection can be borrowed again."""
 
     def interrupt(
         self,
         connection: DatabaseConnection,
         delivered: Callable[[], None] | None = None,
     ) -> None:
-        """Send a cancel request for what connection runs.
+        """Send a cancel request for the statement that the connection runs.
 
-        Calls delivered when the server has acted on it, or cannot be reached.
+        delivered is called once the server has acted on the request, or cannot be
+        reached.
         """
 
     def kill(self, connection: DatabaseConnection, reason: str) -> None:
-        """End it at once, whoever has it."""
+        """Abort the connection now, also if a session uses it."""
 
     def closing(self, connection: DatabaseConnection, cancel: bool) -> None:
-        """It ends now; cancel says that the server is to be told to stop its work."""
+        """Record that the connection is closing; with cancel, cancel its statement."""
 
-    def closed(self, connection: DatabaseConnection, reason: str) -> None: ...
+    def closed(self, connection: DatabaseConnection, reason: str) -> None:
+        """Record that the connection is closed."""
 
     def object_in_use(self, connection: DatabaseConnection, text: str) -> None:
-        """The server refused a statement because others are connected to a database.
+        """Record that the server refused a statement, as a database is in use.
 
         text is the server's message, which names the database.
         """
@@ -111,7 +117,6 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         "borrows",
         "clock",
         "init_query",
-        "introduction",
         "latencies",
         "measured",
         "owner",
@@ -119,6 +124,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         "reason",
         "secure",
         "session",
+        "startup",
         "statements",
         "target",
         "transport",
@@ -139,10 +145,10 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.number = number
         self.owner = owner
         self.clock = owner.clock
-        self.introduction: DatabaseStartup | None = DatabaseStartup(
+        self.startup: DatabaseStartup | None = DatabaseStartup(
             self, key, password, encryption
         )
-        self.secure: SecureTransport | None = None  # the transport, with TLS
+        self.secure: SecureTransport | None = None  # is transport if TLS is used
         self.phase = Phase.CONNECTING
         self.session: Session | None = None
         self.stream = DatabaseStream(
@@ -157,26 +163,24 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.init_query = init_query
         self.counters = owner.counters
         self.target = owner.name
-        self.measured: EndpointCounters | None = None  # whose latencies follow
+        self.measured: EndpointCounters | None = None  # its latencies are used
         self.latencies = NO_LATENCIES
-        self.request_started_at = (
-            0.0  # when it was sent what it has not answered; 0 is nothing
-        )
+        self.request_started_at = 0.0
         self.state_since = self.clock.now
         self.borrows = 0
-        self.cancelling = 0  # cancel requests that the server may not have read yet
+        self.cancelling = 0
         self.write_paused = False
         self.reason = "The TCP channel was closed by either the database or the proxy."
         self.transport: Transport | None = None
 
     def __repr__(self) -> str:
-        """Say the state in one line, for logs and failing tests."""
+        """Return the state in one line, for logs and failing tests."""
         status = chr(self.stream.status)
         words = f"{self.number} {self.phase.value}, status {status}, {self.replies!r}"
         return f"<DatabaseConnection {words}>"
 
     def _enter(self, phase: Phase) -> None:
-        """Change the phase; raises RuntimeError at a step that is not in the table."""
+        """Change the phase; raises RuntimeError if NEXT_PHASES does not allow it."""
         if phase not in NEXT_PHASES[self.phase]:
             raise RuntimeError(f"{self!r} cannot become {phase.value}")
         self.phase = phase
@@ -186,8 +190,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
     def connection_made(self, transport: Transport) -> None:
         self.transport = transport
         self._enter(Phase.AUTHENTICATION)
-        assert self.introduction is not None
-        self.introduction.begin()
+        assert self.startup is not None
+        self.startup.begin()
 
     def encrypt(self, stream: EncryptedStream) -> None:
         assert self.transport is not None
@@ -198,18 +202,18 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         assert self.transport is not None
         self.transport.write(data)
 
-    def let_in(self, welcome: LoginResult) -> None:
-        self.introduction = None
+    def logged_in(self, result: LoginResult) -> None:
+        self.startup = None
         self._enter(Phase.READY)
-        self.backend_key = welcome.key
-        self.stream.reported_parameters = welcome.reported_parameters
-        self.stream.status = welcome.status
+        self.backend_key = result.key
+        self.stream.reported_parameters = result.reported_parameters
+        self.stream.status = result.status
         self.owner.opened(self)
 
-    def _introduce(self, introduction: DatabaseStartup, data: bytes) -> bytes:
-        """What came after the login."""
+    def _log_in(self, startup: DatabaseStartup, data: bytes) -> bytes:
+        """Pass data to the login; return the bytes that follow its last message."""
         try:
-            return introduction.receive(data)
+            return startup.receive(data)
         except ClientError as error:
             self._enter(Phase.CLOSED)
             self.abort()
@@ -220,7 +224,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
 
     @property
     def idle_outside_transaction(self) -> bool:
-        """Nothing is due, and the server is in no transaction."""
+        """True if no reply is due and the server is not in a transaction."""
         stream = self.stream
         return stream.status == IDLE and self.replies.settled()
 
@@ -228,7 +232,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
     def pinned_by(self) -> str | None:
         return None if self.session is None else self.session.pinned_by
 
-    def lent(self, session: Session, parameters: Values, verify: bool) -> bool:
+    def serve(self, session: Session, parameters: Values, verify: bool) -> bool:
         self.session = session
         self.borrows += 1
         stream = self.stream
@@ -247,14 +251,14 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         if error is not None:
             self.stream.parameters = None
         if self.session is not None:
-            self.session.prepared(error)
+            self.session.parameters_set(error)
 
-    def released(self) -> None:
+    def stop_serving(self) -> None:
         self.session = None
 
     def reset(self) -> None:
         if self.own:
-            self.close(OWN)
+            self.close(SESSION_GONE)
             return
         self.session = None
         self._enter(Phase.RESETTING)
@@ -281,12 +285,12 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.owner.reset_done(self)
 
     def initialise(self, done: Callable[[ClientError | None], None]) -> None:
-        """Run the init query; done gets its error, if there is one. Only while idle."""
+        """Run the init query while idle; done receives its error or None."""
         sql = self.init_query.sql
         self.write(self.stream.ask(sql, lambda _row, error: done(error)))
 
     def ask(self, sql: bytes, answer: Callable[[Row], None]) -> None:
-        """Run sql for the proxy; answer gets its last row. Only while idle."""
+        """Run sql for the proxy while idle; answer receives its last row."""
         self.write(self.stream.ask(sql, lambda row, _error: answer(row)))
 
     # What the server sends.
@@ -295,8 +299,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         try:
             if self.secure is not None:
                 data = self.secure.decrypt(data)
-            if self.introduction is not None:
-                data = self._introduce(self.introduction, data)
+            if self.startup is not None:
+                data = self._log_in(self.startup, data)
             if data and self.phase is not CLOSING:
                 self._receive(data)
         except ProtocolViolation as violation:
@@ -325,20 +329,23 @@ class DatabaseConnection(BorrowedConnection, Receiver):
                     self._report_in_use()
             if not stream.done:
                 break
-            stream.give_answer()
+            stream.deliver_answer()
             if not stream.partial or self.phase is CLOSING:
                 break
             data = b""
-        self.check()
-        if session is not None and session.stream.held:
-            session.answered()
+        self.check_replies()
+        if session is not None and session.stream.blocked:
+            session.unblock()
 
     def _report_in_use(self) -> None:
         text, self.stream.in_use = self.stream.in_use, ""
         self.owner.object_in_use(self, text)
 
-    def check(self) -> None:
-        """Tell the session when all that it asked for is answered."""
+    def check_replies(self) -> None:
+        """Notify the session if all of its requests are answered.
+
+        Before that, send the proxy's own queries that have to follow the requests.
+        """
         stream, replies, session = self.stream, self.replies, self.session
         if replies.due:
             return
@@ -355,9 +362,9 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         if stream.status != IDLE:
             return
         if replies.needs_fence or replies.needs_reset_query:
-            self._clear_up(session)
+            self._resolve_doubts(session)
         else:
-            session.settled()
+            session.became_idle()
 
     def _restore_startup_values(self, session: Session) -> None:
         if self.replies.in_request():
@@ -366,10 +373,10 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         if sql:
             self.write(self.stream.ask(sql, self._parameters_set))
 
-    def _clear_up(self, session: Session) -> None:
-        """Ask the server what nobody else may be answered, if this is the moment.
+    def _resolve_doubts(self, session: Session) -> None:
+        """Send the fence or the reset query that is needed, unless a request is open.
 
-        Where two such things came together, the session keeps the connection.
+        If both are needed, neither is sent, and the session keeps the connection.
         """
         stream, replies = self.stream, self.replies
         if replies.in_request() or session.stream.passing:
@@ -377,7 +384,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         if not replies.needs_reset_query:
             self.write(stream.fence(keep=session.pinned))
         elif not replies.needs_fence:
-            self.write(stream.clear())
+            self.write(stream.reset_query())
 
     def _note_latency(self) -> None:
         now, session = self.clock.now, self.session
@@ -393,19 +400,19 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.request_started_at = 0.0
 
     def cancel(self, delivered: Callable[[], None]) -> None:
-        """Ask the server to stop the running statement; see ``Owner.interrupt``."""
+        """Send a cancel request for the running statement; see ``Owner.interrupt``."""
         self.owner.interrupt(self, delivered)
 
     # The end.
 
     def close(self, reason: str) -> None:
-        """End a connection that nobody uses."""
-        self._leave(reason, cancel=False)
+        """Close a connection that no session uses."""
+        self._close(reason, cancel=False)
 
     def abandon(self, reason: str, cancel: bool) -> None:
-        self._leave(reason, cancel and bool(self.replies.due))
+        self._close(reason, cancel and bool(self.replies.due))
 
-    def _leave(self, reason: str, cancel: bool) -> None:
+    def _close(self, reason: str, cancel: bool) -> None:
         self.session = None
         if self.phase in (Phase.CLOSING, Phase.CLOSED):
             return
@@ -419,7 +426,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         transport.write_eof()
 
     def abort(self) -> None:
-        """End it without a word, now."""
+        """Close the socket now, without a Terminate."""
         if self.transport is not None:
             self.transport.abort()
 
@@ -438,7 +445,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             session.connection_closed(self.stream.fatal_sent)
 
     def ends(self) -> tuple[str, str]:
-        """Its addresses: the proxy's end, the database's end."""
+        """Return the addresses of the proxy's and of the database's end."""
         assert self.transport is not None
         local, remote = (
             f"{end[0]}:{end[1]}" if isinstance(end, tuple) else str(end)
@@ -451,12 +458,12 @@ class DatabaseConnection(BorrowedConnection, Receiver):
     def pause_writing(self) -> None:
         self.write_paused = True
         if self.session is not None:
-            self.session.connection_full()
+            self.session.writability_changed()
 
     def resume_writing(self) -> None:
         self.write_paused = False
         if self.session is not None:
-            self.session.connection_full()
+            self.session.writability_changed()
 
     def pause_reading(self) -> None:
         if self.transport is not None:

@@ -1,6 +1,7 @@
-"""The proxy's way into the database: encryption, startup, login.
+"""The proxy's login to the database: encryption, startup packet, authentication.
 
-Owns the order of these steps. Does not know sockets, nor what the connection is for.
+Owns the order of these steps. Does not know sockets, nor the use of the connection
+after the login.
 """
 
 import ssl
@@ -31,7 +32,7 @@ SSL_REQUEST: Final = INT32.pack(8) + INT32.pack(messages.SSL_REQUEST_CODE)
 
 @dataclass(frozen=True, slots=True)
 class Encryption:
-    """How the target is to be reached: with TLS, and whether it may do without."""
+    """The TLS settings of a target; unless required, the server may refuse TLS."""
 
     context: ssl.SSLContext
     hostname: str
@@ -40,7 +41,7 @@ class Encryption:
 
 @dataclass(frozen=True, slots=True)
 class LoginResult:
-    """What the server said when it let the proxy in; key is process and secret."""
+    """What the server reported at the login; key is its process ID and secret."""
 
     reported_parameters: Values
     key: tuple[int, bytes] | None
@@ -48,18 +49,20 @@ class LoginResult:
 
 
 class StartupConnection(Protocol):
-    """The database connection, as its introduction sees it."""
+    """The part of a database connection that its startup uses."""
 
-    def write(self, data: bytes) -> None: ...
+    def write(self, data: bytes) -> None:
+        """Send bytes to the server."""
 
     def encrypt(self, stream: EncryptedStream) -> None:
-        """From the next byte on, both ways."""
+        """Encrypt both directions, starting with the next byte."""
 
-    def let_in(self, welcome: LoginResult) -> None: ...
+    def logged_in(self, result: LoginResult) -> None:
+        """Handle the end of a login that succeeded."""
 
 
 class DatabaseStartup:
-    """One way in, as user and to the database of key."""
+    """One login, with the user, database and startup parameters of key."""
 
     def __init__(
         self,
@@ -87,9 +90,9 @@ class DatabaseStartup:
             self._start()
 
     def receive(self, data: bytes) -> bytes:
-        """What came after the last message of the login.
+        """Handle decrypted bytes; return those that follow the login's last message.
 
-        Raises ProtocolViolation, and ClientError when the server refuses.
+        Raises ProtocolViolation, and ClientError if the server refuses the login.
         """
         self._input += data
         if self._waits_for_tls and self._input:
@@ -107,7 +110,7 @@ class DatabaseStartup:
         return self._input if self._done else b""
 
     def _encrypt(self) -> None:
-        """Take the answer to SSLRequest, one byte and not more."""
+        """Handle the answer to SSLRequest, which is one byte."""
         encryption = self._encryption
         assert encryption is not None
         answer, self._input = self._input[:1], self._input[1:]
@@ -152,7 +155,7 @@ class DatabaseStartup:
             self._backend_key = INT32.unpack_from(body)[0], body[4:]
         elif kind == READY_FOR_QUERY:
             self._done = True
-            self._connection.let_in(
+            self._connection.logged_in(
                 LoginResult(self._reported_parameters, self._backend_key, body[0])
             )
         elif kind == ERROR_RESPONSE:

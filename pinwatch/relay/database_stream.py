@@ -1,8 +1,8 @@
-"""What the server sends on one connection: told apart by whom it is for.
+"""The messages of the server on one connection, on their way to the client.
 
-Owns the server's half of the stream, and what the server is known to hold because it
-said so: settings, prepared statements, transaction status. Every byte goes to the
-client that is served, except answers to what the proxy itself asked. Does not know
+Owns the server's half of the stream, and the state that the server reports: settings,
+prepared statements, transaction status. Replies to the proxy's own messages are
+removed; all other bytes go to the client that the connection serves. Does not know
 sockets.
 """
 
@@ -39,7 +39,7 @@ from pinwatch.wire.messages import (
     query,
 )
 
-WHOLE: Final = 65_536  # bytes; of a longer message only so much is looked at
+MAX_INSPECTED: Final = 65_536  # bytes of a longer message that are inspected
 INSPECTED_TYPES: Final = bytes(
     kind
     in (
@@ -53,17 +53,17 @@ INSPECTED_TYPES: Final = bytes(
     )
     for kind in range(256)
 )
-"""1 for each kind of message that changes what is known, or counted."""
+"""1 for each message type that changes a count or the known state."""
 ALL_TYPES: Final = b"\1" * 256
 
-UNSIGNED: Final = 0xFFFFFFFF
+UINT32_MASK: Final = 0xFFFFFFFF
 
 INSPECTED_TAGS: Final = bytes(kind in b"ACDR" for kind in range(256))
-"""1 for the first letter of each tag that is looked at."""
+"""1 for the first letter of each command tag that is inspected."""
 SCHEMA_TAGS: Final = (b"CREATE ", b"ALTER ", b"DROP ")
 FORGETTING_TAGS: Final = (b"DEALLOCATE ALL\0", b"DISCARD ALL\0")
 ROLLBACK_TAG: Final = b"ROLLBACK\0"
-PLAN_CHANGED: Final = b"\0RRevalidateCachedQuery\0"  # the result type would differ
+PLAN_CHANGED: Final = b"\0RRevalidateCachedQuery\0"  # the result type has changed
 UNDEFINED_STATEMENT: Final = "26000"
 MAX_IDENTIFIER: Final = 63  # bytes of a name that the server compares
 PROGRAM_LIMIT_EXCEEDED: Final = "54000"
@@ -77,21 +77,21 @@ DATABASE_ROUTINES: Final = (b"dropdb", b"RenameDatabase", b"movedb", b"createdb"
 
 Row = list[bytes | None]
 Answer = Callable[[Row, ClientError | None], None]
-"""Takes the last row of what the proxy asked, and the error if there was one."""
+"""Receives the last row of the proxy's own query, and its error or None."""
 
 
 class Client:
-    """The part of a client session that replies change."""
+    """The state of a client session that the server's messages change."""
 
     __slots__ = ("reported_parameters", "statements")
 
     def __init__(self, statements: ClientStatements) -> None:
         self.statements = statements
-        self.reported_parameters: Values = NO_PARAMETERS  # by ParameterStatus
+        self.reported_parameters: Values = NO_PARAMETERS  # as last sent to the client
 
 
 class DatabaseStream:
-    """The stream of one database connection."""
+    """The messages of the server on one database connection."""
 
     __slots__ = (
         "answer",
@@ -130,46 +130,47 @@ class DatabaseStream:
         self.replies = ReplyTracker()
         self.statements = ServerStatements(max_statements, counters, self.replies)
         self.status = IDLE
-        self.rolling_back = False  # the transaction failed, or was told to
+        self.rolling_back = False  # the transaction failed, or a ROLLBACK has run
         self.rollbacks = 0
-        self.parameters: Values | None = NO_PARAMETERS  # None is not known
+        self.parameters: Values | None = NO_PARAMETERS  # None if unknown
         self.reported_parameters = reported_parameters
         self.own = False  # opened for one session, with its startup parameters
-        self.partial = b""  # the beginning of a message that is not whole yet
-        self.passing: i64 = 0  # bytes to come of a message that is let through
+        self.partial = b""  # the beginning of an incomplete message
+        self.passing: i64 = 0  # missing bytes of a message that is forwarded in part
         self.inspected = INSPECTED_TYPES
         self.swallowing = False
         self.fence_name = b""
         self.answer: Answer | None = None
-        self.done = False  # the answer is here and waits for give_answer
+        self.done = False  # the answer is complete; call deliver_answer
         self.row: Row = []
         self.error: ClientError | None = None
-        self.fatal: ClientError | None = None  # the last words of the server
-        self.fatal_sent = False  # to a client
-        self.in_use = ""  # what the server said of a database with other connections
+        self.fatal: ClientError | None = None  # the server's FATAL error
+        self.fatal_sent = False  # the client received it
+        self.in_use = ""  # the server's error about a database with other connections
 
-    # What the proxy asks.
+    # The proxy's own messages.
 
     def ask(self, sql: bytes, answer: Answer) -> bytes:
-        """What to send so that answer learns what sql gives. Only while idle."""
+        """Return the messages that run sql while idle; answer receives its result."""
         self.answer = answer
         self.row = []
         self.error = None
         self.swallowing = True
         return self._inject(INJECTED, sql)
 
-    def give_answer(self) -> None:
+    def deliver_answer(self) -> None:
+        """Call the answer of the query that is done."""
         answer, self.answer = self.answer, None
         self.done = False
         if answer is not None:
             answer(self.row, self.error)
 
     def fence(self, keep: bool) -> bytes:
-        """What to send to learn whether the server owes a reply that is not counted.
+        """Return a query whose reply ends an uncertain number of replies.
 
-        What comes before its own reply was not counted, and is the client's. Nor is it
-        known which statements are prepared by then: none are afterwards, unless the
-        session is to keep its own.
+        Replies that arrive before its own reply belong to the client. Which statements
+        are prepared is uncertain, too: the query deallocates all of them, unless keep
+        leaves the session its own.
         """
         self.fence_name = b"pinwatch_fence_%d" % self.replies.batches
         if self._must_keep_unnamed():
@@ -180,11 +181,11 @@ class DatabaseStream:
             sql += b"; DEALLOCATE ALL"
         return self._inject(FENCE, sql)
 
-    def clear(self) -> bytes:
-        """What to send after a batch that a Query ended, unseen by the client.
+    def reset_query(self) -> bytes:
+        """Return a hidden query, to send after a batch that a Query has ended.
 
-        On PostgreSQL 18 its Sync leaves a state in which the next statement fails,
-        whoever sends it: "StartTransactionCommand: unexpected state STARTED".
+        On PostgreSQL 18, the Sync of such a batch leaves a state in which the next
+        statement fails: "StartTransactionCommand: unexpected state STARTED".
         """
         self.replies.needs_reset_query = False
         self.swallowing = True
@@ -193,9 +194,9 @@ class DatabaseStream:
         return self._inject(INJECTED, b"SELECT 1")
 
     def hidden_batch(self, batch: bytes) -> bytes:
-        """What to send so that batch runs, unseen by the client. Only while idle.
+        """Return the messages that run batch while idle; the client sees no replies.
 
-        An error in it is lost: what needs it will tell.
+        An error in batch is dropped: the statements that depend on it fail visibly.
         """
         if not batch:
             return b""
@@ -205,14 +206,17 @@ class DatabaseStream:
         return batch + SYNC_MESSAGE
 
     def _must_keep_unnamed(self) -> bool:
-        """The client's unnamed statement is too long to be prepared again."""
+        """Return True if the unnamed statement could not be prepared again.
+
+        It is too long to be kept, and a Query would drop it.
+        """
         unnamed = self.statements.unnamed
         return unnamed is not None and not isinstance(unnamed, bytes)
 
     def _inject_describe(self, entry: int, name: bytes) -> bytes:
-        """Return a Describe that fails; unlike a Query it keeps the unnamed statement.
+        """Return a Describe of a name that does not exist; its error has the name.
 
-        Its error has the name.
+        Unlike a Query, it keeps the unnamed statement.
         """
         self.inspected = ALL_TYPES
         self.replies.inject(entry)
@@ -224,13 +228,13 @@ class DatabaseStream:
         self.replies.inject(entry)
         return query(sql)
 
-    # What the server sends.
+    # The server's messages.
 
     def receive(self, data: bytes, client: Client | None) -> bytes:
         """Return the bytes for the client. Raises ProtocolViolation.
 
-        Stops behind the reply to a hidden query, with ``done`` set: call
-        ``give_answer``, then ``receive`` again for the bytes that follow it.
+        Stops after the reply to a hidden query and sets ``done``. Call
+        ``deliver_answer`` then, and ``receive`` again for the remaining bytes.
         """
         if self.partial:
             data = self.partial + data
@@ -238,17 +242,19 @@ class DatabaseStream:
         inspected = self.inspected
         end: i64 = len(data)
         at: i64 = self.passing
-        start: i64 = 0  # of what goes on as it is
+        start: i64 = 0  # of the bytes that are forwarded unchanged
         changed: BytesWriter | None = None
         while end - at > 4 and not self.done:
             kind: i64 = data[at]
             size: int = read_i32_be(data, at + 1)
             if not 4 <= size <= MAX_MESSAGE:
-                raise ProtocolViolation(f"invalid message length {size & UNSIGNED}")
+                raise ProtocolViolation(f"invalid message length {size & UINT32_MASK}")
             following: i64 = at + size + 1
             if inspected[kind]:
                 if following > end and (
-                    self.swallowing or end - at < WHOLE or kind == PARAMETER_STATUS
+                    self.swallowing
+                    or end - at < MAX_INSPECTED
+                    or kind == PARAMETER_STATUS
                 ):
                     break
                 instead = self._inspect(kind, data, at + 5, following, client)
@@ -275,7 +281,7 @@ class DatabaseStream:
     def _inspect(  # noqa: C901 - a branch for each kind of message
         self, kind: i64, data: bytes, at: i64, following: i64, client: Client | None
     ) -> bytes | None:
-        """Act on the message with this body; what goes on in its place, or None."""
+        """Handle a message; return the bytes that replace it, or None to forward it."""
         if kind == PARAMETER_STATUS:
             return self._parameter_status(data[at:following], client)
         if self.swallowing:
@@ -322,7 +328,7 @@ class DatabaseStream:
             self.rolling_back = False
 
     def _swallow(self, kind: i64, body: bytes) -> bytes | None:
-        """A reply to what the proxy asked."""
+        """Handle a reply to the proxy's own messages; return as ``_inspect`` does."""
         if kind == READY_FOR_QUERY:
             self.status = body[0]
             self.replies.ready()
@@ -360,7 +366,7 @@ class DatabaseStream:
             self.registry.renew()
 
     def _failed(self, body: bytes, client: Client | None) -> bytes | None:
-        """An ErrorResponse that is not about what the proxy asked."""
+        """Handle an ErrorResponse that is no reply to the proxy's own messages."""
         error = client_error(body)
         self._note_fatal(error)
         self.rolling_back = True
@@ -389,7 +395,7 @@ class DatabaseStream:
         own: bytes | None,
         client: Client,
     ) -> bytes:
-        """Return an error about a statement of the registry in the client's words."""
+        """Return an error with the client's own name in place of the registry's."""
         if name == self.registry.rejected:
             text = TOO_MANY_BYTES.format(self.registry.max_client_bytes)
             return messages.error_response("ERROR", PROGRAM_LIMIT_EXCEEDED, text)
@@ -407,7 +413,7 @@ class DatabaseStream:
 
 
 def client_error(body: bytes) -> ClientError:
-    """The ErrorResponse, as the server put it."""
+    """Return the error in the body of an ErrorResponse."""
     fields = error_fields(body)
     severity = fields.get("V", fields.get("S", FATAL))
     return ClientError(fields.get("M", ""), fields.get("C", "XX000"), severity)
@@ -418,7 +424,7 @@ def _is_about_a_database(error: bytes) -> bool:
 
 
 def columns(body: bytes) -> Row:
-    """The values of a DataRow; None is NULL."""
+    """Return the values of a DataRow; NULL is None."""
     values: Row = []
     at = 2
     while at < len(body):

@@ -1,6 +1,7 @@
-"""What a client session and the database connection that it borrows know of each other.
+"""The interfaces between a client session and the database connection that it borrows.
 
-Both are sockets on one floor; neither imports the other.
+Session and connection call each other through these classes; neither module imports
+the other. All times are in seconds of the clock.
 """
 
 from abc import abstractmethod
@@ -16,7 +17,7 @@ from pinwatch.relay.reply_tracker import ReplyTracker
 
 
 class Session(Borrower["BorrowedConnection"]):
-    """The borrower, as the connection that serves it sees it."""
+    """The part of a client session that its database connection uses."""
 
     __slots__ = (
         "client",
@@ -32,10 +33,10 @@ class Session(Borrower["BorrowedConnection"]):
     traffic: Traffic
 
     request_started_at: float
-    """When what is not answered began to come, in seconds; 0 is nothing."""
+    """When the oldest unanswered request began to arrive; 0 if all are answered."""
 
     last_reply_at: float
-    """When the last of it was answered, in seconds."""
+    """When the last request was answered completely."""
 
     number: int
 
@@ -46,41 +47,44 @@ class Session(Borrower["BorrowedConnection"]):
     @property
     @abstractmethod
     def pinned_since(self) -> float:
-        """When it was pinned, in seconds of the clock; 0 if it is not."""
+        """When the session was pinned; 0 if it is not pinned."""
 
     @property
     @abstractmethod
     def pinned(self) -> bool:
-        """It keeps its connection until it ends."""
+        """True if the session keeps its connection until it ends."""
 
     @property
     @abstractmethod
     def pinned_by(self) -> str | None:
-        """The rule that pinned it first; None if it is not pinned."""
+        """The rule that pinned the session first; None if it is not pinned."""
 
     @abstractmethod
     def write(self, data: bytes) -> None:
         """Send bytes to the client."""
 
     @abstractmethod
-    def settled(self) -> None:
-        """All that was due is answered, outside a transaction, and written."""
+    def became_idle(self) -> None:
+        """Return the connection unless the session is pinned.
+
+        All replies have been sent to the client, outside a transaction.
+        """
 
     @abstractmethod
     def replies_finished(self) -> None:
-        """End the session: all requests before its Terminate are answered."""
+        """End the session: all requests before its Terminate have been answered."""
 
     @abstractmethod
-    def answered(self) -> None:
-        """What the client stream waits for may have been answered."""
+    def unblock(self) -> None:
+        """Retry the blocked messages of the client stream: replies have arrived."""
 
     @abstractmethod
-    def connection_full(self) -> None:
-        """The server does not keep up, or does again."""
+    def writability_changed(self) -> None:
+        """Pause or resume reading from the client, by the connection's write_paused."""
 
     @abstractmethod
-    def prepared(self, error: ClientError | None) -> None:
-        """The client's settings are in force; or the error that prevents it."""
+    def parameters_set(self, error: ClientError | None) -> None:
+        """Continue the login or request; error is set if the settings were refused."""
 
     @abstractmethod
     def connection_closed(self, fatal_sent: bool) -> None:
@@ -91,7 +95,7 @@ class Session(Borrower["BorrowedConnection"]):
 
 
 class BorrowedConnection(Connection):
-    """The connection, as the session that borrows it sees it."""
+    """The part of a database connection that the borrowing session uses."""
 
     __slots__ = (
         "cancelling",
@@ -111,13 +115,13 @@ class BorrowedConnection(Connection):
     write_paused: bool
 
     own: bool
-    """It was opened for one session, with its startup parameters."""
+    """True if it was opened for one session, with its startup parameters."""
 
     request_started_at: float
-    """When it was sent what it has not answered, in seconds; 0 is nothing."""
+    """When the oldest unanswered request was sent; 0 if all are answered."""
 
     cancelling: int
-    """Cancel requests that may still reach what it runs."""
+    """Number of cancel requests that the server may not have read yet."""
 
     @abstractmethod
     def write(self, data: bytes) -> None:
@@ -128,15 +132,16 @@ class BorrowedConnection(Connection):
     def idle_outside_transaction(self) -> bool: ...
 
     @abstractmethod
-    def lent(self, session: Session, parameters: Values, verify: bool) -> bool:
-        """Serve session, with its parameters; return False while they are being set.
+    def serve(self, session: Session, parameters: Values, verify: bool) -> bool:
+        """Serve session with its parameters; return False if they must be set first.
 
-        verify asks the server for its present parameters even if none is to be set.
+        With verify, the server reports its present parameters even if none has to be
+        set. After False, ``Session.parameters_set`` is called.
         """
 
     @abstractmethod
-    def released(self) -> None:
-        """The session is done with it."""
+    def stop_serving(self) -> None:
+        """Detach the session, which receives no more of the server's messages."""
 
     @abstractmethod
     def pause_reading(self) -> None: ...
@@ -145,20 +150,20 @@ class BorrowedConnection(Connection):
     def resume_reading(self) -> None: ...
 
     @abstractmethod
-    def check(self) -> None:
-        """Tell the session if nothing of what it asked for is left to be answered."""
+    def check_replies(self) -> None:
+        """Notify the session if all of its requests are answered."""
 
     @abstractmethod
     def abandon(self, reason: str, cancel: bool) -> None:
-        """End it in the middle of a request or a transaction.
+        """Close the connection in the middle of a request or a transaction.
 
-        cancel says that what it has been sent is not to be run to its end.
+        With cancel, a running request is cancelled.
         """
 
     @abstractmethod
     def cancel(self, delivered: Callable[[], None]) -> None:
-        """Ask the server to stop the running statement."""
+        """Send a cancel request for the running statement; see ``Owner.interrupt``."""
 
     @abstractmethod
     def reset(self) -> None:
-        """Discard what a session left, then give it back to the pool."""
+        """Discard the session's state, then return the connection to the pool."""

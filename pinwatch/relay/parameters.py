@@ -1,8 +1,8 @@
-"""Startup parameters, and what a client is told of its settings.
+"""Startup parameters, and the SQL that sets them on a database connection.
 
-Owns which parameters a StartupMessage may carry, as on RDS Proxy, and the SQL that
-gives a database connection one client's values instead of another's. Profiles and
-ParameterStatus sets are interned: two are equal when they are the same object.
+Owns the set of parameters that RDS Proxy accepts in a StartupMessage, and the SQL that
+replaces one client's values by another's. Mappings of values are interned: two are
+equal if they are the same object.
 """
 
 import re
@@ -22,7 +22,7 @@ from pinwatch.errors import (
 from pinwatch.pins.effects import ALL, SETTINGS, Effect
 from pinwatch.pins.verdict import verdict
 
-DIGITS: Final = b"extra_float_digits"
+EXTRA_FLOAT_DIGITS: Final = b"extra_float_digits"
 APPLICATION_NAME: Final = b"application_name"
 ACCEPTED: Final = {
     name.lower(): name
@@ -31,15 +31,15 @@ ACCEPTED: Final = {
         b"client_encoding",
         b"DateStyle",
         b"TimeZone",
-        DIGITS,
+        EXTRA_FLOAT_DIGITS,
         b"search_path",
     )
 }
 
 NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
 NOT_PRINTABLE: Final = re.compile(rb"[^ -~]")
-MAX_NAME: Final = 63  # bytes of a name that PostgreSQL keeps
-PLAIN: Final = re.compile(rb"[ -~]{0,63}")
+MAX_NAME: Final = 63  # bytes; PostgreSQL cuts a longer name
+PLAIN_NAME: Final = re.compile(rb"[ -~]{0,63}")
 """Names that PostgreSQL neither shortens nor escapes."""
 
 
@@ -67,17 +67,17 @@ class Values:
         return known
 
     def changed(self, name: bytes, value: bytes) -> "Values":
-        """These values with one of them changed."""
+        """Return these values with one of them replaced."""
         if self.values.get(name) == value:
             return self
         return Values.of({**self.values, name: value})
 
     def pairs(self) -> tuple[bytes, ...]:
-        """Names and values by turns."""
+        """Return names and values in turn, sorted by name."""
         return tuple(word for item in sorted(self.values.items()) for word in item)
 
     def differing(self, other: "Values") -> dict[bytes, bytes]:
-        """The values here that other lacks or has otherwise."""
+        """Return the values that are missing or different in other."""
         return dict(self._items - other._items)
 
 
@@ -85,23 +85,23 @@ NO_PARAMETERS: Final = Values.of({})
 
 
 def of_reading(parameters: Values) -> Values:
-    """Those under which SQL is read."""
+    """Return the parameters that affect how SQL is parsed."""
     read = {
         n: v
         for n, v in parameters.values.items()
-        if n not in (APPLICATION_NAME, DIGITS)
+        if n not in (APPLICATION_NAME, EXTRA_FLOAT_DIGITS)
     }
     return Values.of(read)
 
 
 def plain_name(parameters: Values) -> bytes | None:
-    """The application_name, where there is one that the server keeps to the letter."""
+    """Return the application_name if the server keeps it unchanged, else None."""
     name = parameters.values.get(APPLICATION_NAME)
-    return None if name is None or not PLAIN.fullmatch(name) else name
+    return None if name is None or not PLAIN_NAME.fullmatch(name) else name
 
 
 def nameless(parameters: Values) -> Values:
-    """The same for all such names."""
+    """Return parameters with an empty application_name in place of a plain one."""
     if plain_name(parameters) is None:
         return parameters
     return parameters.changed(APPLICATION_NAME, b"")
@@ -109,9 +109,10 @@ def nameless(parameters: Values) -> Values:
 
 @dataclass(frozen=True, slots=True)
 class InitQuery:
-    """What each new database connection runs; sets are those of ACCEPTED that it sets.
+    """The SQL that each new database connection runs.
 
-    Only SET and set_config in the text itself are seen.
+    sets are the accepted parameters that it sets, by SET or set_config in the text
+    itself.
     """
 
     sql: bytes = b""
@@ -122,9 +123,9 @@ NO_INIT_QUERY: Final = InitQuery()
 
 
 def own_parameters(pairs: tuple[bytes, ...], initial: InitQuery) -> Values:
-    """The values of a connection that was opened with these names and values.
+    """Return the known values of a connection opened with these names and values.
 
-    The init query, which runs after the login, has changed those that it sets.
+    A value that the init query sets is not known: it runs after the login.
     """
     opened = zip(pairs[::2], pairs[1::2], strict=True)
     return Values.of({n: v for n, v in opened if n not in initial.sets})
@@ -141,9 +142,9 @@ def init_query(sql: str) -> InitQuery:
 def read_startup(
     parameters: Mapping[bytes, bytes],
 ) -> tuple[bytes, bytes, Values]:
-    """User, database and settings of a StartupMessage.
+    """Return user, database and settings of a StartupMessage.
 
-    Raises ClientError for whatever RDS Proxy refuses.
+    Raises ClientError for a parameter that RDS Proxy refuses.
     """
     settings: dict[bytes, bytes] = {}
     user = parameters.get(b"user", b"")
@@ -181,9 +182,10 @@ def _as_stored(name: bytes, value: bytes) -> bytes:
 def switch(
     before: Values | None, after: Values, initial: InitQuery = NO_INIT_QUERY
 ) -> bytes:
-    """The SQL that turns settings before into after; None is not known.
+    """Return the SQL that changes the settings from before to after.
 
-    A setting that goes back to its default goes back to the init query's.
+    None stands for unknown settings. A reset setting returns to the value that the
+    init query sets, if it sets one.
     """
     known = ACCEPTED.values() if before is None else before.values
     names = [name for name in known if name not in after.values]
@@ -203,7 +205,7 @@ def switch(
 
 
 def restore(parameters: Values, resets: Iterable[Effect]) -> bytes:
-    """Return the SQL that gives settings their startup values again; empty if none.
+    """Return the SQL that sets startup values again, empty if there are none.
 
     resets are the effects that returned settings to the server's defaults.
     """
@@ -223,10 +225,11 @@ def restore(parameters: Values, resets: Iterable[Effect]) -> bytes:
 
 
 def literal(value: bytes) -> bytes:
-    """A string constant that reads the same under any settings.
+    """Return a string constant that means the same under any settings.
 
-    Whatever standard_conforming_strings, and whatever client_encoding: what is not
-    ASCII is the server's, as in a startup packet that it gets itself.
+    It depends neither on standard_conforming_strings nor on client_encoding: bytes
+    that are not ASCII are escaped, and the server takes them in its own encoding, as in
+    a startup packet.
     """
     quoted = value.replace(b"'", b"''")
     if b"\\" in quoted or not quoted.isascii():

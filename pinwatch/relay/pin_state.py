@@ -1,8 +1,8 @@
-"""Whether a session is pinned, why, and what it holds.
+"""The pin of a session: its rules, its reports and the session state behind it.
 
-Owns the pin, which comes with the first statement that calls for it and stays until
-the session ends, and its telling, and that of what would have pinned it later. Does
-not decide what pins, and never changes what is sent.
+Owns the pin, which begins with the first statement that pins and lasts until the
+session ends. Reports that statement, and later ones that would have pinned. Does not
+decide which statements pin, and never changes the traffic.
 """
 
 from datetime import datetime
@@ -17,22 +17,25 @@ from pinwatch.pool.interfaces import Key
 from pinwatch.relay.database_stream import Client, DatabaseStream
 from pinwatch.relay.interfaces import BorrowedConnection
 
-MAX_SQL: Final = 2_048  # characters of a statement that are told
-MAX_TOLD: Final = 100  # pins of a session, what would have pinned it included
+MAX_SQL: Final = 2_048  # characters of a reported statement
+MAX_REPORTED: Final = 100  # findings per session
 
 
 class PinReporter(Protocol):
-    every_pin: bool
-    """Tell of every finding of a session, and not once of those that are alike."""
+    """The services of the proxy that a pin uses."""
 
-    def observe(self, event: events.Event) -> None: ...
+    every_pin: bool
+    """Report every finding: similar ones, too, and without a limit per session."""
+
+    def observe(self, event: events.Event) -> None:
+        """Pass the event to all observers."""
 
     def now(self) -> datetime:
-        """In UTC."""
+        """Return the current time in UTC."""
 
 
-class Pinned(Protocol):
-    """The session, as its pin sees it."""
+class PinnableSession(Protocol):
+    """The part of a client session that its pin uses."""
 
     number: int
     key: Key
@@ -45,7 +48,7 @@ class Pinned(Protocol):
 
 
 class Pinning:
-    """The pin of one session."""
+    """The pin of one session; receives the verdicts on its statements."""
 
     __slots__ = (
         "event",
@@ -58,18 +61,21 @@ class Pinning:
         "state",
     )
 
-    def __init__(self, session: Pinned) -> None:
+    def __init__(self, session: PinnableSession) -> None:
         self.session = session
         self.pinned = False
-        self.since = 0.0  # when it was pinned, in seconds of the clock
+        self.since = 0.0  # when the session was pinned, in seconds of the clock
         self.event: events.SessionPinned | None = None
         self.rules: dict[str, None] = {}
         self.reported: set[tuple[str, str]] = set()
         self.state = SessionState()
-        self.rollbacks = 0  # of the connection, when state began to change
+        self.rollbacks = 0  # the connection's count when state began to change
 
-    def ran(self, verdict: Verdict, prepared: bool = False) -> None:
-        """A statement is on its way; prepared says that it was, before."""
+    def statement_runs(self, verdict: Verdict, prepared: bool = False) -> None:
+        """Report the findings on a statement that is sent to run, and pin the session.
+
+        prepared is true if the statement was prepared before.
+        """
         for warning in verdict.warnings:
             self.session.services.observe(
                 events.PinWarned(
@@ -85,12 +91,12 @@ class Pinning:
                 self.pinned = True
                 self.since = self.session.clock.now
             for finding in verdict.by_certainty:
-                if self._is_news(verdict, finding):
+                if self._is_new(verdict, finding):
                     self._report(verdict, finding, prepared)
         if self.pinned:
-            self._hold(verdict)
+            self._track_state(verdict)
 
-    def _hold(self, verdict: Verdict) -> None:
+    def _track_state(self, verdict: Verdict) -> None:
         connection = self.session.connection
         assert connection is not None
         if not self.state.changes:
@@ -98,10 +104,11 @@ class Pinning:
         self.state.apply(verdict.effects)
 
     def transaction_ended(self, stream: DatabaseStream) -> None:
+        """Keep or undo the changes of state, by the outcome of the transaction."""
         self.state.end_transaction(stream.rollbacks != self.rollbacks)
 
-    def prepared(self, verdict: Verdict) -> None:
-        """A statement is prepared that will pin when it runs."""
+    def statement_prepared(self, verdict: Verdict) -> None:
+        """Report a statement that will pin when it runs."""
         connection = self.session.connection
         if self.pinned or not verdict.findings or connection is None:
             return
@@ -115,16 +122,16 @@ class Pinning:
             )
         )
 
-    def _is_news(self, verdict: Verdict, finding: Finding) -> bool:
-        """Whether nothing that is alike was told of the session, and there is room."""
+    def _is_new(self, verdict: Verdict, finding: Finding) -> bool:
+        """Return True unless a similar one was reported or the limit is reached."""
         if self.session.services.every_pin:
             return True
-        if len(self.reported) == MAX_TOLD:
+        if len(self.reported) == MAX_REPORTED:
             return False
-        whatever = finding.rule == "parse_message"
-        alike = finding.rule, "" if whatever else verdict.outline
-        known = alike in self.reported
-        self.reported.add(alike)
+        any_text = finding.rule == "parse_message"
+        similar = finding.rule, "" if any_text else verdict.outline
+        known = similar in self.reported
+        self.reported.add(similar)
         return not known
 
     def _report(self, verdict: Verdict, finding: Finding, prepared: bool) -> None:
@@ -159,7 +166,7 @@ class Pinning:
         session.services.observe(event)
 
     def end(self) -> None:
-        """The session is over."""
+        """Report the end of the pin: the session has ended."""
         event, reporter = self.event, self.session.services
         if event is not None:
             seconds = self.session.clock.now - self.since
@@ -175,7 +182,7 @@ def _reason(verdict: Verdict, finding: Finding, prepared: bool) -> str:
 
 
 def _contested(finding: Finding) -> str:
-    """Both readings and their sources; empty where nobody disagrees."""
+    """Return both readings and their sources; empty if the rule is not contested."""
     if finding.readings is None:
         return ""
     return f"{finding.readings} Sources: {', '.join(finding.readings.sources)}"

@@ -161,7 +161,7 @@ class ReplyTracker:
         self.probing = False  # a Probe is due, for the uncertain batch
         self.sync_ignored = False  # the COPY that is running took a Sync
         self.needs_fence = False
-        self.needs_reset_query = False  # see ``DatabaseStream.clear``
+        self.needs_reset_query = False  # see ``DatabaseStream.reset_query``
 
     def __repr__(self) -> str:
         mode, batch = MODES[self.state // 3], BATCHES[self.state % 3]

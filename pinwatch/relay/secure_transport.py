@@ -1,4 +1,4 @@
-"""A transport that encrypts what is written to it, between a session and its socket."""
+"""A transport with TLS, between a session or database connection and its socket."""
 
 from pinwatch.sockets.transport import Transport
 from pinwatch.tls.stream import EncryptedStream
@@ -7,7 +7,7 @@ from pinwatch.tls.stream import EncryptedStream
 class SecureTransport(Transport):
     """TLS over another transport.
 
-    Everything that the socket receives goes through ``decrypt`` first.
+    Writes are encrypted. The receiver must pass received bytes to ``decrypt`` itself.
     """
 
     __slots__ = ("plain", "stream")
@@ -17,9 +17,9 @@ class SecureTransport(Transport):
         self.stream = stream
 
     def decrypt(self, data: bytes) -> bytes:
-        """Return the decrypted bytes, and send what TLS itself has to answer.
+        """Return the decrypted bytes, and send the replies of TLS itself.
 
-        Raises ssl.SSLError, after the alert has been sent.
+        Raises ssl.SSLError after it has sent the alert.
         """
         try:
             decrypted, answer = self.stream.receive(data)

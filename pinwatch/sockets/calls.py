@@ -1,4 +1,4 @@
-"""The system calls that each chunk needs: Python's, or the compiled build's own.
+"""The system calls for each chunk of data: Python's, or the compiled build's own.
 
 The compiled build's own calls (_calls.c) do the same at a lower cost. They keep the
 interpreter lock while they read and write, since the sockets do not block.
@@ -12,19 +12,19 @@ from typing import Any, Final, Protocol
 try:
     from pinwatch.sockets import _calls
 except ImportError:
-    _own = False
+    _compiled = False
 else:
-    _own = True
+    _compiled = True
 
-OWN: Final = _own
-"""Whether the calls are the compiled build's own."""
+COMPILED: Final = _compiled
+"""True if the calls are the compiled build's own."""
 
-SMALL_READ: Final[int] = _calls.SMALL_READ if OWN else 479
+SMALL_READ: Final[int] = _calls.SMALL_READ if COMPILED else 479
 """Bytes that a read can ask for without allocating memory first. Python's own read
 allocates the bytes object first, and takes objects of up to 512 bytes, with their
 header, from a free list."""
 
-receive: Final[Callable[[int, int], bytes]] = _calls.receive if OWN else os.read
+receive: Final[Callable[[int, int], bytes]] = _calls.receive if COMPILED else os.read
 """``receive(fd, size)`` returns at most size bytes, and none at the end of the data.
 Raises OSError."""
 
@@ -35,17 +35,17 @@ class Sender(Protocol):
     def send(self, pieces: list[Any], /) -> list[tuple[Any, bytes, int]]:
         """Send the pieces; return those that were not sent completely.
 
-        The list holds for each piece its writer, a descriptor that does not block, and
-        the bytes, one after another; a descriptor must not occur twice. What is
-        returned for a piece is its writer, its bytes, and the number of bytes that
-        were sent, or the negative errno.
+        For each piece, the list holds its writer, a non-blocking descriptor and the
+        bytes, one after another. A descriptor must not occur twice. The result has for
+        each such piece its writer, its bytes, and the number of sent bytes or the
+        negative errno.
 
-        Raises TypeError or ValueError for a piece of another type; it is not known then
-        which of the others were sent.
+        Raises TypeError or ValueError for a piece of another type; some of the other
+        pieces may have been sent then.
         """
 
     def close(self) -> None:
-        """Free the kernel's memory; the sender then sends piece by piece."""
+        """Free the sender's memory in the kernel; then it sends piece by piece."""
 
 
 class PlainSender:
@@ -67,11 +67,11 @@ class PlainSender:
         pass
 
 
-new_sender: Final[Callable[[], Sender]] = _calls.Sender if OWN else PlainSender
+new_sender: Final[Callable[[], Sender]] = _calls.Sender if COMPILED else PlainSender
 
 Wait = Callable[[int, float], list[int]]
 
-wait: Final[Wait | None] = _calls.wait if OWN and sys.platform == "linux" else None
+wait: Final[Wait | None] = _calls.wait if COMPILED and sys.platform == "linux" else None
 """``wait(fd, timeout)`` returns the ready descriptors of an epoll descriptor, each
 followed by its mask. timeout is in seconds; a negative one waits without a limit.
 Raises OSError."""

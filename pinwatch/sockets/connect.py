@@ -9,7 +9,7 @@ from pinwatch.sockets.loop import Loop
 from pinwatch.sockets.stream import Stream
 from pinwatch.sockets.transport import Receiver
 
-BACKLOG: Final = 4_096  # connections that the system completes before they are accepted
+BACKLOG: Final = 4_096  # connections that wait in the system to be accepted
 
 
 async def listen(

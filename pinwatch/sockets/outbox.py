@@ -1,4 +1,4 @@
-"""Collects what streams write during a round, and sends it when the round ends.
+"""Collects the data that streams write during a round, and sends it at its end.
 
 A system call that sends may wake the peer, which then takes the processor from this
 process. One call for all data of the round keeps that rare, where the system has such
@@ -14,18 +14,18 @@ from pinwatch.sockets.calls import new_sender
 
 @trait
 class Writer:
-    """The writer of a piece of data, which is informed if it is not sent completely."""
+    """The writer of a piece of data; receives the part that the socket did not take."""
 
     __slots__ = ()
 
     def refused(self, data: bytes, taken: int) -> None:
-        """Keep what the socket did not take: taken is a byte count or -errno.
+        """Keep the rest of data; taken is the number of sent bytes or -errno.
 
-        Must not call other streams, whose own data may not be accounted for yet.
+        Must not call other streams, whose ``refused`` may not have been called yet.
         """
 
     def pause_if_full(self) -> None:
-        """Apply back-pressure. All writers of the round have been informed by now."""
+        """Apply back-pressure. By now, ``refused`` was called for the whole round."""
 
 
 class Outbox:
@@ -47,7 +47,7 @@ class Outbox:
         return self.round
 
     def send(self) -> None:
-        """End the round; data that writers put meanwhile is sent, too."""
+        """End the round; data that writers add meanwhile is sent, too."""
         while self._pieces:
             self.round += 1
             pieces, self._pieces = self._pieces, []

@@ -1,7 +1,7 @@
-"""One connected socket: read when it is ready, written when the round ends.
+"""One connected socket, read when it is ready and written when the round ends.
 
-Owns the socket, the queue of bytes that the socket did not take, and back-pressure. It
-does not know what the bytes mean.
+Owns the socket, the queue of bytes that the socket did not take, and back-pressure.
+Does not know what the bytes mean.
 """
 
 import os
@@ -49,7 +49,7 @@ KEEP_ALIVE: Final = (
 
 
 def keep_alive(connected: socket) -> None:
-    """Find a peer whose machine is gone, within two minutes."""
+    """Let the system detect within two minutes that the peer's machine is gone."""
     connected.setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1)
     for name, value in KEEP_ALIVE:
         option = getattr(socket_module, name, None)  # not every system has all
@@ -102,7 +102,7 @@ class Stream(Transport, Watched, Writer):
         self._closing = False
 
     def open(self) -> None:
-        """Start; bytes that have already arrived are received in the next round."""
+        """Start the stream; data that is already there is read in the next round."""
         self._receiver.connection_made(self)
         if not self._closing:
             self._watch()

@@ -56,7 +56,7 @@ class Receiver:
     __slots__ = ()
 
     def connection_made(self, transport: Transport) -> None:
-        """Handle the connection's start; this is the first call."""
+        """Handle the start of the connection; this is the first call."""
 
     def data_received(self, data: bytes) -> None:
         """Handle at least one byte."""
@@ -69,7 +69,7 @@ class Receiver:
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Handle the connection's end; this is the last call, and never a nested one.
+        """Handle the end of the connection; this is the last call, and never nested.
 
         error is None after close, abort, or the end of the peer's data.
         """

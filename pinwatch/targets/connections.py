@@ -1,6 +1,6 @@
 """The database connections to one target, from their opening to their end.
 
-Owns the pool and fills it: chooses the login, retries what may pass, and reports other
+Owns the pool and fills it: logs in, retries transient failures, and reports other
 refusals to the longest waiter. Does not know clients.
 """
 
@@ -41,7 +41,7 @@ UNREAD_CANCEL: Final = (
 MIN_RETRY_INTERVAL: Final = 0.1  # real seconds; doubled at each failure
 MAX_RETRY_INTERVAL: Final = 5.0  # real seconds
 TRANSIENT_STATES: Final = ("53300", "57P03", "08001", "08006", "57P01", "57P02")
-"""SQLSTATEs of failures that may pass: too many connections, starting up, down."""
+"""SQLSTATEs of transient failures: too many connections, starting up, down."""
 
 STATUS_SQL: Final = b"""
 SELECT pg_catalog.pg_is_in_recovery(),
@@ -52,7 +52,7 @@ SELECT pg_catalog.pg_is_in_recovery(),
 
 
 class Status(NamedTuple):
-    """The target's answer to STATUS_SQL; reserved is its superusers' connections."""
+    """The result of STATUS_SQL; reserved counts connections for superusers only."""
 
     writable: bool
     max_connections: int
@@ -87,8 +87,8 @@ class TargetConnections:
         self.observe = observe
         self.lost = lost
         self.all: set[DatabaseConnection] = set()
-        self._own: DatabaseConnection | None = None  # answers status queries
-        self._owned: set[DatabaseConnection] = set()  # it and its predecessors
+        self._own: DatabaseConnection | None = None  # for status queries
+        self._owned: set[DatabaseConnection] = set()  # _own and its predecessors
         self._queries: dict[DatabaseConnection, asyncio.Future[Row]] = {}
         self._loop = running()
         self.clock = self._loop.clock
@@ -96,8 +96,8 @@ class TargetConnections:
         self._encryption = encryption(target)
         self._openings = Tasks()
         self._cancels = Tasks()
-        self._retries: dict[Key, float] = {}  # seconds before the next try
-        self._leaving: dict[DatabaseConnection, float] = {}
+        self._retries: dict[Key, float] = {}  # seconds until the next retry
+        self._leaving: dict[DatabaseConnection, float] = {}  # real time to abort
         self._logins = Logins(target)
         self.status = Status(False, 1, 0)
         pool = settings.connection_pool
@@ -151,7 +151,7 @@ class TargetConnections:
             del self._queries[connection]
 
     def apply(self, settings: Settings) -> None:
-        """Follow changed settings."""
+        """Apply changed settings."""
         self.settings = settings
         self.pool.borrow_timeout = settings.connection_pool.connection_borrow_timeout
         self.limit()
@@ -159,8 +159,8 @@ class TargetConnections:
     def limit(self) -> None:
         """Set the pool's caps from the settings and the target's max_connections.
 
-        Connections that the target reserves for superusers are not the pool's; it may
-        always have one.
+        The pool gets none of the connections that the target reserves for superusers,
+        and at least one other.
         """
         percents = self.settings.connection_pool
         percent, most = percents.max_connections_percent, self.status.max_connections
@@ -173,7 +173,7 @@ class TargetConnections:
         self.pool.match()
 
     def drop(self, reason: str) -> None:
-        """Abort every connection now; its borrower loses it."""
+        """Abort all connections now, also those that sessions use."""
         for connection in list(self.all):
             self.kill(connection, reason)
         self._logins.abort()
@@ -191,7 +191,7 @@ class TargetConnections:
         return [one for one in self._logins.connections if one not in self._owned]
 
     def is_idle(self, connection: DatabaseConnection) -> bool:
-        """Whether neither a client nor the proxy uses the connection."""
+        """Return True if neither a client nor the proxy uses the connection."""
         if connection in self._owned:
             asked = connection in self._queries
             return connection.phase is Phase.READY and not asked
@@ -212,7 +212,7 @@ class TargetConnections:
             delivered()
 
     def sweep(self) -> None:
-        """Handle timeouts."""
+        """Sweep the pool, and abort the connections that close too slowly."""
         self.pool.sweep()
         now = self.clock.real
         for connection in [c for c, at in self._leaving.items() if at <= now]:
@@ -314,7 +314,7 @@ class TargetConnections:
         request: bytes,
         delivered: Callable[[], None] | None,
     ) -> None:
-        """Return when the server has read the request; kill the connection if not."""
+        """Send a cancel request; kill the connection if the server does not read it."""
         try:
             await send_cancel(self.target, request)
         except TimeoutError:
@@ -325,7 +325,7 @@ class TargetConnections:
             connection.cancelling -= 1
             if delivered is not None:
                 delivered()
-            connection.check()
+            connection.check_replies()
 
     # What connections report (Owner).
 

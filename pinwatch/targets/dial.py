@@ -1,6 +1,6 @@
-"""How a target is reached: its socket, its TLS, and cancel requests.
+"""Connections to a target's address: its socket, its TLS, and cancel requests.
 
-Timeouts here are in real seconds, as all that wait for a network.
+Timeouts here are in real seconds: the time that a network needs is not scaled.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from pinwatch.sockets.transport import Listening, Receiver, Transport
 from pinwatch.targets.tasks import settle
 from pinwatch.tls.certificates import client
 
-CANCEL_TIMEOUT: Final = 5.0  # seconds until the server must have read a CancelRequest
+CANCEL_TIMEOUT: Final = 5.0  # seconds for the server to read a CancelRequest
 
 
 async def dial(target: Target, receiver: Receiver) -> None:
@@ -54,7 +54,7 @@ async def send_cancel(target: Target, request: bytes) -> None:
 
 
 class CancelConnection(Listening):
-    """A connection for one CancelRequest; done when the server closes it."""
+    """A connection for one CancelRequest; done is set when the server closes it."""
 
     def __init__(self, request: bytes, done: asyncio.Future[None]) -> None:
         self.request = request

@@ -1,8 +1,8 @@
-"""The target group: which target is written to, which are read from, and failover.
+"""The target group: the writer, the readers, and failover between them.
 
 Owns the targets with their monitors, and the choice of the writer. Clients are known
-only as borrowers: at a failover the waiters move to the new writer's pool, in their
-order and with their deadlines.
+only as borrowers: at a failover the waiters move to the new writer's pool, and keep
+their order and their deadlines.
 """
 
 import asyncio
@@ -71,6 +71,7 @@ class TargetGroup(ConnectionSource[DatabaseConnection]):
     def add(
         self, role: TargetRole, connections: TargetConnections, single: bool
     ) -> None:
+        """Add a target; single is true if the group has no other."""
         monitor = Monitor(connections, self._changed, single)
         connections.lost = self._check_soon
         self.members.append(Member(role, connections, monitor))
@@ -126,9 +127,10 @@ class TargetGroup(ConnectionSource[DatabaseConnection]):
     def borrow(
         self, borrower: Borrower[DatabaseConnection], min_timeout: float = 0
     ) -> DatabaseConnection | None:
-        """Borrow from the least loaded reader, preferably the borrower's last one.
+        """Borrow from the least loaded reader, as ``Pool.borrow`` does.
 
-        As ``Pool.borrow``. Without any reader the borrow fails in the next round.
+        Of several, the borrower's last reader is preferred. Without any reader the
+        borrow fails in the next round of the event loop.
         """
         readers = [one for one in self.readers if one.monitor.available] or self.readers
         if not readers:
@@ -153,8 +155,8 @@ class TargetGroup(ConnectionSource[DatabaseConnection]):
     async def failover(self, to: str | None = None, outage: float = 0) -> Member:
         """Make another target the writer, after outage seconds without a writer.
 
-        Without a name, another writable target is chosen; a single target goes away
-        and comes back. Return the new writer. Raises FailoverError.
+        Without a name, another writable target is chosen; a single target drops its
+        connections and stays the writer. Return the writer. Raises FailoverError.
         """
         if self._failing_over:
             raise FailoverError("A failover is already in progress.")
@@ -173,7 +175,7 @@ class TargetGroup(ConnectionSource[DatabaseConnection]):
         return self._writer
 
     def _chosen(self, to: str | None) -> Member:
-        """Raises FailoverError."""
+        """Return the target to fail over to; raises FailoverError."""
         if to is None:
             able = [one for one in self.readers if one.monitor.serves_writes]
             if self.readers and not able:

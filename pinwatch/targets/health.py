@@ -1,4 +1,4 @@
-"""The health of a target in the RDS API's words (TargetHealth), checked regularly.
+"""Regular checks of a target's health, reported in the terms of the RDS API.
 
 Owns the schedule of the checks: at intervals, at once after a lost connection, and
 with a back-off after a failure. Does not decide on a failover.
@@ -13,9 +13,9 @@ from pinwatch.errors import ClientError
 from pinwatch.targets.connections import TargetConnections
 from pinwatch.targets.tasks import jittered
 
-SINGLE_TARGET_INTERVAL: Final = 60.0  # seconds between checks of an only target
-CHECK_INTERVAL: Final = 1.0  # seconds between checks of one target of several
-MIN_INTERVAL: Final = 0.1  # real seconds; doubled at each failure
+SINGLE_TARGET_INTERVAL: Final = 60.0  # seconds between checks if there is one target
+CHECK_INTERVAL: Final = 1.0  # seconds between checks of each of several targets
+MIN_INTERVAL: Final = 0.1  # real seconds, for retries doubled at each failure
 MAX_RETRY_INTERVAL: Final = 5.0  # real seconds
 
 REASONS: Final = (
@@ -29,7 +29,10 @@ REASONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class TargetHealth:
-    """https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_TargetHealth.html"""
+    """State, Reason and Description of the RDS API's TargetHealth.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_TargetHealth.html
+    """
 
     state: str
     reason: str | None = None
@@ -41,6 +44,7 @@ AVAILABLE: Final = TargetHealth("AVAILABLE")
 
 
 def unavailable(error: ClientError) -> TargetHealth:
+    """Return the health of a target that failed with error."""
     reason = next(text for code, text in REASONS if error.sqlstate.startswith(code))
     return TargetHealth("UNAVAILABLE", reason, error.text)
 
@@ -48,8 +52,8 @@ def unavailable(error: ClientError) -> TargetHealth:
 class Monitor:
     """Checks one target, and calls changed when its health or writability changes.
 
-    single is true if the proxy has no other target: it is then checked once a minute,
-    and no connection is kept open for the checks.
+    single is true if the proxy has no other target. The target is then checked once a
+    minute, and no connection stays open for the checks.
     """
 
     def __init__(
@@ -82,15 +86,15 @@ class Monitor:
 
     @property
     def down(self) -> bool:
-        """The target serves no client at all; a refused login is not an outage."""
+        """True if the target serves no client; a refused login is not an outage."""
         return self.health.reason in ("UNREACHABLE", "CONNECTION_FAILED")
 
     def check_soon(self) -> None:
-        """Check without waiting for the interval: a connection was lost."""
+        """Check before the interval ends, because a connection was lost."""
         self._check_now.set()
 
     async def check(self) -> None:
-        """Check now, after a check in progress."""
+        """Check now, or after a check that is in progress."""
         async with self._checking:
             await self._check()
 

@@ -18,7 +18,7 @@ NO_ANSWER: Final = f"no answer within {CONNECT_TIMEOUT:.0f} seconds"
 
 
 class Logins:
-    """The connections to one target that are not ready yet."""
+    """The connections to one target that are logging in."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -29,7 +29,7 @@ class Logins:
         return list(self._pending)
 
     async def log_in(self, connection: DatabaseConnection) -> None:
-        """Connect and log in; raises ClientError, and the connection is closed then."""
+        """Connect and log in. Raises ClientError after aborting the connection."""
         login = self._pending[connection] = running().create_future()
         ready = False
         try:

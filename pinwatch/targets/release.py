@@ -1,7 +1,7 @@
-"""Idle database connections, closed on request so that databases can be dropped.
+"""Closes idle database connections on request, so that databases can be dropped.
 
-Owns the wait until the server has let go of them. Serves `pinwatch release`, the
-setting release_on_ddl and the proxies of test suites alike.
+Owns the wait until the server has closed them, too. `pinwatch release`, the setting
+release_on_ddl and the proxies of test suites use it.
 """
 
 import asyncio
@@ -11,9 +11,9 @@ from typing import Final
 from pinwatch.relay.database_connection import DatabaseConnection, Phase
 from pinwatch.targets.connections import TargetConnections
 
-RELEASED: Final = "It was idle, and its release was requested."
-RELEASE_TIMEOUT: Final = 10.0  # seconds that the server gets to let go
-LOOK_INTERVAL: Final = 0.002  # seconds
+RELEASED: Final = "Closed on request as an idle connection."
+RELEASE_TIMEOUT: Final = 10.0  # real seconds until the server must have closed them
+CHECK_INTERVAL: Final = 0.002  # real seconds between checks
 
 
 async def release(
@@ -21,22 +21,22 @@ async def release(
 ) -> int:
     """Close the idle connections to databases, or all; return how many were closed.
 
-    Returns when the server has let go of them, after 10 seconds at most. Connections
-    that are being opened, reset or closed count as idle unless a client borrows them
-    meanwhile. A borrowed connection stays. The proxy's own connection, by which it
-    checks a target, is closed as well and not counted.
+    Return when the server has closed them, after RELEASE_TIMEOUT at the latest.
+    Connections that are being opened, reset or closed count as idle unless a client
+    borrows them meanwhile. A borrowed connection stays. The proxy's own connection, by
+    which it checks a target, is closed as well and not counted.
     """
     releases = [_Release(target, databases) for target in targets]
     deadline = asyncio.get_running_loop().time() + RELEASE_TIMEOUT
     while [one for one in releases if one.advance()]:
         if asyncio.get_running_loop().time() > deadline:
             break
-        await asyncio.sleep(LOOK_INTERVAL)
+        await asyncio.sleep(CHECK_INTERVAL)
     return sum(one.closed for one in releases)
 
 
 class _Release:
-    """The release of one target's connections that no client has when it begins."""
+    """The release of the connections to one target."""
 
     def __init__(
         self, target: TargetConnections, databases: frozenset[bytes] | None
@@ -50,7 +50,7 @@ class _Release:
         }
 
     def advance(self) -> bool:
-        """Close what is idle by now; return whether some connection is still left."""
+        """Close connections that have become idle; return True while any is open."""
         for connection in list(self.left):
             if connection.session is not None or connection.phase is Phase.CLOSED:
                 self.left.discard(connection)

@@ -39,9 +39,9 @@ def settle(future: asyncio.Future[Any] | None, outcome: object) -> None:
 
 
 def jittered(seconds: float) -> float:
-    """Return a random duration from half of seconds to all of it.
+    """Return a random duration between half of seconds and seconds.
 
-    Retries of several proxies do not come together then.
+    It keeps the retries of several proxies from coinciding.
     """
     return seconds * random.uniform(0.5, 1)
 

@@ -19,13 +19,13 @@ from pinwatch.errors import SettingError
 if TYPE_CHECKING:  # slow to import, and needed to make certificates only
     from trustme import CA
 
-ALPN: Final = "postgresql"  # as PostgreSQL 17 has it registered
+ALPN: Final = "postgresql"  # the protocol ID that IANA registered for PostgreSQL
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 LIFETIME: Final = timedelta(days=397)  # of a generated server certificate
-RENEWAL: Final = timedelta(days=30)  # before its end
+RENEWAL: Final = timedelta(days=30)  # remaining lifetime at which it is replaced
 
 NO_CERTIFICATE: Final = "is not a certificate in PEM."
-OTHER_KEY: Final = (
+KEY_MISMATCH_REASONS: Final = (
     "KEY_VALUES_MISMATCH",
     "KEY_TYPE_MISMATCH",
     "NO_CERTIFICATE_ASSIGNED",
@@ -52,7 +52,7 @@ def server(certificate: Path, key: Path | None = None) -> ServerTls:
     selected_alpn_protocol(). Raises SettingError.
     """
     context = _context(ssl.PROTOCOL_TLS_SERVER)
-    # As PostgreSQL's be-secure-openssl.c: nothing to resume, nothing to renegotiate.
+    # As in PostgreSQL's be-secure-openssl.c: no resumption and no renegotiation.
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
     context.num_tickets = 0
     pem = _read(certificate)
@@ -112,7 +112,7 @@ def _load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
 
 def _unusable(certificate: Path, key: Path, error: ssl.SSLError) -> str:
     """Return the reason with the file, which OpenSSL does not name."""
-    if error.reason in OTHER_KEY:
+    if error.reason in KEY_MISMATCH_REASONS:
         return f"The key {key} does not belong to the certificate {certificate}."
     if not _is_certificate(certificate, _context(ssl.PROTOCOL_TLS_CLIENT)):
         return f"{certificate} {NO_CERTIFICATE}"

@@ -43,7 +43,7 @@ class EncryptedStream:
 
     @property
     def peer_certificate(self) -> bytes | None:
-        """The peer's certificate in DER."""
+        """The peer's certificate in DER form."""
         return self._tls.getpeercert(binary_form=True)
 
     def start(self) -> bytes:

@@ -10,18 +10,18 @@ from tests.wireclient import WireClient
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """They vanish at the end of the test, unless they left before."""
+    """Connects clients to a proxy, and disconnects them at the end of the test."""
 
     proxy: RunningProxy
     stack: ExitStack = field(repr=False)
 
     def __call__(self, **parameters: str) -> WireClient:
-        """A new one, logged in with these startup parameters."""
+        """Return a client that has logged in with these startup parameters."""
         client = WireClient.login(self.proxy.endpoint(), **parameters)
         return self.stack.enter_context(client)
 
     def stranger(self) -> WireClient:
-        """One that has only connected."""
+        """Return a client that is connected and has sent nothing."""
         return self.stack.enter_context(WireClient(self.proxy.endpoint()))
 
     def rivals(self) -> Rivals:

@@ -1,4 +1,4 @@
-"""Proxies with their clients."""
+"""Fixtures that start proxies and connect clients to them."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,7 +13,7 @@ from tests.live.swapped import Swapped
 
 class Serve(Protocol):
     def __call__(self, pool: int | None = 1, **settings: Any) -> Clients:
-        """Of a new proxy with so many database connections."""
+        """Start a proxy with at most pool database connections; return its clients."""
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def serve(proxy: Proxies) -> Iterator[Serve]:
 
 @pytest.fixture
 def swapped(serve: Serve) -> Iterator[Swapped]:
-    """The test has to see both of the server's processes."""
+    """A session on two database connections, both of which the test must use."""
     session = Swapped(serve(2))
     yield session
     assert len(session.pids) == 2

@@ -1,9 +1,9 @@
 """Two clients that make a third one change its database connection.
 
-The pool has two connections and lends the one that was used last. One rival always
-holds a connection in a transaction. ``swap`` lets the other rival take the connection
-that the client under test used last, and only then lets the first one go: the client
-gets the other connection for its next transaction.
+The pool has two connections, and the one used last is borrowed first. One rival always
+keeps a connection in a transaction. ``swap`` begins a transaction of the other rival,
+on the connection that the client under test used last, and then ends that of the first
+rival: the client gets the other connection for its next transaction.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.wireclient import WireClient
 
 
 class Rivals:
-    """For a proxy with two database connections and one client under test."""
+    """Two clients of a proxy with two database connections."""
 
     def __init__(self, free: WireClient, holder: WireClient) -> None:
         self.free = free

@@ -1,4 +1,4 @@
-"""A session whose every transaction gets the other one of two database connections."""
+"""A session that alternates between two database connections."""
 
 from typing import Any, Final
 
@@ -18,10 +18,9 @@ UNKNOWN: Final = [("ERROR", "26000", 'prepared statement "s" does not exist')]
 
 
 class Swapped:
-    """Of a proxy with two database connections.
+    """A session that changes its database connection after each transaction.
 
-    ``run`` notes which server processes answered: a test of it proves something only
-    if ``pids`` are two.
+    ``run`` notes the server processes in ``pids``. A test is only valid with two.
     """
 
     def __init__(self, clients: Clients) -> None:
@@ -34,13 +33,13 @@ class Swapped:
         self.rivals.swap()
 
     def ask(self, *sent: bytes, by: WireClient | None = None) -> Reply:
-        """The answer from one database connection; the next is from the other."""
+        """Send messages and return the reply; then change the connection."""
         reply = (by or self.client).ask(*sent)
         self.swap()
         return reply
 
     def run(self, name: str, *values: Value, by: WireClient | None = None) -> Reply:
-        """The same of a statement whose first column is pg_backend_pid()."""
+        """Run a statement whose first column is pg_backend_pid(), which is noted."""
         reply = self.ask(bind(name, *values), execute(), SYNC, by=by)
         self.note(reply)
         return reply
@@ -49,19 +48,19 @@ class Swapped:
         assert self.ask(parse(name, text), SYNC, by=by).kinds == "1Z"
 
     def note(self, reply: Reply) -> None:
-        """Remember which server process answered."""
+        """Note the server processes that replied."""
         self.pids.update(row[0] for row in reply.rows)
 
     def note_server(self) -> None:
-        """The same of the one that has answered last."""
+        """Note the server process of the present connection."""
         self.note(self.client.query("SELECT pg_backend_pid()"))
 
     def kept(self) -> list[Value]:
-        """What is prepared on the connection that answered last."""
+        """Return the texts that are prepared on the present connection."""
         reply = self.client.query("SELECT statement FROM pg_prepared_statements")
         return [text for (text,) in reply.rows]
 
 
 def values(reply: Reply) -> list[Any]:
-    """The second column."""
+    """Return the values of the second column."""
     return [row[1] for row in reply.rows]

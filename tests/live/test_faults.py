@@ -89,7 +89,7 @@ def test_pause_for_a_while(proxy: Proxies) -> None:
         assert not running.proxy.faults.on
 
 
-def test_a_client_that_leaves_while_it_is_held_back(proxy: Proxies) -> None:
+def test_a_client_that_leaves_during_its_delay(proxy: Proxies) -> None:
     running = proxy()
     client = connect(running)
     client.execute("SELECT 1")
@@ -116,14 +116,14 @@ def test_names(proxy: Proxies) -> None:
 
 
 def _served(proxy: RunningProxy) -> bool:
-    """A statement may be one of those that are killed."""
+    """Run a statement; a fault may kill its connection."""
     with suppress(psycopg.OperationalError), closing(connect(proxy)) as client:
         client.execute("SELECT 1")
     return True
 
 
 def test_two_pauses(proxy: Proxies) -> None:
-    """Nobody is served before both are over."""
+    """Borrows are served after both have ended."""
     running = proxy()
     with closing(connect(running)) as client:
         client.execute("SELECT 1")

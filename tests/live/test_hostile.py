@@ -1,7 +1,7 @@
-"""Crowds that do not log in: they cost nobody else anything, and leave nothing.
+"""Crowds of clients that do not log in: other clients are not affected.
 
-Each runs against a pinwatch in a process of its own while another client works. That
-client has to get on meanwhile, and the process's memory must not have grown.
+Each crowd runs against a pinwatch process while another client works. That client has
+to be served meanwhile, and the memory of the process must not grow.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from tests.harness import PATIENCE, Postgres
 
 CROWD: Final = 500
 AT_A_TIME: Final = 50
-GROWTH: Final = 2_000_000  # bytes; the first crowd also warms up what is kept
+MAX_GROWTH: Final = 2_000_000  # bytes; the first crowd only fills the caches
 ROLE: Final = "postgres"
 SECRET: Final = "s3cret"
 STARTUP: Final = startup({b"user": ROLE.encode(), b"database": b"postgres"})
@@ -55,24 +55,23 @@ BROKEN: Final = (
     b"n,,m=ext,n=a,r=abc",
     b"n,a=\0,n=a,r=abc",
 )
-"""First messages of SCRAM that are not; what becomes of each one's text is a table in
-tests/auth."""
+"""Malformed first messages of SCRAM. tests/auth checks the error text of each."""
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]  # noqa: TID251 - a client's
 Crowd = Callable[[Up], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Address:
     host: str
     port: int
 
     @classmethod
-    def of(cls, up: Up) -> "Door":
+    def of(cls, up: Up) -> "Address":
         host, _, port = up.url.rpartition("@")[2].partition("/")[0].rpartition(":")
         return cls(host, int(port))
 
-    async def knock(self) -> "Streams":
+    async def connect(self) -> "Streams":
         return await asyncio.open_connection(self.host, self.port)
 
 
@@ -88,7 +87,7 @@ def up(postgres: Postgres, tmp_path: Path) -> Iterator[Up]:
 
 
 async def in_turns(one: Callable[[int], Awaitable[None]]) -> None:
-    """The whole crowd, so many at a time."""
+    """Run the whole crowd, AT_A_TIME clients at once."""
     turn = asyncio.Semaphore(AT_A_TIME)
 
     async def wait(number: int) -> None:
@@ -99,13 +98,13 @@ async def in_turns(one: Callable[[int], Awaitable[None]]) -> None:
 
 
 async def wrong_passwords(up: Up) -> None:
-    door = Door.of(up)
+    address = Address.of(up)
 
     async def one(number: int) -> None:
         with pytest.raises(asyncpg.InvalidPasswordError):
             await asyncpg.connect(
-                host=door.host,
-                port=door.port,
+                host=address.host,
+                port=address.port,
                 user=ROLE if number % 2 else f"nobody_{number}",
                 password="wrong",
                 database="postgres",
@@ -116,10 +115,10 @@ async def wrong_passwords(up: Up) -> None:
 
 
 async def broken_scram(up: Up) -> None:
-    door = Door.of(up)
+    address = Address.of(up)
 
     async def one(number: int) -> None:
-        reader, writer = await door.knock()
+        reader, writer = await address.connect()
         first = BROKEN[number % len(BROKEN)]
         writer.write(STARTUP + sasl_initial_response(b"SCRAM-SHA-256", first))
         answer = await reader.read()
@@ -130,7 +129,7 @@ async def broken_scram(up: Up) -> None:
 
 
 async def nothing_said(up: Up) -> None:
-    """Each end is the proxy's, when authentication_timeout is over."""
+    """The proxy closes each connection after authentication_timeout."""
     await until_the_end(up, b"")
 
 
@@ -147,12 +146,12 @@ async def half_a_password(up: Up) -> None:
 
 
 async def until_the_end(up: Up, sent: bytes) -> None:
-    door = Door.of(up)
+    address = Address.of(up)
 
     async def one() -> None:
-        reader, writer = await door.knock()
+        reader, writer = await address.connect()
         writer.write(sent)
-        with suppress(ConnectionError):  # where the time was over before it was sent
+        with suppress(ConnectionError):  # the proxy may have closed the connection
             await reader.read()
         writer.close()
 
@@ -160,11 +159,11 @@ async def until_the_end(up: Up, sent: bytes) -> None:
 
 
 async def byte_by_byte(up: Up) -> None:
-    """As slow as the proxy lets them be."""
-    door = Door.of(up)
+    """Clients that send one byte at a time."""
+    address = Address.of(up)
 
     async def one() -> None:
-        reader, writer = await door.knock()
+        reader, writer = await address.connect()
         ended = asyncio.ensure_future(reader.read())
         for byte in STARTUP:
             if not ended.done():
@@ -178,10 +177,10 @@ async def byte_by_byte(up: Up) -> None:
 
 
 async def a_packet_without_end(up: Up) -> None:
-    door = Door.of(up)
+    address = Address.of(up)
 
     async def one(_: int) -> None:
-        reader, writer = await door.knock()
+        reader, writer = await address.connect()
         writer.write(STARTUP + message(PASSWORD, b"x" * 70_000))
         with suppress(ConnectionError):
             await reader.read()
@@ -191,13 +190,11 @@ async def a_packet_without_end(up: Up) -> None:
 
 
 async def works_on(up: Up, crowd: Crowd) -> int:
-    """How many queries another client got answered while the crowd was there, the last
-    one perhaps after it.
-    """
-    door = Door.of(up)
+    """Return how many queries of another client succeeded during the crowd's attack."""
+    address = Address.of(up)
     client = await asyncpg.connect(
-        host=door.host,
-        port=door.port,
+        host=address.host,
+        port=address.port,
         user=ROLE,
         password=SECRET,
         database="postgres",
@@ -226,7 +223,7 @@ async def works_on(up: Up, crowd: Crowd) -> int:
         a_packet_without_end,
     ],
 )
-def test_a_crowd(up: Up, crowd: Crowd) -> None:
+def test_a_crowd_does_no_harm(up: Up, crowd: Crowd) -> None:
     process = psutil.Process(up.process.pid)
     for _ in range(2):
         before = process.memory_info().rss
@@ -234,7 +231,7 @@ def test_a_crowd(up: Up, crowd: Crowd) -> None:
             answered = runner.run(asyncio.wait_for(works_on(up, crowd), 3 * PATIENCE))
         growth = process.memory_info().rss - before
     assert answered > 1
-    assert growth < GROWTH
+    assert growth < MAX_GROWTH
     assert process.num_fds() < AT_A_TIME
     with closing(psycopg.connect(up.url, password=SECRET)) as one_more:
         assert one_more.execute("SELECT 1").fetchone() == (1,)

@@ -1,4 +1,4 @@
-"""A server that ends connections with the very packet in which it lets them in."""
+"""A server that ends connections in the packet that completes their login."""
 
 import socket
 import threading
@@ -23,7 +23,7 @@ GONE = error_response("FATAL", "57P01", "terminating connection")
 
 
 class Relay:
-    """Before a PostgreSQL; of the next logins, so many end as they succeed."""
+    """A relay to PostgreSQL that ends the next ``ending`` logins as they succeed."""
 
     def __init__(self, server: str) -> None:
         self.server = server
@@ -61,7 +61,7 @@ def relay(postgres: Postgres) -> Iterator[Relay]:
     relay.listening.close()
 
 
-def test_a_connection_that_ends_as_it_begins_is_not_lent(
+def test_a_connection_that_ends_at_its_login_is_not_borrowed(
     postgres: Postgres,
     direct: psycopg.Connection[Any],
     database: str,

@@ -1,4 +1,4 @@
-"""Who vanishes, who is killed, who waits too long, and what it costs the others."""
+"""Lost clients, killed connections, long waits, and their effect on other clients."""
 
 import asyncio
 import socket
@@ -24,7 +24,7 @@ def clients(serve: Serve) -> Clients:
 
 
 def running(direct: psycopg.Connection[Any], text: str) -> int | None:
-    """The server process that runs text."""
+    """Return the server process that runs text."""
     row = direct.execute(
         "SELECT pid FROM pg_stat_activity WHERE query = %s AND state = 'active'",
         (text,),
@@ -51,7 +51,7 @@ def process_of(client: WireClient) -> str:
 # Clients that vanish.
 
 
-def test_in_the_queue(clients: Clients) -> None:
+def test_client_lost_in_the_queue(clients: Clients) -> None:
     holder, waiter, next_one = clients(), clients(), clients()
     holder.query("BEGIN")
     waiter.send(query("SELECT 'nobody reads this'"))
@@ -64,8 +64,10 @@ def test_in_the_queue(clients: Clients) -> None:
     assert next_one.reply().value == "next"
 
 
-def test_in_a_request(clients: Clients, direct: psycopg.Connection[Any]) -> None:
-    """Its database connection is closed, and its statement cancelled."""
+def test_client_lost_in_a_request(
+    clients: Clients, direct: psycopg.Connection[Any]
+) -> None:
+    """The database connection is closed, and its statement is cancelled."""
     client, other = clients(), clients()
     client.send(query(SLEEP))
     process = eventually(lambda: running(direct, SLEEP))
@@ -74,8 +76,10 @@ def test_in_a_request(clients: Clients, direct: psycopg.Connection[Any]) -> None
     assert process_of(other) != str(process)
 
 
-def test_in_a_transaction(clients: Clients, direct: psycopg.Connection[Any]) -> None:
-    """It is rolled back with its connection, which nobody else gets."""
+def test_client_lost_in_a_transaction(
+    clients: Clients, direct: psycopg.Connection[Any]
+) -> None:
+    """The transaction is rolled back, and its connection is not used again."""
     direct.execute("CREATE TABLE t ()")
     client, other = clients(), clients()
     process = process_of(client)
@@ -86,7 +90,7 @@ def test_in_a_transaction(clients: Clients, direct: psycopg.Connection[Any]) -> 
     assert gone(direct, process)
 
 
-def test_in_half_a_message(clients: Clients) -> None:
+def test_client_lost_within_a_message(clients: Clients) -> None:
     client, other = clients(), clients()
     client.query("BEGIN")
     client.send(query("COMMIT")[:-3])
@@ -95,8 +99,8 @@ def test_in_half_a_message(clients: Clients) -> None:
 
 
 @pytest.mark.parametrize("politely", [True, False])
-def test_pinned_and_idle(clients: Clients, politely: bool) -> None:
-    """Its connection is reset, and lent to the next client."""
+def test_pinned_client_leaves(clients: Clients, politely: bool) -> None:
+    """The connection is reset, and the next client borrows it."""
     client, other = clients(), clients()
     process = process_of(client)
     client.query("SET search_path TO nowhere")
@@ -105,8 +109,8 @@ def test_pinned_and_idle(clients: Clients, politely: bool) -> None:
     assert other.query("SHOW search_path").value == '"$user", public'
 
 
-def test_half_closed(clients: Clients) -> None:
-    """A client that will send nothing more is a client that has left."""
+def test_client_half_closes(clients: Clients) -> None:
+    """A half-closed client connection counts as closed."""
     client = clients()
     client.query("SELECT 1")
     client.socket.shutdown(socket.SHUT_WR)
@@ -117,10 +121,10 @@ def test_half_closed(clients: Clients) -> None:
 # Database connections that are killed.
 
 
-def test_under_an_idle_client(
+def test_server_process_killed_under_an_idle_client(
     clients: Clients, direct: psycopg.Connection[Any]
 ) -> None:
-    """It does not notice."""
+    """The client does not notice."""
     client = clients()
     process = process_of(client)
     kill(direct, process)
@@ -129,10 +133,10 @@ def test_under_an_idle_client(
 
 
 @pytest.mark.parametrize("pinned", [True, False])
-def test_under_a_client_that_holds_it(
+def test_server_process_killed_in_a_transaction(
     clients: Clients, direct: psycopg.Connection[Any], pinned: bool
 ) -> None:
-    """It reads the server's last words, and is closed; others get a new one."""
+    """The client receives the server's FATAL and is closed; others get a new one."""
     client, other = clients(), clients()
     process = process_of(client)
     client.query("SET search_path TO x" if pinned else "BEGIN")
@@ -146,7 +150,7 @@ def test_under_a_client_that_holds_it(
     assert process_of(other) != process
 
 
-def test_under_a_client_in_a_request(
+def test_server_process_killed_in_a_request(
     clients: Clients, direct: psycopg.Connection[Any]
 ) -> None:
     client, other = clients(), clients()
@@ -160,7 +164,7 @@ def test_under_a_client_in_a_request(
 
 
 def test_a_borrow_that_times_out(serve: Serve) -> None:
-    """An error, and the client stays."""
+    """The client receives an error and stays connected."""
     clients = serve(1, connection_pool={"connection_borrow_timeout": 0.2})
     holder, waiter = clients(), clients()
     holder.query("BEGIN")
@@ -174,7 +178,7 @@ def test_a_borrow_that_times_out(serve: Serve) -> None:
     assert waiter.query("SELECT 3").value == "3"
 
 
-def test_without_any_wait(serve: Serve) -> None:
+def test_a_borrow_timeout_of_zero(serve: Serve) -> None:
     clients = serve(1, connection_pool={"connection_borrow_timeout": 0})
     holder, waiter = clients(), clients()
     holder.query("BEGIN")
@@ -184,10 +188,10 @@ def test_without_any_wait(serve: Serve) -> None:
 # Database connections that come too late.
 
 
-def test_a_database_connection_that_nobody_waits_for_any_more(
+def test_a_login_that_succeeds_after_it_was_given_up(
     proxy: Proxies, direct: psycopg.Connection[Any]
 ) -> None:
-    """The server lets it in when it is given up."""
+    """The login succeeds after the proxy has given up."""
     running = proxy(1)
     connections = running.proxy.group.writer.connections
     let_in: list[DatabaseConnection] = []
@@ -216,7 +220,7 @@ def test_a_database_connection_that_nobody_waits_for_any_more(
 # Stopping.
 
 
-def test_a_transaction_may_end(serve: Serve) -> None:
+def test_shutdown_lets_a_transaction_end(serve: Serve) -> None:
     clients = serve(2, shutdown_grace=60)
     idle, busy = clients(), clients()
     busy.query("BEGIN")
@@ -231,10 +235,10 @@ def test_a_transaction_may_end(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("does", ["BEGIN", SLEEP])
-def test_one_that_does_not_end_is_cut_off(
+def test_shutdown_ends_a_long_transaction(
     serve: Serve, direct: psycopg.Connection[Any], does: str
 ) -> None:
-    """What it runs is cancelled."""
+    """The running statement is cancelled."""
     clients = serve(1, shutdown_grace=0.2)
     client = clients()
     process = process_of(client)

@@ -1,4 +1,4 @@
-"""Each limit and timeout of RDS Proxy, at its bounds; long times run fast."""
+"""The limits and timeouts of RDS Proxy, at their bounds, on a fast clock."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -17,8 +17,8 @@ from tests.live.conftest import Serve
 from tests.pair import Node
 from tests.wireclient import query
 
-# As time_scale. What else has a timeout gets the longest, so that a slow machine
-# does not reach it first.
+# Values of time_scale. The other timeouts are as long as possible, so that a slow
+# machine does not reach them first.
 MINUTES_IN_A_MOMENT: Final = 300
 DAY_IN_A_MOMENT: Final = 24 * 3600 / 5
 UNHURRIED: Final = {"authentication_timeout": 1e9, "idle_client_timeout": 28_800}
@@ -61,7 +61,7 @@ def fill(proxy: RunningProxy, count: int) -> None:
 
 
 def logged_in(proxy: RunningProxy) -> psycopg.Connection[Any]:
-    """After as many waits for a database connection as it takes."""
+    """Connect, and try again after each borrow timeout."""
     connections: list[psycopg.Connection[Any]] = []
 
     def log_in() -> bool:
@@ -87,7 +87,7 @@ class TestMaxIdleConnectionsPercent:
             ),
         ],
     )
-    def test_those_unused_for_five_minutes(
+    def test_connections_unused_for_five_minutes_are_closed(
         self, proxy: Proxies, pool: dict[str, int], left: int
     ) -> None:
         running = proxy(
@@ -102,7 +102,7 @@ class TestMaxIdleConnectionsPercent:
         eventually(lambda: clock.now > began + 2 * 300)
         eventually(lambda: len(running.proxy.pool) == left)
 
-    def test_of_the_target_s_limit_and_not_of_the_cap(self, proxy: Proxies) -> None:
+    def test_the_percentage_is_of_the_target_s_limit(self, proxy: Proxies) -> None:
         percents = {"max_connections_percent": 10, "max_idle_connections_percent": 5}
         running = proxy(
             None,
@@ -118,7 +118,7 @@ class TestMaxIdleConnectionsPercent:
         eventually(lambda: clock.now > began + 2 * 300)
         eventually(lambda: len(running.proxy.pool) == limit * 5 // 100 > most // 2)
 
-    def test_sooner_they_stay(self, proxy: Proxies) -> None:
+    def test_recently_used_connections_stay(self, proxy: Proxies) -> None:
         running = proxy(4, connection_pool={"max_idle_connections_percent": 0})
         fill(running, 4)
         clock = running.proxy.clock
@@ -126,7 +126,7 @@ class TestMaxIdleConnectionsPercent:
         eventually(lambda: clock.now > began + 0.3)
         assert len(running.proxy.pool) == 4
 
-    def test_a_pinned_one_is_not_idle(self, proxy: Proxies) -> None:
+    def test_a_pinned_connection_is_not_idle(self, proxy: Proxies) -> None:
         running = proxy(
             4,
             connection_pool={"max_idle_connections_percent": 0} | LONGEST_BORROW,
@@ -150,7 +150,7 @@ class TestMaxIdleConnectionsPercent:
 
 
 class TestConnectionBorrowTimeout:
-    def test_0_fails_at_once_where_none_is_idle(self, proxy: Proxies) -> None:
+    def test_0_fails_at_once_without_an_idle_connection(self, proxy: Proxies) -> None:
         running = proxy(2, connection_pool={"connection_borrow_timeout": 0})
         with connected(running) as holding, connected(running) as asking:
             eventually(lambda: _begun(holding))
@@ -171,7 +171,7 @@ class TestConnectionBorrowTimeout:
 
 
 class TestInitQuery:
-    def test_once_for_each_database_connection(
+    def test_it_runs_once_for_each_database_connection(
         self, proxy: Proxies, direct: psycopg.Connection[Any]
     ) -> None:
         direct.execute("CREATE TABLE begun ()")
@@ -189,7 +189,7 @@ class TestInitQuery:
         with connected(running) as client:
             assert value(client, "SHOW statement_timeout") == "54321ms"
 
-    def test_clients_are_told(self, proxy: Proxies) -> None:
+    def test_clients_receive_its_settings(self, proxy: Proxies) -> None:
         running = proxy(connection_pool={"init_query": "SET timezone TO 'Asia/Tokyo'"})
         with connected(running) as client:
             assert client.info.parameter_status("TimeZone") == "Asia/Tokyo"
@@ -205,7 +205,7 @@ class TestInitQuery:
         with connected(running) as client:
             assert value(client, "SHOW timezone") == "Asia/Tokyo"
 
-    def test_it_runs_again_only_where_it_set_what_is_reset(
+    def test_it_does_not_run_again_if_it_sets_nothing(
         self, proxy: Proxies, direct: psycopg.Connection[Any]
     ) -> None:
         direct.execute("CREATE TABLE begun ()")
@@ -216,7 +216,7 @@ class TestInitQuery:
                 client.execute("SELECT * FROM scratch")
         assert value(direct, "SELECT count(*) FROM begun") == 1
 
-    def test_it_does_not_hold_against_a_parameter(self, proxy: Proxies) -> None:
+    def test_a_startup_parameter_overrides_it(self, proxy: Proxies) -> None:
         query = "SET client_encoding TO latin1; SET application_name TO 'initial'"
         running = proxy(1, connection_pool={"init_query": query})
         own = {"client_encoding": "LATIN9"}
@@ -252,7 +252,7 @@ class TestInitQuery:
 
 
 class TestIdleClientTimeout:
-    def test_the_client_goes_and_the_database_connection_stays(
+    def test_the_client_is_closed_and_the_database_connection_stays(
         self, proxy: Proxies
     ) -> None:
         running = proxy(1, **AN_IDLE_SECOND)
@@ -266,7 +266,7 @@ class TestIdleClientTimeout:
         with connected(running) as client:
             assert backend(client) == before
 
-    def test_in_a_transaction_as_well(
+    def test_idle_in_a_transaction(
         self, proxy: Proxies, direct: psycopg.Connection[Any]
     ) -> None:
         running = proxy(1, **AN_IDLE_SECOND)
@@ -277,7 +277,7 @@ class TestIdleClientTimeout:
             eventually(lambda: not running.clients)
         assert value(direct, "SELECT count(*) FROM kept") == 0
 
-    def test_a_statement_that_runs_is_not_idle(self, proxy: Proxies) -> None:
+    def test_a_running_statement_is_not_idle(self, proxy: Proxies) -> None:
         running = proxy(1, **AN_IDLE_SECOND)
         with connected(running) as busy:
             assert value(busy, "SELECT 1 FROM pg_sleep(2)") == 1
@@ -289,8 +289,8 @@ class TestIdleClientTimeout:
 
 
 class TestADay:
-    """An opening that takes longer than the longest borrow, a moment here, is no
-    failure: the client asks again."""
+    """Limits of 24 hours. On so fast a clock, a login may exceed the borrow timeout;
+    the client then tries again."""
 
     def test_the_longest_life_of_a_client(self, proxy: Proxies) -> None:
         running = proxy(1, time_scale=DAY_IN_A_MOMENT, **UNHURRIED)
@@ -319,7 +319,7 @@ class TestADay:
 
 
 def test_the_cap_follows_the_target() -> None:
-    """It is asked again each minute, and after a restart."""
+    """The limit is read again each minute, and after a restart."""
     with TemporaryDirectory(prefix="pinwatch-") as name, ExitStack() as stack:
         Path(name).chmod(0o755)
         node = Node("only", Path(name))
@@ -340,7 +340,7 @@ def test_the_cap_follows_the_target() -> None:
         eventually(lambda: running.proxy.pool.max_connections == before - 30)
 
 
-def test_looks_at_the_target_take_no_connection_beyond_the_cap(
+def test_status_checks_stay_within_the_cap(
     proxy: Proxies, direct: psycopg.Connection[Any]
 ) -> None:
     others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"

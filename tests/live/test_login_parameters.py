@@ -13,7 +13,7 @@ from tests.live.conftest import Serve
 
 @contextmanager
 def altered(direct: psycopg.Connection[Any], name: str, value: str) -> Iterator[None]:
-    """The whole server has another default meanwhile."""
+    """Change a default of the whole server for the duration of the block."""
     direct.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
     try:
         direct.execute("SELECT pg_reload_conf()")
@@ -44,10 +44,10 @@ def test_a_change_of_the_server_s_settings_reaches_the_next_login(
     eventually(lambda: reported(clients, name) == "off")
 
 
-def test_new_connections_bring_what_alter_database_sets(
+def test_new_connections_report_alter_database_settings(
     serve: Serve, direct: psycopg.Connection[Any], database: str
 ) -> None:
-    """As from PostgreSQL, connections that are open keep the setting of before."""
+    """As in PostgreSQL, open connections keep the old setting."""
     clients = serve(1)
     assert reported(clients, "DateStyle") == "ISO, MDY"
     direct.execute(f"ALTER DATABASE {database} SET DateStyle = 'ISO, DMY'".encode())
@@ -57,7 +57,7 @@ def test_new_connections_bring_what_alter_database_sets(
 
 
 def test_a_login_does_not_wait_for_a_connection_in_use(serve: Serve) -> None:
-    """Where nothing newer can be had, the parameters of an earlier client serve."""
+    """The login uses the parameters of an earlier client instead."""
     clients = serve(1)
     holder = clients()
     assert holder.query("BEGIN").status == "T"

@@ -1,4 +1,4 @@
-"""What passes through leaves nothing behind: the memory of a pinwatch of its own."""
+"""Traffic does not increase the memory of a pinwatch process."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -17,8 +17,8 @@ CHUNK: Final = b"".join(
     b"%d\tsome row of a copy, as long as rows are\n" % n
     for n in range(1_000_000, 1_020_000)
 )
-CHUNKS: Final = 200  # of a megabyte
-FEW: Final = 6_000_000  # bytes
+CHUNKS: Final = 200  # chunks of a megabyte
+FEW: Final = 6_000_000  # bytes of memory growth
 VALUE: Final = 50_000_000
 IDLE: Final = 500
 EACH: Final = 12 * 1024

@@ -1,4 +1,4 @@
-"""What one client does reaches no other who has the connection after it."""
+"""One client's actions do not affect the next client on the same connection."""
 
 import os
 import signal
@@ -46,10 +46,10 @@ LETTERS = "SELECT length('\u00e9\u00e9')"
     ],
     ids=["TimeZone", "DateStyle", "client_encoding"],
 )
-def test_the_same_text_means_to_each_what_it_says(
+def test_the_same_text_is_parsed_by_each_client_s_settings(
     serve: Serve, settings: list[dict[str, str]], text: str
 ) -> None:
-    """A constant becomes a value when the server parses it."""
+    """The server converts constants to values when it parses them."""
     clients = serve(1)
     one, other = [clients(**given) for given in settings]
     mine = [client.query(text).value for client in (one, other)]
@@ -77,7 +77,7 @@ def test_a_parameter_is_read_in_no_other_client_s_encoding(serve: Serve) -> None
     ids=["Flush", "Sync", "CopyDone"],
 )
 def test_a_message_that_has_a_wrong_length(serve: Serve, wrong: bytes) -> None:
-    """The server would skip what comes after it, or hang up."""
+    """The server would skip later messages, or close the connection."""
     clients = serve(1)
     client, other = clients(), clients()
     client.send(query("SELECT 1"), wrong)
@@ -85,7 +85,7 @@ def test_a_message_that_has_a_wrong_length(serve: Serve, wrong: bytes) -> None:
     assert other.query("SELECT 'mine'").value == "mine"
 
 
-def test_a_copy_fail_at_which_the_server_would_hang_up(serve: Serve) -> None:
+def test_a_copy_fail_that_is_too_long_for_the_server(serve: Serve) -> None:
     clients = serve(1)
     client, other = clients(), clients()
     client.send(query("SELECT 1"), message(messages.COPY_FAIL, b"x" * 10_000))
@@ -93,10 +93,10 @@ def test_a_copy_fail_at_which_the_server_would_hang_up(serve: Serve) -> None:
         assert other.query("SELECT 'mine'").value == "mine"
 
 
-def test_what_is_lost_in_a_copy_is_prepared_anew(
+def test_statements_lost_in_a_copy_are_prepared_again(
     serve: Serve, direct: psycopg.Connection[Any]
 ) -> None:
-    """Not every message of such a flight has an answer."""
+    """Some messages of such a pipeline have no reply."""
     direct.execute("CREATE TABLE item (id int, name text)")
     clients = serve(1)
     client, other = clients(), clients()
@@ -133,7 +133,7 @@ def test_what_is_lost_in_a_copy_is_prepared_anew(
     ],
     ids=["after DEALLOCATE", "after a Query in a batch"],
 )
-def test_a_name_that_waits_for_what_went_before(
+def test_a_statement_name_waits_for_earlier_replies(
     serve: Serve, postgres: Postgres, database: str, flight: bytes
 ) -> None:
     answers = []
@@ -155,7 +155,7 @@ def test_an_unnamed_statement_after_one_that_failed(serve: Serve) -> None:
     assert client.reply().value == "42"
 
 
-def test_what_was_sent_before_terminate_runs(
+def test_requests_before_terminate_run(
     serve: Serve, direct: psycopg.Connection[Any]
 ) -> None:
     direct.execute("CREATE TABLE item (id int)")
@@ -177,10 +177,10 @@ def test_a_parse_with_as_many_types_as_there_can_be(serve: Serve) -> None:
     assert client.query("SELECT 'well'").value == "well"
 
 
-def test_a_connection_that_was_ended_is_not_lent(
+def test_a_terminated_connection_is_not_borrowed(
     serve: Serve, direct: psycopg.Connection[Any]
 ) -> None:
-    """Who comes next gets another one, or reads why not."""
+    """The next client gets another connection, or an error with the reason."""
     clients = serve(1)
     for _ in range(10):
         client = clients()
@@ -195,7 +195,7 @@ def test_a_connection_that_was_ended_is_not_lent(
 
 
 class TestCancelRequests:
-    def test_it_counts_from_the_moment_it_comes(self, serve: Serve) -> None:
+    def test_a_cancel_request_counts_from_its_arrival(self, serve: Serve) -> None:
         clients = serve(1, cancel="forward")
         client = clients()
         client.send(query("SELECT pg_sleep(60)"))
@@ -203,10 +203,10 @@ class TestCancelRequests:
         assert self.cancelled(clients) == 1
         assert client.reply().errors[0][1] == "57014"
 
-    def test_its_connection_ends_when_the_server_has_acted_on_it(
+    def test_its_connection_closes_after_the_server_has_acted(
         self, serve: Serve, postgres: Postgres
     ) -> None:
-        """Before, the request could still reach the client's next statement."""
+        """Any earlier, the request could cancel the client's next statement."""
         clients = serve(1, cancel="forward")
         client = clients.stranger()
         (key,) = [
@@ -239,7 +239,7 @@ class TestCancelRequests:
 
         return clients.proxy.run(cancel())
 
-    def test_one_that_is_not_read_in_time_costs_the_connection(
+    def test_a_cancel_request_that_is_not_read_closes_the_connection(
         self, serve: Serve, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(dial, "CANCEL_TIMEOUT", 0.1)
@@ -254,7 +254,7 @@ class TestCancelRequests:
 
 @contextmanager
 def stopped(postgres: Postgres) -> Iterator[None]:
-    """It reads no request, as when it is slow to fork."""
+    """Stop the server, so that it reads no request, as if it were slow to fork."""
     file = Path(postgres.server.host, "data", "postmaster.pid")
     process = int(file.read_text().splitlines()[0])
     os.kill(process, signal.SIGSTOP)

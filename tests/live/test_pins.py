@@ -1,4 +1,4 @@
-"""Pins on real connections, by the session's own state."""
+"""Pins on real connections, read from the session's own state."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ PROTOCOLS = {
 
 
 def pins(proxy: RunningProxy, sent: bytes) -> tuple[bool, str | None]:
-    """Of a new client that sends this: whether it is pinned, and by which rule."""
+    """Return whether a new client is pinned after sending this, and by which rule."""
     with WireClient.login(proxy.endpoint()) as client:
         client.send(sent)
         while client.receive().kind not in (READY_FOR_QUERY, COPY_IN_RESPONSE):
@@ -35,7 +35,7 @@ def pins(proxy: RunningProxy, sent: bytes) -> tuple[bool, str | None]:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_every_case(serve: Serve, protocol: str) -> None:
-    """Whatever the server says to it: a pin outlives a failure."""
+    """The server may report an error, since a pin outlives a failure."""
     proxy = serve(2).proxy
     wrong = []
     for case in PINS:
@@ -57,7 +57,7 @@ def test_a_pinned_session_keeps_its_process(serve: Serve) -> None:
     assert pinned.query("SHOW search_path").value == "pg_catalog"
 
 
-def test_what_it_leaves_is_not_the_next_one_s(serve: Serve) -> None:
+def test_session_state_does_not_reach_the_next_client(serve: Serve) -> None:
     clients = serve(1)
     first = clients(TimeZone="Asia/Tokyo")
     first.query("SET search_path TO pg_catalog; SET TimeZone TO 'America/Lima'")
@@ -87,7 +87,7 @@ def test_a_pin_outlives_its_transaction(serve: Serve, rolled_back: bool) -> None
 
 
 def test_prepared_in_the_protocol_and_used_in_sql(serve: Serve) -> None:
-    """As without a proxy."""
+    """The results are the same as without a proxy."""
     clients = serve(2)
     client, others = clients(), clients.rivals()
     client.ask(parse("s", "SELECT $1::int + 1", 23), SYNC)
@@ -99,7 +99,7 @@ def test_prepared_in_the_protocol_and_used_in_sql(serve: Serve) -> None:
 
 
 def test_psycopg_deallocates_by_its_own_names(serve: Serve) -> None:
-    """It drops the least used one when it keeps too many."""
+    """psycopg deallocates its least recently used statement above a limit."""
     endpoint: Endpoint = serve(2).proxy.endpoint()
     with psycopg.connect(endpoint.dsn, autocommit=True) as connection:
         connection.prepare_threshold = 0

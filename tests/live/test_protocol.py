@@ -1,4 +1,4 @@
-"""Messages through the proxy, and the same bytes sent to the server itself.
+"""Messages through the proxy, compared with the same bytes sent directly.
 
 What comes back has to be the same to the byte, at whatever pace the client sends; then
 the database connection is given back, with no reply left on it.
@@ -48,7 +48,7 @@ COPY_OUT: Final = query("COPY (SELECT * FROM generate_series(1, 3)) TO STDOUT")
 ROWS: Final = copy_data(b"1\tone\n") + copy_data(b"2\ttwo\n")
 BAD_ROW: Final = copy_data(b"one\t1\n")
 END: Final = query("SELECT 'the end'")
-FAILS: Final = "SELECT 1 / (random() * 0)::int"  # not before Execute
+FAILS: Final = "SELECT 1 / (random() * 0)::int"  # fails at Execute, not before
 
 READY: Final = r"\x5a0000000549"  # a ReadyForQuery, as a value
 NOTICE: Final = "DO $$ BEGIN RAISE NOTICE 'heed'; END $$"
@@ -57,11 +57,11 @@ NOTICE: Final = "DO $$ BEGIN RAISE NOTICE 'heed'; END $$"
 class Step(NamedTuple):
     sent: bytes
     kinds: str
-    """Of the messages that come back before the client goes on."""
+    """The types of the replies that the client reads before it continues."""
 
 
 def run(sql: str, *values: str | None, limit: int = 0) -> bytes:
-    """Parse, Bind and Execute, unnamed."""
+    """Return Parse, Bind and Execute of an unnamed statement."""
     return parse("", sql) + bind("", *values) + execute("", limit)
 
 
@@ -141,7 +141,7 @@ CASES: Final[dict[str, list[Step]]] = {
         Step(query("FETCH ALL FROM c"), "T" + 500 * "D" + "CZ"),
         Step(query("ROLLBACK"), "CZ"),
     ],
-    # What the server says in between.
+    # Messages of the server between replies.
     "NoticeResponse": [
         Step(query(f"SELECT 1; {NOTICE}; SELECT 2"), "TDCNCTDCZ"),
         Step(run(NOTICE) + SYNC, "12NCZ"),
@@ -461,14 +461,15 @@ PINNING: Final = {
     "NotificationResponse",
 }
 GUESSED: Final = {"a Query that fails in an open batch"}
-"""After it, and until all is answered, the count may be one ReadyForQuery short: it is
-not told whether the Query failed or was skipped. Nobody else is harmed, but what the
-client prepares by name in the same flight may go wrong."""
+"""After such a Query, and until all replies have arrived, the count may be one
+ReadyForQuery short: the server does not report whether the Query failed or was skipped.
+Other clients are not affected, but names that the client prepares in the same pipeline
+may be wrong."""
 PACES: Final = ("step by step", "all at once", "in pieces")
 
 
 def converse(client: WireClient, steps: list[Step], pace: str) -> list[Message]:
-    """All that comes back, before what END brings."""
+    """Send the steps; return the replies, without those to END."""
     if pace == "step by step":
         received = []
         for step in steps:
@@ -483,7 +484,7 @@ def converse(client: WireClient, steps: list[Step], pace: str) -> list[Message]:
 
 
 def send_in_pieces(client: WireClient, sent: bytes, size: int) -> None:
-    """Each of so many bytes, but a long text's middle goes at once."""
+    """Send pieces of size bytes; the middle of a long text is sent at once."""
     client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     many = 600
     head, middle, tail = sent[:many], sent[many:-many], sent[many:][-many:]
@@ -493,14 +494,14 @@ def send_in_pieces(client: WireClient, sent: bytes, size: int) -> None:
 
 
 def without_process(message: Message) -> Message:
-    """A NotificationResponse begins with the number of the server's process."""
+    """Return the message without the process ID of a NotificationResponse."""
     if message.kind == messages.NOTIFICATION_RESPONSE:
         return Message(message.kind, message.body[4:])
     return message
 
 
 class Both:
-    """A server, with and without a proxy that has one connection to it."""
+    """A server, and a proxy with one connection to it."""
 
     def __init__(
         self, direct: Endpoint, proxy: RunningProxy, monitor: psycopg.Connection[Any]
@@ -510,7 +511,7 @@ class Both:
         self.monitor = monitor
 
     def items(self) -> list[Any]:
-        """What is in the table, which is emptied."""
+        """Return the rows of the table, and empty it."""
         rows = self.monitor.execute("SELECT * FROM item ORDER BY id").fetchall()
         self.monitor.execute("TRUNCATE item")
         return rows
@@ -531,7 +532,9 @@ def both(postgres: Postgres) -> Iterator[Both]:
 
 @pytest.mark.parametrize("pace", PACES)
 @pytest.mark.parametrize("case", CASES)
-def test_as_without_a_proxy(both: Both, case: str, pace: str) -> None:
+def test_replies_are_the_same_as_without_a_proxy(
+    both: Both, case: str, pace: str
+) -> None:
     steps = CASES[case]
     with WireClient.login(both.direct) as client:
         expected = converse(client, steps, "step by step")
@@ -553,7 +556,7 @@ def test_as_without_a_proxy(both: Both, case: str, pace: str) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_conversations_one_after_another(both: Both, seed: int) -> None:
-    """In one stream, cut anywhere."""
+    """All conversations are one stream, cut at random places."""
     chance = random.Random(seed)
     names = chance.sample(sorted(CASES.keys() - PINNING - GUESSED), 30)
     steps = [step for name in names for step in (*CASES[name], EMPTIED)]
@@ -577,7 +580,7 @@ def test_conversations_one_after_another(both: Both, seed: int) -> None:
 
 
 def test_a_query_in_the_middle_of_copy_in(both: Both) -> None:
-    """PostgreSQL loses its place and says so; only this client hears of it."""
+    """PostgreSQL loses synchronization and ends the connection of this client only."""
     endings = []
     for endpoint in (both.direct, both.proxy.endpoint()):
         with WireClient.login(endpoint) as client:
@@ -594,7 +597,7 @@ def test_a_query_in_the_middle_of_copy_in(both: Both) -> None:
 
 
 @pytest.mark.parametrize("second", [query("SELECT 2"), call(MD5, "heed")])
-def test_a_batch_that_a_query_ended_harms_nobody_else(
+def test_a_batch_ended_by_a_query_does_not_affect_other_clients(
     both: Both, second: bytes
 ) -> None:
     with (
@@ -610,7 +613,7 @@ def test_a_batch_that_a_query_ended_harms_nobody_else(
 
 
 def conversation(label: str) -> list[Step]:
-    """All sorts; what a client reads of it has its label."""
+    """Return steps of all kinds whose replies contain the client's label."""
     row = copy_data(f"{ord(label)}\t{label}\n".encode())
     own = f"'{label}'"
     return [
@@ -640,7 +643,7 @@ def conversation(label: str) -> list[Step]:
 def test_clients_take_turns_at_every_byte(
     serve: Serve, direct: psycopg.Connection[Any], seed: int, pool: int
 ) -> None:
-    """Nobody gets another one's reply, and everybody gets each of their own."""
+    """Each client receives all of its own replies and no others."""
     direct.execute("CREATE TABLE item (id int PRIMARY KEY, name text)")
     clients = serve(pool)
     chance = random.Random(seed)
@@ -660,10 +663,10 @@ def test_clients_take_turns_at_every_byte(
         assert everyone[label].ask(END).rows == [("the end",)]
 
 
-def test_a_listener_is_told_and_nobody_else(
+def test_only_the_listener_receives_notifications(
     serve: Serve, direct: psycopg.Connection[Any], database: str, postgres: Postgres
 ) -> None:
-    """LISTEN pins: what comes later, comes to the same client."""
+    """LISTEN pins, so that later notifications reach the same client."""
     clients = serve(2)
     listener, bystander = clients(), clients()
     assert listener.query("LISTEN heed").kinds == "CZ"
@@ -671,10 +674,10 @@ def test_a_listener_is_told_and_nobody_else(
         witness.query("LISTEN heed")
         direct.execute("NOTIFY heed, 'one'")
         for client in (listener, witness):
-            told = client.receive()
-            assert told.kind == messages.NOTIFICATION_RESPONSE
-            assert INT32.unpack(told.body[:4]) == (direct.info.backend_pid,)
-            assert told.body[4:] == b"heed\0one\0"
+            received = client.receive()
+            assert received.kind == messages.NOTIFICATION_RESPONSE
+            assert INT32.unpack(received.body[:4]) == (direct.info.backend_pid,)
+            assert received.body[4:] == b"heed\0one\0"
     assert bystander.query("NOTIFY heed, 'two'").kinds == "CZ"
     assert listener.receive().body[4:] == b"heed\0two\0"
     assert listener.query("BEGIN").kinds == "CZ"
@@ -692,7 +695,7 @@ def test_a_listener_is_told_and_nobody_else(
         assert newcomer.query("COMMIT").kinds == "CZ"
 
 
-# What is not the protocol.
+# Protocol violations.
 
 GIGABYTE: Final = MAX_MESSAGE + 1
 
@@ -700,7 +703,7 @@ GIGABYTE: Final = MAX_MESSAGE + 1
 class Malformed(NamedTuple):
     sent: bytes
     text: str
-    """What the client is told."""
+    """The text of the FATAL error that the client receives."""
 
 
 MALFORMED: Final = {
@@ -752,7 +755,7 @@ def test_postgresql_names_an_unknown_type_as_pinwatch_does(
 @pytest.mark.parametrize("while_", ["idle", "in a transaction", "pinned"])
 @pytest.mark.parametrize("case", MALFORMED)
 def test_malformed_message(serve: Serve, case: str, while_: str) -> None:
-    """One FATAL that says what was wrong; only the sender is closed."""
+    """The sender receives one FATAL with the reason, and only it is closed."""
     sent, text = MALFORMED[case]
     clients = serve(2)
     client, bystander, other = clients(), clients(), clients()
@@ -770,7 +773,7 @@ def test_malformed_message(serve: Serve, case: str, while_: str) -> None:
 
 
 def test_malformed_message_of_a_client_that_waits(serve: Serve) -> None:
-    """It is read in its turn."""
+    """The message is read after the client's turn has come."""
     clients = serve(1)
     client, holder = clients(), clients()
     holder.query("BEGIN")
@@ -783,7 +786,7 @@ def test_malformed_message_of_a_client_that_waits(serve: Serve) -> None:
 
 
 def check_refused(client: WireClient, clients: Clients, text: str) -> None:
-    """The client gets this one FATAL, and then its connection's end."""
+    """Check that the client receives this FATAL only, and is closed."""
     error = ("FATAL", "08P01", text)
     reply = client.rest()
     assert (reply.kinds, reply.errors) == ("E", [error])
@@ -794,15 +797,15 @@ def check_refused(client: WireClient, clients: Clients, text: str) -> None:
 
 
 def check_closed_silently(client: WireClient, clients: Clients, text: str) -> None:
-    """The connection ends without an answer, and the log says why."""
+    """Check that the connection closes without a reply, and the log has the reason."""
     assert client.rest().kinds == ""
     (refused,) = eventually(lambda: clients.proxy.happened(events.ClientRefused))
     assert isinstance(refused, events.ClientRefused)
     assert (refused.sqlstate, refused.text) == ("08P01", text)
 
 
-def test_malformed_after_what_is_well_formed(serve: Serve) -> None:
-    """Cut off from what went before, it does no harm to what that brings."""
+def test_malformed_message_after_requests(serve: Serve) -> None:
+    """Replies to earlier requests still arrive."""
     clients = serve(1)
     client, bystander = clients(), clients()
     assert client.query("SELECT 1").value == "1"
@@ -854,7 +857,7 @@ MALFORMED_STARTUPS: Final = {
 def test_bytes_in_place_of_a_startup_packet_get_no_answer(
     serve: Serve, case: str
 ) -> None:
-    """node-postgres dies of an answer to its ``connect(); end()``."""
+    """node-postgres crashes at a reply to its ``connect(); end()``."""
     sent, text = NOT_STARTUPS[case]
     clients = serve(1)
     stranger = clients.stranger()
@@ -876,7 +879,7 @@ def test_malformed_startup(serve: Serve, case: str) -> None:
 
 @pytest.mark.parametrize("size", [1, 4, 8, len(PACKET) - 1])
 def test_truncated_startup(serve: Serve, size: int) -> None:
-    """The client says that no more will come."""
+    """The client closes its sending side."""
     clients = serve(1)
     bystander = clients()
     bystander.query("BEGIN")

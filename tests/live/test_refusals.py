@@ -1,4 +1,4 @@
-"""What a client reads that is refused: the rows of docs/behaviour.md, to the letter.
+"""Errors of refused logins, as docs/behaviour.md quotes them, to the letter.
 
 Those of a startup packet alone are in test_startup, a borrow timeout in test_lifecycle.
 """
@@ -20,7 +20,7 @@ METHODS = "RDS Proxy supports only IAM, MD5, or SCRAM authentication."
 
 
 def asked(client: WireClient) -> Reply:
-    """What the startup packet brings, up to what is asked for or the end."""
+    """Send a startup packet; return the first message of the reply."""
     client.send(startup({"user": "postgres", "database": "postgres"}))
     return Reply([client.receive()])
 
@@ -40,7 +40,7 @@ def test_without_tls(serve: Serve, settings: dict[str, Any], text: str) -> None:
     assert asked(client).errors == [("FATAL", "28000", text)]
 
 
-def test_another_way_to_log_in(serve: Serve) -> None:
+def test_another_authentication_method(serve: Serve) -> None:
     client = serve(1, auth=[SECRET]).stranger()
     assert asked(client).kinds == "R"
     client.send(sasl_initial_response(b"OAUTHBEARER", b"n,,"))
@@ -50,7 +50,7 @@ def test_another_way_to_log_in(serve: Serve) -> None:
 def test_a_role_whose_secret_the_database_refuses(
     serve: Serve, direct: psycopg.Connection[Any], database: str
 ) -> None:
-    """The proxy has credentials for it; they are the database's to refuse."""
+    """The proxy has credentials for the role, which the database refuses."""
     direct.execute(f"CREATE ROLE {database} NOLOGIN")
     try:
         proxy = serve(1, auth=[SECRET | {"username": database}]).proxy
@@ -64,7 +64,7 @@ def test_a_role_whose_secret_the_database_refuses(
 
 
 def test_a_role_in_two_entries(serve: Serve) -> None:
-    """It cannot be used, and the log alone says why."""
+    """The role cannot log in, and only the log has the reason."""
     clients = serve(1, auth=[SECRET, {**SECRET, "password": "other"}])
     client = clients.stranger()
     assert asked(client).kinds == "R"

@@ -126,7 +126,7 @@ def test_an_endpoint_s_role_changes_where_it_is(proxy: Proxies) -> None:
             client.execute("SELECT 1")
 
 
-def test_what_cannot_be_done_changes_nothing(proxy: Proxies) -> None:
+def test_a_failed_reload_changes_nothing(proxy: Proxies) -> None:
     running = proxy(2)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -142,7 +142,7 @@ def test_what_cannot_be_done_changes_nothing(proxy: Proxies) -> None:
     assert list(running.proxy.endpoints) == ["default"]
 
 
-def test_what_needs_a_new_start_is_told(proxy: Proxies) -> None:
+def test_settings_that_need_a_restart_are_returned(proxy: Proxies) -> None:
     running = proxy()
     assert reload(running, listen="127.0.0.1:1", time_scale=2) == [
         "listen",

@@ -44,14 +44,16 @@ def stalled(proxy: RunningProxy, sent: tuple[bytes, ...]) -> WireClient:
 
 
 @pytest.mark.parametrize("sent", STALLS.values(), ids=STALLS)
-def test_its_connection_is_free_again(proxy: Proxies, sent: tuple[bytes, ...]) -> None:
+def test_the_connection_of_a_stalled_client_is_freed(
+    proxy: Proxies, sent: tuple[bytes, ...]
+) -> None:
     running = proxy(1, **SOON)
     with stalled(running, sent), connected(running) as next_client:
         assert next_client.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_a_slow_client_stays(proxy: Proxies) -> None:
-    """Each byte begins the wait anew."""
+    """Each byte restarts the timeout."""
     running = proxy(1, **SOON)
     clock = running.proxy.clock
     began = clock.now

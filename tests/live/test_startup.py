@@ -1,4 +1,4 @@
-"""From the first packet to the first ReadyForQuery."""
+"""Logins, from the first packet to the first ReadyForQuery."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -34,15 +34,15 @@ def clients(serve: Serve) -> Clients:
 
 
 def refusal(client: WireClient, packet: bytes) -> tuple[str, str, str]:
-    """The last message, and the only one but for an AuthenticationOk."""
+    """Send a packet; return the error that is the reply to it."""
     client.send(packet)
     reply = client.rest()
     assert reply.kinds in ("E", "RE")
     return reply.errors[0]
 
 
-def test_greeting(clients: Clients) -> None:
-    """As on RDS Proxy there is no BackendKeyData."""
+def test_login_replies(clients: Clients) -> None:
+    """As on RDS Proxy, there is no BackendKeyData."""
     reply = clients.stranger().start()
     assert reply.kinds == f"R{'S' * len(reply.statuses)}Z"
     assert reply.status == "I"
@@ -86,7 +86,7 @@ def test_packets_may_come_in_any_pieces(clients: Clients) -> None:
 
 
 def test_query_with_the_startup_packet(clients: Clients) -> None:
-    """Nothing says that a client has to wait."""
+    """A client may send requests before the login is complete."""
     client = clients.stranger()
     login = {"user": client.endpoint.user, "database": client.endpoint.database}
     client.send(startup(login) + query("SELECT 1") + query("SELECT 2"))
@@ -126,7 +126,7 @@ def test_newer_protocol_is_negotiated(
 
 
 def test_newest_libpq(clients: Clients) -> None:
-    """libpq asks for the newest protocol that it knows, and takes 3.0."""
+    """libpq requests its newest protocol version, and accepts 3.0."""
     if psycopg.pq.version() < 180000:
         pytest.skip("this libpq cannot ask for a newer protocol")
     dsn = f"{clients.proxy.endpoint().dsn} max_protocol_version=latest"
@@ -228,7 +228,7 @@ def test_unknown_role(clients: Clients) -> None:
 def test_only_the_target_s_own_role(
     postgres: Postgres, database: str, proxy: Proxies, role: str
 ) -> None:
-    """Before a server that is not ours, nobody else gets in on its account."""
+    """Unless any_role is set, other roles cannot log in without credentials."""
     proxy.postgres = replace(postgres, any_role=False)
     endpoint = proxy(1).endpoint()
     with WireClient.login(endpoint) as client:
@@ -243,13 +243,13 @@ def test_only_the_target_s_own_role(
 def test_another_application_name_waits_for_no_connection(
     serve: Serve, name: str
 ) -> None:
-    """What clients are told is known, but for the name that they give."""
+    """The cached parameters serve, apart from the name itself."""
     clients = serve(1)
     holder = clients(application_name="worker-16")
     holder.query("BEGIN")
     client = clients.stranger()
-    told = client.start(application_name=name).statuses
-    assert told["application_name"] == name
+    reported = client.start(application_name=name).statuses
+    assert reported["application_name"] == name
     holder.query("COMMIT")
     answer = client.query("SHOW application_name")
     assert (answer.value, answer.statuses) == (name, {})
@@ -260,10 +260,10 @@ def test_an_application_name_as_the_server_has_it(serve: Serve, name: str) -> No
     clients = serve(1)
     clients(application_name="first")
     with WireClient(clients.proxy.endpoint()) as client:
-        told = client.start(application_name=name).statuses["application_name"]
-        assert told != name
+        reported = client.start(application_name=name).statuses["application_name"]
+        assert reported != name
         answer = client.query("SHOW application_name")
-        assert (answer.value, answer.statuses) == (told, {})
+        assert (answer.value, answer.statuses) == (reported, {})
 
 
 SETTINGS: Final = (
@@ -291,7 +291,7 @@ CHOSEN: Final = [
 def test_parameters_of_clients_that_share(
     serve: Serve, postgres: Postgres, database: str, pool: int
 ) -> None:
-    """Each has its own, on whatever connection it borrows; as without a proxy."""
+    """Each client sees its own values on any connection, as without a proxy."""
     clients = serve(pool)
     pairs = []
     for chosen in CHOSEN:
@@ -327,7 +327,7 @@ def test_impossible_parameter(
     value: str,
     sqlstate: str,
 ) -> None:
-    """The server's own answer, and nobody else suffers from it."""
+    """The client receives the server's own error; other clients are not affected."""
     login = {"user": "postgres", "database": database, name: value}
     with WireClient(postgres.endpoint(database)) as direct:
         expected = refusal(direct, startup(login))
@@ -339,7 +339,7 @@ def test_impossible_parameter(
 
 
 def test_cancel_request_is_closed(clients: Clients) -> None:
-    """RDS Proxy has no CancelRequest: it is read, noted and closed."""
+    """As on RDS Proxy, a CancelRequest is read and logged, and cancels nothing."""
     client = clients.stranger()
     client.send(cancel_request(1234, b"5678"))
     assert client.rest().messages == []

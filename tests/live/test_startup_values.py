@@ -1,4 +1,4 @@
-"""Startup parameters are the session's defaults: what resets returns to them."""
+"""Startup parameters are the session's defaults, to which resets return."""
 
 from typing import Final
 
@@ -64,21 +64,21 @@ def test_a_reset_returns_to_the_startup_values(
     assert client.query(SOURCE).rows == [("client", "Asia/Tokyo")]
 
 
-def test_so_it_does_within_one_query(serve: Serve) -> None:
+def test_a_reset_within_one_query(serve: Serve) -> None:
     client = serve(1)(**PARAMETERS)
     reply = client.query(f"RESET search_path; RESET TimeZone; {SHOW}")
     assert reply.rows == [VALUES]
 
 
-def test_so_it_does_within_one_pipeline(serve: Serve) -> None:
+def test_a_reset_within_one_pipeline(serve: Serve) -> None:
     client = serve(1)(**PARAMETERS)
     sent = (parse("", "RESET ALL"), bind(""), execute())
     reply = client.ask(*sent, parse("", SHOW), bind(""), execute(), SYNC)
     assert reply.rows == [VALUES]
 
 
-def test_so_it_does_behind_other_requests(serve: Serve) -> None:
-    """The client sends on while earlier requests are not answered."""
+def test_a_reset_behind_other_requests(serve: Serve) -> None:
+    """The client sends requests before earlier ones are answered."""
     client = serve(1)(**PARAMETERS)
     client.send(query("SELECT pg_sleep(0.1)"), query("RESET ALL"), query(SHOW))
     for _ in range(2):
@@ -86,7 +86,7 @@ def test_so_it_does_behind_other_requests(serve: Serve) -> None:
     assert client.reply().rows == [VALUES]
 
 
-def test_a_prepared_reset_returns_to_them_whenever_it_runs(serve: Serve) -> None:
+def test_a_prepared_reset_returns_to_the_startup_values(serve: Serve) -> None:
     clients = serve(2)
     client = clients(**PARAMETERS)
     assert client.ask(parse("r", "RESET ALL"), SYNC).errors == []
@@ -96,7 +96,7 @@ def test_a_prepared_reset_returns_to_them_whenever_it_runs(serve: Serve) -> None
 
 
 @pytest.mark.parametrize("reset", [one for one in RESETS if one != "DISCARD ALL"])
-def test_in_a_transaction_too(serve: Serve, reset: str) -> None:
+def test_a_reset_in_a_transaction(serve: Serve, reset: str) -> None:
     client = serve(1)(**PARAMETERS)
     assert client.query("BEGIN").status == "T"
     assert client.query(reset).status == "T"
@@ -107,7 +107,7 @@ def test_in_a_transaction_too(serve: Serve, reset: str) -> None:
     assert shown(client) == VALUES
 
 
-def test_in_a_transaction_of_the_extended_protocol(serve: Serve) -> None:
+def test_a_reset_in_a_transaction_of_the_extended_protocol(serve: Serve) -> None:
     client = serve(1)(**PARAMETERS)
     for sql in ("BEGIN", "RESET ALL"):
         assert client.ask(*extended(sql)).errors == []
@@ -132,14 +132,14 @@ def test_a_transaction_that_is_rolled_back_changes_nothing(serve: Serve) -> None
     assert shown(client) == VALUES
 
 
-def test_a_session_that_was_pinned_before_keeps_them(serve: Serve) -> None:
+def test_a_pinned_session_keeps_its_startup_values(serve: Serve) -> None:
     client = serve(1)(**PARAMETERS)
     client.query("SET search_path = elsewhere")
     client.query("RESET search_path")
     assert shown(client) == VALUES
 
 
-def test_parameter_status_says_what_holds(serve: Serve) -> None:
+def test_parameter_status_reports_the_startup_values(serve: Serve) -> None:
     client = serve(1)(**PARAMETERS)
     client.query("BEGIN")
     client.query("SET DateStyle = 'SQL'")
@@ -149,7 +149,7 @@ def test_parameter_status_says_what_holds(serve: Serve) -> None:
 
 
 def test_pg_settings_shows_the_client_as_the_source(serve: Serve) -> None:
-    """Without a pin: the connection is closed behind the statement."""
+    """The session is not pinned; the connection is closed after the statement."""
     clients = serve(1)
     client = clients(**PARAMETERS)
     assert client.query(SOURCE).rows == [("client", "Asia/Tokyo")]
@@ -158,7 +158,7 @@ def test_pg_settings_shows_the_client_as_the_source(serve: Serve) -> None:
     assert not session.pinned
 
 
-def test_the_next_client_gets_none_of_it(serve: Serve) -> None:
+def test_the_next_client_does_not_get_them(serve: Serve) -> None:
     clients = serve(1)
     client = clients(**PARAMETERS)
     pid = client.query("RESET ALL; SELECT pg_backend_pid()").value
@@ -181,7 +181,7 @@ def test_connections_stay_within_the_cap(serve: Serve) -> None:
     eventually(lambda: len(pool) == 0)
 
 
-def test_the_startup_values_come_before_the_init_query_s(serve: Serve) -> None:
+def test_startup_values_override_the_init_query(serve: Serve) -> None:
     pool = {"init_query": "SET TimeZone = 'Europe/Rome'; SET search_path = init"}
     clients = serve(1, connection_pool=pool)
     client = clients(TimeZone="Asia/Tokyo")
@@ -191,7 +191,9 @@ def test_the_startup_values_come_before_the_init_query_s(serve: Serve) -> None:
     assert client.query("SHOW TimeZone").value == "Asia/Tokyo"
 
 
-def test_a_session_without_startup_parameters_stays_where_it_is(serve: Serve) -> None:
+def test_a_session_without_startup_parameters_keeps_its_connection(
+    serve: Serve,
+) -> None:
     clients = serve(1)
     client = clients()
     pid = client.query("SELECT pg_backend_pid()").value
@@ -199,7 +201,7 @@ def test_a_session_without_startup_parameters_stays_where_it_is(serve: Serve) ->
 
 
 def test_names_in_the_client_s_own_encoding(serve: Serve, postgres: Postgres) -> None:
-    """PostgreSQL escapes what is not ASCII in an application_name."""
+    """PostgreSQL escapes bytes that are not ASCII in an application_name."""
     clients = serve(1)
     for name in (b"caf\xe9", b"a\nb\x7f", "café".encode()):
         client = clients.stranger()

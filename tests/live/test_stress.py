@@ -27,12 +27,12 @@ PID: Final = "pg_backend_pid()"
 
 @dataclass(slots=True)
 class Books:
-    """What the clients think that they did."""
+    """The work that the clients have completed."""
 
     added: int = 0
     copied: int = 0
     served: dict[int, Counter[int]] = field(default_factory=dict)
-    """By server process, how often it served which client."""
+    """For each server process, how often it served each client."""
 
     def note(self, process: int, client: int) -> None:
         self.served.setdefault(process, Counter())[client] += 1
@@ -40,7 +40,7 @@ class Books:
 
 @dataclass(slots=True)
 class Worker:
-    """One client; its answers carry its number, so that another's are known."""
+    """One client, which checks that all of its replies carry its number."""
 
     number: int
     connection: Any
@@ -139,7 +139,7 @@ async def work(proxy: RunningProxy, number: int, books: Books) -> None:
 
 
 async def watch(proxy: RunningProxy, name: str, most: list[int]) -> None:
-    """Ask the server, past the proxy, how many connections it has."""
+    """Record how many connections the server has, read without the proxy."""
     direct = await asyncpg.connect(proxy.postgres.endpoint(proxy.database).url())
     text = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = $1"
@@ -161,7 +161,9 @@ async def run(proxy: RunningProxy) -> tuple[Books, int]:
     return books, max(most)
 
 
-def test_sums_are_right(serve: Serve, direct: psycopg.Connection[Any]) -> None:
+def test_no_statement_is_lost_or_doubled(
+    serve: Serve, direct: psycopg.Connection[Any]
+) -> None:
     direct.execute("CREATE TABLE account (id int PRIMARY KEY, n bigint NOT NULL)")
     direct.execute("INSERT INTO account SELECT g, 0 FROM generate_series(0, 19) AS g")
     direct.execute("CREATE TABLE copied (client int, n int)")

@@ -27,7 +27,7 @@ def test_several_names(swapped: Swapped) -> None:
 
 
 def test_text_shared_between_clients(swapped: Swapped) -> None:
-    """It is one statement on each server, whatever its names."""
+    """The text is one statement on each connection, under any client's name."""
     other = swapped.clients()
     swapped.prepare("mine", ECHO)
     swapped.prepare("yours", ECHO, by=other)
@@ -87,7 +87,7 @@ def test_failed_parse_is_not_remembered(swapped: Swapped) -> None:
 def test_failed_parse_may_succeed_later(
     swapped: Swapped, direct: psycopg.Connection[Any]
 ) -> None:
-    """What failed for want of a table is asked of the server again."""
+    """A Parse that failed for a missing table is sent again."""
     other = swapped.clients()
     text = "SELECT pg_backend_pid(), x FROM later"
     for client in (swapped.client, other):
@@ -167,7 +167,7 @@ def test_close_and_parse_in_one_batch(swapped: Swapped) -> None:
 
 
 def test_close_in_a_batch_that_fails(swapped: Swapped) -> None:
-    """A Close before the error counts, one after it does not."""
+    """A Close before the error takes effect; one after it does not."""
     swapped.prepare("s", ECHO)
     swapped.prepare("t", ECHO)
     reply = swapped.ask(close("t"), bind("t", "x"), close("s"), SYNC)
@@ -208,7 +208,7 @@ def test_describe_of_nothing(swapped: Swapped) -> None:
 
 
 def test_pipeline_of_parses_and_uses(swapped: Swapped) -> None:
-    """All in flight at once, of names that come and go."""
+    """All messages are sent at once, with names that are closed and used again."""
     for turn in range(3):
         sent = []
         for number in range(20):

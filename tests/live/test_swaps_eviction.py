@@ -1,4 +1,4 @@
-"""Prepared statements, where each database connection keeps but one or two."""
+"""Prepared statements, with a limit of one or two per database connection."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ def limit(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def swapped(serve: Serve, limit: int) -> Iterator[Swapped]:
-    """With four statements, s0 to s3."""
+    """A session with the four statements s0 to s3."""
     session = Swapped(serve(2, max_prepared_statements=limit))
     for number in range(4):
         session.prepare(f"s{number}", f"{ECHO} || '{number}'")
@@ -27,13 +27,13 @@ def swapped(serve: Serve, limit: int) -> Iterator[Swapped]:
     assert len(session.pids) == 2
 
 
-def test_one_after_another(swapped: Swapped, limit: int) -> None:
+def test_eviction_one_after_another(swapped: Swapped, limit: int) -> None:
     for number in ORDER:
         assert values(swapped.run(f"s{number}", "x")) == [f"x{number}"]
         assert len(swapped.kept()) <= limit
 
 
-def test_in_one_batch(swapped: Swapped, limit: int) -> None:
+def test_eviction_in_one_batch(swapped: Swapped, limit: int) -> None:
     batch = b"".join(bind(f"s{number}", "x") + execute() for number in ORDER)
     for _ in range(3):
         reply = swapped.client.ask(batch, SYNC)
@@ -44,7 +44,7 @@ def test_in_one_batch(swapped: Swapped, limit: int) -> None:
         swapped.swap()
 
 
-def test_in_a_pipeline(swapped: Swapped, limit: int) -> None:
+def test_eviction_in_a_pipeline(swapped: Swapped, limit: int) -> None:
     for _ in range(3):
         swapped.client.send(*(bind(f"s{n}", "x") + execute() + SYNC for n in ORDER))
         replies = [swapped.client.reply() for _ in ORDER]
@@ -55,8 +55,8 @@ def test_in_a_pipeline(swapped: Swapped, limit: int) -> None:
         swapped.swap()
 
 
-def test_with_open_portals(swapped: Swapped) -> None:
-    """A portal that is bound lives on without its statement."""
+def test_eviction_with_open_portals(swapped: Swapped) -> None:
+    """A portal does not need its statement any more."""
     for _ in range(3):
         reply = swapped.ask(
             *(bind("s0", "p", portal="p"), bind("s1", "q", portal="q")),
@@ -66,7 +66,7 @@ def test_with_open_portals(swapped: Swapped) -> None:
         swapped.note(reply)
 
 
-def test_with_new_statements(swapped: Swapped, limit: int) -> None:
+def test_eviction_with_new_statements(swapped: Swapped, limit: int) -> None:
     for number in range(4):
         new = f"new {number}"
         reply = swapped.client.ask(
@@ -81,8 +81,8 @@ def test_with_new_statements(swapped: Swapped, limit: int) -> None:
         swapped.swap()
 
 
-def test_with_an_error(swapped: Swapped, limit: int) -> None:
-    """What was to be prepared or closed after the error was not."""
+def test_eviction_with_an_error(swapped: Swapped, limit: int) -> None:
+    """The server skips each Parse and Close after the error."""
     swapped.prepare("bad", "SELECT pg_backend_pid() / $1::int")
     for _ in range(3):
         reply = swapped.client.ask(

@@ -1,4 +1,4 @@
-"""Prepared statements that the server drops, or whose plan a change of schema ends."""
+"""Prepared statements that the server drops, or that a schema change invalidates."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def item(direct: Direct) -> None:
 
 @pytest.mark.parametrize("command", ["DEALLOCATE ALL", "DISCARD ALL"])
 def test_all_dropped_by_a_client(serve: Serve, command: str) -> None:
-    """Its own are gone; another client's come back by themselves."""
+    """The client's own statements are gone; another client's are prepared again."""
     clients = serve(1)
     mine, other = clients(), clients()
     for client in (mine, other):
@@ -37,7 +37,7 @@ def test_all_dropped_by_a_client(serve: Serve, command: str) -> None:
 
 
 def test_all_dropped_in_a_pipeline(serve: Serve) -> None:
-    """What is prepared behind the command, in flight with it, stays."""
+    """Statements that are prepared after the command in the same pipeline stay."""
     clients = serve(1)
     mine, other = clients(), clients()
     assert other.ask(parse("s", ECHO), SYNC).kinds == "1Z"
@@ -57,7 +57,7 @@ def test_all_dropped_in_a_pipeline(serve: Serve) -> None:
 def test_all_dropped_where_the_proxy_cannot_see_it(
     swapped: Swapped, direct: Direct
 ) -> None:
-    """By a function: the server's answer is the first that the proxy hears of it."""
+    """A function drops them: the proxy learns of it from a later error."""
     direct.execute(
         "CREATE FUNCTION forget() RETURNS text LANGUAGE plpgsql AS"
         " $$ BEGIN EXECUTE 'DEALLOCATE ALL'; RETURN 'done'; END $$"
@@ -78,7 +78,7 @@ def test_all_dropped_where_the_proxy_cannot_see_it(
 
 
 def test_schema_change_elsewhere(swapped: Swapped, direct: Direct, item: None) -> None:
-    """The client hears of it as it does without a proxy, and prepares again."""
+    """The client receives the same error as without a proxy, and prepares again."""
     swapped.prepare("s", ITEMS)
     for _ in range(2):
         assert values(swapped.run("s")) == ["one"]
@@ -94,7 +94,7 @@ def test_schema_change_elsewhere(swapped: Swapped, direct: Direct, item: None) -
 
 
 def test_schema_change_through_the_proxy(swapped: Swapped, item: None) -> None:
-    """A client that prepares after it never hears of the plans before it."""
+    """A client that prepares after the change is not affected by older plans."""
     other = swapped.clients()
     swapped.prepare("s", ITEMS)
     for _ in range(2):
@@ -127,7 +127,7 @@ def test_schema_change_in_own_transaction(swapped: Swapped, item: None) -> None:
 
 
 def test_table_made_anew(swapped: Swapped, direct: Direct, item: None) -> None:
-    """The server plans again by itself, as long as the columns are the same."""
+    """The server plans again by itself if the columns are the same."""
     swapped.prepare("s", ITEMS)
     for _ in range(2):
         assert values(swapped.run("s")) == ["one"]

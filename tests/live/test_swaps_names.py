@@ -1,4 +1,4 @@
-"""Names of prepared statements: as on a connection of the client's own."""
+"""Names of prepared statements behave as on a direct connection."""
 
 from collections.abc import Callable
 from typing import Final
@@ -180,7 +180,7 @@ SCRIPTS: Final[dict[str, list[bytes]]] = {
 
 
 def shown(reply: Reply) -> list[object]:
-    """What a client sees, but for the places in the server's source."""
+    """Return the replies without the error fields of the server's source code."""
     found: list[object] = []
     for kind, body in reply.messages:
         if kind == messages.ERROR_RESPONSE:
@@ -203,7 +203,9 @@ def answers(client: WireClient, script: list[bytes]) -> list[object]:
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_as_without_a_proxy(serve: Serve, postgres: Postgres, name: str) -> None:
+def test_names_behave_as_without_a_proxy(
+    serve: Serve, postgres: Postgres, name: str
+) -> None:
     script = SCRIPTS[name]
     clients = serve(1)
     server = postgres.endpoint(clients.proxy.database)

@@ -21,7 +21,7 @@ def test_replaced(swapped: Swapped) -> None:
         swapped.swap()
 
 
-def test_never_that_of_another_client(swapped: Swapped) -> None:
+def test_the_unnamed_statement_of_another_client_is_not_used(swapped: Swapped) -> None:
     clients = {str(number): swapped.clients() for number in range(4)}
     for number, client in clients.items():
         swapped.prepare("", f"SELECT pg_backend_pid(), '{number}'", by=client)
@@ -33,10 +33,10 @@ def test_never_that_of_another_client(swapped: Swapped) -> None:
             swapped.swap()
 
 
-def test_never_that_of_another_client_on_the_same_connection(
+def test_the_unnamed_statement_of_another_client_on_the_same_connection_is_not_used(
     swapped: Swapped,
 ) -> None:
-    """Without a swap in between: the last Parse there was the other's."""
+    """The connection is not swapped, and its last Parse was the other client's."""
     mine, other = swapped.client, swapped.clients()
     for number in range(4):
         for client in (mine, other):
@@ -49,7 +49,7 @@ def test_never_that_of_another_client_on_the_same_connection(
         swapped.swap()
 
 
-def test_query_drops_it(swapped: Swapped) -> None:
+def test_a_query_drops_the_unnamed_statement(swapped: Swapped) -> None:
     swapped.prepare("", ECHO)
     swapped.run("", "x")
     swapped.run("", "x")
@@ -59,7 +59,9 @@ def test_query_drops_it(swapped: Swapped) -> None:
         assert swapped.run("", "x").errors == NONE
 
 
-def test_query_of_another_client_does_not(swapped: Swapped) -> None:
+def test_a_query_of_another_client_keeps_the_unnamed_statement(
+    swapped: Swapped,
+) -> None:
     other = swapped.clients()
     swapped.prepare("", ECHO)
     for number in range(4):
@@ -67,7 +69,7 @@ def test_query_of_another_client_does_not(swapped: Swapped) -> None:
         assert values(swapped.run("", str(number))) == [str(number)]
 
 
-def test_failed_parse_drops_it(swapped: Swapped) -> None:
+def test_a_failed_parse_drops_the_unnamed_statement(swapped: Swapped) -> None:
     swapped.prepare("", ECHO)
     for _ in range(2):
         swapped.run("", "x")
@@ -76,7 +78,7 @@ def test_failed_parse_drops_it(swapped: Swapped) -> None:
         assert swapped.run("", "x").errors == NONE
 
 
-def test_failed_execution_does_not(swapped: Swapped) -> None:
+def test_a_failed_execution_keeps_the_unnamed_statement(swapped: Swapped) -> None:
     swapped.prepare("", "SELECT pg_backend_pid(), 6 / $1::int")
     for _ in range(2):
         assert swapped.run("", "0").errors[0][1] == "22012"
@@ -84,7 +86,7 @@ def test_failed_execution_does_not(swapped: Swapped) -> None:
         swapped.swap()
 
 
-def test_close_drops_it(swapped: Swapped) -> None:
+def test_close_drops_the_unnamed_statement(swapped: Swapped) -> None:
     swapped.prepare("", ECHO)
     for _ in range(2):
         swapped.run("", "x")
@@ -115,7 +117,7 @@ def test_beside_named_ones(swapped: Swapped) -> None:
 
 
 def test_pipeline(swapped: Swapped) -> None:
-    """Each Parse replaces the one before it, all in flight at once."""
+    """Each Parse in one pipeline replaces the one before it."""
     for _ in range(3):
         swapped.client.send(
             *(

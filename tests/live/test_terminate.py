@@ -1,4 +1,4 @@
-"""Terminate, behind requests that the client has sent and not read."""
+"""Terminate after requests whose replies the client has not read."""
 
 import socket
 from typing import Any, Final
@@ -73,7 +73,7 @@ def test_requests_before_a_terminate_run_after_the_client_is_gone(
 
 @pytest.mark.parametrize("gone", [False, True], ids=["stays", "is gone"])
 @pytest.mark.parametrize("requests", REQUESTS.values(), ids=REQUESTS)
-def test_they_run_too_where_the_client_waits_for_a_connection(
+def test_requests_before_a_terminate_run_if_the_client_waits_for_a_connection(
     serve: Serve,
     written: psycopg.Connection[Any],
     requests: tuple[bytes, ...],
@@ -93,7 +93,7 @@ def test_they_run_too_where_the_client_waits_for_a_connection(
         assert ready(client) == sum(1 for one in requests if one[:1] in b"QS")
 
 
-def test_what_stands_behind_a_terminate_is_ignored(
+def test_messages_behind_a_terminate_are_ignored(
     serve: Serve, written: psycopg.Connection[Any]
 ) -> None:
     client = serve(1)()
@@ -115,7 +115,7 @@ def test_a_transaction_that_a_terminate_leaves_open_is_rolled_back(
 def test_a_half_close_in_mid_request_is_a_lost_client(
     serve: Serve, written: psycopg.Connection[Any]
 ) -> None:
-    """Without a Terminate it cannot be told from a client that vanished."""
+    """Without a Terminate, it cannot be distinguished from a lost client."""
     clients = serve(1)
     client = clients()
     client.send(query("BEGIN"), query(SLOW))
@@ -124,10 +124,10 @@ def test_a_half_close_in_mid_request_is_a_lost_client(
     assert clients().query("SELECT count(*) FROM written").rows == [("0",)]
 
 
-def test_a_client_that_reads_nothing_and_leaves_lets_its_connection_go(
+def test_a_client_that_leaves_without_reading_frees_its_connection(
     serve: Serve, written: psycopg.Connection[Any]
 ) -> None:
-    """Rows that the client no longer takes must not hold up the server."""
+    """Rows that the client does not read must not block the server."""
     clients = serve(1)
     client = clients()
     client.send(

@@ -1,4 +1,4 @@
-"""With a time_scale, everything that shows a duration shows it in scaled seconds."""
+"""With a time_scale, all durations are shown in scaled seconds."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""The pool alone: who is lent what, in which order; nobody waits for nothing."""
+"""The pool alone: the order of borrows, and no wait without a reason."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -28,7 +28,7 @@ NO = request_error("no", "3D000")
 
 
 class Wire(Connection):
-    """A connection, as the pool knows it."""
+    """A connection that records why it was closed."""
 
     def __init__(self, pool: "Pool[Wire]", key: Key) -> None:
         super().__init__(key)
@@ -45,7 +45,7 @@ class Wire(Connection):
 
 
 class Session(Borrower[Wire]):
-    """A borrower."""
+    """A borrower that records its connection and its errors."""
 
     def __init__(self, key: Key) -> None:
         super().__init__(key, EndpointCounters())
@@ -62,7 +62,7 @@ class Session(Borrower[Wire]):
 
 
 class Room:
-    """A pool whose openings a test ends, and whose time it moves."""
+    """A pool whose openings and whose clock a test controls."""
 
     def __init__(self, size: int = 1, timeout: float = 120) -> None:
         self.clock = Clock()
@@ -91,7 +91,7 @@ class Room:
         return wire
 
     def idle(self, key: Key = ADA) -> Wire:
-        """A connection that is open and idle; nobody must wait for it."""
+        """Return a new idle connection; the pool must have no waiter."""
         session = self.borrow(key)
         wire = self.opened(key)
         assert session.connection is wire
@@ -99,7 +99,7 @@ class Room:
         return wire
 
 
-def test_a_connection_is_opened_on_demand_and_lent() -> None:
+def test_a_connection_is_opened_on_demand_and_borrowed() -> None:
     room = Room(size=3)
     assert len(room.pool) == 0
     session = room.borrow()
@@ -111,14 +111,14 @@ def test_a_connection_is_opened_on_demand_and_lent() -> None:
     assert len(room.pool) == 1
 
 
-def test_an_idle_connection_is_lent_at_once() -> None:
+def test_an_idle_connection_is_borrowed_at_once() -> None:
     room = Room()
     wire = room.idle()
     assert room.borrow().connection is wire
     assert room.asked == []
 
 
-def test_idle_connections_are_lent_last_in_first_out() -> None:
+def test_idle_connections_are_borrowed_last_in_first_out() -> None:
     room = Room(size=2)
     one, two = room.borrow(), room.borrow()
     wires = room.opened(), room.opened()
@@ -158,7 +158,7 @@ def test_one_connection_is_opened_for_each_waiter_and_no_more() -> None:
     assert len(room.pool) == 3
 
 
-def test_who_waits_no_longer_is_not_served() -> None:
+def test_a_cancelled_borrow_is_not_served() -> None:
     room = Room()
     first, gone, last = room.borrow(), room.borrow(), room.borrow()
     wire = room.opened()
@@ -187,13 +187,13 @@ def test_borrowers_that_give_back_at_once_as_logins_do(count: int) -> None:
     assert room.borrow().connection is wire
 
 
-def test_to_take_back_what_was_not_asked_for_is_nothing() -> None:
+def test_cancelling_without_a_borrow_has_no_effect() -> None:
     room = Room()
     room.pool.cancel_borrow(Session(ADA))
     assert len(room.pool) == 0
 
 
-def test_who_comes_later_does_not_overtake() -> None:
+def test_a_later_borrower_does_not_overtake() -> None:
     room = Room(size=2)
     closing = room.idle(CAT)
     room.borrow(BOB)
@@ -234,7 +234,7 @@ def test_the_longest_idle_connection_makes_room_for_another_pair() -> None:
     assert young.reasons == []
 
 
-def test_room_is_made_for_who_comes_when_nobody_waits_any_more() -> None:
+def test_room_is_made_after_all_earlier_waiters_were_served() -> None:
     room = Room()
     room.borrow(ADA)
     lost = room.opened(ADA)
@@ -260,7 +260,7 @@ def test_one_connection_at_a_time_makes_room() -> None:
     assert list(room.pool.closing) == [two]
 
 
-def test_a_connection_that_is_closing_counts_and_is_not_lent() -> None:
+def test_a_closing_connection_counts_and_is_not_borrowed() -> None:
     room = Room()
     wire = room.idle()
     wire.close("Enough.")
@@ -273,11 +273,11 @@ def test_a_connection_that_is_closing_counts_and_is_not_lent() -> None:
     assert len(room.pool) == 1
 
 
-@pytest.mark.parametrize("waits", [False, True], ids=["nobody waits", "one waits"])
-def test_a_connection_that_is_given_back_while_it_closes_is_not_lent(
+@pytest.mark.parametrize("waits", [False, True], ids=["no waiter", "one waiter"])
+def test_a_connection_returned_while_closing_is_not_borrowed(
     waits: bool,
 ) -> None:
-    """As one that a fault kills."""
+    """A fault closes connections in this way."""
     room = Room()
     session = room.borrow()
     wire = room.opened()
@@ -302,7 +302,7 @@ def test_a_borrowed_connection_that_is_lost_makes_room() -> None:
     assert room.opened() is waiter.connection
 
 
-def test_a_refusal_is_for_who_waited_first() -> None:
+def test_a_refusal_is_reported_to_the_longest_waiter() -> None:
     room = Room(size=2)
     other, first, second = room.borrow(BOB), room.borrow(ADA), room.borrow(ADA)
     room.asked.remove(ADA)
@@ -312,7 +312,7 @@ def test_a_refusal_is_for_who_waited_first() -> None:
     assert room.asked == [BOB, ADA]
 
 
-def test_a_refusal_that_nobody_waits_for_is_lost() -> None:
+def test_a_refusal_without_a_waiter_is_dropped() -> None:
     room = Room()
     gone = room.borrow(ADA)
     room.pool.cancel_borrow(gone)
@@ -338,7 +338,7 @@ def test_a_wait_ends_with_the_borrow_timeout() -> None:
     assert second in room.pool.waiting
 
 
-def test_a_borrow_timeout_of_zero_still_takes_what_is_idle() -> None:
+def test_a_borrow_timeout_of_zero_still_gets_an_idle_connection() -> None:
     room = Room(timeout=0)
     session = room.borrow()
     room.pool.sweep()
@@ -347,7 +347,7 @@ def test_a_borrow_timeout_of_zero_still_takes_what_is_idle() -> None:
     assert room.borrow().connection is wire
 
 
-def test_an_opening_that_failed_is_tried_again_when_it_is_time() -> None:
+def test_a_failed_opening_is_retried_when_due() -> None:
     room = Room()
     session = room.borrow()
     room.asked.clear()
@@ -364,7 +364,7 @@ def test_an_opening_that_failed_is_tried_again_when_it_is_time() -> None:
     assert room.opened() is session.connection
 
 
-def test_an_opening_that_succeeds_ends_the_wait_for_the_next_try() -> None:
+def test_a_successful_opening_ends_the_wait_for_a_retry() -> None:
     room = Room(size=3)
     room.borrow(), room.borrow()
     room.asked.remove(ADA)
@@ -386,7 +386,7 @@ def test_a_pair_that_is_unavailable_does_not_hold_up_others() -> None:
     assert room.borrow(BOB).connection is session.connection
 
 
-def test_room_that_a_failed_opening_leaves_is_for_the_next_waiter() -> None:
+def test_room_left_by_a_failed_opening_goes_to_the_next_waiter() -> None:
     room = Room(size=1)
     room.borrow(ADA)
     room.borrow(BOB)
@@ -437,7 +437,7 @@ def test_a_borrower_may_get_another_connection_each_time() -> None:
     assert not room.pool._last
 
 
-def test_without_room_it_gets_the_same() -> None:
+def test_without_room_a_borrower_gets_the_same_connection() -> None:
     room = Room(size=1)
     room.pool.swap = True
     session = room.borrow()
@@ -446,7 +446,7 @@ def test_without_room_it_gets_the_same() -> None:
     assert room.pool.borrow(session) is only
 
 
-def test_what_comes_back_goes_to_another_than_had_it_last() -> None:
+def test_a_returned_connection_is_not_given_to_its_last_borrower() -> None:
     room = Room(size=2)
     room.pool.swap = True
     ada, other = Session(ADA), Session(ADA)
@@ -476,8 +476,8 @@ def test_a_connection_that_is_reset_counts_until_it_is_returned() -> None:
     assert not room.pool.resetting
 
 
-def test_a_connection_that_is_retired_while_a_waiter_is_served_is_not_lent() -> None:
-    """The first waiter returns it, and loses it, before the next one is served."""
+def test_a_connection_retired_while_a_waiter_is_served_is_not_borrowed() -> None:
+    """The first waiter returns the connection, which is retired in the same call."""
     room = Room()
 
     class Brief(Session):
@@ -494,7 +494,7 @@ def test_a_connection_that_is_retired_while_a_waiter_is_served_is_not_lent() -> 
     assert list(room.pool.closing) == [wire]
 
 
-def test_the_proxy_s_own_use_leaves_the_time_of_the_last_use() -> None:
+def test_use_by_the_proxy_does_not_change_state_since() -> None:
     room = Room()
     wire = room.idle()
     room.clock.now = 60
@@ -503,7 +503,7 @@ def test_the_proxy_s_own_use_leaves_the_time_of_the_last_use() -> None:
     assert room.pool.take_idle() is None
 
 
-def test_its_repr_counts_each_state() -> None:
+def test_repr_counts_each_state() -> None:
     room = Room(size=5)
     room.idle(BOB)
     room.idle(CAT).close("")
@@ -576,7 +576,7 @@ class Random(Session):
 
 
 class Schedules(RuleBasedStateMachine):
-    """Any order of what sessions, the database and time may do to a pool."""
+    """Events of sessions, of the database and of the clock, in any order."""
 
     swap = False
 
@@ -586,7 +586,7 @@ class Schedules(RuleBasedStateMachine):
         self.clock.now = 0.0
         self.opening: Counter[Key] = Counter()
         self.open: list[Wire] = []  # not closed
-        self.queue: list[Random] = []  # who waits, as they came
+        self.queue: list[Random] = []  # the waiters, in the order of their arrival
         self.holders: list[Random] = []
 
     @initialize(size=st.integers(1, 4))
@@ -619,7 +619,7 @@ class Schedules(RuleBasedStateMachine):
         Random(key, self, temper).ask()
 
     def let_go(self, data: st.DataObject) -> tuple[Random, Wire]:
-        """One that has a connection, and has it no more."""
+        """Take the connection from a random borrower; return both."""
         holder = data.draw(st.sampled_from(self.holders))
         connection = holder.connection
         assert connection is not None
@@ -649,7 +649,7 @@ class Schedules(RuleBasedStateMachine):
         self.pool.cancel_borrow(session)
 
     def drop(self, wire: Wire) -> None:
-        """Its borrower, if any, hears that it is lost."""
+        """Take the connection from its borrower, if it has one."""
         for holder in [h for h in self.holders if h.connection is wire]:
             holder.leave()
 
@@ -691,8 +691,8 @@ class Schedules(RuleBasedStateMachine):
     @rule(data=st.data(), retry_after=st.sampled_from([1.0, 4.0]))
     def unavailable(self, data: st.DataObject, retry_after: float) -> None:
         self.pool.unavailable(self.opening_key(data), retry_after)
-        # It should by itself:
-        # test_room_that_a_failed_opening_leaves_is_for_the_next_waiter
+        # That the pool does this by itself is tested by
+        # test_room_left_by_a_failed_opening_goes_to_the_next_waiter
         self.pool.match()
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 4.0, 9.0]))
@@ -704,7 +704,7 @@ class Schedules(RuleBasedStateMachine):
 
     @rule()
     def more_room(self) -> None:
-        """As the target's own limit may be raised."""
+        """The target's own limit was raised."""
         self.pool.max_connections += 1
         self.pool.match()
 
@@ -745,14 +745,14 @@ class Schedules(RuleBasedStateMachine):
         return list(self.pool.idle.get(session.key, []))
 
     @invariant()
-    def nobody_waits_for_nothing(self) -> None:
+    def each_wait_has_a_reason(self) -> None:
         pool = self.pool
         if pool.paused:
             return
         covered: Counter[Key] = Counter()
         for session in self.queue:
             key = session.key
-            # To serve who came later has to wait for the one for whom room is made.
+            # A later waiter is served only after the one for which room is made.
             assert not self.idle_for(session) or pool.closing
             covered[key] += 1
             if covered[key] > pool.opening[key] and key not in pool.retry_at:
@@ -761,7 +761,7 @@ class Schedules(RuleBasedStateMachine):
 
 
 class SwappingSchedules(Schedules):
-    """The same where a session that had a connection would rather have another."""
+    """The same events in a pool that gives a borrower another connection each time."""
 
     swap = True
 

@@ -1,4 +1,4 @@
-"""How a stream is cut makes no difference: the same bytes come out at the other end."""
+"""The relay forwards the same bytes however a stream is cut into chunks."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pinwatch.relay.client_stream import MAX_STATEMENT
-from pinwatch.relay.database_stream import WHOLE
+from pinwatch.relay.database_stream import MAX_INSPECTED
 from pinwatch.wire import messages
 from pinwatch.wire.messages import message
 from tests.model import Backend
@@ -92,18 +92,18 @@ REPLIES: Final = [
     messages.error_response("ERROR", "22012", "division by zero"),
 ]
 LARGE_REPLIES: Final = [
-    row(b"x" * (WHOLE + 10)),
+    row(b"x" * (MAX_INSPECTED + 10)),
     row(READY * 20_000),
-    messages.error_response("ERROR", "22012", "x" * (WHOLE - 30)),
-    messages.error_response("ERROR", "22012", "x" * (WHOLE + 10)),
+    messages.error_response("ERROR", "22012", "x" * (MAX_INSPECTED - 30)),
+    messages.error_response("ERROR", "22012", "x" * (MAX_INSPECTED + 10)),
     NOTICE,
-    message(messages.NOTICE_RESPONSE, b"M" + b"x" * WHOLE + b"\0\0"),
+    message(messages.NOTICE_RESPONSE, b"M" + b"x" * MAX_INSPECTED + b"\0\0"),
 ]
 
 
 @dataclass
 class Outcome:
-    """What came out of the proxy while a client sent a stream."""
+    """The bytes that left the proxy while a client sent a stream."""
 
     to_client: bytes
     to_server: bytes
@@ -119,7 +119,7 @@ def logged_in() -> tuple[Client, Server]:
 
 
 def cut(stream: bytes, sizes: list[int]) -> list[bytes]:
-    """The stream in chunks of these sizes, again and again; whole if there are none."""
+    """Cut the stream into chunks of these sizes, repeated; no sizes mean no cut."""
     chunks, at, turn = [], 0, 0
     while at < len(stream):
         size = sizes[turn % len(sizes)] if sizes else len(stream)
@@ -129,7 +129,7 @@ def cut(stream: bytes, sizes: list[int]) -> list[bytes]:
 
 
 def through(sent: bytes, up: list[int], down: list[int]) -> Outcome:
-    """Play sent in chunks of up, and the answers in chunks of down."""
+    """Send a stream in chunks of sizes up, and the replies in chunks of sizes down."""
     client, server = logged_in()
     backend = Backend()
     arrived = b""
@@ -153,14 +153,14 @@ large_requests = st.lists(st.sampled_from(LARGE), min_size=1, max_size=3).map(b"
 
 @settings(max_examples=150, deadline=None)
 @given(requests, sizes)
-def test_what_a_client_sends_in_any_chunks(sent: bytes, up: list[int]) -> None:
+def test_client_messages_in_any_chunks(sent: bytes, up: list[int]) -> None:
     assert through(sent, up, []) == through(sent, [], [])
 
 
 @settings(max_examples=150, deadline=None)
 @given(requests, sizes, sizes)
 def test_a_session_in_any_chunks(sent: bytes, up: list[int], down: list[int]) -> None:
-    """What waits for an answer may go on earlier, and then as other messages."""
+    """The replies are the same, although the messages to the server may differ."""
     alone = Backend()
     alone.feed(sent)
     assert through(sent, up, down).to_client == alone.output
@@ -199,7 +199,7 @@ def test_statements_that_pin_in_any_chunks(
 
 
 def passes(replies: list[bytes], down: list[int]) -> None:
-    """Replies reach the client unchanged, and only their end frees the server."""
+    """Check that replies arrive unchanged, and only the last one frees the server."""
     client, server = logged_in()
     client.send(query("SELECT 1"))
     sent = b"".join([*replies, complete(b"SELECT 1"), READY])
@@ -223,7 +223,7 @@ def test_a_large_reply_in_any_chunks(replies: list[bytes], down: list[int]) -> N
 
 
 def is_swallowed(own: bytes, down: list[int]) -> None:
-    """A client gets the answer to its request, and nothing of the proxy's own."""
+    """Check that a client receives no reply to the proxy's own messages."""
     stage = Stage()
     for zone in (b"UTC", b"CET"):
         stage.client(TimeZone=zone)
@@ -243,12 +243,12 @@ def is_swallowed(own: bytes, down: list[int]) -> None:
 @settings(max_examples=50, deadline=None)
 @given(sizes)
 @example([1])
-def test_what_the_proxy_asked_is_swallowed_in_any_chunks(down: list[int]) -> None:
+def test_replies_to_the_proxy_are_swallowed_in_any_chunks(down: list[int]) -> None:
     is_swallowed(row(b"UTC") + complete(b"SELECT 1") + NOTICE, down)
 
 
 @settings(max_examples=20, deadline=None)
 @given(large_sizes)
-def test_large_answers_to_the_proxy_in_any_chunks(down: list[int]) -> None:
+def test_large_replies_to_the_proxy_in_any_chunks(down: list[int]) -> None:
     notice = message(messages.NOTICE_RESPONSE, b"M" + READY * 20_000 + b"\0\0")
     is_swallowed(row(b"UTC") + notice, down)

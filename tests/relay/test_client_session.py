@@ -28,19 +28,19 @@ BEGUN = complete(b"BEGIN") + IN_TRANSACTION
 PARSED = message(messages.PARSE_COMPLETE, b"")
 
 
-def test_greeting_has_no_backend_key() -> None:
+def test_login_sends_no_backend_key() -> None:
     client = Stage().client()
     assert kinds(client.read()) == "RZ"
 
 
-def test_greeting_tells_the_settings_of_a_connection() -> None:
+def test_login_reports_the_parameters_of_a_connection() -> None:
     stage = Stage()
     stage.on_open = lambda server: server.greet({b"server_version": b"18.0"})
     status = messages.parameter_status(b"server_version", b"18.0")
     assert status in stage.client().read()
 
 
-def test_second_client_is_greeted_without_a_connection() -> None:
+def test_second_client_logs_in_without_a_connection() -> None:
     stage = Stage()
     first, second = stage.client(), stage.client()
     assert first.read() == second.read()
@@ -91,7 +91,7 @@ def test_reply_to_an_earlier_query_does_not_release_an_open_batch() -> None:
     assert server.read() == SELECT
 
 
-def test_bytes_of_ready_for_query_in_a_row_release_nothing() -> None:
+def test_bytes_of_ready_for_query_in_a_row_do_not_free_the_connection() -> None:
     stage = Stage()
     client = stage.client()
     (server,) = stage.servers
@@ -105,7 +105,7 @@ def test_bytes_of_ready_for_query_in_a_row_release_nothing() -> None:
 
 
 @pytest.mark.parametrize("length", [b"\xff\xff\xff\xff", b"\0\0\0\3", b"\0\0\0\0"])
-def test_impossible_length_ends_that_client_alone(length: bytes) -> None:
+def test_impossible_length_closes_only_that_client(length: bytes) -> None:
     stage = Stage()
     bad, good = stage.client(), stage.client()
     bad.read(), good.read()
@@ -121,7 +121,7 @@ def test_impossible_length_ends_that_client_alone(length: bytes) -> None:
     assert good.read() == ANSWER
 
 
-def test_client_lost_in_a_transaction_costs_its_connection() -> None:
+def test_client_lost_in_a_transaction_closes_its_connection() -> None:
     stage = Stage()
     client = stage.client()
     (server,) = stage.servers
@@ -136,7 +136,7 @@ def test_client_lost_in_a_transaction_costs_its_connection() -> None:
     assert len(stage.pool) == 0
 
 
-def test_client_lost_in_a_request_has_it_cancelled() -> None:
+def test_request_of_a_lost_client_is_cancelled() -> None:
     stage = Stage()
     client = stage.client()
     (server,) = stage.servers
@@ -144,10 +144,10 @@ def test_client_lost_in_a_request_has_it_cancelled() -> None:
     client.vanish()
     assert stage.cancelled == [server.connection]
     server.send(ANSWER)
-    assert client.read().endswith(READY)  # the greeting's
+    assert client.read().endswith(READY)  # of the login
 
 
-def test_connection_that_is_closing_counts_until_the_server_lets_go() -> None:
+def test_closing_connection_counts_until_the_server_closes_it() -> None:
     stage = Stage()
     one, two = stage.client(), stage.client()
     (server,) = stage.servers
@@ -162,7 +162,7 @@ def test_connection_that_is_closing_counts_until_the_server_lets_go() -> None:
     assert two.read() == ANSWER
 
 
-def test_client_that_vanishes_from_the_queue_is_not_served() -> None:
+def test_client_lost_in_the_queue_is_not_served() -> None:
     stage = Stage()
     one, two, three = stage.client(), stage.client(), stage.client()
     (server,) = stage.servers
@@ -226,7 +226,7 @@ def test_server_lost_under_a_client_in_a_transaction() -> None:
     assert client.wire.closed
 
 
-def test_last_words_of_the_server_are_passed_on() -> None:
+def test_fatal_error_of_the_server_is_sent_to_the_client() -> None:
     stage = Stage()
     client = stage.client()
     (server,) = stage.servers
@@ -261,7 +261,7 @@ def test_slow_client_pauses_its_server() -> None:
     assert server.wire.reading
 
 
-def test_slow_client_does_not_hold_the_next_one_up() -> None:
+def test_slow_client_does_not_delay_the_next_one() -> None:
     stage = Stage()
     client = stage.client()
     (server,) = stage.servers
@@ -322,7 +322,7 @@ def test_settings_of_a_client_follow_it() -> None:
     assert plain.read() == ANSWER
 
 
-def test_client_is_told_what_differs_on_the_connection_that_it_borrows() -> None:
+def test_parameters_that_differ_on_a_borrowed_connection_are_reported() -> None:
     stage = Stage()
     stage.on_open = lambda server: server.greet({b"in_hot_standby": b"off"})
     client = stage.client()
@@ -336,7 +336,7 @@ def test_client_is_told_what_differs_on_the_connection_that_it_borrows() -> None
 
 @pytest.mark.parametrize("pieces", [1, 2, 7])
 def test_parameter_status_precedes_the_rows_that_depend_on_it(pieces: int) -> None:
-    """However the server's bytes are cut, and with other values than reported last."""
+    """The server's bytes come in pieces, with a value that differs from the last."""
     stage = Stage()
     stage.on_open = lambda server: server.greet({b"IntervalStyle": b"postgres"})
     first, second = (stage.client(application_name=name) for name in (b"a", b"b"))
@@ -359,7 +359,7 @@ def test_parameter_status_precedes_the_rows_that_depend_on_it(pieces: int) -> No
     assert second.read() == iso + ANSWER
 
 
-def test_what_follows_a_refused_switch_of_settings_reaches_no_client() -> None:
+def test_replies_after_refused_settings_reach_no_client() -> None:
     stage = Stage()
     stage.client(application_name=b"a")
     second = stage.client()
@@ -397,8 +397,8 @@ def test_pinned_session_keeps_its_connection_until_it_leaves() -> None:
     assert server.read() == SELECT
 
 
-def test_a_cancel_request_on_its_way_costs_the_connection() -> None:
-    """It could reach whoever gets the connection next."""
+def test_a_cancel_request_in_flight_closes_the_connection() -> None:
+    """It could reach the statement of the connection's next borrower."""
     stage = Stage()
     client, other = stage.client(), stage.client()
     (server,) = stage.servers
@@ -414,24 +414,24 @@ def test_a_cancel_request_on_its_way_costs_the_connection() -> None:
     assert another.read().endswith(SELECT)
 
 
-def test_a_setting_longer_than_what_is_looked_at_is_told_whole() -> None:
+def test_a_parameter_status_beyond_the_inspected_size_is_forwarded_whole() -> None:
     stage = Stage()
     client = stage.client()
     client.read()
     (server,) = stage.servers
-    told = messages.parameter_status(b"search_path", b"a" * 200_000)
+    status = messages.parameter_status(b"search_path", b"a" * 200_000)
     client.send(SELECT)
-    for at in range(0, len(told), 60_000):
-        server.send(told[at : at + 60_000])
+    for at in range(0, len(status), 60_000):
+        server.send(status[at : at + 60_000])
     server.send(ANSWER)
-    assert client.read() == told + ANSWER
+    assert client.read() == status + ANSWER
     assert (
         client.session.client.reported_parameters.values[b"search_path"]
         == b"a" * 200_000
     )
 
 
-def test_failed_reset_costs_the_connection() -> None:
+def test_failed_reset_closes_the_connection() -> None:
     stage = Stage()
     client = stage.client()
     (server,) = stage.servers
@@ -443,7 +443,7 @@ def test_failed_reset_costs_the_connection() -> None:
     assert server.read() == messages.TERMINATE_MESSAGE
 
 
-def test_long_error_that_mentions_a_shared_statement_passes_as_it_came() -> None:
+def test_long_error_that_mentions_a_shared_statement_is_forwarded_unchanged() -> None:
     stage = Stage()
     client = stage.client()
     (server,) = stage.servers
@@ -459,7 +459,7 @@ def test_long_error_that_mentions_a_shared_statement_passes_as_it_came() -> None
     assert client.read() == error + READY
 
 
-def test_query_without_a_text_goes_on_as_it_came() -> None:
+def test_query_without_a_text_is_forwarded_unchanged() -> None:
     stage = Stage()
     client = stage.client()
     (server,) = stage.servers
@@ -486,7 +486,7 @@ def test_unnamed_statement_of_another_client_is_never_used() -> None:
     assert one.read() == message(messages.BIND_COMPLETE, b"") + READY
 
 
-def test_client_that_leaves_in_the_middle_of_a_batch_costs_its_connection() -> None:
+def test_client_lost_in_a_batch_closes_its_connection() -> None:
     stage = Stage()
     client = stage.client()
     (server,) = stage.servers
@@ -545,8 +545,8 @@ def test_repr_says_the_state_in_one_line() -> None:
     assert " closed" in repr(client.session)
 
 
-def test_a_phase_is_left_by_the_table_alone() -> None:
+def test_phases_change_only_as_the_table_allows() -> None:
     client = Stage().client()
     client.vanish()
     with pytest.raises(RuntimeError, match="closed> cannot become ready"):
-        client.session.welcome(NO_PARAMETERS)
+        client.session.finish_login(NO_PARAMETERS)

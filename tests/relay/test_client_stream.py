@@ -1,4 +1,4 @@
-"""What the stream of a client holds back until it is known; on fake wires."""
+"""Statements that the client stream blocks until a worker thread has judged them."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def stage() -> Stage:
 
 
 def judged(stage: Stage) -> None:
-    """The worker thread comes to an end."""
+    """Finish the work of the worker thread."""
     ((sql, done),) = stage.to_judge
     stage.to_judge.clear()
     stage.verdicts.remember(sql, judge(sql), stage.verdicts.profile)
@@ -65,7 +65,7 @@ def test_other_clients_are_served_meanwhile() -> None:
     assert stage.servers[0].read().endswith(query(COSTLY))
 
 
-def test_a_text_that_is_known_waits_for_nothing(stage: Stage) -> None:
+def test_a_known_text_is_not_delayed(stage: Stage) -> None:
     client, server = connected(stage)
     client.send(query(COSTLY))
     judged(stage)
@@ -76,7 +76,7 @@ def test_a_text_that_is_known_waits_for_nothing(stage: Stage) -> None:
     assert stage.to_judge == []
 
 
-def test_a_client_that_leaves_meanwhile_disturbs_nobody(stage: Stage) -> None:
+def test_a_client_may_leave_before_the_verdict(stage: Stage) -> None:
     client, server = connected(stage)
     client.send(query(COSTLY))
     client.vanish()
@@ -84,7 +84,7 @@ def test_a_client_that_leaves_meanwhile_disturbs_nobody(stage: Stage) -> None:
     assert server.read() in (query(b"DISCARD ALL"), messages.TERMINATE_MESSAGE)
 
 
-def test_a_bind_behind_it_is_decided_afterwards(stage: Stage) -> None:
+def test_a_bind_waits_for_the_verdict_on_its_parse(stage: Stage) -> None:
     client, server = connected(stage)
     bind = message(messages.BIND, b"\0s\0" + b"\0" * 6)
     run = message(messages.EXECUTE, b"\0" * 5)

@@ -1,4 +1,4 @@
-"""A database connection's login, its questions and its end, on fake wires."""
+"""A database connection's login, the proxy's queries on it, and its end."""
 
 from hashlib import md5
 
@@ -13,7 +13,7 @@ from tests.stage import AUTHENTICATED, READY, Server, Stage, complete, row
 
 
 def connect(stage: Stage, password: str | None = None) -> Server:
-    """A server that was sent a StartupMessage and has not answered."""
+    """A server that has received a StartupMessage and has not replied."""
     connection = DatabaseConnection(
         9, (b"app", b"shop"), password, Registry(b"p_"), 100, stage
     )
@@ -59,7 +59,7 @@ def test_refused_login_fails_with_the_server_s_words() -> None:
     assert server.wire.closed
 
 
-def test_password_that_is_asked_for_and_not_known() -> None:
+def test_login_fails_without_the_requested_password() -> None:
     stage = Stage()
     server = connect(stage)
     server.send(authentication(messages.AUTHENTICATION_MD5_PASSWORD, b"salt"))
@@ -75,7 +75,7 @@ def test_server_lost_during_the_login() -> None:
     assert failure.sqlstate == "08006"
 
 
-def test_notice_during_the_login_is_passed_over() -> None:
+def test_notice_during_the_login_is_ignored() -> None:
     server = connect(Stage())
     server.send(message(messages.NOTICE_RESPONSE, b"SNOTICE\0Mhello\0\0"))
     server.greet()
@@ -83,7 +83,9 @@ def test_notice_during_the_login_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize("before_login", [True, False])
-def test_server_that_does_not_speak_the_protocol_is_left(before_login: bool) -> None:
+def test_protocol_violation_of_the_server_closes_the_connection(
+    before_login: bool,
+) -> None:
     stage = Stage()
     server = connect(stage)
     if not before_login:
@@ -92,7 +94,7 @@ def test_server_that_does_not_speak_the_protocol_is_left(before_login: bool) -> 
     assert server.wire.closed
 
 
-def test_question_of_the_proxy_is_answered_with_its_last_row() -> None:
+def test_query_of_the_proxy_receives_its_last_row() -> None:
     server = connect(Stage())
     server.greet()
     answers: list[list[bytes | None]] = []
@@ -112,7 +114,7 @@ def test_reason_of_a_close_is_the_server_s() -> None:
     )
 
 
-def test_close_is_polite_and_says_its_reason_once() -> None:
+def test_close_sends_terminate_and_reports_its_reason_once() -> None:
     stage = Stage()
     server = connect(stage)
     server.greet()

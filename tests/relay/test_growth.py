@@ -47,7 +47,7 @@ REPLIES: Final = {
 
 
 class Clock:
-    """Adds up the CPU time of the thread while it runs."""
+    """Sums up the CPU time that the thread spends in ``running``."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -60,7 +60,7 @@ class Clock:
 
 
 def replies(sent: bytes) -> bytes:
-    """The replies of a server that runs everything."""
+    """Return the replies of a server that runs all requests."""
     found, at = [], 0
     while at < len(sent):
         kind, size = HEADER.unpack_from(sent, at)
@@ -75,7 +75,7 @@ def deliver(to: Callable[[bytes], None], data: bytes, size: int = CHUNK) -> None
 
 
 def exchange(clock: Clock, client: Client, stage: Stage, sent: bytes) -> None:
-    """Send, and answer until nothing more reaches a server."""
+    """Send messages, and answer the servers until they receive no more."""
     with clock.running():
         deliver(client.session.data_received, sent)
     answer(clock, stage)
@@ -152,7 +152,7 @@ Scenario = Callable[[Clock, int], None]
 
 
 def grows(scenario: Scenario, most: float = MOST) -> float:
-    """The CPU time of 16 n in units of that of 4 n; the least of a few attempts."""
+    """Return the least ratio of the CPU times of 16 n and 4 n in some attempts."""
     least = [float("inf"), float("inf")]
     ratio = float("inf")
     for _ in range(ATTEMPTS):
@@ -197,7 +197,7 @@ def test_requests_of_one_pipeline(kind: str) -> None:
 
 @pytest.mark.parametrize("limit", [100, 100_000])
 def test_statements_that_are_kept(limit: int) -> None:
-    """One request each; both the client and the connection keep them."""
+    """Each statement is prepared by a request; client and connection keep it."""
 
     def scenario(clock: Clock, count: int) -> None:
         stage = Stage(max_statements=limit)
@@ -271,8 +271,8 @@ def test_reports_of_parameters(size: int) -> None:
     assert grows(scenario) <= MOST
 
 
-def test_small_chunks_of_input_that_waits() -> None:
-    """For the answer to what was sent before."""
+def test_small_chunks_of_blocked_input() -> None:
+    """The input waits for replies to earlier messages."""
 
     def scenario(clock: Clock, count: int) -> None:
         _, client, _ = alone()

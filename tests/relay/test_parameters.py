@@ -1,4 +1,4 @@
-"""Startup parameters that are accepted, and the SQL that puts them in force."""
+"""Accepted startup parameters, and the SQL that sets them."""
 
 import gc
 from itertools import product
@@ -76,7 +76,7 @@ def test_equal_values_are_one_object() -> None:
     assert one.changed(b"a", b"2") is not one
 
 
-def test_values_do_not_follow_what_they_were_made_of() -> None:
+def test_values_do_not_change_with_their_source() -> None:
     source = {b"a": b"1"}
     made = Values.of(source)
     source[b"a"] = b"2"
@@ -84,7 +84,7 @@ def test_values_do_not_follow_what_they_were_made_of() -> None:
     assert Values.of({b"a": b"1"}) is made
 
 
-def test_values_that_nobody_has_are_forgotten() -> None:
+def test_unreferenced_values_are_freed() -> None:
     gc.collect()
     before = len(Values._interned)
     made = Values.of({b"nobody": b"else"})
@@ -119,7 +119,7 @@ def test_nothing_to_change_is_an_empty_query() -> None:
     assert switch(NO_PARAMETERS, NO_PARAMETERS) == b""
 
 
-def test_settings_that_are_not_known_are_all_reset() -> None:
+def test_unknown_settings_are_all_reset() -> None:
     sql = switch(None, Values.of({b"TimeZone": b"UTC"}))
     assert sql.count(b"RESET ") == len(ACCEPTED) - 1
     assert b"RESET TimeZone" not in sql
@@ -127,7 +127,7 @@ def test_settings_that_are_not_known_are_all_reset() -> None:
 
 
 class Database:
-    """Applies what PostgreSQL's own parser reads in a text."""
+    """Applies the settings that PostgreSQL's own parser finds in a text."""
 
     def __init__(self, values: Values) -> None:
         self.settings = dict(values.values)
@@ -147,7 +147,7 @@ class Database:
 
 @settings(deadline=None)
 @given(profiles, profiles)
-def test_what_is_switched_to_is_in_force(before: Values, after: Values) -> None:
+def test_switch_puts_the_new_values_in_force(before: Values, after: Values) -> None:
     database = Database(before)
     database.run(switch(before, after))
     assert database.settings == after.values
@@ -155,13 +155,13 @@ def test_what_is_switched_to_is_in_force(before: Values, after: Values) -> None:
 
 @settings(deadline=None)
 @given(profiles, profiles)
-def test_from_settings_that_are_not_known_too(before: Values, after: Values) -> None:
+def test_switch_from_unknown_settings(before: Values, after: Values) -> None:
     database = Database(before)
     database.run(switch(None, after))
     assert database.settings == after.values
 
 
-def test_only_what_differs_is_touched() -> None:
+def test_switch_sets_only_values_that_differ() -> None:
     options = [{}, {b"TimeZone": b"UTC"}, {b"TimeZone": b"CET"}]
     for before, after in product(options, repeat=2):
         both = {b"DateStyle": b"ISO"}

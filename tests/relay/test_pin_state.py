@@ -1,4 +1,4 @@
-"""When a session is pinned, what is told of it, and what it holds; on fake wires."""
+"""Pins of a session: their causes, their reports and the session's state."""
 
 from typing import TypeVar
 
@@ -8,7 +8,7 @@ from pinwatch import events
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.profiles import PROFILES
 from pinwatch.pins.rules import PARSE_REASON, SETTING, STATEMENT_SIZE_REASON
-from pinwatch.relay.pin_state import MAX_TOLD
+from pinwatch.relay.pin_state import MAX_REPORTED
 from pinwatch.wire import messages
 from pinwatch.wire.messages import SYNC_MESSAGE, error_response, message, parse, query
 from tests.stage import READY, Client, Server, Stage, complete, kinds
@@ -72,7 +72,7 @@ def test_a_query_that_pins_keeps_its_connection(
     run(client, server, b"SELECT 2", b"SELECT 1")
 
 
-def test_one_that_does_not_gives_it_back(
+def test_a_query_that_does_not_pin_returns_its_connection(
     stage: Stage, client: Client, server: Server
 ) -> None:
     run(client, server, b"SELECT 'SET search_path TO app'", b"SELECT 1")
@@ -80,7 +80,7 @@ def test_one_that_does_not_gives_it_back(
     assert not reported(stage, events.SessionPinned)
 
 
-def test_what_is_told_of_a_pin() -> None:
+def test_fields_of_a_reported_pin() -> None:
     stage = Stage()
     stage.on_open = lambda server: server.greet({b"application_name": b"shop"})
     client = stage.client(b"ada")
@@ -121,7 +121,7 @@ def pins(stage: Stage) -> list[tuple[str, bool]]:
     return [(pin.rule, pin.first) for pin in reported(stage, events.SessionPinned)]
 
 
-def test_a_session_is_pinned_once_and_what_comes_later_is_told_as_such(
+def test_later_findings_are_reported_as_not_first(
     stage: Stage, client: Client, server: Server
 ) -> None:
     run(client, server, SET)
@@ -131,7 +131,7 @@ def test_a_session_is_pinned_once_and_what_comes_later_is_told_as_such(
     assert list(client.session.pinning.rules) == ["set", "listen"]
 
 
-def test_what_else_is_in_a_text_that_pins_is_told_later(
+def test_other_findings_of_a_pinning_text_are_reported_after_the_first(
     stage: Stage, client: Client, server: Server
 ) -> None:
     run(client, server, b"SELECT pg_advisory_unlock(1); LISTEN a; LISTEN b; SET a.b=1")
@@ -151,7 +151,7 @@ def test_what_else_is_in_a_text_that_pins_is_told_later(
     ],
     ids=["constants", "names", "comments", "long"],
 )
-def test_of_a_session_alike_texts_are_told_once(
+def test_similar_texts_of_a_session_are_reported_once(
     stage: Stage, client: Client, server: Server, one: bytes, another: bytes
 ) -> None:
     run(client, server, one)
@@ -165,7 +165,7 @@ def test_of_a_session_alike_texts_are_told_once(
     assert [first for _, first in pins(stage)] == [True, False, True]
 
 
-def test_long_texts_that_begin_alike_are_told_apart(
+def test_long_texts_with_the_same_beginning_are_distinguished(
     stage: Stage, client: Client, server: Server
 ) -> None:
     for table in (b"first", b"second", b"first"):
@@ -176,7 +176,7 @@ def test_long_texts_that_begin_alike_are_told_apart(
     ]
 
 
-def test_any_parse_of_2020_is_told_once(stage: Stage) -> None:
+def test_any_parse_of_2020_is_reported_once(stage: Stage) -> None:
     stage.verdicts = VerdictCache(PROFILES["rds-2020-06"])
     client = stage.client()
     for sql in (b"SELECT 1", b"SELECT a FROM b"):
@@ -184,12 +184,12 @@ def test_any_parse_of_2020_is_told_once(stage: Stage) -> None:
     assert pins(stage) == [("parse_message", True)]
 
 
-def test_so_much_is_told_of_a_session_and_no_more(
+def test_findings_of_a_session_are_limited(
     stage: Stage, client: Client, server: Server
 ) -> None:
-    for number in range(MAX_TOLD + 5):
+    for number in range(MAX_REPORTED + 5):
         run(client, server, b"LISTEN a" + b"b" * number)
-    assert pins(stage) == [("listen", True)] + [("listen", False)] * (MAX_TOLD - 1)
+    assert pins(stage) == [("listen", True)] + [("listen", False)] * (MAX_REPORTED - 1)
 
 
 def test_a_pin_outlives_a_failing_statement(
@@ -212,7 +212,7 @@ def test_a_pin_ends_with_the_session(
     assert server.read() == query(b"DISCARD ALL")
 
 
-def test_a_parse_tells_and_does_not_pin(
+def test_a_parse_is_reported_and_does_not_pin(
     stage: Stage, client: Client, server: Server
 ) -> None:
     client.send(prepare(b"", SET), SYNC_MESSAGE)
@@ -292,7 +292,7 @@ def test_a_long_parse_pins(
 
 
 @pytest.mark.parametrize("body", [b"\0", b"s\0", b"\0SELECT 1", b"\0" + b"x" * 16_385])
-def test_a_parse_whose_text_does_not_end_is_the_servers_to_refuse(
+def test_a_parse_with_an_unterminated_text_is_forwarded(
     stage: Stage, client: Client, server: Server, body: bytes
 ) -> None:
     whole = message(messages.PARSE, body)
@@ -314,7 +314,7 @@ def test_any_parse_pinned_in_2020(stage: Stage) -> None:
     assert (pinned.rule, pinned.reason) == ("parse_message", PARSE_REASON)
 
 
-def test_a_parse_that_said_nothing_says_what_other_rules_have_it_say(
+def test_a_parse_is_judged_anew_by_another_profile(
     stage: Stage, client: Client, server: Server
 ) -> None:
     batch = prepare(b"", b"SELECT 1") + SYNC_MESSAGE
@@ -331,7 +331,7 @@ def test_a_parse_that_said_nothing_says_what_other_rules_have_it_say(
     assert pinned.rule == "parse_message"
 
 
-def test_what_is_contested_only_warns_where_rules_are_lenient(stage: Stage) -> None:
+def test_contested_findings_only_warn_in_the_lenient_profile(stage: Stage) -> None:
     stage.verdicts = VerdictCache(PROFILES["lenient"])
     client = stage.client()
     client.send(query(b"SET LOCAL work_mem = '1MB'"))
@@ -372,7 +372,7 @@ def test_what_is_contested_only_warns_where_rules_are_lenient(stage: Stage) -> N
         ),
     ],
 )
-def test_what_a_session_holds(
+def test_session_state_of_a_pinned_session(
     client: Client,
     server: Server,
     statements: list[str],
@@ -384,12 +384,12 @@ def test_what_a_session_holds(
     assert client.session.pinning.pinned
 
 
-# SQL that names what was prepared by the protocol.
+# SQL that names statements of the extended protocol.
 
 
 @pytest.fixture
 def prepared(client: Client, server: Server) -> bytes:
-    """What the server calls the statement s."""
+    """The server's name of the client's statement s."""
     client.send(prepare(b"s", b"SELECT 7"), SYNC_MESSAGE)
     name = server.read()[5:].split(b"\0")[0]
     server.send(PARSED, READY)
@@ -412,7 +412,7 @@ def test_sql_finds_a_statement_of_the_protocol(
     assert server.read() == bind(b"s") + SYNC_MESSAGE
 
 
-def test_it_waits_for_what_is_due(
+def test_sql_that_names_a_statement_waits_for_replies(
     client: Client, server: Server, prepared: bytes
 ) -> None:
     client.send(query(b"SELECT 1"), query(b"DEALLOCATE s"), query(b"SELECT 2"))
@@ -425,7 +425,7 @@ def test_it_waits_for_what_is_due(
     )
 
 
-def test_sql_finds_it_from_a_batch_too(
+def test_sql_in_a_batch_finds_a_statement_of_the_protocol(
     client: Client, server: Server, prepared: bytes
 ) -> None:
     client.send(prepare(b"", b"DEALLOCATE s"), bind(b""), EXECUTE, SYNC_MESSAGE)
@@ -436,7 +436,7 @@ def test_sql_finds_it_from_a_batch_too(
     assert kinds(client.read()) == "12CZ"
 
 
-def test_it_comes_back_where_the_batch_failed_before(
+def test_the_statement_returns_if_the_batch_fails_first(
     client: Client, server: Server, prepared: bytes
 ) -> None:
     client.send(prepare(b"", b"DEALLOCATE s"), bind(b""), EXECUTE, SYNC_MESSAGE)

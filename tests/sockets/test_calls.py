@@ -275,7 +275,7 @@ def test_a_forbidden_system_call_degrades_the_sender(script: str) -> None:
     subprocess.run([sys.executable, "-c", SETUP + script], check=True, timeout=60)
 
 
-@pytest.mark.skipif(not calls.OWN, reason="Python's own calls raise other errors")
+@pytest.mark.skipif(not calls.COMPILED, reason="Python's own calls raise other errors")
 @pytest.mark.parametrize(
     ("call", "arguments"),
     [
@@ -344,7 +344,7 @@ def test_a_wait_releases_the_interpreter_lock(poll: Poll, pair: Ends) -> None:
 
 @pytest.mark.skipif(not hasattr(select, "epoll"), reason="the platform has no epoll")
 def test_a_signal_is_handled_during_a_wait(pair: Ends) -> None:
-    """As Ctrl-C is in a thread that has no wake-up descriptor for signals."""
+    """Ctrl-C works in a thread without a wake-up descriptor for signals."""
     poll = system_poll()
     poll.register(pair[0].fileno(), READABLE)
 

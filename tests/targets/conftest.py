@@ -10,7 +10,7 @@ from tests.pair import Pair, streaming_pair
 
 
 class Before:
-    """Starts proxies before a pair."""
+    """Starts proxies for a pair of servers."""
 
     def __init__(self, pair: Pair, stack: ExitStack) -> None:
         self.pair = pair
@@ -37,7 +37,7 @@ def started_pair() -> Iterator[Pair]:
 
 @pytest.fixture
 def pair(started_pair: Pair) -> Pair:
-    """Both at work, whatever the last test did."""
+    """A primary and its replica, both running."""
     if not (started_pair.replica.data / "postmaster.pid").exists():
         started_pair.rejoin()
     return started_pair

@@ -1,4 +1,4 @@
-"""Endpoints: what serves those that only read."""
+"""Endpoints with a role: read-only ones borrow from readers."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -45,13 +45,13 @@ def test_each_role_has_its_target(before: Before, pair: Pair) -> None:
             reads.execute("CREATE TABLE t ()")
 
 
-def test_without_any_reader_the_answer_is_at_once(proxy: Proxies) -> None:
+def test_without_any_reader_a_borrow_fails_at_once(proxy: Proxies) -> None:
     running = proxy(endpoints=[READS])
     with pytest.raises(psycopg.OperationalError, match="has no reader"):
         psycopg.connect(endpoint(running, "reads").dsn)
 
 
-def test_readers_that_are_down_are_waited_for(before: Before, pair: Pair) -> None:
+def test_borrows_wait_for_readers_that_are_down(before: Before, pair: Pair) -> None:
     proxy = before(
         endpoints=[READS],
         connection_pool={"connection_borrow_timeout": 1},
@@ -77,8 +77,8 @@ def test_a_pinned_reader_is_lost_with_its_target(before: Before, pair: Pair) -> 
             reads.execute("SELECT 1")
 
 
-def test_the_reader_with_the_least_load(before: Before, pair: Pair) -> None:
-    """Relative to max_connections; the primary's other target stands in as a reader."""
+def test_the_least_loaded_reader_is_chosen(before: Before, pair: Pair) -> None:
+    """Load is relative to max_connections; one reader is on the primary's server."""
     targets = [*pair.targets, pair.targets[1] | {"name": "c"}]
     proxy = before(endpoints=[READS], targets=targets)
     with ExitStack() as stack:
@@ -92,9 +92,7 @@ def test_the_reader_with_the_least_load(before: Before, pair: Pair) -> None:
     assert borrowed == {pair.replica.name: 2, "c": 2}
 
 
-def test_the_reader_is_kept_where_that_makes_no_difference(
-    before: Before, pair: Pair
-) -> None:
+def test_the_reader_is_kept_if_loads_are_equal(before: Before, pair: Pair) -> None:
     targets = [*pair.targets, pair.targets[1] | {"name": "c"}]
     proxy = before(endpoints=[READS], targets=targets)
 

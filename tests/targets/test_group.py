@@ -1,4 +1,4 @@
-"""A writer that dies, and one that is told to step down, with clients at work."""
+"""Failover with clients at work: after a crash of the writer, and on request."""
 
 import os
 import random
@@ -23,7 +23,7 @@ POOL: Final = 4
 
 
 class Writer(threading.Thread):
-    """Inserts numbers, each committed by itself, and connects again when it must."""
+    """A client that inserts one number per transaction, and reconnects when needed."""
 
     def __init__(self, dsn: str, first: int) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ def writing(dsn: str) -> Iterator[list[Writer]]:
 
 
 def all_write(writers: list[Writer], more: int = 1) -> None:
-    """Return when each has committed more than now."""
+    """Wait until each writer has committed that many more numbers."""
     wanted = [len(writer.committed) + more for writer in writers]
     eventually(
         lambda: all(
@@ -82,7 +82,7 @@ def rows(connection: psycopg.Connection[Any]) -> set[int]:
 
 
 def served(connection: psycopg.Connection[Any]) -> int:
-    """Server processes that run or ran statements of the writers."""
+    """Return the number of server processes that have served writers."""
     row = connection.execute(
         "SELECT count(*) FROM pg_stat_activity WHERE query ILIKE 'INSERT INTO written%'"
     ).fetchone()
@@ -91,7 +91,7 @@ def served(connection: psycopg.Connection[Any]) -> int:
 
 
 def test_the_writer_is_killed(before: Before, pair: Pair) -> None:
-    """Again and again; what was committed is there, and nobody is stuck."""
+    """No committed number is lost and no client is stuck, in several failovers."""
     waits = []
     for _ in range(ROUNDS):
         if not (pair.replica.data / "postmaster.pid").exists():
@@ -116,7 +116,7 @@ def test_the_writer_is_killed(before: Before, pair: Pair) -> None:
     print(f"waited at most {max(waits):.2f} s in {ROUNDS} failovers")
 
 
-def test_who_is_in_flight_loses_its_connection_and_others_wait(
+def test_clients_in_a_transaction_lose_their_connection_and_others_wait(
     before: Before, pair: Pair
 ) -> None:
     proxy = before(max_connections=POOL)
@@ -135,7 +135,7 @@ def test_who_is_in_flight_loses_its_connection_and_others_wait(
 
 
 def test_a_failover_on_request(before: Before, pair: Pair) -> None:
-    """The replica was promoted behind the proxy's back; both can be written to."""
+    """The replica was promoted without the proxy; both servers are writable."""
     proxy = before()
     group = proxy.proxy.group
     pair.replica.promote()
@@ -157,7 +157,7 @@ def test_a_failover_on_request(before: Before, pair: Pair) -> None:
     pair.replica.stop()
 
 
-def test_none_to_a_replica(before: Before, pair: Pair) -> None:
+def test_a_failover_to_a_replica_is_rejected(before: Before, pair: Pair) -> None:
     proxy = before()
     for name in (None, pair.replica.name):
         with pytest.raises(FailoverError, match="promote"):

@@ -1,4 +1,4 @@
-"""TargetHealth, in the words of the RDS API."""
+"""TargetHealth has the states and reasons of the RDS API."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -23,7 +23,7 @@ def monitor(proxy: RunningProxy, name: str) -> Monitor:
     return next(m.monitor for m in proxy.proxy.group.members if m.name == name)
 
 
-def test_both_are_available(before: Before, pair: Pair) -> None:
+def test_both_targets_are_available(before: Before, pair: Pair) -> None:
     proxy = before()
     assert monitor(proxy, pair.primary.name).health is AVAILABLE
     assert monitor(proxy, pair.replica.name).health is AVAILABLE
@@ -41,10 +41,10 @@ def test_both_are_available(before: Before, pair: Pair) -> None:
         ("28P01", "password authentication failed", False),
     ],
 )
-def test_whether_the_target_serves(
+def test_only_some_failures_count_as_down(
     proxy: Proxies, sqlstate: str, text: str, down: bool
 ) -> None:
-    """What the metric of availability tells; a refusal of one login is no outage."""
+    """The metric of availability depends on down; one refused login is no outage."""
     running = proxy(1)
     one = monitor(running, DEFAULT)
     one.health = unavailable(ClientError(text, sqlstate))
@@ -65,7 +65,7 @@ def test_unreachable(before: Before, pair: Pair) -> None:
 
 @pytest.fixture
 def other_login(pair: Pair) -> Iterator[str]:
-    """A role for whom the replica has no password."""
+    """A role that the replica refuses, because its connection limit is 0."""
     with closing(pair.primary.connect()) as connection:
         connection.execute("CREATE ROLE stranger LOGIN CONNECTION LIMIT 0")
         yield "stranger"
@@ -81,7 +81,9 @@ def test_the_login_is_refused(before: Before, pair: Pair) -> None:
     assert replica.health.reason == "AUTH_FAILURE"
 
 
-def test_no_room(before: Before, pair: Pair, other_login: str) -> None:
+def test_a_target_without_free_connections(
+    before: Before, pair: Pair, other_login: str
+) -> None:
     targets = pair.targets
     targets[1]["url"] = targets[1]["url"].replace("postgres@", f"{other_login}@")
     eventually(lambda: _replicated(pair, other_login))
@@ -96,7 +98,7 @@ def test_another_refusal(before: Before, pair: Pair) -> None:
     assert monitor(proxy, pair.replica.name).health.reason == "CONNECTION_FAILED"
 
 
-def test_without_a_writer_it_does_not_start(pair: Pair) -> None:
+def test_the_proxy_does_not_start_without_a_writer(pair: Pair) -> None:
     targets = pair.targets
     for target in targets:
         target["url"] = target["url"].replace("/postgres?", "/missing?")

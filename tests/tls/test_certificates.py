@@ -1,4 +1,4 @@
-"""Contexts that shake hands through memory, and the certificates they show."""
+"""TLS contexts, tested by handshakes in memory, and generated certificates."""
 
 import ssl
 import stat
@@ -29,7 +29,7 @@ NOW = datetime.now(UTC)
 def handshake(
     server: ssl.SSLContext, client: ssl.SSLContext | None, name: str = "localhost"
 ) -> tuple[ssl.SSLObject, ssl.SSLObject]:
-    """The server's end and the client's, once they agree."""
+    """Return both ends of a connection after the handshake."""
     assert client is not None
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     here = client.wrap_bio(to_client, to_server, server_hostname=name)
@@ -49,12 +49,12 @@ class TestGenerated:
     NAMES = ("Proxy.Example.com", "10.1.2.3", "bücher.example")
 
     @pytest.mark.parametrize("name", [*tls.LOCAL_NAMES, "proxy.example.com", *NAMES])
-    def test_its_names(self, tmp_path: Path, name: str) -> None:
+    def test_the_certificate_has_the_names(self, tmp_path: Path, name: str) -> None:
         server = tls.server(tls.generated(tmp_path, self.NAMES))
         client = tls.client("verify-full", tmp_path / "ca.pem")
         handshake(server.context, client, name)
 
-    def test_another_name(self, tmp_path: Path) -> None:
+    def test_a_name_that_is_missing_is_rejected(self, tmp_path: Path) -> None:
         server = tls.server(tls.generated(tmp_path))
         client = tls.client("verify-full", tmp_path / "ca.pem")
         with pytest.raises(ssl.SSLCertVerificationError):
@@ -66,14 +66,14 @@ class TestGenerated:
             private = b"PRIVATE KEY" in path.read_bytes()
             assert stat.S_IMODE(path.stat().st_mode) == (0o600 if private else 0o644)
 
-    def test_it_is_reused(self, tmp_path: Path) -> None:
+    def test_the_certificate_is_reused(self, tmp_path: Path) -> None:
         pem = tls.generated(tmp_path, self.NAMES, NOW)
         made = pem.read_bytes()
         assert tls.generated(tmp_path, self.NAMES[:1], NOW) == pem
         tls.generated(tmp_path, self.NAMES, NOW + tls.LIFETIME - tls.RENEWAL * 1.1)
         assert pem.read_bytes() == made
 
-    def test_it_is_renewed_near_its_end(self, tmp_path: Path) -> None:
+    def test_the_certificate_is_renewed_near_its_end(self, tmp_path: Path) -> None:
         pem = tls.generated(tmp_path, now=NOW)
         ca = (tmp_path / "ca.pem").read_bytes()
         made = pem.read_bytes()
@@ -81,7 +81,7 @@ class TestGenerated:
         assert pem.read_bytes() != made
         assert (tmp_path / "ca.pem").read_bytes() == ca
 
-    def test_it_is_made_anew_for_another_name(self, tmp_path: Path) -> None:
+    def test_the_certificate_is_replaced_for_another_name(self, tmp_path: Path) -> None:
         made = tls.generated(tmp_path).read_bytes()
         assert tls.generated(tmp_path, self.NAMES).read_bytes() != made
 
@@ -144,7 +144,7 @@ def ca() -> trustme.CA:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, ca: trustme.CA) -> Path:
-    """A server's certificate and key apart, its CA, and a CA that has no part in it."""
+    """Files with a server's certificate, its key, its CA, and an unrelated CA."""
     folder = tmp_path_factory.mktemp("tls")
     issued = ca.issue_cert("localhost")
     issued.cert_chain_pems[0].write_to_path(folder / "server.crt")
@@ -223,7 +223,9 @@ class TestServer:
         there, _ = handshake(server.context, client)
         assert there.selected_alpn_protocol() == selected
 
-    def test_its_binding_is_that_of_what_it_shows(self, server: tls.ServerTls) -> None:
+    def test_channel_binding_is_that_of_the_shown_certificate(
+        self, server: tls.ServerTls
+    ) -> None:
         _, here = handshake(server.context, tls.client("require"))
         certificate = here.getpeercert(binary_form=True)
         assert certificate is not None
@@ -304,7 +306,7 @@ class TestClient:
             ("verify-full", "other.pem", "localhost", False),
         ],
     )
-    def test_what_is_verified(
+    def test_verification_by_sslmode(
         self,
         server: tls.ServerTls,
         folder: Path,
@@ -333,7 +335,7 @@ class TestClient:
         monkeypatch.setenv("SSL_CERT_FILE", str(folder / "ca.pem"))
         handshake(server.context, tls.client(sslmode, sslrootcert))
 
-    def test_it_speaks_of_postgresql(self, server: tls.ServerTls) -> None:
+    def test_alpn_protocol_is_postgresql(self, server: tls.ServerTls) -> None:
         there, _ = handshake(server.context, tls.client("prefer"))
         assert there.selected_alpn_protocol() == "postgresql"
 
@@ -353,7 +355,7 @@ class TestClient:
 
 
 class TestChannelBinding:
-    """RFC 5929, section 4.1; test_database asks a real server about it."""
+    """RFC 5929, section 4.1. test_database checks the same with a real server."""
 
     def test_the_hash_is_that_of_the_signature(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -367,5 +369,5 @@ class TestChannelBinding:
         assert tls.channel_binding(der) is None
 
     @pytest.mark.parametrize("der", [b"", b"nonsense", b"\x30\x00"])
-    def test_what_is_no_certificate(self, der: bytes) -> None:
+    def test_invalid_der_has_no_hash(self, der: bytes) -> None:
         assert tls.channel_binding(der) is None
