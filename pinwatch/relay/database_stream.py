@@ -190,7 +190,7 @@ class DatabaseStream:
         self.replies.needs_reset_query = False
         self.swallowing = True
         if self._must_keep_unnamed():
-            return self._inject_describe(INJECTED, self.registry.nowhere)
+            return self._inject_describe(INJECTED, self.registry.unused_name)
         return self._inject(INJECTED, b"SELECT 1")
 
     def hidden_batch(self, batch: bytes) -> bytes:
@@ -396,7 +396,7 @@ class DatabaseStream:
         client: Client,
     ) -> bytes:
         """Return an error with the client's own name in place of the registry's."""
-        if name == self.registry.rejected:
+        if name == self.registry.rejected_name:
             text = TOO_MANY_BYTES.format(self.registry.max_client_bytes)
             return messages.error_response("ERROR", PROGRAM_LIMIT_EXCEEDED, text)
         if own is None:

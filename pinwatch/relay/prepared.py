@@ -1,13 +1,14 @@
-"""Prepared statements of the protocol, alive across database connections.
+"""Prepared statements of the protocol, which outlast a borrow of a connection.
 
 Owns the statements behind each client's names, and the statements of each database
 connection. Clients that prepare the same text with the same parameter types share one
-statement, under a name of the proxy's own. A connection that lacks a statement gets a
-hidden Parse first, whose answer is swallowed. Every Parse, Describe and Close of a
-client is sent to the server, so that every answer is the server's own.
+statement, under a name that the proxy chooses. A connection that lacks a statement
+gets a hidden message first: a Parse whose reply the proxy does not forward. Every
+Parse, Describe and Close of a client is sent to the server, so that every reply is the
+server's own.
 
-A message that names a statement which an earlier, unanswered message may still change
-waits: ``Unsettled`` is raised.
+A message that names a statement raises ``Unsettled`` while an earlier, unanswered
+message may still change that statement.
 """
 
 from collections import OrderedDict
@@ -30,25 +31,25 @@ from pinwatch.wire.messages import (
 
 CLOSE_UNNAMED: Final = close_statement(b"")
 MAX_SHOWN_NAME: Final = 1_024  # bytes of a name in an error text
-OVERHEAD: Final = 512  # bytes of a kept statement beside its text and name
+OVERHEAD: Final = 512  # bytes of a kept statement besides its text and name
 
 
 Renamed = tuple[bytes, bytes | None, bytes]
-"""How a message changes: what precedes it, its name, and what follows it.
+"""The messages to send before a message, its new name, and those to send after it.
 
-A message without a name is not sent.
+A message whose new name is None is not sent.
 """
 
 
 class Unsettled(Exception):
-    """The message must wait until earlier messages are answered."""
+    """The message must wait until the server has answered earlier messages."""
 
 
 class ServerStatements:
     """The shared statements of one database connection, at most limit of them.
 
     held is ordered by use, the least recent first. Its value is the number of the
-    Change that prepares the statement, as far as that is due.
+    Change that prepares the statement, while that Change is unanswered.
     """
 
     __slots__ = (
@@ -68,12 +69,12 @@ class ServerStatements:
         self.counters = counters
         self.replies = replies
         self.held: OrderedDict[Statement, int] = OrderedDict()
-        self.latest: Statement | None = None  # the last of held, if it is in there
+        self.latest: Statement | None = None  # the most recently used, if still held
         self.unnamed: object = None
         self.unnamed_batch: i64 = -1  # the batch that prepared it
 
     def use(self, statement: Statement) -> bool:
-        """Make statement the most recently used one; False if it is not held."""
+        """Mark statement as the most recently used; return False if it is not held."""
         held = self.held
         if statement not in held:
             return False
@@ -83,16 +84,13 @@ class ServerStatements:
         return True
 
     def hold(self, statement: Statement, number: int = -1) -> None:
-        """Note that the connection has statement, which is used now."""
+        """Record that the connection has statement, and that it is used now."""
         self.held[statement] = number
         self.held.move_to_end(statement)
         self.latest = statement
 
     def prepare(self, statement: Statement) -> bytes:
-        """Return the messages that prepare statement, if the connection lacks it.
-
-        Their answers are swallowed.
-        """
+        """Return the hidden messages that prepare statement, b"" if it is held."""
         if self.use(statement):
             return b""
         self.counters.reparsed += 1
@@ -101,18 +99,18 @@ class ServerStatements:
         return room + parse(statement.name, statement.definition)
 
     def add(self, statement: Statement, change: "Added") -> None:
-        """Count the Parse of statement, which is about to be sent."""
+        """Record that a Parse of statement is being sent."""
         self.replies.change(change)
         self.hold(statement, change.number)
-        statement.sent = True
+        statement.name_sent = True
 
     def make_room(self) -> bytes:
-        """Return the messages that close statements until one more fits."""
+        """Return the messages that close old statements until one more fits."""
         excess = len(self.held) + 1 - self.limit
         return b"".join([self.remove(next(iter(self.held))) for _ in range(excess)])
 
     def remove(self, statement: Statement) -> bytes:
-        """Return the message that closes statement, if the connection has it."""
+        """Return the message that closes statement, b"" if it is not held."""
         if statement not in self.held:
             return b""
         del self.held[statement]
@@ -120,29 +118,29 @@ class ServerStatements:
         return close_statement(statement.name)
 
     def clear_name(self, statement: Statement) -> bytes:
-        """Return the Close that makes the name of statement free on the connection.
+        """Return the Close that frees the name of statement on the connection.
 
-        SQL may have prepared something else under a name that it read. The Close of a
-        name that does not exist is no error.
+        A client can read the name from pg_prepared_statements and PREPARE another
+        statement under it. The Close of a name that does not exist is no error.
         """
-        if statement in self.held or not statement.sent:
+        if statement in self.held or not statement.name_sent:
             return self.remove(statement)
         self.replies.change(Cleared())
         return close_statement(statement.name)
 
     def forget(self, statement: Statement) -> None:
-        """The server reported that it has no such statement."""
+        """Remove a statement that the server does not have."""
         self.held.pop(statement, None)
 
     def forget_all(self) -> None:
-        """The server dropped all statements; those that are being prepared stay."""
+        """Remove all statements except those that are being prepared."""
         due = [item for item in self.held.items() if self.replies.is_due(item[1])]
         self.held = OrderedDict(due)
         self.latest = None
 
 
 class Added(Change):
-    """A Parse: until it is answered, statement counts as prepared."""
+    """A Parse; statement counts as prepared as soon as it is sent."""
 
     __slots__ = ("server", "statement")
 
@@ -158,7 +156,7 @@ class Added(Change):
 
 
 class Removed(Change):
-    """A Close of the proxy's own."""
+    """A hidden Close of a statement that the connection holds."""
 
     __slots__ = ("server", "statement")
 
@@ -172,7 +170,7 @@ class Removed(Change):
 
 
 class Cleared(Change):
-    """A Close of the proxy's own, of a name that the connection need not have."""
+    """A hidden Close of a name that may not exist on the connection."""
 
     __slots__ = ()
 
@@ -184,7 +182,7 @@ class Cleared(Change):
 
 
 class Unnamed(Change):
-    """A Parse or Close of the unnamed statement, of the proxy's own."""
+    """A hidden Parse or Close of the unnamed statement."""
 
     __slots__ = ("server",)
 
@@ -199,8 +197,8 @@ class Unnamed(Change):
 class UnnamedByClient(Change):
     """A client's Parse or Close of its unnamed statement, in the middle of a batch.
 
-    The server may skip it, because it is not the first in its batch. The statement
-    before it then stays.
+    It is not the first in its batch, so the server may skip it after an error. The
+    earlier unnamed statement then stays.
     """
 
     __slots__ = ("after", "before", "client", "server", "server_before", "verdict")
@@ -256,7 +254,7 @@ class Named(Added):
         self.client.drop(self.name)
 
 
-class Refused(Change):
+class DuplicateName(Change):
     """A client's Parse of a name that it already has: the server rejects it."""
 
     __slots__ = ()
@@ -268,14 +266,17 @@ class Refused(Change):
         pass
 
 
-class Lent(Cleared):
-    """A Parse of the proxy's own under a client's name, for the one Parse behind it."""
+class TemporaryName(Cleared):
+    """A hidden Parse under a client's name, which the client's next Parse refers to."""
 
     __slots__ = ()
 
 
-class Returned(Change):
-    """The Close of what was lent. If it is skipped, a fence has to drop the name."""
+class TemporaryNameClosed(Change):
+    """The hidden Close of a temporary name.
+
+    If the server skips it, a fence must drop the name.
+    """
 
     __slots__ = ("replies",)
 
@@ -288,7 +289,7 @@ class Returned(Change):
 
 
 class Probe(Change):
-    """A Close of the proxy's own, whose answer shows that what precedes it has run."""
+    """A hidden Close whose reply shows that the messages before it have run."""
 
     __slots__ = ("replies",)
 
@@ -304,11 +305,11 @@ class Probe(Change):
         self.completed()
 
 
-class Released(Change):
-    """The client's name no longer stands for a shared statement.
+class Unshared(Change):
+    """A message after which a client's name no longer stands for a shared statement.
 
-    The client closed it, while the shared statement stays on the server. Or the proxy
-    parsed its text under that very name.
+    It is the client's Close, after which the shared statement stays on the server, or
+    a hidden Parse of the statement's text under the client's name.
     """
 
     __slots__ = ("client", "name", "statement")
@@ -332,8 +333,8 @@ class Released(Change):
 class ClientStatements:
     """The prepared statements of one client session, by the client's names.
 
-    Each method returns how one message of the client changes, or None. It raises
-    ``Unsettled`` before anything has changed.
+    The methods for messages of the client return a ``Renamed``, or None to send the
+    message unchanged. They raise ``Unsettled`` before they change any state.
     """
 
     __slots__ = (
@@ -353,13 +354,13 @@ class ClientStatements:
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self.server: ServerStatements | None = None  # of the borrowed connection
-        self.settings = NO_PARAMETERS  # under which the client's SQL is read
+        self.settings = NO_PARAMETERS  # those that affect how the SQL is parsed
         self.named: dict[bytes, Statement] = {}
-        self.names: dict[bytes, bytes] = {}  # the keys of named, by statement's name
-        self.long_names: dict[bytes, bytes] = {}  # as they came, for error texts
-        self.old_names: dict[bytes, bytes] = {}  # names before the last DEALLOCATE ALL
+        self.names: dict[bytes, bytes] = {}  # keys of named, by statement's name
+        self.long_names: dict[bytes, bytes] = {}  # unabridged, for error texts
+        self.old_names: dict[bytes, bytes] = {}  # those before the last DEALLOCATE ALL
         self.kept_bytes: i64 = 0  # of named
-        self.pinned = False  # new statements then have the client's names
+        self.pinned = False  # if true, new statements keep the client's names
         self.unnamed: object = None
         self.unnamed_verdict: Verdict | None = None
 
@@ -377,13 +378,16 @@ class ClientStatements:
             self.kept_bytes -= kept_bytes(name, statement.definition)
 
     def verdict(self, name: bytes, named: Statement | None) -> Verdict | None:
-        """Return the verdict on the statement name; named is that statement, if any."""
+        """Return the verdict on the statement with this name, or None.
+
+        named is the shared statement behind the name, or None.
+        """
         if named is not None:
             return named.verdict
         return None if name or self.unnamed is None else self.unnamed_verdict
 
     def text(self, name: bytes, named: Statement | None) -> bytes:
-        """The SQL of the statement name; empty if it is unknown or was not kept."""
+        """Return the SQL of the statement; b"" if it is unknown or was not kept."""
         definition: object = b"" if name else self.unnamed
         if named is not None:
             definition = named.definition
@@ -395,7 +399,7 @@ class ClientStatements:
         definition: bytes,
         verdict: Verdict | None,
     ) -> Renamed | None:
-        """Parse of a named statement."""
+        """Handle a Parse of a named statement."""
         server = self.server
         assert server is not None
         replies = server.replies
@@ -405,18 +409,18 @@ class ClientStatements:
             if not replies.counting:
                 return None
             out = server.prepare(known)
-            replies.change(Refused())
+            replies.change(DuplicateName())
             return out, known.name, b""
         if self.pinned:
             out = self._release_for(verdict)
             replies.plain()
-            return self._as_it_came(name, out)
+            return self._with_client_name(name, out)
         replies.batch()
         if not replies.counting:
             return None
         size = self.kept_bytes + kept_bytes(name, definition)
         if size > self.registry.max_client_bytes:
-            return describe_statement(self.registry.rejected), None, b""
+            return describe_statement(self.registry.rejected_name), None, b""
         return self._share(name, definition, verdict)
 
     def _share(
@@ -424,49 +428,52 @@ class ClientStatements:
     ) -> Renamed:
         server = self.server
         assert server is not None
-        lent = self._lend(verdict)
+        temporary = self._add_temporary_name(verdict)
         registry = self.registry
         statement = registry.statement(definition, self.settings)
-        if lent or statement.name in self.names:
+        if temporary or statement.name in self.names:
             statement = registry.private(definition)
         statement.verdict = verdict
-        out = lent + server.clear_name(statement) + server.make_room()
+        out = temporary + server.clear_name(statement) + server.make_room()
         server.add(statement, Named(server, statement, self, name))
         self.add(name, statement)
-        return out, statement.name, self._take_back(lent, verdict)
+        return out, statement.name, self._close_temporary_name(temporary, verdict)
 
     def _find(self, name: bytes) -> Statement | None:
-        """Return the client's statement name, once earlier messages decided on it."""
+        """Return the client's statement with this name, or None.
+
+        Raises ``Unsettled`` while earlier messages may change it.
+        """
         server = self.server
         assert server is not None
         _wait_for_earlier_changes(server.replies)
         return self.named.get(name)
 
-    def _as_it_came(self, name: bytes, before: bytes = b"") -> Renamed | None:
-        """The message is sent with the client's name, which the server knows or not."""
+    def _with_client_name(self, name: bytes, before: bytes = b"") -> Renamed | None:
+        """Return a message that keeps the client's name, or has its alias."""
         alias = self.registry.alias(name)
         if alias is None and not before:
             return None
         return before, alias or name, b""
 
-    # The server looks up a statement that SQL names when it parses the SQL.
+    # When the server parses an EXECUTE, it looks up the statement that the SQL names.
 
-    def _lend(self, verdict: Verdict | None) -> bytes:
-        """Return the Parse, under the client's name, of what verdict's SQL names."""
+    def _add_temporary_name(self, verdict: Verdict | None) -> bytes:
+        """Return a Parse of the statement that SQL names, under the client's name."""
         if verdict is None or not executes_one(verdict):
             return b""
         statement = self.named.get(verdict.names[0])
         server = self.server
         if statement is None or server is None:
             return b""
-        server.replies.change(Lent())
+        server.replies.change(TemporaryName())
         return parse(verdict.names[0], statement.definition)
 
-    def _take_back(self, lent: bytes, verdict: Verdict | None) -> bytes:
+    def _close_temporary_name(self, temporary: bytes, verdict: Verdict | None) -> bytes:
         server = self.server
-        if not lent or verdict is None or server is None:
+        if not temporary or verdict is None or server is None:
             return b""
-        server.replies.change(Returned(server.replies))
+        server.replies.change(TemporaryNameClosed(server.replies))
         return close_statement(verdict.names[0])
 
     def _release_for(self, verdict: Verdict | None) -> bytes:
@@ -480,9 +487,9 @@ class ClientStatements:
         definition: object,
         verdict: Verdict | None,
     ) -> Renamed | None:
-        """Parse of the unnamed statement.
+        """Handle a Parse of the unnamed statement.
 
-        definition may be any object if the statement is not to be kept.
+        definition is a new object if the statement is not to be kept.
         """
         server = self.server
         assert server is not None
@@ -495,22 +502,22 @@ class ClientStatements:
             replies.batch()
             if not replies.counting:
                 return None
-            lent = b"" if self.pinned else self._lend(verdict)
-            before = lent
+            temporary = b"" if self.pinned else self._add_temporary_name(verdict)
+            before = temporary
             if self.pinned and executes:
                 before = self._release_for(verdict)
             replies.change(UnnamedByClient(server, self, definition))
-            after = self._take_back(lent, verdict)
+            after = self._close_temporary_name(temporary, verdict)
         self.unnamed = server.unnamed = definition
         self.unnamed_verdict = verdict
         server.unnamed_batch = replies.batches
         return (before, b"", after) if before else None
 
     def parse_unkept(self, name: bytes) -> Renamed | None:
-        """Parse of a statement that is not kept.
+        """Handle a Parse of a statement that is not kept.
 
-        It is too long, and the session is pinned; or its text does not end, and the
-        server rejects it. It is sent under the client's own name, unless that is taken.
+        The statement is too long, and the session is pinned; or its text has no NUL,
+        and the server rejects it. It keeps the client's name, unless that is taken.
         """
         server = self.server
         assert server is not None
@@ -521,7 +528,7 @@ class ClientStatements:
         known = self._find(name)
         replies.plain()
         if known is None or not replies.counting:
-            return self._as_it_came(name)
+            return self._with_client_name(name)
         return server.prepare(known), known.name, b""
 
     def refer(
@@ -530,7 +537,10 @@ class ClientStatements:
         named: Statement | None,
         describes: bool,
     ) -> Renamed | None:
-        """Bind to, or Describe of, the statement name; named is it, if there is one."""
+        """Handle a Bind to, or a Describe of, a statement.
+
+        named is the shared statement behind the name, or None.
+        """
         server = self.server
         assert server is not None
         replies = server.replies
@@ -539,12 +549,12 @@ class ClientStatements:
         _wait_for_earlier_changes(replies)
         replies.batch()
         if named is None:
-            return self._as_it_came(name)
+            return self._with_client_name(name)
         if not replies.counting:
             return None
-        lent = self._lend(named.verdict) if describes else b""
-        out = lent + server.prepare(named)
-        return out, named.name, self._take_back(lent, named.verdict)
+        temporary = self._add_temporary_name(named.verdict) if describes else b""
+        out = temporary + server.prepare(named)
+        return out, named.name, self._close_temporary_name(temporary, named.verdict)
 
     def _refer_to_unnamed(self, describes: bool) -> Renamed | None:
         server = self.server
@@ -566,15 +576,15 @@ class ClientStatements:
             replies.change(Unnamed(server))
             server.unnamed = self.unnamed = None
             return CLOSE_UNNAMED, b"", b""
-        out = lent = self._lend(verdict) if executes else b""
+        out = temporary = self._add_temporary_name(verdict) if executes else b""
         if not own and isinstance(unnamed, bytes):
             replies.change(Unnamed(server))
             server.unnamed = unnamed
             out += parse(b"", unnamed)
-        return out, b"", self._take_back(lent, verdict)
+        return out, b"", self._close_temporary_name(temporary, verdict)
 
     def close(self, name: bytes) -> Renamed | None:
-        """Close of the statement name."""
+        """Handle a Close of a statement."""
         server = self.server
         assert server is not None
         replies = server.replies
@@ -584,11 +594,11 @@ class ClientStatements:
         statement = self._find(name)
         if statement is None or not replies.counting:
             replies.plain()
-            return self._as_it_came(name)
+            return self._with_client_name(name)
         replies.batch()
         self.drop(name)
-        replies.change(Released(self, name, statement, swallow=False))
-        return b"", self.registry.nowhere, b""
+        replies.change(Unshared(self, name, statement, swallow=False))
+        return b"", self.registry.unused_name, b""
 
     def _close_unnamed(self) -> None:
         server = self.server
@@ -605,8 +615,8 @@ class ClientStatements:
     def release(self, names: Iterable[bytes], hidden: bool) -> bytes:
         """Return the Parse messages that let SQL use names of the client.
 
-        The session is pinned. hidden says that the messages are sent as a batch of the
-        proxy's own, whose replies are not counted one by one.
+        The session must be pinned. With hidden, the messages are sent in a hidden
+        batch, and their replies are not counted.
         """
         out: list[bytes] = []
         for name in names:
@@ -617,14 +627,15 @@ class ClientStatements:
                 if not hidden:
                     assert self.server is not None
                     self.server.replies.change(
-                        Released(self, name, statement, swallow=True)
+                        Unshared(self, name, statement, swallow=True)
                     )
         return b"".join(out)
 
     def probe(self) -> bytes:
-        """Return what to send for a message that waits for SQL of its own batch.
+        """Return a probe for a message that waits for SQL in its own batch, or b"".
 
-        The SQL may drop statements. Without a Flush its answer comes with the Sync.
+        The SQL may drop statements. Without a Flush the server would send the reply
+        only at the Sync.
         """
         server = self.server
         assert server is not None
@@ -633,10 +644,10 @@ class ClientStatements:
             return b""
         replies.probing = True
         replies.change(Probe(replies))
-        return close_statement(self.registry.nowhere) + FLUSH_MESSAGE
+        return close_statement(self.registry.unused_name) + FLUSH_MESSAGE
 
     def queried(self) -> None:
-        """A Query is about to be sent: the server drops the unnamed statement."""
+        """Record that a Query is being sent, which drops the unnamed statement."""
         server = self.server
         assert server is not None
         replies = server.replies
@@ -647,7 +658,7 @@ class ClientStatements:
         self.unnamed = server.unnamed = None
 
     def forget_all(self) -> None:
-        """The server dropped all statements; those that are being prepared stay."""
+        """Remove all statements except those that are being prepared."""
         server = self.server
         assert server is not None
         changes = server.replies.changes
@@ -669,20 +680,20 @@ class ClientStatements:
         return None
 
     def note_long_name(self, name: bytes, own: bytes) -> None:
-        """The client wrote the name of the shared statement name as own."""
+        """Record own, the client's unabridged name of the statement name."""
         if len(own) <= MAX_SHOWN_NAME and name in self.names:
             self.long_names[name] = own
 
 
 def executes_one(verdict: Verdict) -> bool:
-    """The SQL is an EXECUTE of one statement."""
+    """Return True if the SQL is an EXECUTE of one statement."""
     if len(verdict.names) != 1:
         return False
     return any(finding.rule == "execute" for finding in verdict.findings)
 
 
 def kept_bytes(name: bytes, definition: bytes) -> i64:
-    """Return the memory of one kept statement, about."""
+    """Return about how many bytes a kept statement takes."""
     return len(name) + len(definition) + OVERHEAD
 
 

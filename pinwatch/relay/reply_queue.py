@@ -9,16 +9,16 @@ from typing import Final
 
 from mypy_extensions import i64
 
-PLAIN: Final = 1  # a Parse or Close of a statement or portal that the proxy ignores
+PLAIN: Final = 1  # a Parse or Close that changes nothing that the proxy keeps
 COPY_END: Final = 2  # CopyDone or CopyFail, sent before the server asked for data
-UNNAMED_PARSE: Final = 3  # the client's, as the first message of its batch
+UNNAMED_PARSE: Final = 3  # the client's, the first message of its batch
 UNNAMED_CHANGE: Final = 4  # a Change of the client's unnamed statement
 CHANGE: Final = 5  # any other Change
 # ReadyForQuery answers the rest. The first three end a batch.
 QUERY: Final = 6  # Query or FunctionCall
-QUERY_IN_BATCH: Final = 7  # the same, with no Sync after the batch before it
+QUERY_IN_BATCH: Final = 7  # the same, after a batch that has no Sync
 SYNC: Final = 8
-INJECTED: Final = 9  # a Query of the proxy's own, swallowed through its ReadyForQuery
+INJECTED: Final = 9  # a hidden Query, whose reply is not forwarded
 FENCE: Final = 10
 
 KINDS: Final = (
@@ -35,13 +35,14 @@ KINDS: Final = (
     "fence",
 )
 
-PASSED: Final = 64  # past entries that are kept, if they are not more than those due
+MAX_PAST: Final = 64
+"""Answered entries that may stay in the list although they outnumber those due."""
 
 
 class ReplyQueue:
     """A queue of kinds; the first one is answered first. Every operation is O(1).
 
-    Most queues are short and soon empty, so the list stays, and past entries are
+    Most queues are short and soon empty, so the list stays, and answered entries are
     overwritten.
     """
 
@@ -51,7 +52,7 @@ class ReplyQueue:
         self.length: i64 = 0
         self._kinds: list[int] = []
         self._first: i64 = 0  # index of the first entry that is due
-        self._end: i64 = 0  # index behind the last one
+        self._end: i64 = 0  # index after the last one
         self._searched: i64 = 0  # index before which no entry ends a batch
 
     def __bool__(self) -> bool:
@@ -64,7 +65,7 @@ class ReplyQueue:
         return iter(self._kinds[self._first : self._end])
 
     def first(self) -> int:
-        """The first kind; 0 if nothing is due."""
+        """Return the first kind, or 0 if the queue is empty."""
         return self._kinds[self._first] if self.length else 0
 
     def append(self, kind: int) -> None:
@@ -77,7 +78,7 @@ class ReplyQueue:
         self.length += 1
 
     def prepend(self, kind: int) -> None:
-        """Put kind back before the first one."""
+        """Insert kind before the first entry."""
         if not self.length:
             self.append(kind)
             return
@@ -91,7 +92,7 @@ class ReplyQueue:
         self.length += 1
 
     def take(self) -> int:
-        """Remove and return the first kind; raises IndexError if nothing is due."""
+        """Remove and return the first kind. Raises IndexError if the queue is empty."""
         if not self.length:
             raise IndexError("nothing is due")
         first = self._first
@@ -99,10 +100,10 @@ class ReplyQueue:
         first += 1
         self.length -= 1
         if not self.length:
-            if first > PASSED:
+            if first > MAX_PAST:
                 self._kinds = []
             self._first = self._end = self._searched = 0
-        elif first > PASSED and first > self.length:
+        elif first > MAX_PAST and first > self.length:
             del self._kinds[:first]
             self._searched = max(self._searched - first, 0)
             self._first, self._end = 0, self.length
@@ -111,9 +112,9 @@ class ReplyQueue:
         return kind
 
     def end_batch_at_query(self) -> bool:
-        """Mark the first Query that is due as one in a batch, unless a Sync precedes.
+        """Mark the first Query as one in a batch, unless a Sync precedes it.
 
-        Return False if neither is due. Entries that were searched once are not
+        Return False if the queue has neither. Entries that were searched once are not
         searched again.
         """
         kinds, end = self._kinds, self._end

@@ -1,16 +1,17 @@
-"""The replies that a database connection owes: who gets them, and when none is left.
+"""The replies that a database connection owes, and those that are for the client.
 
-Owns the count and the states that decide it. ``MOVES`` is the table of those states.
-Each message that the server answers with ReadyForQuery has an entry in a queue, and so
-has each Parse and Close, because the proxy also sends these on its own account and
-swallows their answers. All other replies belong to the client and need no entry.
+Owns the count of due replies, and the states on which it depends; ``MOVES`` is the
+table of the states. Each message that the server answers with ReadyForQuery has an
+entry in a queue. So has each Parse and Close, because the proxy sends hidden ones, too,
+whose replies it does not forward. All other replies are for the client and need no
+entry.
 
 Three rules of the server make the count hard. After an error in an extended batch it
 skips to the next Sync, Query included. While it reads COPY data it ignores Sync, so
-the batch of an extended COPY stays open. After a failed COPY nothing tells which
-messages it took for data: the fewest answers are assumed, and ``needs_fence`` asks for
-a fence before the connection goes back to the pool. A fence is a query of the proxy's
-own; all other answers come before its answer.
+the batch of an extended COPY stays open. After a failed COPY it is unknown which
+messages the server read as data. The tracker assumes the fewest replies, and sets
+``needs_fence``: a fence must run before the connection returns to the pool. A fence is
+a hidden query, whose reply follows all other replies.
 """
 
 from collections import deque
@@ -34,26 +35,26 @@ from pinwatch.relay.reply_queue import (
 )
 
 # The mode of the server.
-READING: Final = 0  # it will serve the next message
+READING: Final = 0  # it will execute the next message
 SKIPPING: Final = 3  # it skips all messages up to a Sync that is not sent yet
-COPYING: Final = 6  # it reads COPY data whose end is not sent yet
+COPYING: Final = 6  # it reads COPY data, whose end is not sent yet
 
 # The batch of the client. A state is the sum of a mode and one of these.
 CLOSED: Final = 0
 OPEN: Final = 1  # extended messages were sent, and no Sync or Query after them
-SYNC_LOST: Final = 2  # the Sync was sent and a COPY took it: the batch is still open
+SYNC_LOST: Final = 2  # the Sync was sent and a COPY ignored it; the batch is open
 
 MODES: Final = ("reading", "skipping", "copying")
 BATCHES: Final = ("closed", "open", "Sync lost")
 
 
 def moves(reading: bytes, skipping: bytes, copying: bytes) -> bytes:
-    """One event's row: the next state for each state."""
+    """Return the row of one event: the next state for each state."""
     return reading + skipping + copying
 
 
 def next_states(mode: int, closed: int, opened: int, lost: int) -> bytes:
-    """The next states for a batch that is closed, open, or lost its Sync."""
+    """Return the next states for a batch that is closed, open, or lost its Sync."""
     return bytes((mode + closed, mode + opened, mode + lost))
 
 
@@ -100,16 +101,17 @@ MOVES: Final = {
 }
 """The next state by event and state."""
 
-SHOWN: Final = 8  # entries in a repr
+MAX_REPR_ENTRIES: Final = 8
 
 
 class Change:
     """The effect of a Parse or Close, or of a Query in a batch, on the statements.
 
-    The effect is applied when the message is sent. undo takes it back when the server
-    rejects or skips the message. The Change of a Query stands before the Query's entry
-    and has no answer of its own. swallow says that the answer is not for the client.
-    number counts the changes of one connection.
+    The effect is applied when the message is sent. ``undo`` reverts it when the server
+    rejects or skips the message. The Change of a Query precedes the Query's entry and
+    has no reply; its ``answered`` is false. With swallow, the reply is not forwarded to
+    the client. number counts the changes of one connection. unnamed is true for a
+    client's unnamed statement.
     """
 
     __slots__ = ("number", "swallow")
@@ -121,7 +123,7 @@ class Change:
         self.number: i64 = -1
 
     def completed(self) -> None:
-        """The server has answered the message."""
+        """Handle the reply to the message."""
 
     def undo(self) -> None:
         raise NotImplementedError
@@ -148,26 +150,27 @@ class ReplyTracker:
     )
 
     def __init__(self) -> None:
-        self.state: i64 = READING  # a mode and a batch: see MOVES
+        self.state: i64 = READING  # the sum of a mode and a batch, see MOVES
         self.due = ReplyQueue()
         self.changes: deque[Change] = deque()  # one for each CHANGE that is due
         self.changes_sent: i64 = 0
-        self.readies: i64 = 0  # entries due that ReadyForQuery answers
-        self.effects: i64 = 0  # entries due that may change prepared statements
-        self.earlier_effects: i64 = 0  # those of batches that are ended
+        self.readies: i64 = 0  # due entries that ReadyForQuery answers
+        self.effects: i64 = 0  # due entries that may change prepared statements
+        self.earlier_effects: i64 = 0  # those of batches that have ended
         self.unnamed_effects: i64 = 0  # those on the client's unnamed statement
-        self.batches: i64 = 0  # sent so far, each up to its Sync or Query
-        self.uncertain_batch: i64 = -1  # its SQL may drop statements; -1 is none
-        self.probing = False  # a Probe is due, for the uncertain batch
-        self.sync_ignored = False  # the COPY that is running took a Sync
+        self.batches: i64 = 0  # that were sent up to their Sync or Query
+        # The batch whose SQL may drop statements; -1 if there is none.
+        self.uncertain_batch: i64 = -1
+        self.probing = False  # the reply to a Probe of the uncertain batch is due
+        self.sync_ignored = False  # the running COPY ignored a Sync
         self.needs_fence = False
         self.needs_reset_query = False  # see ``DatabaseStream.reset_query``
 
     def __repr__(self) -> str:
         mode, batch = MODES[self.state // 3], BATCHES[self.state % 3]
-        due = [KINDS[kind] for kind in list(self.due)[:SHOWN]]
-        if len(self.due) > SHOWN:
-            due.append(f"{len(self.due) - SHOWN} more")
+        due = [KINDS[kind] for kind in list(self.due)[:MAX_REPR_ENTRIES]]
+        if len(self.due) > MAX_REPR_ENTRIES:
+            due.append(f"{len(self.due) - MAX_REPR_ENTRIES} more")
         needs = ", needs a fence" * self.needs_fence
         needs += ", needs a reset query" * self.needs_reset_query
         return (
@@ -176,27 +179,28 @@ class ReplyTracker:
         )
 
     def settled(self) -> bool:
-        """Nothing is due, half sent or uncertain."""
+        """Return True if no reply is due or uncertain, and no request is incomplete."""
         return not (
             self.due.length or self.state or self.needs_fence or self.needs_reset_query
         )
 
     def in_request(self) -> bool:
-        """The client must send more before the server is done."""
+        """Return True if the client must send more to complete its request."""
         return self.state != READING
 
     def executing(self) -> bool:
-        """The server owes replies and needs nothing more from the client for them."""
+        """Return True if replies are due to requests that are complete."""
         return bool(self.due) and self.state == READING
 
     @property
     def counting(self) -> bool:
-        """The server will serve the message that is sent next, not skip it."""
+        """True if the server will execute the next message, and not skip it."""
         return self.state < SKIPPING
 
     # Messages that are sent to the server.
 
     def query(self) -> None:
+        """Record a Query or FunctionCall."""
         state = self.state
         if state >= COPYING:
             self.needs_fence = True
@@ -210,6 +214,7 @@ class ReplyTracker:
         self.state = QUERY_SENT[state]
 
     def sync(self) -> None:
+        """Record a Sync."""
         state = self.state
         self.state = SYNC_SENT[state]
         if state >= COPYING:
@@ -221,13 +226,13 @@ class ReplyTracker:
         self.batches += 1
 
     def batch(self) -> None:
-        """Bind, Describe, Execute, or another extended message without an entry."""
+        """Record a Bind, Describe, Execute or other message without an entry."""
         if self.state >= COPYING:
             self.needs_fence = True
         self.state = EXTENDED_SENT[self.state]
 
     def unnamed_parse(self) -> None:
-        """The client's Parse of its unnamed statement, as the first in its batch."""
+        """Record a client's Parse of its unnamed statement, the first in its batch."""
         if self.state == READING:
             self.due.append(UNNAMED_PARSE)
             self.effects += 1
@@ -235,13 +240,13 @@ class ReplyTracker:
         self.batch()
 
     def plain(self) -> None:
-        """A Parse or Close without an effect on what the proxy keeps."""
+        """Record a Parse or Close that changes no statement that the proxy keeps."""
         self.batch()
         if self.state < SKIPPING:
             self.due.append(PLAIN)
 
     def change(self, change: Change) -> None:
-        """A message with an effect, in a batch that the server reads."""
+        """Record a message with an effect, in a batch that the server does not skip."""
         change.number = self.changes_sent
         self.changes_sent += 1
         self.changes.append(change)
@@ -253,14 +258,14 @@ class ReplyTracker:
             self.due.append(CHANGE)
 
     def copy_end(self) -> None:
-        """CopyDone or CopyFail."""
+        """Record a CopyDone or CopyFail."""
         state = self.state
         if state < SKIPPING and (state or self.due.length):
             self.due.append(COPY_END)
         self.state = COPY_ENDED[state]
 
     def inject(self, kind: int) -> None:
-        """A query or batch of the proxy's own: INJECTED or FENCE."""
+        """Record a hidden query or batch; kind is INJECTED or FENCE."""
         self.due.append(kind)
         self._end_batch()
 
@@ -270,13 +275,13 @@ class ReplyTracker:
         self.batches += 1
 
     def drops_statements(self) -> None:
-        """SQL that is being sent may drop prepared statements behind the count."""
+        """Record that SQL in the present batch may drop prepared statements."""
         self.uncertain_batch = self.batches
 
-    # Replies that the server sent.
+    # Replies of the server.
 
     def ready(self) -> bool:
-        """ReadyForQuery; return False if none was due."""
+        """Handle a ReadyForQuery; return False if none was due."""
         due = self.due
         self.state = READY_RECEIVED[self.state]
         self.sync_ignored = False
@@ -285,7 +290,7 @@ class ReplyTracker:
             if kind >= QUERY:
                 self._request_done(kind)
                 return True
-            change = self._forget(kind)
+            change = self._uncount(kind)
             if change is not None and change.answered:
                 self.needs_fence = True
                 change.undo()
@@ -304,19 +309,25 @@ class ReplyTracker:
             self._pass_copy_ends()
 
     def completed(self) -> bool:
-        """ParseComplete or CloseComplete; return True if it is not for the client."""
+        """Handle a ParseComplete or CloseComplete.
+
+        Return True if it is not forwarded to the client.
+        """
         due = self.due
         self._pass_copy_ends()
         if not due.length or due.first() >= QUERY:
             return False
-        change = self._forget(due.take())
+        change = self._uncount(due.take())
         if change is None:
             return False
         change.completed()
         return change.swallow
 
     def failed(self) -> bool:
-        """ErrorResponse; return True if it leaves the client no unnamed statement."""
+        """Handle an ErrorResponse.
+
+        Return True if the client has no unnamed statement after it.
+        """
         self.needs_fence = self.needs_fence or self.sync_ignored
         self.sync_ignored = False
         self.state = ERROR_RECEIVED[self.state]
@@ -334,7 +345,7 @@ class ReplyTracker:
             if kind == QUERY_IN_BATCH:
                 self.needs_fence = True
             parsed = parsed or kind == UNNAMED_PARSE
-            change = self._forget(kind)
+            change = self._uncount(kind)
             if change is not None:
                 skipped.append(change)
         for change in reversed(skipped):
@@ -344,7 +355,7 @@ class ReplyTracker:
         return parsed and not self.unnamed_effects
 
     def copy_in(self) -> None:
-        """CopyInResponse: the server ignores Sync up to the end of the data."""
+        """Handle a CopyInResponse: the server ignores Sync until the data ends."""
         due = self.due
         in_batch = due.first() not in (QUERY, QUERY_IN_BATCH)
         query = 0 if in_batch else due.take()
@@ -356,7 +367,7 @@ class ReplyTracker:
             else:
                 self.state = COPY_ENDED[self.state]
                 self.needs_fence = self.needs_fence or kind != COPY_END
-            change = self._forget(kind)
+            change = self._uncount(kind)
             if change is not None:
                 change.undo()
         if not in_batch:
@@ -365,12 +376,12 @@ class ReplyTracker:
             self.state = SYNC_TAKEN[self.state]
 
     def _pass_copy_ends(self) -> None:
-        """Drop the ends of copies that never began, or are over."""
+        """Remove the ends of copies that never began or are over."""
         while self.due.first() == COPY_END:
             self.due.take()
 
-    def _forget(self, kind: int) -> Change | None:
-        """Uncount an entry that was taken; return its Change, if it has one."""
+    def _uncount(self, kind: int) -> Change | None:
+        """Subtract a removed entry from the counters; return its Change, or None."""
         if kind >= QUERY:
             self.readies -= 1
         if not UNNAMED_PARSE <= kind <= CHANGE:
@@ -385,7 +396,7 @@ class ReplyTracker:
     # Prepared statements.
 
     def in_doubt(self) -> bool:
-        """An earlier batch may still change prepared statements."""
+        """Return True if an earlier batch may still change prepared statements."""
         if self.earlier_effects or self.needs_fence or self.uncertain_batch >= 0:
             return self._is_in_doubt()
         return False
@@ -400,9 +411,9 @@ class ReplyTracker:
         return self.earlier_effects > 0
 
     def needs_probe(self) -> bool:
-        """The SQL that may drop statements is in the batch that is open."""
+        """Return True if the SQL that may drop statements is in the open batch."""
         return self.uncertain_batch == self.batches and not self.probing
 
     def is_due(self, number: int) -> bool:
-        """The Change with this number is not answered yet."""
+        """Return True if the Change with this number is unanswered."""
         return number >= self.changes_sent - len(self.changes)

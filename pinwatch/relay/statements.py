@@ -1,8 +1,8 @@
 """The statements that clients and database connections share.
 
 Owns their identity: one statement for each text with its parameter types, under a name
-of the proxy's own, for all clients that prepare the same. Does not know which client or
-connection has prepared a statement.
+that the proxy chooses, for all clients that prepare the same. Does not know which
+client or connection has prepared a statement.
 """
 
 import re
@@ -23,28 +23,28 @@ class Statement:
     """A statement as the server knows it.
 
     definition is the body of its Parse after the name: text, NUL, parameter types.
-    verdict is on its text, None if there is nothing to report. sent says that the name
-    was sent to some server, where a client's SQL may have read it.
+    verdict is the verdict on its text, or None. name_sent is true once the name was
+    sent to a server, where SQL of a client may have read it.
     """
 
-    __slots__ = ("__weakref__", "definition", "name", "sent", "verdict")
+    __slots__ = ("__weakref__", "definition", "name", "name_sent", "verdict")
 
     def __init__(self, name: bytes, definition: bytes) -> None:
         self.name = name
         self.definition = definition
         self.verdict: Verdict | None = None
-        self.sent = False
+        self.name_sent = False
 
 
 class Registry:
-    """The statements that some client or connection holds.
+    """The statements that clients and connections hold.
 
-    Their key is the definition, with the settings under which the server reads it: a
-    constant such as '2026-01-02 00:00' becomes a value at the Parse.
+    Their key is the definition with the settings that affect how the server parses it:
+    a constant such as '2026-01-02 00:00' becomes a value at the Parse.
 
-    All names of the proxy's own begin with prefix. A client's name that begins with it
-    gets an alias, so that no client reaches a shared statement by its name.
-    max_client_bytes bounds what one client's statements may take.
+    All names that the proxy chooses begin with prefix. A client's name that begins with
+    it gets an alias, so that no client reaches a shared statement by its name.
+    max_client_bytes limits the memory of one client's statements.
     """
 
     def __init__(
@@ -55,9 +55,10 @@ class Registry:
     ) -> None:
         self.prefix = prefix
         self.max_client_bytes = max_client_bytes
-        self.nowhere = prefix + b"none"  # a name that no statement ever has
-        self.rejected = prefix + b"full"  # the same, in place of a rejected Parse
-        self._random = random  # a number of bytes to hexadecimal digits
+        self.unused_name = prefix + b"none"  # no statement ever has it
+        # An unused name, too: for the Describe that replaces a rejected Parse.
+        self.rejected_name = prefix + b"full"
+        self._random = random  # returns that many bytes in hexadecimal
         self._alias = prefix + b"!"
         self._name = re.compile(re.escape(prefix) + rb"([0-9]+_[0-9a-f]{16}|full)")
         self._numbers: Iterator[int] = count(1)
@@ -69,7 +70,7 @@ class Registry:
         return len(self._statements)
 
     def statement(self, definition: bytes, settings: Values) -> Statement:
-        """Return the shared statement, a new one if no client or connection has it."""
+        """Return the shared statement; create it if no client or connection has it."""
         known = self._statements.get((definition, settings))
         if known is None:
             known = self._statements[definition, settings] = self.private(definition)
@@ -82,7 +83,7 @@ class Registry:
         return Statement(name, definition)
 
     def alias(self, name: bytes) -> bytes | None:
-        """Return the name to send for a client's name that begins with prefix."""
+        """Return the alias of a client's name that begins with prefix, else None."""
         return self._alias + name if name.startswith(self.prefix) else None
 
     def has_alias(self, text: bytes) -> bool:
@@ -92,15 +93,15 @@ class Registry:
         return text.replace(self._alias, b"")
 
     def named_in(self, text: bytes) -> bytes | None:
-        """Return the proxy's name that text mentions first."""
+        """Return the first name in text that the proxy chose, or None."""
         if self.prefix not in text:
             return None
         found = self._name.search(text)
         return None if found is None else found[0]
 
     def renew(self) -> None:
-        """Share no earlier statement with a client that prepares from now on.
+        """Stop sharing the present statements with clients that prepare later.
 
-        A change of the schema may give the same text another result.
+        After a change of the schema the same text may have another result type.
         """
         self._statements.clear()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pinwatch.relay.reply_queue import (
     CHANGE,
     KINDS,
-    PASSED,
+    MAX_PAST,
     PLAIN,
     QUERY,
     QUERY_IN_BATCH,
@@ -30,7 +30,7 @@ def ended_at_query(kinds: list[int]) -> bool:
             st.sampled_from(["append", "append", "take", "prepend", "end"]),
             st.sampled_from([PLAIN, CHANGE, QUERY, SYNC]),
         ),
-        max_size=4 * PASSED,
+        max_size=4 * MAX_PAST,
     )
 )
 def test_it_is_a_queue(steps: list[tuple[str, int]]) -> None:
@@ -54,11 +54,11 @@ def test_it_is_a_queue(steps: list[tuple[str, int]]) -> None:
 
 def test_past_entries_are_not_kept() -> None:
     due = ReplyQueue()
-    for _ in range(10 * PASSED):
+    for _ in range(10 * MAX_PAST):
         due.append(QUERY)
-    for _ in range(10 * PASSED - 1):
+    for _ in range(10 * MAX_PAST - 1):
         due.take()
-        assert len(due._kinds) <= max(2 * len(due) + 1, len(due) + PASSED + 1)
+        assert len(due._kinds) <= max(2 * len(due) + 1, len(due) + MAX_PAST + 1)
     assert due.take() == QUERY
     assert not due
     with pytest.raises(IndexError):
@@ -67,7 +67,7 @@ def test_past_entries_are_not_kept() -> None:
 
 def test_an_entry_that_is_put_back_takes_the_room_that_is_there() -> None:
     due = ReplyQueue()
-    for _ in range(10 * PASSED):
+    for _ in range(10 * MAX_PAST):
         due.append(QUERY)
         due.prepend(due.take())
         due.append(SYNC)
