@@ -113,6 +113,12 @@ LINES: list[tuple[events.Event, str]] = [
         "pool upon session reset.",
     ),
     (
+        events.DatabaseInUse(2, "my shop", 2),
+        f"[INFO] {DATABASE} The database my shop is in use by 2 idle connections of "
+        "the pool. \"pinwatch release 'my shop'\" closes them; with the setting "
+        "release_on_ddl, pinwatch does so before such a statement.",
+    ),
+    (
         events.PinAhead(1, 2, "set", "Because."),
         f"[INFO] {CLIENT} If this prepared statement runs, the client session will "
         "be pinned to the database connection [dbConnection=2]. Reason: Because.",
@@ -272,5 +278,5 @@ def test_its_own_clock_is_in_utc() -> None:
     Log(stream)(events.ClientConnected(1, "local", "default"))
     stamp = stream.getvalue().split()[0]
     assert stamp.endswith("Z")
-    told = datetime.fromisoformat(stamp)
-    assert abs((told - before).total_seconds()) < 60
+    logged = datetime.fromisoformat(stamp)
+    assert abs((logged - before).total_seconds()) < 60
