@@ -383,7 +383,7 @@ def _notes_on(text: str, one: Judged) -> Iterator[Note]:
 
 
 def _may_be_longer(text: str) -> bool:
-    """Whether a text near the limit has placeholders as normalised text has them."""
+    """Return True if text is near the limit and has placeholders of normalised text."""
     from pinwatch.pins.rules import MAX_STATEMENT
     from pinwatch.pins.tokens import PARAMETER, tokens
 

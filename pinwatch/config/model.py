@@ -374,7 +374,7 @@ class Settings(BaseModel):
         }
 
     @model_validator(mode="after")
-    def _told_apart(self) -> Self:
+    def _names_are_unique(self) -> Self:
         for setting, entries in (
             ("targets", self.targets),
             ("endpoints", self.endpoints),
@@ -394,7 +394,7 @@ class Settings(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _no_open_window(self) -> Self:
+    def _http_is_protected(self) -> Self:
         if self.http and not self.http.is_loopback and self.http_token is None:
             raise ValueError(
                 f"http is {self.http}, but must be a loopback address unless "

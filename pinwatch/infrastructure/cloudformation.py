@@ -161,7 +161,7 @@ class Template(Reader):
         return only(self._nearest(resource, alike), text, PROXY)
 
     def _nearest(self, resource: str, alike: list[str]) -> list[str]:
-        """Of proxies with the same name, prefer the one that the resource refers to."""
+        """Narrow proxies with the same name to those the resource refers to."""
         mine = self._resources[resource]
         before = mine.get("DependsOn")
         before = before if isinstance(before, list) else [before]

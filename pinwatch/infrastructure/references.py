@@ -89,7 +89,7 @@ def _begins(whole: str, beginning: str) -> bool:
 
 
 class Scope(NamedTuple):
-    """Where an expression is: ``key`` and ``for_each`` are what each.* refers to."""
+    """The place of an expression; each.* refers to ``key`` and ``for_each``."""
 
     modules: Modules
     key: str | None = None

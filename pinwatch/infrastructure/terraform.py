@@ -164,9 +164,10 @@ class Stack(Reader):
         return [proxy for proxy in proxies if regions[proxy] in (None, region)]
 
     def _nearest(self, resource: str, proxies: list[str]) -> list[str]:
-        """Of proxies with the same name, prefer those that the resource depends on.
+        """Narrow proxies with the same name to those that the resource depends on.
 
-        Then those of its region, its provider and its module, and with its key.
+        Of several, prefer those of its region, its provider and its module, and those
+        with its key.
         """
         if len(proxies) < 2:
             return proxies

@@ -22,7 +22,7 @@ CATALOGUE: Final = "advice.toml"
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What to do, the driver that probably sent the SQL, and the URL of evidence."""
+    """The advice, the driver that probably sent the SQL, and the URL of evidence."""
 
     text: str
     driver: str = ""

@@ -62,7 +62,7 @@ class Effect:
     local: bool = False
 
     def stays(self, rolled_back: bool) -> bool:
-        """Whether it outlives its transaction. A closed cursor stays closed."""
+        """Return True if it outlives its transaction. A closed cursor stays closed."""
         if not rolled_back:
             return not self.local
         return self.kind in IMMEDIATE or (self.kind == CURSORS and not self.holds)

@@ -104,7 +104,7 @@ def is_local(statement: Fields) -> bool:
 
 
 def relation(statement: Fields) -> Fields:
-    """What a statement creates, whichever field it stands in."""
+    """Return the relation that a statement creates, from any of its fields."""
     into = statement.get("into") or statement.get("intoClause") or {}
     found = (
         statement.get("relation")
@@ -414,7 +414,7 @@ def first_constant(call: Fields) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """What RDS Proxy does not see although it may go wrong, or what it may see."""
+    """A statement that may go wrong without a pin, or that may pin."""
 
     code: str
     nodes: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What the bytes of a text show before it is parsed: it cannot matter, or is expensive.
+"""Tests of a text before it is parsed: it cannot matter, or is expensive to parse.
 
 Most texts cannot matter, and are never parsed. The words are those of the rules and
 effects; a text without any of them, in any case, matches none. An identifier may be
@@ -108,7 +108,7 @@ def _has(words: tuple[bytes, ...], lowered: bytes) -> bool:
 
 
 def _begins(lowered: bytes) -> bool:
-    """Whether a statement of the text may begin with one of LEADING."""
+    """Return True if a statement of the text may begin with one of LEADING."""
     if BEGINNING.match(lowered) or lowered.find(b"--") >= 0:
         return True
     if SEMICOLON not in lowered[:-1] and SLASH not in lowered:

@@ -132,14 +132,14 @@ class _Reader:
             self.at = end
 
     def _data_end(self, at: int) -> int:
-        """Where the rows end that follow the line of at."""
+        """Return the index after the rows that follow the line of at."""
         line = LINE.match(self.script, at)
         end = DATA_END.search(self.script, line.end() if line else at)
         return end.end() if end else len(self.script)
 
 
 def _copies_in(code: Sequence[Token]) -> bool:
-    """Whether a statement is a COPY ... FROM STDIN."""
+    """Return True if a statement is a COPY ... FROM STDIN."""
     words = [token.text for token in code]
     return words[:1] == ["copy"] and any(
         words[at : at + 2] == ["from", "stdin"] for at in range(len(words))
@@ -172,7 +172,7 @@ def filled(text: str) -> Iterator[str]:
 
 
 def _variables(code: Sequence[Token]) -> Iterator[tuple[int, int, bool]]:
-    """Where psql's variables stand, and whether they are in quotes."""
+    """Yield start and end of each psql variable, and True if it is in quotes."""
     for sign, after in pairwise(code):
         colon = sign.text.endswith(":") and not sign.text.endswith("::")
         if colon and sign.end == after.start and after.kind in (WORD, QUOTED, CONSTANT):
@@ -180,7 +180,7 @@ def _variables(code: Sequence[Token]) -> Iterator[tuple[int, int, bool]]:
 
 
 def _marks(code: Sequence[Token]) -> Iterator[tuple[int, int]]:
-    """Where placeholders of drivers stand."""
+    """Yield start and end of each placeholder of a driver."""
     for at, sign in enumerate(code):
         if sign.text == "?":
             yield sign.start, sign.end

@@ -47,7 +47,7 @@ STORING: Final = (
     "publication",
     "view",
 )
-"""What CREATE and ALTER define with SQL that runs later."""
+"""The kinds of object that CREATE and ALTER define with SQL that runs later."""
 SPELLINGS: Final = {
     ("time", "zone"): "timezone",
     ("session", "authorization"): "session_authorization",
@@ -84,7 +84,10 @@ def nodes(text: str, statement: Code) -> Iterator[Node]:
 
 
 def _explained(text: str, code: Code) -> tuple[Code, bool | None]:
-    """What an EXPLAIN explains, and whether it runs; None if there is no EXPLAIN."""
+    """Return the explained statement, and True if the EXPLAIN runs it.
+
+    The second is None if there is no EXPLAIN.
+    """
     if _word(code, 0) != "explain":
         return code, None
     at, runs = 1, False
@@ -102,7 +105,7 @@ def _explained(text: str, code: Code) -> tuple[Code, bool | None]:
 
 
 def _closing(code: Code, at: int) -> int:
-    """Where the bracket at at is closed, or the end of the statement."""
+    """Return the index of the bracket that closes the one at at, or the end."""
     depth = 0
     for place in range(at, len(code)):
         depth += (code[place].text == "(") - (code[place].text == ")")
@@ -112,7 +115,7 @@ def _closing(code: Code, at: int) -> int:
 
 
 def _is_stored(code: Code, first: str) -> bool:
-    """Whether the calls in a statement are for later: definitions and defaults."""
+    """Return True if calls in the statement run later: definitions and defaults."""
     if first == "prepare":
         return True
     if first not in ("create", "alter"):

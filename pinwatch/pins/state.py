@@ -1,8 +1,8 @@
-"""What a client session holds on its database connection, for people to see.
+"""The state that a client session holds on its database connection, for display.
 
-Owns the sum of the effects of what ran, of which some end with the transaction. Decides
-nothing: a pin stays when all of it is gone. Does not know savepoints, nor whether a
-statement failed but for its transaction's end.
+Owns the sum of the effects of statements; some effects end with the transaction. It
+does not decide on pins: a pin stays when all state is gone. Does not know savepoints,
+and learns of a failed statement only from the end of its transaction.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ class SessionState:
     def __init__(self) -> None:
         self._held: Held = {}  # when the transaction began
         self.changes: dict[tuple[str, str, bool], Effect] = {}
-        """What the transaction did, in order: the latest of each name alone."""
+        """The effects of the transaction, in order; only the latest of each name."""
 
     def apply(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
@@ -35,7 +35,7 @@ class SessionState:
         self.changes.clear()
 
     def snapshot(self) -> Held:
-        """Kinds of which nothing is held are left out."""
+        """Return the names that are held, by kind, without empty kinds."""
         held = {kind: dict(names) for kind, names in self._held.items()}
         for effect in self.changes.values():
             _change(held, effect)

@@ -191,7 +191,7 @@ def _character(escape: re.Match[str]) -> str:
 
 
 class Nesting:
-    """Whether a semicolon ends a statement.
+    """The nesting on which it depends whether a semicolon ends a statement.
 
     One within parentheses, as in CREATE RULE, or within BEGIN ATOMIC ... END does not.
     """
@@ -206,7 +206,7 @@ class Nesting:
         return bool(self._depth or self._blocks)
 
     def follow(self, word: str) -> None:
-        """Go on behind the next word or mark of the statement."""
+        """Record the next word or mark of the statement."""
         if word == "(":
             self._depth += 1
         elif word == ")":

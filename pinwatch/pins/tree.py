@@ -144,7 +144,7 @@ def _executed(query: Mapping[str, Any]) -> list[Any]:
 
 
 def _analyzes(explain: Mapping[str, Any]) -> bool:
-    """Whether an EXPLAIN runs what it explains; of several ANALYZE the last counts."""
+    """Return True if an EXPLAIN runs its statement; the last ANALYZE counts."""
     given = [
         option["DefElem"].get("arg")
         for option in explain.get("options", ())

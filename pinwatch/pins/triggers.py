@@ -29,7 +29,7 @@ AFTER: Final = {
     "temp_object": ("create", "replace", "local", "global", "into"),
     "execute": ("", "as", "explain", "analyze", "analyse", "verbose", ")"),
 }
-"""What goes before such a word: elsewhere it may be the name of a column or table."""
+"""The words before such a word; elsewhere it may be the name of a column or table."""
 START: Final = attrgetter("start")
 
 

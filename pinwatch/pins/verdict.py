@@ -90,7 +90,7 @@ class PinWarning:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The findings, in the order of the text, each of which pins; and the rest.
+    """The findings, which pin, in the order of the text; the warnings and the effects.
 
     approximate says that it was made from tokens, without a tree. error is the parser's
     message about a text that PostgreSQL's grammar refuses, and is empty for all others.
@@ -118,8 +118,10 @@ class Verdict:
 
     @cached_property
     def outline(self) -> str:
-        """What the text has in common with others that differ from it in constants,
-        comments and numbers in names; if approximate, all before the first constant."""
+        """The text without constants, comments and numbers in names.
+
+        If approximate, it is the text up to the first constant.
+        """
         if self.approximate:
             return CONSTANT.split(self.text, 1)[0][:MAX_OUTLINE]
         return NUMBER.sub("0", without_comments(self.digest))[:MAX_OUTLINE]

@@ -41,7 +41,7 @@ class Encryption:
 
 @dataclass(frozen=True, slots=True)
 class LoginResult:
-    """What the server reported at the login; key is its process ID and secret."""
+    """The results of a login at the server; key is its process ID and secret."""
 
     reported_parameters: Values
     key: tuple[int, bytes] | None

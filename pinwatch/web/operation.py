@@ -24,7 +24,7 @@ class Error(Answer):
     """An error."""
 
     error: str
-    """What went wrong, in one sentence."""
+    """The error, in one sentence."""
 
 
 class Operation(Route):

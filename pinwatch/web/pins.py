@@ -95,10 +95,10 @@ class PinQuery(Query):
     """Pins from this time on: ISO 8601, in UTC unless it has an offset."""
 
     pinned: bool | None = None
-    """Whether the session is still pinned."""
+    """True if the session is still pinned."""
 
     first: bool | None = None
-    """Whether the statement pinned the session, or the session was pinned already."""
+    """True if the statement pinned the session, false if it was pinned already."""
 
     def covers(self, pin: pin_history.Pin) -> bool:
         event, is_named = pin.event, _is_part if self.partial else _is

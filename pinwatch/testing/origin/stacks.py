@@ -27,8 +27,8 @@ from typing import Any, Final
 
 METHODS: Final = (MethodType, BuiltinMethodType)
 GENERATORS: Final = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
-MAX_LOOKS: Final = 40
-LOOK_INTERVAL: Final = 0.0005  # seconds
+MAX_POLLS: Final = 40
+POLL_INTERVAL: Final = 0.0005  # seconds
 MAX_OBJECTS: Final = 500
 """Objects that are visited on the way from a future to the task that awaits it."""
 
@@ -47,10 +47,10 @@ def stacks() -> Iterator[Stack]:
     A task that still runs, because it sent a statement and does not wait yet, has no
     chain of frames: it gets a moment to suspend.
     """
-    for _ in range(MAX_LOOKS):
+    for _ in range(MAX_POLLS):
         if not any(map(asyncio.current_task, _all_loops())):
             break
-        sleep(LOOK_INTERVAL)
+        sleep(POLL_INTERVAL)
     for frames in _threads():
         yield Stack(frames)
         for loop in _loops(frames):
@@ -77,7 +77,7 @@ def _threads() -> list[tuple[FrameType, ...]]:
     """
     here = threading.get_ident()
     found: list[tuple[FrameType, ...]] = []
-    for _ in range(MAX_LOOKS):
+    for _ in range(MAX_POLLS):
         frames = sys._current_frames()
         found = [_outermost_first(frames[one]) for one in frames if one != here]
         if not any(_of_a_generator(thread[0]) for thread in found):
