@@ -1,4 +1,4 @@
-"""What tests of more than one room connect to."""
+"""The fixtures that tests of several folders use."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -21,7 +21,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def postgres_16() -> Iterator[Postgres]:
-    """The same of PostgreSQL 16."""
+    """PostgreSQL 16, one server for all tests of a process."""
     with embedded_postgres(16) as server:
         yield server
 

@@ -77,7 +77,7 @@ def column(sql: bytes) -> bytes:
 
 
 def value(sql: bytes) -> bytes:
-    """What a SELECT gives."""
+    """Return the value of a SELECT of one constant."""
     return sql.split()[1].strip(b"'")
 
 
@@ -128,7 +128,7 @@ class Backend:
                 self.dead = True
 
     def read(self) -> bytes:
-        """What was replied since the last time."""
+        """Return the output since the last call."""
         output, self.output = self.output, b""
         return output
 
@@ -405,12 +405,12 @@ class Backend:
 
 
 class Play:
-    """Clients on a stage whose servers are backends; who moves next is up to a test.
+    """Clients on a stage whose servers are backends; a test chooses who moves next.
 
-    Each client has parts to send, and begins one when all that a backend of its own
-    would have answered to those before has come. After every move it is checked that
-    a connection which counts as settled owes nothing, and that one which nobody holds
-    is in no transaction and has no half message.
+    Each client has parts to send, and begins one when it has received all replies that
+    a backend of its own would have sent to the earlier parts. After every move, a
+    settled connection must owe no reply, and a connection without a session must have
+    no transaction and no incomplete message.
     """
 
     def __init__(

@@ -1,8 +1,9 @@
-"""What a transaction costs on its way through the core, counted and not timed.
+"""The cost of a transaction on its way through the core, counted and not timed.
 
-Calls of functions, Python's and C's, which are what plain Python spends its time on. A
-bound is what is needed today and a little: a change that needs more has to say why. The
-compiled build makes most of these calls without the interpreter, and is not counted.
+The count is of calls of functions, in Python and in C, on which plain Python spends its
+time. A bound is a little above the present count: a change that needs more must say
+why. The compiled build makes most of these calls without the interpreter, and is not
+counted.
 """
 
 import gc
@@ -42,7 +43,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def calls(action: Callable[[], None]) -> int:
-    """Made by action, once it has warmed up."""
+    """Return the number of calls that action makes after a first run."""
     count = 0
 
     def note(_frame: Any, event: str, _argument: Any) -> None:
@@ -50,7 +51,7 @@ def calls(action: Callable[[], None]) -> int:
         count += event in ("call", "c_call")
 
     action()
-    gc.disable()  # what is called when it collects is nobody's
+    gc.disable()  # a collection would add calls that are not action's
     sys.setprofile(note)
     try:
         action()

@@ -45,10 +45,10 @@ def folder() -> Iterator[Path]:
 
 
 def test_the_first_start_says_what_takes_long(empty: Path) -> None:
-    told: list[str] = []
-    with embedded_postgresql(empty, told.append):
+    progress: list[str] = []
+    with embedded_postgresql(empty, progress.append):
         pass
-    assert told == [
+    assert progress == [
         f"Initializing the embedded PostgreSQL in {empty}/postgresql-18 "
         "(first start only)."
     ]

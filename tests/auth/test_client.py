@@ -222,7 +222,7 @@ class Client:
         """Talk to the end; gives the last bytes, all that is due on success."""
         next(conversation)
         answer = conversation.send(initial(first(self.first()), self.mechanism))
-        server_first = told(answer, messages.AUTHENTICATION_SASL_CONTINUE)
+        server_first = data_of(answer, messages.AUTHENTICATION_SASL_CONTINUE)
         return returned(conversation, final(self.final(server_first)))
 
 
@@ -230,7 +230,7 @@ def initial(data: bytes, mechanism: bytes = b"SCRAM-SHA-256") -> bytes:
     return messages.sasl_initial_response(mechanism, data)[5:]
 
 
-def told(answer: bytes, method: int) -> bytes:
+def data_of(answer: bytes, method: int) -> bytes:
     """The data of one Authentication message of this method."""
     assert answer == messages.authentication(method, answer[9:])
     return answer[9:]
@@ -258,12 +258,12 @@ def scram(known: Credential, binding: bytes | None = None) -> Conversation:
 class TestScram:
     def test_what_is_offered(self) -> None:
         first = next(scram(credential()))
-        assert told(first, messages.AUTHENTICATION_SASL) == b"SCRAM-SHA-256\0\0"
+        assert data_of(first, messages.AUTHENTICATION_SASL) == b"SCRAM-SHA-256\0\0"
 
     def test_what_is_offered_where_it_can_be_bound(self) -> None:
         first = next(scram(credential(), BINDING))
         names = b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0"
-        assert told(first, messages.AUTHENTICATION_SASL) == names
+        assert data_of(first, messages.AUTHENTICATION_SASL) == names
 
     @pytest.mark.parametrize(
         ("binding", "mechanism", "offered"),
@@ -280,7 +280,7 @@ class TestScram:
         client = Client(binding=binding, mechanism=mechanism)
         last = client.log_in(scram(credential(), offered))
         ok = messages.authentication(messages.AUTHENTICATION_OK)
-        proof = told(last.removesuffix(ok), messages.AUTHENTICATION_SASL_FINAL)
+        proof = data_of(last.removesuffix(ok), messages.AUTHENTICATION_SASL_FINAL)
         client.scram.set_server_final(proof.decode())
 
     @pytest.mark.parametrize("name", [b"", b"*", b"bob", b"=", "é".encode()])
@@ -300,9 +300,9 @@ class TestScram:
         conversation = scram(credential())
         next(conversation)
         empty = conversation.send(b"SCRAM-SHA-256\0\xff\xff\xff\xff")
-        assert told(empty, messages.AUTHENTICATION_SASL_CONTINUE) == b""
+        assert data_of(empty, messages.AUTHENTICATION_SASL_CONTINUE) == b""
         answer = conversation.send(client.first())
-        server_first = told(answer, messages.AUTHENTICATION_SASL_CONTINUE)
+        server_first = data_of(answer, messages.AUTHENTICATION_SASL_CONTINUE)
         assert returned(conversation, client.final(server_first))
 
     def test_the_iteration_count_is_that_of_rds_proxy(self) -> None:
@@ -474,7 +474,7 @@ class TestScram:
 class TestMd5:
     def test_the_right_password(self) -> None:
         conversation = login(credential(Method.MD5), no_verifier)
-        salt = told(next(conversation), messages.AUTHENTICATION_MD5_PASSWORD)
+        salt = data_of(next(conversation), messages.AUTHENTICATION_MD5_PASSWORD)
         answer = md5.answer(md5.stored("ann", "s3cret"), salt)
         assert returned(conversation, password(answer)) == messages.authentication(0)
 
@@ -505,7 +505,7 @@ def test_a_broken_password_message(method: Method, body: bytes) -> None:
 class TestIam:
     def test_a_good_token(self) -> None:
         conversation = login(credential(Method.IAM), verify_token, tls=True)
-        told(next(conversation), messages.AUTHENTICATION_CLEARTEXT_PASSWORD)
+        data_of(next(conversation), messages.AUTHENTICATION_CLEARTEXT_PASSWORD)
         assert returned(conversation, password(b"token")) == messages.authentication(0)
 
     def test_without_tls(self) -> None:

@@ -1,4 +1,4 @@
-"""Who is known, by which method, and when secrets are read again."""
+"""Credentials: known roles, their methods, and the time to read secrets again."""
 
 import json
 from pathlib import Path

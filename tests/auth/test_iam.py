@@ -68,7 +68,7 @@ def token(
 
 @cache
 def rds(key: AccessKey) -> Any:
-    """A client of the RDS API with the key; it talks to nobody to make a token."""
+    """A client of the RDS API with the key; it makes tokens without a connection."""
     return boto3.session.Session(
         key.access_key_id, key.secret_access_key, key.session_token, "us-east-2"
     ).client("rds")
@@ -249,7 +249,7 @@ def test_the_aws_command_line(monkeypatch: pytest.MonkeyPatch, key: AccessKey) -
 
 
 class TestVerifier:
-    """What an endpoint accepts, by its settings and by the AWS environment."""
+    """An endpoint accepts tokens by its settings and by the AWS environment."""
 
     @pytest.mark.usefixtures("at")
     def test_it_verifies(self) -> None:

@@ -19,7 +19,7 @@ def message(kind: bytes, body: bytes) -> bytes:
 
 
 class Wire:
-    """What the client wrote, and that it hung up."""
+    """A transport that records the bytes of the client and its close."""
 
     def __init__(self) -> None:
         self.sent = b""

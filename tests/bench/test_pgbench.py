@@ -1,4 +1,4 @@
-"""What is read from pgbench's reports and logs."""
+"""The reader of pgbench's reports and logs."""
 
 from __future__ import annotations
 

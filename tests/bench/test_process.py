@@ -1,4 +1,4 @@
-"""What the bench reads of processes that go on meanwhile."""
+"""Readings of processes that run meanwhile."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""pinwatch check, on what a real proxy saw, told as its HTTP side tells it."""
+"""pinwatch check, on the pins of a real proxy as its HTTP side returns them."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -20,15 +20,15 @@ Serve = Callable[[Any], str]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """An HTTP side that has this at /api/pins; gives its URL."""
-    told: list[Any] = []
+    """Serve a value at /api/pins, and return the URL of the server."""
+    served: list[Any] = []
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             assert self.path == "/api/pins"
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(json.dumps(told[0]).encode())
+            self.wfile.write(json.dumps(served[0]).encode())
 
         def log_message(self, format: str, *arguments: Any) -> None:
             pass
@@ -37,7 +37,7 @@ def serve() -> Iterator[Serve]:
         Thread(target=server.serve_forever, daemon=True).start()
 
         def begin(pins: Any) -> str:
-            told[:] = [pins]
+            served[:] = [pins]
             return f"http://127.0.0.1:{server.server_port}/"
 
         yield begin
@@ -133,7 +133,7 @@ def test_a_baseline(serve: Serve, pins: list[dict[str, Any]], tmp_path: Path) ->
 def test_what_a_pinned_session_does_is_seen(
     postgres: Postgres, database: str, tmp_path: Path
 ) -> None:
-    """Of a running pinwatch: a baseline that knows the first pin hides no other."""
+    """A baseline with the first pin of a running pinwatch hides no other pin."""
     target, file = postgres.endpoint(database).url(), str(tmp_path / "known.json")
     with (
         pinwatch_up(tmp_path / "log", "--target", target) as up,
@@ -170,13 +170,13 @@ def test_misuse(arguments: list[str], sentence: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "sentence"),
+    ("answer", "sentence"),
     [
         ({}, "the server there is not pinwatch: its answer is not one of"),
         ([{}], "/api/pins returned something that is not a pin: KeyError"),
     ],
 )
-def test_an_answer_that_is_none(serve: Serve, told: Any, sentence: str) -> None:
-    done = pinwatch("check", "--url", serve(told))
+def test_an_answer_that_is_none(serve: Serve, answer: Any, sentence: str) -> None:
+    done = pinwatch("check", "--url", serve(answer))
     assert done.returncode == 2
     assert sentence in done.stderr

@@ -53,8 +53,8 @@ def test_a_failover_of_one_target(up: Up) -> None:
     with closing(connect(up)) as idle, closing(connect(up)) as busy:
         idle.execute("SELECT 1")
         busy.execute("BEGIN")
-        told = run(up, "failover", "--outage", "0.2")
-        assert told.splitlines() == [
+        output = run(up, "failover", "--outage", "0.2")
+        assert output.splitlines() == [
             "Failing over; no writer for 0.2 s.",
             "The writer default was away for 0.2 s.",
         ]
@@ -64,8 +64,8 @@ def test_a_failover_of_one_target(up: Up) -> None:
 
 
 def test_a_failover_to_nowhere(up: Up) -> None:
-    told = run(up, "failover", "--to", "b", status=1)
-    assert told == "pinwatch: There is no target b: there are default.\n"
+    output = run(up, "failover", "--to", "b", status=1)
+    assert output == "pinwatch: There is no target b: there are default.\n"
 
 
 def test_targets_are_told(up: Up) -> None:
@@ -77,15 +77,15 @@ def test_targets_are_told(up: Up) -> None:
 def test_faults_come_and_go(up: Up) -> None:
     assert run(up, "fault", "list") == "No active faults.\n"
     with closing(connect(up)) as client:
-        told = run(up, "fault", "add", "refuse", "--name", "flaky", "--for", "600")
-        assert told == "flaky: every borrow; happened 0 times, 600 s left\n"
+        output = run(up, "fault", "add", "refuse", "--name", "flaky", "--for", "600")
+        assert output == "flaky: every borrow; happened 0 times, 600 s left\n"
         with pytest.raises(psycopg.errors.ConnectionException):
             client.execute("SELECT 1")
         assert "happened once," in run(up, "fault", "list")
         run(up, "fault", "remove", "flaky")
         client.execute("SELECT 1")
-    told = run(up, "fault", "remove", "flaky", status=1)
-    assert told == "pinwatch: No fault named flaky; active faults: none.\n"
+    output = run(up, "fault", "remove", "flaky", status=1)
+    assert output == "pinwatch: No fault named flaky; active faults: none.\n"
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_a_reload_over_http(up: Up, config: Path) -> None:
     assert ask(f"{site(up)}/api/pool").json["max_connections"] == 7
     assert ask(f"{site(up)}/api/config").json["max_connections"] == 7
     config.write_text("max_connections = 0\n")
-    told = run(up, "reload", status=1)
-    assert told == (
+    output = run(up, "reload", status=1)
+    assert output == (
         "pinwatch: max_connections is 0, but must be a whole number of at least 1.\n"
     )
     assert ask(f"{site(up)}/api/pool").json["max_connections"] == 7
@@ -142,9 +142,9 @@ def test_a_reload_by_signal(up: Up, config: Path, log: Path) -> None:
     up.process.send_signal(signal.SIGHUP)
     late = "Restart pinwatch to apply: http_token, time_scale."
     eventually(lambda: late in log.read_text())
-    told = ask(f"{site(up)}/api/config").json
-    assert (told["max_connections"], told["time_scale"]) == (7, 1)
-    assert told["http_token"] is None
+    answer = ask(f"{site(up)}/api/config").json
+    assert (answer["max_connections"], answer["time_scale"]) == (7, 1)
+    assert answer["http_token"] is None
     assert ask(f"{site(up)}/api/pool").json["max_connections"] == 7
     config.write_text("what = 1\n")
     up.process.send_signal(signal.SIGHUP)
@@ -157,18 +157,18 @@ def test_a_release_lets_a_database_be_dropped(up: Up) -> None:
         elsewhere = psycopg.connect(up.url, dbname="released", autocommit=True)
         with closing(elsewhere) as client:
             client.execute("SELECT 1")
-        told = run(up, "release", "released")
-        assert told == "Closed 1 idle connection to the database released.\n"
-        told = run(up, "release", "released")
-        assert told == "Closed 0 idle connections to the database released.\n"
+        output = run(up, "release", "released")
+        assert output == "Closed 1 idle connection to the database released.\n"
+        output = run(up, "release", "released")
+        assert output == "Closed 0 idle connections to the database released.\n"
         admin.execute("DROP DATABASE released")
         assert run(up, "release") == "Closed 1 idle connection.\n"
         admin.execute("SELECT 1")
 
 
 def test_a_release_of_an_unknown_database(up: Up) -> None:
-    told = run(up, "release", "nowhere", status=1)
-    assert told == (
+    output = run(up, "release", "nowhere", status=1)
+    assert output == (
         "pinwatch: No client has connected to a database nowhere; known databases: "
         "postgres.\n"
     )

@@ -31,14 +31,14 @@ def run(given: bytes, *arguments: str) -> tuple[int, str, str]:
 
 
 def lines(*objects: dict[str, Any]) -> tuple[int, list[dict[str, Any]]]:
-    """Of --jsonl: the exit status, and the answers."""
+    """Return the exit status and the answers of --jsonl."""
     given = "".join(f"{json.dumps(one)}\n" for one in objects)
     status, out, _ = run(given.encode(), "--jsonl")
     return status, [json.loads(line) for line in out.splitlines()]
 
 
 def answer(given: bytes | str) -> tuple[int, dict[str, Any]]:
-    """Of --format json, for a script on standard input: exit status, and the object."""
+    """Return exit status and object of --format json for a script on standard input."""
     script = given.encode() if isinstance(given, str) else given
     status, out, _ = run(script, "--format", "json", "-")
     return status, json.loads(out)

@@ -103,7 +103,7 @@ def table(up: Up) -> dict[str, list[list[str]]]:
 
 
 def login(up: Up, password: str, sslmode: str) -> object:
-    """What a client gets for SELECT 'pong'."""
+    """Return the row that a client receives for SELECT 'pong'."""
     url = make_conninfo(up.url, password=password, sslmode=sslmode)
     with closing(psycopg.connect(url)) as client:
         return client.execute("SELECT 'pong'").fetchone()

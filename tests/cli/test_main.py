@@ -17,8 +17,8 @@ def test_its_version() -> None:
 
 def test_the_installed_command_is_the_same() -> None:
     command = [f"{sys.prefix}/bin/pinwatch", "--version"]
-    told = subprocess.check_output(command, text=True)
-    assert told == pinwatch("--version").stdout
+    printed = subprocess.check_output(command, text=True)
+    assert printed == pinwatch("--version").stdout
 
 
 def test_without_arguments_it_helps() -> None:

@@ -22,7 +22,7 @@ def ca() -> trustme.CA:
 
 @pytest.fixture
 def target(ca: trustme.CA) -> Iterator[Address]:
-    """What shows the certificate of another name, and no more."""
+    """A server that only presents a certificate for another name."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("db.example").configure_cert(context)
     with socket.create_server(("127.0.0.1", 0)) as listening:

@@ -63,7 +63,7 @@ def once(up: Up, columns: int = 150) -> list[str]:
 
 
 def rows(lines: list[str], title: str) -> list[list[str]]:
-    """Of the table below this title, the cells, which have two spaces between them."""
+    """Return the cells, separated by two spaces, of the table below this title."""
     below = lines[lines.index(title) + 2 :]
     table = below[: below.index("")] if "" in below else below
     return [[cell.strip() for cell in row.split("  ") if cell] for row in table]
@@ -263,8 +263,8 @@ def test_the_bar(most: int, states: list[str], drawn: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "text"),
     [(0.04, "0.0 s"), (9.9, "9.9 s"), (59, "59 s"), (60, "1 min"), (7_200, "2 h")],
 )
-def test_durations(seconds: float, told: str) -> None:
-    assert duration(seconds) == told
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -32,7 +32,7 @@ from tests.site import ask as ask_http
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    """What the command writes to standard error."""
+    """The file with the command's standard error."""
     return tmp_path / "stderr"
 
 
@@ -223,8 +223,8 @@ class TestStopping:
                 closing(silent.accept()[0]),
             ):
                 process.send_signal(signal.SIGTERM)
-                _, told = process.communicate(timeout=PATIENCE)
-        assert (process.returncode, told) == (0, "")
+                _, errors = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, errors) == (0, "")
 
     @pytest.mark.parametrize("option", ["--config", "--from"])
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -289,7 +289,7 @@ class TestStopping:
 
 
 def open_for_a_reader(fifo: Path) -> int | None:
-    """None while nobody reads."""
+    """Open the pipe for writing; return None while it has no reader."""
     try:
         return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
     except OSError:
@@ -323,8 +323,8 @@ def test_the_greeting_names_who_can_log_in(
     config.write_text(auth)
     log = tmp_path / "log"
     with pinwatch_up(log, "--config", str(config), "--target", target) as up:
-        told = "\n".join(up.lines)
-        assert ("No role can log in" in told) is (role is None)
+        greeting = "\n".join(up.lines)
+        assert ("No role can log in" in greeting) is (role is None)
         assert up.url.startswith(f"postgresql://{role or 'postgres'}@")
 
 
@@ -335,8 +335,8 @@ def test_the_greeting_has_columns(target: str, tmp_path: Path, log: Path) -> Non
     )
     with pinwatch_up(log, "--config", str(config), "--target", target) as up:
         assert up.greeting["reporting-of-finance"].startswith("postgresql://")
-        told = [line for line in up.lines[2:] if line]
-        assert {line.index(up.greeting[line.split()[0]]) for line in told} == {22}
+        shown = [line for line in up.lines[2:] if line]
+        assert {line.index(up.greeting[line.split()[0]]) for line in shown} == {22}
 
 
 def test_a_role_of_two_entries_is_warned_of(
@@ -459,14 +459,14 @@ def test_with_the_http_token_other_machines_may_ask(target: str, log: Path) -> N
         assert ask_http(f"{url}/readyz").status == 200
         assert ask_http(f"{url}/metrics").status == 401
         assert ask_http(f"{url}/metrics", Authorization="Bearer a secret").status == 200
-        told = ask_http(f"{url}/api/config", Authorization="Bearer a secret")
+        answer = ask_http(f"{url}/api/config", Authorization="Bearer a secret")
         with closing(psycopg.connect(up.url, autocommit=True)) as client:
             client.execute("LISTEN jobs")
         checked = pinwatch("check", "--url", url, PINWATCH_HTTP_TOKEN="a secret")
         refused = pinwatch("check", "--url", url)
         assert up.stop() == 0
-    assert told.json["http_token"] == "**********"
-    assert "a secret" not in told.text + log.read_text() + "".join(up.lines)
+    assert answer.json["http_token"] == "**********"
+    assert "a secret" not in answer.text + log.read_text() + "".join(up.lines)
     assert checked.stdout.endswith("1 pin, 1 failing.\n")
     assert (refused.returncode, refused.stderr) == (
         2,

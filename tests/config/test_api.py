@@ -45,7 +45,7 @@ UNSAID_DEFAULTS: Final = {
     "require_tls": False,
 }
 UNSAID_RANGES: Final = {"idle_client_timeout": (1, 28800)}
-"""Where the user guide says it, and botocore does not."""
+"""Ranges that the user guide has and botocore lacks."""
 
 DEFAULT: Final = re.compile(r"Default: (?:\d+ for [^,]*, and )?(\d+)")
 TYPES: Final = {

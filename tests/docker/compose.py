@@ -16,13 +16,13 @@ SERVICES: Final[dict[str, dict[str, Any]]] = COMPOSE["services"]
 
 
 def mounts(service: str) -> dict[Path, Path]:
-    """What is mounted, by where."""
+    """Return the mounted host paths by container path."""
     volumes = (volume.split(":") for volume in SERVICES[service].get("volumes", ()))
     return {Path(to): (FOLDER / source).resolve() for source, to, *_ in volumes}
 
 
 def contents(service: str, variables: Mapping[str, str]) -> dict[Path, str]:
-    """What is written in the compose file itself, by where the service finds it."""
+    """Return the contents of the compose file's inline configs by container path."""
     return {
         Path(config["target"]): interpolated(
             COMPOSE["configs"][config["source"]]["content"], variables
@@ -32,7 +32,7 @@ def contents(service: str, variables: Mapping[str, str]) -> dict[Path, str]:
 
 
 def interpolated(text: str, variables: Mapping[str, str]) -> str:
-    """With ${NAME:-default} replaced, as Compose does."""
+    """Return text with ${NAME:-default} replaced, as Compose does."""
     return re.sub(
         r"\$\{(\w+):-([^}]*)\}",
         lambda found: variables.get(found[1]) or found[2],
@@ -41,7 +41,7 @@ def interpolated(text: str, variables: Mapping[str, str]) -> str:
 
 
 def lay_out(service: str, root: Path, variables: Mapping[str, str]) -> None:
-    """The service's files below root, at the places where it has them."""
+    """Copy the service's files below root, at their container paths."""
     for to, source in mounts(service).items():
         place = below(root, to)
         if source.is_dir():
@@ -59,7 +59,7 @@ def below(root: Path, path: Path) -> Path:
 
 
 def option(service: str, name: str) -> str:
-    """Of the service's command: --name=value."""
+    """Return the value of --name=value in the service's command."""
     (value,) = [
         argument.partition("=")[2]
         for argument in SERVICES[service]["command"]

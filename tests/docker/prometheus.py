@@ -30,7 +30,7 @@ class Prometheus:
         self.url = url
 
     def ready(self) -> bool:
-        """Whether it has read its files; it listens before, and refuses all queries."""
+        """Return True once it has read its files; until then it refuses all queries."""
         try:
             with urlopen(f"{self.url}/-/ready", timeout=PATIENCE):
                 return True
@@ -43,12 +43,12 @@ class Prometheus:
             return json.load(answer)["data"]
 
     def has_numbers(self, expression: str) -> bool:
-        """Whether the expression gives any number now."""
+        """Return True if the expression has any finite value now."""
         found = self.get("query", query=expression)["result"]
         return any(isfinite(float(series["value"][1])) for series in found)
 
     def values(self, label: str, series: str) -> list[str]:
-        """Of the label, as Grafana's label_values asks for them."""
+        """Return the label's values, as Grafana's label_values requests them."""
         parameters = {"match[]": series, "start": str(time.time() - 3600)}
         found: list[str] = self.get(f"label/{label}/values", **parameters)
         return found
@@ -58,9 +58,11 @@ class Prometheus:
 def prometheus(
     root: Path, target: str, variables: dict[str, str]
 ) -> Iterator[Prometheus]:
-    """What compose mounts is laid out below root, where all paths that its files have
-    are relative to theirs. Of prometheus.yaml two values are changed: the address of
-    pinwatch, which is a name in compose's network, and how often it is scraped.
+    """Run Prometheus with the files that compose mounts, copied below root.
+
+    The paths in these files are relative to the files. Two values of prometheus.yaml
+    are changed: the address of pinwatch, which is a name in compose's network, and the
+    scrape interval.
     """
     assert PROGRAM is not None
     lay_out("prometheus", root, variables)

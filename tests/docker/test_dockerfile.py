@@ -1,4 +1,4 @@
-"""What the image is built from is there, and makes the wheel."""
+"""The files that the image is built from exist, and build the wheel."""
 
 import json
 import shutil

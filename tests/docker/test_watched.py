@@ -37,7 +37,7 @@ CHOSEN: Final = {
     "$proxy": ".+",
     "$endpoint": ".+",
 }
-"""What Grafana would put in place of the dashboard's variables."""
+"""Values that Grafana would substitute for the dashboard's variables."""
 
 
 pytestmark = [
@@ -56,15 +56,15 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def watched(postgres: Postgres) -> Iterator[Watched]:
-    """As compose has it, with the role that its files name."""
+    """A pinwatch as compose starts it, with the role that its files name."""
     with TemporaryDirectory(prefix="pinwatch-") as name, app(postgres) as database:
         root = Path(name)
         (config,) = mounts("pinwatch").values()
-        told = ("--config", str(config), "--target", database)
+        options = ("--config", str(config), "--target", database)
         with (
             pinwatch_up(
                 root / "log",
-                *told,
+                *options,
                 "--state-folder",
                 str(root / "state"),
                 PINWATCH_HTTP_TOKEN=TOKEN,
@@ -107,7 +107,7 @@ def load(database: str, proxy: str) -> Iterator[None]:
 
 
 def test_every_expression_gives_data(watched: Watched) -> None:
-    """All of panels, variables, alerts and annotations, whoever has them."""
+    """The expressions of panels, variables, alerts and annotations have values."""
     missing = {(who, chosen(expression)) for who, expression in expressions()}
     assert missing
 

@@ -23,7 +23,7 @@ def big() -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a driver connects, and what a test sees of the database beside it."""
+    """The endpoint of a driver, and a direct connection of the test to the database."""
 
     endpoint: Endpoint
     direct: psycopg.Connection[Any]

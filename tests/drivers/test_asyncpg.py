@@ -92,7 +92,7 @@ async def test_prepared_statements(route: Route, connection: Any) -> None:
 
 
 async def test_statement_cache(route: Route) -> None:
-    """What falls out of the driver's cache is closed and prepared again."""
+    """A statement that leaves the driver's cache is closed and prepared again."""
     connection = await connect(route, statement_cache_size=2)
     for number in range(24):
         text = f"SELECT $1::int + {number % 5 % 3}"
@@ -199,14 +199,14 @@ async def test_several_statements(route: Route, connection: Any) -> None:
 
 
 async def test_notices(route: Route, connection: Any) -> None:
-    told: list[str] = []
-    connection.add_log_listener(lambda _, message: told.append(message.message))
+    notices: list[str] = []
+    connection.add_log_listener(lambda _, message: notices.append(message.message))
     for number in range(3):
         text = f"DO $$ BEGIN RAISE NOTICE 'number {number}'; END $$"
         await connection.execute(text)
         route.swap()
     assert await connection.fetchval("SELECT 1") == 1
-    assert told == ["number 0", "number 1", "number 2"]
+    assert notices == ["number 0", "number 1", "number 2"]
 
 
 async def test_cursor(route: Route, connection: Any) -> None:

@@ -37,7 +37,7 @@ MODES: Final = ("disable", "require", "verify-full")
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Of a role, by a secret, in one of libpq's modes of TLS."""
+    """A login of a role, with a secret and one of libpq's TLS modes."""
 
     proxy: RunningProxy
     user: str
@@ -73,7 +73,7 @@ Driver = Callable[[Login], str]
 
 
 class Refused(Exception):
-    """What a driver reads that is a program of its own."""
+    """The login failed; the text is the standard error of a driver's program."""
 
 
 def with_psql(login: Login) -> str:

@@ -71,7 +71,7 @@ def test_transactions(route: Route, connection: Any) -> None:
 
 
 def test_two_phase_commit(route: Route, connection: Any) -> None:
-    """What one database connection prepares, another may commit."""
+    """One database connection can commit a transaction that another prepared."""
     transaction = connection.xid(0, f"transfer in {route.endpoint.database}", "")
     connection.tpc_begin(transaction)
     move(connection, 10)
@@ -174,8 +174,8 @@ def test_notices(route: Route, native: Any) -> None:
     for number in range(3):
         native.run(f"DO $$ BEGIN RAISE NOTICE 'number {number}'; END $$")
         route.swap()
-    told = [notice[b"M"] for notice in native.notices]
-    assert told == [b"number 0", b"number 1", b"number 2"]
+    notices = [notice[b"M"] for notice in native.notices]
+    assert notices == [b"number 0", b"number 1", b"number 2"]
 
 
 def test_many_rows(route: Route, connection: Any) -> None:

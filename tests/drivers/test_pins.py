@@ -1,4 +1,4 @@
-"""What drivers and frameworks do at their defaults, and whether it pins."""
+"""Drivers and frameworks at their defaults, and the pins that they cause."""
 
 import asyncio
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def proxy_of_two(proxy: Proxies) -> RunningProxy:
 
 
 def rules(proxy: RunningProxy) -> list[str]:
-    """Of the only session, in the order in which they came."""
+    """Return the rules that pinned the only session, in order."""
     (session,) = proxy.proxy.sessions
     return list(session.pinning.rules)
 

@@ -26,7 +26,7 @@ def programs() -> list[str]:
 
 
 class Session:
-    """A psql that is told one thing after another."""
+    """A psql that runs one input after another."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdin is not None
@@ -35,7 +35,7 @@ class Session:
         self.stdout: IO[str] = process.stdout
 
     def ask(self, *lines: str) -> list[str]:
-        """What psql prints for these lines, errors included."""
+        """Return the output of psql for these lines, including errors."""
         self.stdin.write("\n".join(lines) + f"\n\\echo {MARK}\n")
         self.stdin.flush()
         printed: list[str] = []
@@ -72,7 +72,7 @@ def psql(
 
 
 def run(route: Route, script: str) -> bytes:
-    """What psql prints for a script, whose errors end it."""
+    """Return the output of psql for a script; its first error ends it."""
     done = subprocess.run(
         [EMBEDDED, *OPTIONS, "--set=ON_ERROR_STOP=1"],
         env=os.environ | route.endpoint.environment(),

@@ -221,13 +221,13 @@ def test_several_statements(route: Route, connection: Connection) -> None:
 
 
 def test_notices(route: Route, connection: Connection) -> None:
-    told: list[str | None] = []
-    connection.add_notice_handler(lambda notice: told.append(notice.message_primary))
+    notices: list[str | None] = []
+    connection.add_notice_handler(lambda notice: notices.append(notice.message_primary))
     for number in range(3):
         connection.execute(f"DO $$ BEGIN RAISE NOTICE 'number {number}'; END $$")
         connection.commit()
         route.swap()
-    assert told == ["number 0", "number 1", "number 2"]
+    assert notices == ["number 0", "number 1", "number 2"]
 
 
 def test_streamed_rows(route: Route, connection: Connection) -> None:

@@ -68,7 +68,7 @@ def test_it_does_not_fire(
 
 
 def fires(alert: str, series: Mapping[str, str], at: str, folder: Path) -> bool:
-    """At that time after the first of the samples, of which there is one a minute."""
+    """Return True if it fires at this time; there is one sample a minute from 0."""
     silent, firing = (expects(folder, alert, series, at, yes) for yes in (False, True))
     assert silent != firing
     return firing
@@ -77,7 +77,7 @@ def fires(alert: str, series: Mapping[str, str], at: str, folder: Path) -> bool:
 def expects(
     folder: Path, alert: str, series: Mapping[str, str], at: str, firing: bool
 ) -> bool:
-    """Whether promtool finds it as expected."""
+    """Return True if promtool finds the alert firing, or silent, as expected."""
     rule = RULE[alert]
     expected = {
         "exp_labels": rule["labels"] | OF_SERIES.get(alert, {}),

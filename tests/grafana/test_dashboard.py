@@ -31,7 +31,7 @@ def test_variables() -> None:
 
 
 def metrics_used() -> set[str]:
-    """Of a histogram's samples, what they are of."""
+    """Return the metrics in expressions; a histogram's samples by its own name."""
     text = " ".join(expression for _, expression in expressions())
     return set(re.findall(r"\bpinwatch_\w+?(?=_(?:bucket|sum|count)\b|\b)", text))
 

@@ -1,4 +1,4 @@
-"""What is committed is what the Python says."""
+"""The committed files are those that the Python generates."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What `python -m grafana` has written, as Grafana and Prometheus read it."""
+"""The files of `python -m grafana`, as Grafana and Prometheus read them."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ DASHBOARD: Final[dict[str, Any]] = json.loads(
 
 
 def provisioned(kind: str) -> dict[str, Any]:
-    """Of datasources, dashboards or alerting."""
+    """Return the provisioning of datasources, dashboards or alerting."""
     text = (FOLDER / "provisioning" / kind / "pinwatch.yaml").read_text()
     content: dict[str, Any] = yaml.safe_load(text)
     return content

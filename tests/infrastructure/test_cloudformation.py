@@ -470,7 +470,7 @@ class TestSeveralProxies:
 
 
 def owned(owner: str, rest: str = "") -> str:
-    """Two proxies, of which A is created, and a target group with an owner."""
+    """Return a template with two proxies and a target group; A alone is created."""
     return f"""
 Parameters:
   Stage: {{Type: String, Default: prod}}

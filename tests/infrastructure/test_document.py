@@ -1,4 +1,4 @@
-"""What a file may be made of: encodings, wrappers, logs, and how much of each."""
+"""The parts that a file may have: encodings, wrappers and logs; and their limits."""
 
 import codecs
 import json
@@ -111,7 +111,7 @@ class TestWrapper:
 
 
 class TestLogs:
-    """terraform plan -json prints a document a line, none of which has values."""
+    """terraform plan -json prints one document per line, without values."""
 
     SENTENCE: Final = (
         "a.json is a log, as terraform plan -json prints it, and has no values: save "

@@ -266,7 +266,7 @@ SECRET = "aws_secretsmanager_secret"
 
 
 def secrets(*blocks: Json, written: list[Json], module: str = "") -> Found:
-    """Of a plan with the named secrets a and b["x"], and one without a name."""
+    """Resolve a plan with the named secrets a and b["x"], and one without a name."""
     address = f"{module}aws_db_proxy.this"
     return found(
         plan(

@@ -28,7 +28,7 @@ def serve(proxy: Proxies) -> Iterator[Serve]:
 
 @pytest.fixture
 def swapped(serve: Serve) -> Iterator[Swapped]:
-    """A session on two database connections, both of which the test must use."""
+    """A session on two database connections; the test must use both."""
     session = Swapped(serve(2))
     yield session
     assert len(session.pids) == 2

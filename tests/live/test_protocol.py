@@ -81,7 +81,7 @@ CASES: Final[dict[str, list[Step]]] = {
     "the second of three statements fails": [
         Step(query("INSERT INTO item VALUES (1); SELECT 1 / 0; SELECT 2"), "CEZ")
     ],
-    "a COMMIT between statements of which the last fails": [
+    "a COMMIT between statements, the last one fails": [
         Step(
             query(
                 "INSERT INTO item VALUES (1); COMMIT;"

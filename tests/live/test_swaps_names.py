@@ -304,9 +304,9 @@ def test_the_bytes_of_a_clients_statements_are_bounded(serve: Serve) -> None:
     batch = parse("b", "SELECT 2"), parse("c", text), parse("d", "SELECT 4")
     reply = client.ask(*batch, SYNC)
     assert reply.kinds == "1EZ"
-    ((severity, state, told),) = reply.errors
+    ((severity, state, message),) = reply.errors
     assert (severity, state) == ("ERROR", "54000")
-    assert limit in told
+    assert limit in message
     assert client.ask(bind("d"), SYNC).errors[0][1] == "26000"
     assert client.ask(
         close("a"), parse("c", text), bind("c"), execute(), SYNC

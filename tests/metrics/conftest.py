@@ -13,7 +13,7 @@ from tests.metrics.scrape import Measured, measured
 
 class Measure(Protocol):
     def __call__(self, pool: int | None = 1, **settings: Any) -> Measured:
-        """Of a new proxy with so many database connections."""
+        """Measure a new proxy with at most pool database connections."""
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def families(text: str) -> list[Family]:
 
 
 class Scrape:
-    """What was read at once."""
+    """The samples of one scrape."""
 
     def __init__(self, text: str) -> None:
         self.samples = [

@@ -98,7 +98,7 @@ def test_a_target_that_is_gone(stack: ExitStack) -> None:
 
 @pytest.fixture
 def encrypted(tmp_path_factory: pytest.TempPathFactory, stack: ExitStack) -> Postgres:
-    """A server that lets nobody in without TLS."""
+    """A server that requires TLS."""
     binaries = with_tls()
     if binaries is None:
         pytest.skip("no PostgreSQL on the PATH, and the embedded one has no TLS")

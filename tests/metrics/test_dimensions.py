@@ -1,4 +1,4 @@
-"""Several endpoints before several targets, and who is told of which."""
+"""The dimensions of metrics with several endpoints and several targets."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -21,7 +21,7 @@ NAME = "shop"
 
 @pytest.fixture
 def shop(before: Before) -> Iterator[Measured]:
-    """Of one endpoint for each role."""
+    """Measure a proxy with one endpoint for each role."""
     with ExitStack() as stack:
         running = before(db_proxy_name=NAME, endpoints=[READS])
         yield stack.enter_context(measured(Clients(running, stack)))

@@ -1,4 +1,4 @@
-"""Histograms: each of what they are told is in one bucket."""
+"""Histograms count each value in one bucket."""
 
 from bisect import bisect_left
 

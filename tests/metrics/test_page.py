@@ -75,14 +75,14 @@ def test_what_is_scraped(measure: Measure) -> None:
         name = family.name + "_total" * (family.type == "counter")
         (labels,) = {frozenset(s.labels) - {"le"} for s in family.samples}
         scraped[f"`{name}`"] = labels, family.documentation
-    told = {
+    published = {
         name: (frozenset(re.findall(r"`(\w+)`", labels)), meaning)
         for name, labels, meaning, _ in (
             *(cells[1:] for cells in rows("CloudWatch's")),
             *rows("pinwatch's own"),
         )
     }
-    assert scraped == told
+    assert scraped == published
 
 
 def test_names_that_it_speaks_of() -> None:

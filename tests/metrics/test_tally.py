@@ -1,4 +1,4 @@
-"""What the tally makes of events, one by one."""
+"""The tally counts events."""
 
 from dataclasses import replace
 
@@ -45,7 +45,7 @@ def test_seconds_of_pins_that_are_over_and_of_those_that_are_not(
     assert tally.pinned_seconds() == seconds
 
 
-def test_so_many_pairs_of_names_and_no_more(tally: Tally) -> None:
+def test_the_number_of_name_pairs_is_limited(tally: Tally) -> None:
     for number in range(MAX_NAMES + 5):
         tally(replace(PIN, client=number, database=f"shop{number}"))
     tally(replace(PIN, client=1_000, rule="listen", user="too late"))

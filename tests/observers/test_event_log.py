@@ -20,7 +20,7 @@ from tests.harness import Postgres
 from tests.pinned import PIN
 from tests.site import ask
 
-PIPE_SIZE = 65_536  # bytes that Linux keeps of a pipe that nobody reads
+PIPE_SIZE = 65_536  # bytes that Linux keeps of a pipe without a reader
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def test_a_line_for_each_pin(target: str, tmp_path: Path) -> None:
         pin(up, "LISTEN jobs", "SELECT 1", "SET a.b =\n'ö\u2028'")
         pins = ask(f"{up.greeting['HTTP']}/api/pins").json
         assert up.stop() == 0
-    told = [one["sql"] for one in lines(file)]
-    assert told == ["LISTEN jobs", "SET a.b =\n'ö\u2028'"]
+    logged = [one["sql"] for one in lines(file)]
+    assert logged == ["LISTEN jobs", "SET a.b =\n'ö\u2028'"]
     begun = [{k: v for k, v in one.items() if k not in NOT_YET} for one in pins]
     assert lines(file) == begun[::-1]
 
@@ -95,7 +95,7 @@ def test_it_is_rotated(target: str, tmp_path: Path) -> None:
 def test_a_disk_that_stands_still_stops_nobody(
     target: str, tmp_path: Path, pipe: tuple[Path, int]
 ) -> None:
-    """What does not fit waits; all is written when it goes on."""
+    """Lines that do not fit are kept, and written once the reader continues."""
     path, end = pipe
     comment = "x" * 2_000
     pins = 2 * PIPE_SIZE // len(comment)

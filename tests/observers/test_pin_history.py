@@ -1,4 +1,4 @@
-"""What the history makes of events, one by one."""
+"""The history keeps pins and their ends."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -58,7 +58,7 @@ def test_the_newest_are_first(history: History) -> None:
     assert clients(history, lasting=True) == [3, 1]
 
 
-def test_so_many_that_are_over_and_all_that_are_not(clock: Clock) -> None:
+def test_past_pins_are_limited_and_present_ones_are_not(clock: Clock) -> None:
     history = History(clock, max_pins=3)
     history(pinned(1))
     for client in range(2, 8):
@@ -67,8 +67,8 @@ def test_so_many_that_are_over_and_all_that_are_not(clock: Clock) -> None:
     assert clients(history) == [7, 6, 5, 1]
 
 
-def test_of_a_session_every_pin_ends_with_it(history: History, clock: Clock) -> None:
-    """Where every finding is told; the database connection is one."""
+def test_every_pin_ends_with_its_session(history: History, clock: Clock) -> None:
+    """With every finding reported, the session still has one database connection."""
     history(pinned(1))
     clock.now += 1
     history(replace(pinned(1), first=False))
@@ -127,7 +127,7 @@ def test_comments_do_not_tell_digests_apart(history: History, clock: Clock) -> N
     assert (one.text, one.count) == ("set a.b = $1", 3)
 
 
-def test_so_many_digests_and_no_more(clock: Clock) -> None:
+def test_the_number_of_digests_is_limited(clock: Clock) -> None:
     """Those that pinned for longest stay."""
     history = History(clock, max_digests=2)
     history(pinned(1, connection=1, digest="lasting"))

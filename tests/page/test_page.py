@@ -90,7 +90,7 @@ def test_sql_is_text(seen: Watched, open_page: Open) -> None:
 
 
 def test_a_thousand_pins(seen: Watched, open_page: Open) -> None:
-    """What is drawn at a time stays small, however many there are."""
+    """The page draws few at a time, however many there are."""
     page = open_page()
     page.evaluate(
         """() => {
@@ -130,8 +130,8 @@ def test_a_thousand_pins(seen: Watched, open_page: Open) -> None:
     expect(pins.locator(".who")).to_contain_text(["loader", "worker"])
 
 
-def test_the_icon_is_where_browsers_ask_without_being_told(seen: Watched) -> None:
-    """For what is no page of ours, or is not told where it is: /api/docs, /metrics."""
+def test_the_icon_is_at_the_default_path_of_browsers(seen: Watched) -> None:
+    """Pages without a link to the icon need it there: /api/docs, /metrics."""
     answer = ask(f"{seen.url}/favicon.ico")
     assert (answer.status, answer.headers["content-type"]) == (200, "image/svg+xml")
 

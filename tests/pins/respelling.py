@@ -40,7 +40,7 @@ def spelled(token: Token, text: str, draw: Callable[[int], int]) -> str:
 
 @st.composite
 def respellings(draw: st.DrawFn, text: str) -> str:
-    """Of text, which has tokens."""
+    """Draw another spelling of text, which has tokens."""
 
     def number(below: int) -> int:
         return draw(st.integers(0, below - 1))

@@ -46,12 +46,12 @@ def test_example_breaks_exactly_the_rules_of_its_entry(idiom: Idiom) -> None:
 
 @each_idiom
 def test_entry_can_be_shown(idiom: Idiom) -> None:
-    told = idiom.advice
-    assert told.driver
-    assert told.text == " ".join(told.text.split())
-    assert told.text.endswith(".")
-    assert told.source.startswith("https://")
-    assert " " not in told.source
+    given = idiom.advice
+    assert given.driver
+    assert given.text == " ".join(given.text.split())
+    assert given.text.endswith(".")
+    assert given.source.startswith("https://")
+    assert " " not in given.source
 
 
 @each_idiom
@@ -119,16 +119,16 @@ def test_reported_pins_are_recognised(case: str, expected: str) -> None:
         ("", None),
     ],
 )
-def test_what_is_told_apart(sql: str, expected: str | None) -> None:
+def test_similar_idioms_are_distinguished(sql: str, expected: str | None) -> None:
     assert driver(sql) == expected
 
 
 def test_a_finding_of_no_driver_has_the_rules_advice() -> None:
     found = verdict(b"SET work_mem = '1GB'")
     (finding,) = found.findings
-    told = advice(found, finding)
+    given = advice(found, finding)
     assert advise(found) is None
-    assert (told.text, told.driver, told.source) == (finding.advice, "", "")
+    assert (given.text, given.driver, given.source) == (finding.advice, "", "")
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,8 @@ def test_a_finding_of_no_driver_has_the_rules_advice() -> None:
 def test_a_custom_setting_is_not_advised_to_move(sql: str, is_custom: bool) -> None:
     found = verdict(sql.encode())
     (finding,) = found.findings
-    told = advice(found, finding).text
-    assert ("pass the value to the statement" in told) is is_custom
+    given = advice(found, finding).text
+    assert ("pass the value to the statement" in given) is is_custom
 
 
 def test_only_the_findings_of_its_rules_are_a_drivers() -> None:
@@ -162,10 +162,10 @@ def test_only_the_findings_of_its_rules_are_a_drivers() -> None:
 
 def test_a_warning_is_advised_on_too() -> None:
     found = verdict(b'declare "SQL_CUR0x1" cursor for SELECT 1', LENIENT)
-    told = advise(found)
+    given = advise(found)
     assert not found.findings
-    assert told is not None
-    assert told.driver == "psqlODBC"
+    assert given is not None
+    assert given.driver == "psqlODBC"
 
 
 def test_catalogue_is_read_once() -> None:

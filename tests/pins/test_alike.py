@@ -1,4 +1,4 @@
-"""What texts have in common from one run to the next."""
+"""Texts of two runs that are alike."""
 
 import pytest
 

@@ -137,7 +137,7 @@ GROWING: Final = {
 
 
 def seconds(text: str) -> float:
-    """What everything that is made of the tokens of a text takes."""
+    """Return the seconds of CPU for all that is made of the tokens of a text."""
     tokens.cache_clear()
     bare.cache_clear()
     began = thread_time()

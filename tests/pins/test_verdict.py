@@ -1,4 +1,4 @@
-"""What pins, by which rule, in the cases and in every other spelling of them."""
+"""The cases pin by their rules, in every other spelling, too."""
 
 import threading
 from typing import Any, get_args
@@ -138,17 +138,17 @@ def test_digest_is_the_logged_one(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sql", "told"),
+    ("sql", "start"),
     [
         ("SET x = 'secret' AND $3", "set x = $4 and $3"),
         ("SELECT set_config('a.b', " + "'x' || " * 2000 + "'y', true)", ""),
     ],
     ids=["no SQL", "too deep"],
 )
-def test_a_digest_has_no_constants(sql: str, told: str) -> None:
+def test_a_digest_has_no_constants(sql: str, start: str) -> None:
     digest = judged(sql).digest
     assert "'" not in digest
-    assert digest.startswith(told)
+    assert digest.startswith(start)
 
 
 def test_positions_are_characters_of_the_whole_text() -> None:

@@ -448,7 +448,7 @@ def steps(draw: st.DrawFn) -> bytes:
 
 
 Script = list[bytes]
-"""What a client sends, in parts; it waits for the answers to each."""
+"""The parts that a client sends; it waits for the replies to each."""
 batches = st.lists(steps(), max_size=4).map(lambda batch: b"".join(batch) + SYNC)
 plain_requests = st.one_of(QUERIES.map(query), batches, st.just(call(2026)))
 
@@ -538,7 +538,7 @@ def played(scripts: list[Script], moves: Moves, connections: int, kept: int) -> 
 
 
 def check(play: Play) -> None:
-    """Every client read what a server of its own would have told it."""
+    """Every client received the replies that a server of its own would send."""
     for client, received, own in zip(
         play.clients, play.received, play.expected, strict=True
     ):
@@ -550,7 +550,7 @@ def check(play: Play) -> None:
 
 
 def alike(replies: bytes) -> bytes:
-    """Without what is known to differ.
+    """Return the replies without a known difference.
 
     test_a_statement_that_is_prepared_again_in_a_failed_transaction
     """
@@ -571,7 +571,7 @@ CERTAIN: Final = settings(
     phases=[Phase.generate],
     report_multiple_bugs=False,
 )
-"""Of a test that must fail: the same each time, and the failure is not studied."""
+"""Settings of a test that must fail: derandomized, without shrinking."""
 connections = st.integers(1, 2)
 kept_statements = st.sampled_from([1, 2, 100])
 

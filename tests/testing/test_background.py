@@ -171,9 +171,9 @@ with pinwatch.Proxy("postgresql://127.0.0.1:1/app", {settings}):
     pass
 """
     command = [sys.executable, "-c", program]
-    told = subprocess.run(command, capture_output=True, text=True).stderr
-    assert told.count("Traceback") == 1
-    assert len(told.splitlines()) < 12, told
+    errors = subprocess.run(command, capture_output=True, text=True).stderr
+    assert errors.count("Traceback") == 1
+    assert len(errors.splitlines()) < 12, errors
 
 
 def test_after_the_end_it_answers_nothing(target: str) -> None:

@@ -1,4 +1,4 @@
-"""The container: what it is told, and, where Docker is, that it serves."""
+"""The container's command, and, if there is Docker, its service."""
 
 from pathlib import Path
 from types import SimpleNamespace

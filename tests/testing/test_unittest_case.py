@@ -92,8 +92,8 @@ def test_by_pytest_with_the_option_the_run_judges(
             "multiplexing ratio: *",
         ]
     )
-    told = json.loads((pytester.path / "pins.json").read_text())
-    failed = [pin["test"] for pin in told["pins"] if pin["outcome"] == "failed"]
+    report = json.loads((pytester.path / "pins.json").read_text())
+    failed = [pin["test"] for pin in report["pins"] if pin["outcome"] == "failed"]
     assert sorted(failed) == [
         "test_shop.py::TestShop::test_pins",
         "test_shop.py::TestShop::test_pins_in_a_cleanup",

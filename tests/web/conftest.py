@@ -54,7 +54,7 @@ class Watch(Protocol):
     def __call__(
         self, pool: int | None = 1, heartbeat: float = 15, **settings: Any
     ) -> Watched:
-        """A new proxy with so many database connections."""
+        """Start a proxy with at most pool database connections, and its HTTP side."""
 
 
 def watched(
@@ -86,7 +86,7 @@ def watch(serve: Serve) -> Iterator[Watch]:
 
 
 class Place:
-    """Where a target's socket is, or is not."""
+    """The path of a target's socket, which a test can remove."""
 
     def __init__(self, folder: Path, real: str) -> None:
         self.folder = folder
@@ -103,7 +103,7 @@ class Place:
         self.link.unlink(missing_ok=True)
 
     def be_silent(self) -> None:
-        """Somebody listens, and never says a word."""
+        """Replace the socket by one that listens and never replies."""
         silent = self.folder / "silent"
         silent.mkdir()
         self.listening.bind(str(silent / ".s.PGSQL.5432"))

@@ -9,10 +9,10 @@ from tests.web.conftest import Watch
 
 
 def test_what_is_in_force(watch: Watch) -> None:
-    told = watch(3, cancel="forward").get("/api/config")
-    assert (told["max_connections"], told["cancel"]) == (3, "forward")
-    assert told["connection_pool"]["connection_borrow_timeout"] == 120
-    assert (told["listen"], told["http"]) == ("127.0.0.1:0", "off")
+    config = watch(3, cancel="forward").get("/api/config")
+    assert (config["max_connections"], config["cancel"]) == (3, "forward")
+    assert config["connection_pool"]["connection_borrow_timeout"] == 120
+    assert (config["listen"], config["http"]) == ("127.0.0.1:0", "off")
 
 
 def test_no_secret(watch: Watch) -> None:
@@ -28,10 +28,10 @@ def test_no_secret(watch: Watch) -> None:
             ]
         },
     }
-    told = watch(**secrets).get("/api/config")
-    assert told["auth"][0]["username"] == "ann"
-    assert set(told["auth"][0]["password"]) == {"*"}
-    assert "secret'" not in str(told)
+    config = watch(**secrets).get("/api/config")
+    assert config["auth"][0]["username"] == "ann"
+    assert set(config["auth"][0]["password"]) == {"*"}
+    assert "secret'" not in str(config)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Who may ask the HTTP side, over real sockets."""
+"""The guard of the HTTP side, over real sockets."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -49,7 +49,7 @@ def local() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def public() -> Iterator[str]:
-    """Of one on all addresses, with a token."""
+    """The URL of a guarded server on all addresses, with a token."""
     with alone(Guard(SITE, EVERYWHERE, SecretStr(TOKEN)), EVERYWHERE) as url:
         yield url.replace("0.0.0.0", "127.0.0.1")
 

@@ -20,9 +20,9 @@ def rules(watched: Watched, **query: object) -> list[str]:
     return [pin["rule"] for pin in pins(watched, **query)]
 
 
-def over(watched: Watched, so_many: int) -> None:
-    """Wait until so many pins are."""
-    eventually(lambda: len(pins(watched, pinned="false")) == so_many)
+def over(watched: Watched, count: int) -> None:
+    """Wait until count pins have ended."""
+    eventually(lambda: len(pins(watched, pinned="false")) == count)
 
 
 @pytest.fixture
@@ -76,8 +76,8 @@ def test_what_would_have_pinned_is_there_and_marked(watched: Watched) -> None:
     for sql in ("SET a.b = 1", "LISTEN jobs", "SET a.b = 2", "LISTEN jobs"):
         client.query(sql)
     watched().query("LISTEN jobs")
-    told = [(pin["rule"], pin["first"]) for pin in pins(watched)]
-    assert told == [("listen", True), ("listen", False), ("set", True)]
+    found = [(pin["rule"], pin["first"]) for pin in pins(watched)]
+    assert found == [("listen", True), ("listen", False), ("set", True)]
     assert rules(watched, first="true") == ["listen", "set"]
     assert rules(watched, first="false") == ["listen"]
     digests = {digest["rule"]: digest for digest in watched.get("/api/digests")}

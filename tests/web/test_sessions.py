@@ -1,4 +1,4 @@
-"""What /api/sessions tells of real clients."""
+"""/api/sessions returns the sessions of real clients."""
 
 from typing import Any
 
@@ -33,10 +33,10 @@ def held_by_one(proxy: RunningProxy) -> Any:
 
 def test_a_client_that_does_nothing(clients: Clients, database: str) -> None:
     client = clients(application_name="shop")
-    told = only(clients.proxy)
+    session = only(clients.proxy)
     host, port = client.socket.getsockname()
-    assert told == {
-        "client_connection": told["client_connection"],
+    assert session == {
+        "client_connection": session["client_connection"],
         "db_connection": None,
         "endpoint": "default",
         "address": f"{host}:{port}",
@@ -44,8 +44,8 @@ def test_a_client_that_does_nothing(clients: Clients, database: str) -> None:
         "user": "postgres",
         "database": database,
         "application_name": "shop",
-        "connected_at": told["connected_at"],
-        "age": told["age"],
+        "connected_at": session["connected_at"],
+        "age": session["age"],
         "state": "idle",
         "pinned": False,
         "pinned_seconds": None,
@@ -58,16 +58,16 @@ def test_a_client_that_does_nothing(clients: Clients, database: str) -> None:
 def test_one_that_is_pinned(clients: Clients) -> None:
     client = clients()
     client.query("SET LOCAL a.b = 'c'; LISTEN jobs")
-    told = only(clients.proxy)
-    assert told["pinned"] is True
-    assert told["rules"] == ["set", "listen"]
-    assert told["held"] == {"channels": {"jobs": ""}}
-    assert told["state"] == "idle"
-    assert told["db_connection"] == told["pin"]["connection"]
-    assert told["pin"]["sql"] == "SET LOCAL a.b = 'c'; LISTEN jobs"
-    assert (told["pin"]["rule"], told["pin"]["contested"]) == ("listen", "")
-    assert 0 < told["pinned_seconds"] < told["age"]
-    assert told["connected_at"] < told["pin"]["at"]
+    session = only(clients.proxy)
+    assert session["pinned"] is True
+    assert session["rules"] == ["set", "listen"]
+    assert session["held"] == {"channels": {"jobs": ""}}
+    assert session["state"] == "idle"
+    assert session["db_connection"] == session["pin"]["connection"]
+    assert session["pin"]["sql"] == "SET LOCAL a.b = 'c'; LISTEN jobs"
+    assert (session["pin"]["rule"], session["pin"]["contested"]) == ("listen", "")
+    assert 0 < session["pinned_seconds"] < session["age"]
+    assert session["connected_at"] < session["pin"]["at"]
 
 
 KEEPS = {"settings": {"a.b": "0"}}
@@ -129,7 +129,7 @@ def test_what_is_held_when_transactions_end(
 
 
 def test_what_is_held_while_a_batch_is_open(clients: Clients) -> None:
-    """What was answered of it is no end of its transaction."""
+    """The replies so far do not end its transaction."""
     client = clients()
     client.query("SET a.b TO 0")
     client.send(parse("", LOCAL), bind(""), execute(), FLUSH)
@@ -160,8 +160,8 @@ def test_one_that_waits_and_one_that_is_served(clients: Clients) -> None:
     second.send(query("SELECT 2"))
     eventually(lambda: clients.proxy.waiting)
     states = {
-        told["application_name"]: told["state"]
-        for told in map(described, clients.proxy.proxy.sessions)
+        session["application_name"]: session["state"]
+        for session in map(described, clients.proxy.proxy.sessions)
     }
     assert states == {"1": "active", "2": "waiting"}
 

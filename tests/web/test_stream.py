@@ -105,9 +105,9 @@ def test_one_who_does_not_keep_up_misses_the_oldest(watch: Watch) -> None:
             pin = replace(PIN, at=AT, client=client, sql=text)
             watched.in_the_loop(partial(history, pin))
         read: list[int] = []
-        while (told := reader.next())[0] == "pin":
-            read.append(told[1]["id"])
-        name, data = told
+        while (event := reader.next())[0] == "pin":
+            read.append(event[1]["id"])
+        name, data = event
         rest = [reader.next()[1]["id"] for _ in range(MAX_KEPT)]
     assert name == "missed"
     assert data["events"] > 0
@@ -125,13 +125,13 @@ def test_it_ends_well(watch: Watch) -> None:
         assert too_late.response.read() == b""
 
 
-def test_so_many_readers_and_no_more(watch: Watch) -> None:
+def test_the_number_of_readers_is_limited(watch: Watch) -> None:
     watched = watch()
     with ExitStack() as stack:
         for _ in range(MAX_READERS):
             stack.enter_context(reading(watched.url))
-        told = watched.get(STREAM, 503)
-    assert told == {"error": f"{MAX_READERS} clients read the stream already."}
+        answer = watched.get(STREAM, 503)
+    assert answer == {"error": f"{MAX_READERS} clients read the stream already."}
 
 
 def test_pinwatch_up_ends_it_and_stops(

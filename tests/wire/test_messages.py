@@ -1,4 +1,4 @@
-"""What messages look like on the wire, and what is taken for one."""
+"""Messages on the wire, and bytes that are taken for a message."""
 
 import pytest
 from hypothesis import example, given, settings

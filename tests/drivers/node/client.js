@@ -1,4 +1,4 @@
-// Logs in, runs queries, prints their rows or the error, and stays until it is told.
+// Logs in, runs queries, prints their rows or the error, and ends at its next input.
 const { Client } = require("pg");
 
 async function main() {

@@ -1,4 +1,4 @@
-"""Known pins pass, new ones fail, and those that are gone are told of."""
+"""Known pins pass, new ones fail, and those that are gone are reported."""
 
 import json
 from dataclasses import replace

@@ -275,8 +275,8 @@ def test_a_pin_of_a_test_that_may_fail_is_not_among_those_that_failed(
     result = run(*options, conftest=CONFTEST, test_it=suite)
     result.assert_outcomes(xfailed=2, skipped=1)
     result.stdout.fnmatch_lines(["3 pins: 3 allowed"])
-    told = (pytester.path / "junit.xml").read_text()
-    assert told.count('value="allowed, listen: ') == 3
+    report = (pytester.path / "junit.xml").read_text()
+    assert report.count('value="allowed, listen: ') == 3
 
 
 def test_a_pin_while_a_fixture_ends_is_an_error(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""What a run leaves for programs: JSON, SARIF, JUnit properties, annotations."""
+"""The reports of a run for programs: JSON, SARIF, JUnit properties, annotations."""
 
 import json
 import xml.etree.ElementTree as ElementTree
@@ -55,20 +55,20 @@ def record(
     return Record(test, outcome, pin, log="[WARN]")
 
 
-def valid(told: dict[str, Any]) -> dict[str, Any]:
-    """By models that were generated from the schema of SARIF 2.1.0."""
-    StaticAnalysisResultsFormatSarifVersion210JsonSchema.model_validate(told)
-    return told
+def valid(report: dict[str, Any]) -> dict[str, Any]:
+    """Validate report by models generated from the schema of SARIF 2.1.0."""
+    StaticAnalysisResultsFormatSarifVersion210JsonSchema.model_validate(report)
+    return report
 
 
 def test_json(run: Run, pytester: pytest.Pytester) -> None:
     options = ("--pinwatch", "--pinwatch-json=out/pins.json")
     run(*options, conftest=CONFTEST, test_it=SUITE)
-    told = json.loads((pytester.path / "out/pins.json").read_text())
-    pins = told.pop("pins")
-    assert told == {
+    report = json.loads((pytester.path / "out/pins.json").read_text())
+    pins = report.pop("pins")
+    assert report == {
         "version": 1,
-        "pinwatch": told["pinwatch"],
+        "pinwatch": report["pinwatch"],
         "tests": 4,
         "outcomes": {"failed": 1, "contested": 1, "baseline": 0, "allowed": 1},
         "client_connections": 1,
@@ -92,8 +92,8 @@ def test_json(run: Run, pytester: pytest.Pytester) -> None:
 def test_sarif(run: Run, pytester: pytest.Pytester) -> None:
     options = ("--pinwatch", "--pinwatch-sarif=pins.sarif")
     run(*options, conftest=CONFTEST, test_it=SUITE)
-    told = valid(json.loads((pytester.path / "pins.sarif").read_text()))
-    (of_run,) = told["runs"]
+    report = valid(json.loads((pytester.path / "pins.sarif").read_text()))
+    (of_run,) = report["runs"]
     assert [rule["id"] for rule in of_run["tool"]["driver"]["rules"]] == [
         "listen",
         "set",

@@ -37,8 +37,8 @@ def test_each_worker_has_a_proxy_and_the_report_is_one(
             "multiplexing ratio: *(peak: * clients, * database connections)",
         ]
     )
-    told = json.loads((pytester.path / "pins.json").read_text())
-    assert len(told["pins"]) == told["tests"] == 6
+    report = json.loads((pytester.path / "pins.json").read_text())
+    assert len(report["pins"]) == report["tests"] == 6
     sarif = json.loads((pytester.path / "pins.sarif").read_text())
     assert len(sarif["runs"][0]["results"]) == 6
     known = json.loads((pytester.path / "known.json").read_text())
