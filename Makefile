@@ -14,8 +14,8 @@ up: venv
 test: venv
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
-# The same tests on the compiled build, in an environment and a folder of its own, where
-# the uncompiled sources are out of reach.
+# The same tests on the compiled build, in its own environment and folder, so that they
+# cannot import the uncompiled sources.
 # For example `make test-compiled ARGS=tests/live`.
 test-compiled:
 	mkdir -p $(COMPILED)
@@ -27,7 +27,7 @@ test-compiled:
 	cd $(COMPILED) && venv/bin/python -c "import pinwatch.relay.client_session as s, pinwatch.sockets.calls as c; assert c.OWN and not s.__file__.endswith('.py')"
 	cd $(COMPILED) && venv/bin/python -m pytest -n auto $(ARGS)
 
-# For example `make bench ARGS="--quick --compare"`; as root it installs PgBouncer.
+# For example `make bench ARGS="--quick --compare"`. As root it installs PgBouncer.
 bench: venv
 	$(BIN)/python -m bench $(ARGS)
 

@@ -1,4 +1,4 @@
-"""The wheel: pure Python, or, with PINWATCH_COMPILE=1, its hot modules compiled."""
+"""Build the wheel in pure Python or, with PINWATCH_COMPILE=1, with compiled modules."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ COMPILED: Final = (
     "pinwatch/tls/stream.py",
     "pinwatch/wire/messages.py",
 )
-"""The modules that every chunk passes through. `parameters` and `statements` are not
+"""The modules that handle every chunk. `parameters` and `statements` are not
 compiled, because compiled classes do not allow weak references to their instances."""
 
 IN_C: Final = {"pinwatch.sockets._calls": "pinwatch/sockets/_calls.c"}
 """C extensions that the compiled modules use, by module name."""
 
 
-STRAIGHT: Final = ("-fvisibility=hidden", "-fno-plt")
+DIRECT_CALLS: Final = ("-fvisibility=hidden", "-fno-plt")
 """Compiler options for direct calls, within the modules and to Python."""
 
 
-class Compiling(BuildHookInterface[BuilderConfig]):
-    """Puts the compiled modules beside their sources; Python imports them first."""
+class CompilingHook(BuildHookInterface[BuilderConfig]):
+    """Adds the compiled modules beside their sources; Python imports them first."""
 
     def dependencies(self) -> list[str]:
-        """Return the compiler and the dependencies, whose types it reads."""
+        """Return the requirements of the build: mypyc, and dependencies with types."""
         if not _wanted():
             return []
         return ["mypy[mypyc]>=2.4", *self.metadata.core.dependencies]
@@ -91,20 +91,20 @@ def _compile(scratch: Path, target: Path) -> None:
     Raises RuntimeError for a module that has no source or was not compiled.
     """
     _check_sources()
-    # Only a compiling build has these.
+    # Only a build that compiles has these packages.
     from mypyc.build import mypycify
     from setuptools import Distribution, Extension
 
     generated = str(scratch / "generated")
     extensions = mypycify(
-        ["--follow-imports=silent", *COMPILED],  # what else is wrong is mypy's to say
+        ["--follow-imports=silent", *COMPILED],  # `make lint` reports errors of others
         group_name="pinwatch",
         target_dir=generated,
         debug_level="0",
     )
     extensions += [Extension(name, [source]) for name, source in IN_C.items()]
     for extension in extensions:
-        extension.extra_compile_args += STRAIGHT
+        extension.extra_compile_args += DIRECT_CALLS
     distribution = Distribution({"name": "pinwatch", "ext_modules": extensions})
     command = distribution.get_command_obj("build_ext")
     command.build_lib = str(target)

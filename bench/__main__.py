@@ -1,4 +1,4 @@
-"""The command: ``python -m bench --help``."""
+"""The command ``python -m bench``; see its ``--help``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bench.subjects import Direct, Other, PgBouncer, Pinwatch, Subject
 
 SUBJECTS = ("direct", "pgbouncer", "pinwatch")
 WIDTH = 190
-"""Columns of a table that goes to a file."""
+"""Columns of a table that is written to a file."""
 
 
 def bench(
@@ -41,46 +41,47 @@ def bench(
         bool, typer.Option(help="Each protocol at 10 and 100 clients, one round.")
     ] = False,
     seconds: Annotated[
-        int, typer.Option(min=3, help="Of a turn, the first is warm-up.")
+        int, typer.Option(min=3, help="Length of a turn; its first second is warm-up.")
     ] = 4,
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Turns of each subject in a case.")
     ] = None,
     pgbouncer: Annotated[
-        Path | None, typer.Option(help="Another PgBouncer than the one installed.")
+        Path | None,
+        typer.Option(help="Path of the PgBouncer to use. Default: the installed one."),
     ] = None,
     pinwatch: Annotated[
         list[str] | None,
         typer.Option(
             metavar="[NAME=]PATH",
-            help="Another environment's pinwatch in place of this one's; with a name, "
-            "beside it; repeat.",
+            help="The pinwatch of another environment, in place of this one's, or "
+            "beside it if it has a name; repeat.",
         ),
     ] = None,
     also: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=COMMAND",
-            help="One more proxy; {target}, {port}, {http}, {pool} are filled in.",
+            help="One more proxy; {target}, {port}, {http} and {pool} are replaced.",
         ),
     ] = None,
     compare: Annotated[
         bool, typer.Option(help="Show the change since the last run of these cases.")
     ] = False,
     compare_with: Annotated[
-        Path | None, typer.Option(help="Show the change since that results file.")
+        Path | None, typer.Option(help="Show the change since this results file.")
     ] = None,
     markdown: Annotated[
-        Path | None, typer.Option(help="Write the tables there, too.")
+        Path | None, typer.Option(help="Write the tables to this file, too.")
     ] = None,
     show: Annotated[
-        Path | None, typer.Option(help="Measure nothing; show that results file.")
+        Path | None, typer.Option(help="Show this results file, and measure nothing.")
     ] = None,
     list_cases: Annotated[
-        bool, typer.Option("--list", help="Name the cases and stop.")
+        bool, typer.Option("--list", help="List the cases and exit.")
     ] = False,
 ) -> None:
-    """Measure pinwatch beside PgBouncer and beside no proxy, on this machine."""
+    """Compare pinwatch with PgBouncer and with no proxy, on this machine."""
     if list_cases:
         print(*(case.name for case in CASES), sep="\n")
         return
@@ -115,7 +116,7 @@ def bench(
 def choose_subjects(
     names: list[str], pgbouncer: Path | None, pinwatches: list[str]
 ) -> list[Subject]:
-    """The subjects of those names, in the table's order, and further pinwatches.
+    """Return the subjects with these names, in the table's order, and more pinwatches.
 
     Raises ValueError for a name that is unknown or taken.
     """

@@ -1,4 +1,4 @@
-"""The loads: one table, and the choice of some of its rows."""
+"""The cases: a table of loads, and the selection of rows by pattern."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MB: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One load, as every subject gets it.
+    """One load, the same for every subject.
 
     ``login`` is "trust" or "scram"; ``tls`` is between client and subject only.
     """
@@ -29,10 +29,10 @@ class Statements(Case):
     """pgbench: each client runs ``script`` again and again.
 
     ``protocol`` is pgbench's ``--protocol``. ``script`` is None for its built-in
-    select-only. With ``reconnect`` each transaction has its own connection; by SCRAM
-    that keeps pgbench itself, which hashes the password 4,096 times a login, busier
-    than any proxy, so CPU per transaction tells more there than connects a second.
-    ``result_bytes`` is the payload of one transaction where bytes a second matter.
+    select-only. With ``reconnect`` each transaction has its own connection. With SCRAM
+    pgbench hashes the password 4,096 times per login and is busier than any proxy, so
+    CPU per transaction says more there than connects per second.
+    ``result_bytes`` is the payload of one transaction if bytes per second matter.
     """
 
     protocol: str = "simple"
@@ -45,8 +45,8 @@ class Statements(Case):
 class Copy(Case):
     """One client that copies ``payload`` bytes ``direction`` ("in", "out") at a time.
 
-    Rows are 1,000 bytes. Coming out each is a CopyData message of its own, as the
-    server sends them; going in eight share one, as drivers do.
+    Rows are 1,000 bytes. The server sends each row in its own CopyData message; the
+    client sends eight rows in each, as drivers do.
     """
 
     direction: str = "out"
@@ -55,7 +55,7 @@ class Copy(Case):
 
 @dataclass(frozen=True, slots=True)
 class Idle(Case):
-    """Many clients that log in, wait, and are then all served at the same moment."""
+    """Many clients that log in, wait, and then all send a query at the same time."""
 
 
 PROTOCOLS: Final = ("simple", "extended", "prepared")
@@ -89,13 +89,13 @@ CASES: Final = tuple(_cases())
 QUICK: Final = tuple(
     f"{protocol}-{clients}" for clients, protocol in product((10, 100), PROTOCOLS)
 )
-"""The names of the cases of a development run."""
+"""The names of the cases that ``--quick`` runs."""
 
 
 def choose(patterns: list[str]) -> list[Case]:
-    """The cases whose name matches one of the shell patterns, in the table's order.
+    """Return the cases whose name matches a shell pattern, in the table's order.
 
-    Raises ValueError, naming the pattern, for one that matches nothing.
+    Raises ValueError with the pattern if one matches nothing.
     """
     for pattern in patterns:
         if not any(fnmatchcase(case.name, pattern) for case in CASES):

@@ -1,7 +1,7 @@
-"""A PostgreSQL client that costs next to nothing: for COPY and for ten thousand.
+"""A PostgreSQL client with little overhead, for COPY and for many idle clients.
 
-It logs in where no password is asked, sends simple queries and copies in and out,
-counts bytes, and knows neither rows nor types.
+It logs in without a password, sends simple queries, copies in and out, and counts
+bytes. It does not parse rows or types.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TERMINATE: Final = b"X\x00\x00\x00\x04"
 
 
 class Refused(Exception):
-    """The server answered with an error, asked for a password, or went away."""
+    """The server sent an error, requested a password, or closed the connection."""
 
 
 class Client(asyncio.Protocol):
@@ -58,7 +58,7 @@ class Client(asyncio.Protocol):
         self._writable.set()
 
     def data_received(self, data: bytes) -> None:
-        """Hop from header to header; look into four kinds of message only."""
+        """Walk from header to header, and parse four kinds of message only."""
         self.bytes_received += len(data)
         if self._partial:
             data = self._partial + data
@@ -72,7 +72,7 @@ class Client(asyncio.Protocol):
             elif kind == ERROR_RESPONSE:
                 self._error = data[at + 5 : after].replace(b"\0", b" ").decode()
             elif kind == AUTHENTICATION and any(data[at + 5 : after]):
-                self._error = "a password is asked for"
+                self._error = "the server requested a password"
                 self._transport.abort()
             at = after
         if at < end:
@@ -90,7 +90,7 @@ class Client(asyncio.Protocol):
             self._answer.set_result(self.bytes_received)
 
     async def ready(self) -> int:
-        """Wait for the reply's end; the bytes received so far. Raises Refused."""
+        """Wait for the end of the reply; return all bytes received. Raises Refused."""
         return await self._answer
 
     def ask(self, sql: str) -> None:
@@ -100,7 +100,7 @@ class Client(asyncio.Protocol):
         self._transport.write(b"Q" + struct.pack("!i", len(body) + 4) + body)
 
     async def query(self, sql: str) -> int:
-        """Run a simple query; the bytes of its reply. Raises Refused."""
+        """Run a simple query; return the bytes of its reply. Raises Refused."""
         before = self.bytes_received
         self.ask(sql)
         return await self.ready() - before
@@ -117,14 +117,14 @@ class Client(asyncio.Protocol):
         await self.ready()
 
     def close(self) -> None:
-        """Say goodbye and hang up."""
+        """Send a Terminate and close the connection."""
         if not self._transport.is_closing():
             self._transport.write(_TERMINATE)
             self._transport.close()
 
 
 async def connect(port: int, user: str, database: str) -> Client:
-    """A client on the loopback address, logged in. Raises Refused or OSError."""
+    """Return a client on the loopback address, logged in. Raises Refused or OSError."""
     loop = asyncio.get_running_loop()
     _, client = await loop.create_connection(
         lambda: Client(user, database), "127.0.0.1", port
@@ -134,5 +134,5 @@ async def connect(port: int, user: str, database: str) -> Client:
 
 
 def copy_data(payload: bytes) -> bytes:
-    """A CopyData message."""
+    """Return a CopyData message."""
     return b"d" + struct.pack("!i", len(payload) + 4) + payload

@@ -1,7 +1,7 @@
-"""What the pytest plugin costs: a suite of small database tests, direct and watched.
+"""The cost of the pytest plugin: a suite of small tests, with and without it.
 
-Run it by `python -m bench.fixture`: each turn runs the same generated suite direct and
-with --pinwatch, one after the other, in processes of their own.
+Run it with `python -m bench.fixture`. Each turn runs the same generated suite directly
+and with --pinwatch, one after the other, in processes of their own.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ SECONDS: Final = re.compile(r"(\d+) passed in ([\d.]+)s")
 
 
 def main(
-    tests: Annotated[int, typer.Option(help="In the suite.")] = 200,
-    rounds: Annotated[int, typer.Option(help="Turns of each.")] = 5,
+    tests: Annotated[int, typer.Option(help="Number of tests in the suite.")] = 200,
+    rounds: Annotated[int, typer.Option(help="Number of turns.")] = 5,
 ) -> None:
-    """Print both times, by pytest's own clock, and the slowdown."""
+    """Print both durations that pytest reports, and the slowdown."""
     with TemporaryDirectory(prefix="pinwatch-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)

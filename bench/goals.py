@@ -1,4 +1,4 @@
-"""How pinwatch is to stand beside PgBouncer, as ratios that a run is held to."""
+"""The goals: bounds on the metrics of a run, most of them relative to PgBouncer."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from bench.metrics import BY_KEY
 from bench.results import Run
 
 YARDSTICKS: Final = ("direct", "pgbouncer")
-"""Subjects that are held to nothing."""
+"""Subjects without goals."""
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
     """A bound on one metric in the cases whose name matches.
 
-    ``bound`` is on the ratio to PgBouncer, or, when ``absolute``, on the value; a
-    largest one, or a smallest where higher is better.
+    ``bound`` limits the ratio to PgBouncer or, if ``absolute``, the value. It is a
+    minimum if higher is better, otherwise a maximum.
     """
 
     cases: str
@@ -50,7 +50,7 @@ GOALS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run says of one goal in one case, of one subject."""
+    """The result of one goal in one case for one subject."""
 
     case: str
     subject: str
@@ -60,7 +60,7 @@ class Outcome:
 
 
 def outcomes(run: Run) -> Iterator[Outcome]:
-    """Each goal in each case of the run that tells of it, of each subject."""
+    """Yield the outcome of each goal for each case and subject with the metric."""
     for goal in GOALS:
         for case, subjects in run.readings.items():
             if not fnmatchcase(case, goal.cases):

@@ -1,4 +1,4 @@
-"""Many idle clients: what each costs in memory, and whether all are served."""
+"""Many idle clients: the memory of each, and the time to serve all at once."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from bench.metrics import latencies
 from bench.server import DATABASE, ROLES
 from bench.subjects import Endpoint
 
-ABREAST: Final = 50
-"""Logins under way at the same time."""
+MAX_LOGINS: Final = 50
+"""Concurrent logins."""
 
 SETTLE: Final = 1.0
-"""Seconds between the last login and the look at the memory."""
+"""Seconds from the last login to the reading of the memory."""
 
 
 def run(case: Idle, endpoint: Endpoint) -> dict[str, float]:
-    """One reading. Raises Refused when a client is turned away or not served."""
+    """Return one reading. Raises Refused if a client is rejected or not served."""
     assert endpoint.pid is not None
     return uvloop.run(_run(case, endpoint.port, endpoint.pid))
 
 
 async def _run(case: Idle, port: int, proxy: int) -> dict[str, float]:
     async with asyncio.timeout(300):
-        for client in await _log_in(case, port, ABREAST):
+        for client in await _log_in(case, port, MAX_LOGINS):
             await client.query("SELECT 1")
             client.close()
         await asyncio.sleep(SETTLE)
@@ -56,7 +56,7 @@ async def _run(case: Idle, port: int, proxy: int) -> dict[str, float]:
 async def _log_in(case: Idle, port: int, clients: int) -> list[Client]:
     found: list[Client] = []
     while len(found) < clients:
-        many = min(ABREAST, clients - len(found))
+        many = min(MAX_LOGINS, clients - len(found))
         role = ROLES[case.login]
         found += await asyncio.gather(
             *(connect(port, role, DATABASE) for _ in range(many))
@@ -65,7 +65,7 @@ async def _log_in(case: Idle, port: int, clients: int) -> list[Client]:
 
 
 async def _serve(clients: list[Client], proxy: int) -> dict[str, float]:
-    """All ask at once; how long each waited, and what it cost the proxy."""
+    """Send a query on all clients at once; return latencies and the proxy's CPU."""
     cpu, began = process.cpu_seconds(proxy), time.monotonic()
     for client in clients:
         client.ask("SELECT 1")

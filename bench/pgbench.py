@@ -1,8 +1,8 @@
 """One run of pgbench, read in windows of a second.
 
-What precedes the first report is warm-up and counts nowhere. CPU is read whenever
-pgbench reports its progress, so that neither logins nor start-up are in it, unless the
-case is about logins.
+The time before the first progress report is warm-up and is not counted. CPU is read at
+each progress report, so that it includes neither logins nor start-up, unless the case
+is about logins.
 """
 
 from __future__ import annotations
@@ -25,23 +25,26 @@ from bench.subjects import Endpoint, client_environment
 from bench.usage import Usage, usage
 
 SAMPLED: Final = 0.25
-"""The share of transactions whose latency is logged, where they are many."""
+"""The share of transactions whose latency is logged, if there are many."""
 
 
 MANY_CLIENTS: Final = 500
 
 MANY_LOGINS: Final = 5
-"""Seconds more for so many clients: pgbench's duration begins at the first login, and
-its first report may come right after the last."""
+"""Additional seconds for MANY_CLIENTS or more.
+
+The duration of pgbench begins at its first login, and its first report may come right
+after the last login.
+"""
 
 
 class Failed(Exception):
-    """The load did not run to its end; the text quotes its last words."""
+    """The load did not run to its end; the text quotes its last lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What had happened by one progress report.
+    """The counts at one progress report.
 
     ``at`` is in seconds since 1970.
     """
@@ -53,7 +56,7 @@ class Moment:
 
 
 def run(case: Statements, endpoint: Endpoint, seconds: int) -> dict[str, float]:
-    """One reading, of about ``seconds`` - 1 seconds. Raises Failed."""
+    """Return one reading of about ``seconds`` - 1 seconds. Raises Failed."""
     with TemporaryDirectory(prefix="bench-pgbench-") as name:
         folder = Path(name)
         moments = _watch(case, endpoint, seconds, folder)
@@ -98,7 +101,7 @@ def _reading(
 def _watch(
     case: Statements, endpoint: Endpoint, seconds: int, folder: Path
 ) -> list[Moment]:
-    """Run pgbench to its end; what had happened at each of its progress reports."""
+    """Run pgbench to its end; return the counts at each of its progress reports."""
     with subprocess.Popen(
         _command(case, endpoint, seconds, folder),
         env=client_environment(case),
@@ -163,7 +166,7 @@ def _moment(at: float, transactions: float, endpoint: Endpoint, load: int) -> Mo
 
 
 def progress(line: str) -> tuple[float, float]:
-    """Time (s since 1970) and transactions a second of a progress report.
+    """Return time (s since 1970) and transactions per second of a progress report.
 
     >>> progress("progress: 1700000001.250 s, 2034.0 tps, lat 0.4 ms stddev 0.1")
     (1700000001.25, 2034.0)
@@ -173,26 +176,26 @@ def progress(line: str) -> tuple[float, float]:
 
 
 def _many(case: Statements) -> bool:
-    """Whether logging all clients in takes more than the warm-up second."""
+    """Return True if the logins may take more than the warm-up second."""
     return case.clients >= MANY_CLIENTS
 
 
 def _log_lines(folder: Path) -> Iterator[list[str]]:
-    """Client, its transaction's number, µs taken, script, end in s, and its µs."""
+    """Yield client, transaction number, latency in µs, script, end in s, its µs."""
     for path in folder.glob("latency.*"):
         with path.open() as file:
             yield from (line.split() for line in file)
 
 
 def ended(line: list[str]) -> float:
-    """When the transaction of a log line ended, in seconds since 1970."""
+    """Return the end of a log line's transaction, in seconds since 1970."""
     return int(line[4]) + int(line[5]) / 1e6
 
 
 def cycles(lines: Iterator[list[str]], since: float) -> list[float]:
-    """Milliseconds from one transaction's end to the next of the same client.
+    """Return the milliseconds between the ends of each client's transactions.
 
-    pgbench's own latency leaves the connecting out.
+    The latency that pgbench logs does not include the connect.
     """
     ends: defaultdict[str, list[float]] = defaultdict(list)
     for line in lines:

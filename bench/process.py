@@ -1,4 +1,4 @@
-"""Processes: start, wait for the port, read CPU and memory, stop."""
+"""Processes: start them, wait for the port, read CPU and memory, stop them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ LOOPBACK: Final = "127.0.0.1"
 UNPRIVILEGED: Final = "nobody"
 
 SPARE_FILES: Final = 500
-"""Open files of a proxy, or of a load, beside one for each client."""
+"""Open files of a proxy or a load, in addition to one per client."""
 
 
 class NotStarted(Exception):
-    """A process ended, or never listened; the text says which and quotes its log."""
+    """A process ended or did not listen; the text says which and quotes its log."""
 
 
 def raise_file_limit(clients: int) -> str | None:
-    """Let us, and what we start, have that many sockets; why not, or None."""
+    """Raise the limit of open files, for child processes, too.
+
+    Return the reason if that is impossible, otherwise None.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = max(clients + SPARE_FILES, hard)
     try:
@@ -46,15 +49,15 @@ def free_port() -> int:
 
 
 def unprivileged() -> str | None:
-    """The user for programs that refuse to run as root, or None when we are not root.
+    """Return the user for programs that refuse to run as root; None if not root.
 
-    PostgreSQL and PgBouncer both refuse.
+    PostgreSQL and PgBouncer refuse.
     """
     return UNPRIVILEGED if os.geteuid() == 0 else None
 
 
 def give_to(user: str | None, path: Path) -> None:
-    """Make ``user`` the owner of path; None leaves it as it is."""
+    """Make ``user`` the owner of path, unless it is None."""
     if user is not None:
         entry = pwd.getpwnam(user)
         os.chown(path, entry.pw_uid, entry.pw_gid)
@@ -70,7 +73,7 @@ def listening(
     stop: signal.Signals = signal.SIGINT,
     patience: float = 20.0,
 ) -> Iterator[int]:
-    """Run command, from its first accepted connection on, and yield its process id.
+    """Run command, wait until it accepts connections, and yield its process id.
 
     Its output goes to ``log``. It is stopped by ``stop``, and killed when ``patience``
     seconds later it is still there. Raises NotStarted when it ends, or has not
@@ -117,12 +120,12 @@ def _wait_for(
 
 
 def tail(log: Path, lines: int = 3) -> str:
-    """The last lines of a log, joined by " | "."""
+    """Return the last lines of a log, joined by " | "."""
     return " | ".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def family(pid: int) -> list[int]:
-    """pid and the ids of all its descendants; a thread may end meanwhile."""
+    """Return pid and the ids of its descendants; a thread may end meanwhile."""
     found = [pid]
     for parent in found:
         for children in Path(f"/proc/{parent}/task").glob("*/children"):
@@ -132,18 +135,18 @@ def family(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and its descendants, in seconds.
+    """Return the user and system time of a process and its descendants, in seconds.
 
-    /proc/PID/stat counts the same in hundredths of a second; the process's CPU clock
-    (clock_getcpuclockid(3)) has nanoseconds.
+    It comes from the process's CPU clock (clock_getcpuclockid(3)), in nanoseconds;
+    /proc/PID/stat has only hundredths of a second.
     """
     return sum(time.clock_gettime((~member << 3) | 2) for member in family(pid))
 
 
 def server_seconds(postmaster: int) -> float:
-    """The same of a PostgreSQL server, its ended backends included.
+    """Return the CPU seconds of a PostgreSQL server, with its ended backends.
 
-    Backends have no children, and there may be a thousand.
+    Backends have no children, and there may be a thousand, so none are searched.
     """
     total = time.clock_gettime((~postmaster << 3) | 2)
     proc = Path(f"/proc/{postmaster}")
@@ -155,7 +158,7 @@ def server_seconds(postmaster: int) -> float:
 
 
 def resident_mb(pid: int) -> float:
-    """Resident memory of a process and its descendants, in units of 2**20 bytes."""
+    """Return the resident memory of a process and its descendants, in 2**20 bytes."""
     kilobytes = 0
     for member in family(pid):
         for line in Path(f"/proc/{member}/status").read_text().splitlines():
@@ -165,7 +168,7 @@ def resident_mb(pid: int) -> float:
 
 
 def machine_seconds() -> float:
-    """CPU seconds that the machine's cores have been busy since it started."""
+    """Return the CPU seconds that the machine has used since it started."""
     fields = Path("/proc/stat").read_text().split(maxsplit=9)
     user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, fields[1:9])
     ticks = user + nice + system + irq + softirq + steal

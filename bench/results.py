@@ -1,4 +1,4 @@
-"""A run's readings: kept, summed up, written as JSON beside the last run's."""
+"""The readings of a run, their summaries, and their JSON files."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ FOLDER: Final = Path(__file__).parent / "results"
 YARDSTICK: Final = "pgbouncer"
 
 FAILED: Final = "failed: "
-"""How an excuse begins that is nobody's limit but a fault."""
+"""The prefix of a reason that is a failure, and not a limit of the subject."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """One metric of one subject in one case, over the rounds.
 
-    ``ratio`` is None where there is nothing to compare with, ``spread`` where there
-    was one round.
+    ``ratio`` is None without a reading of PgBouncer, ``spread`` after one round.
     """
 
     median: float
@@ -33,10 +32,10 @@ class Summary:
 
 @dataclass(slots=True)
 class Run:
-    """All of one run of the command.
+    """The results of one run of the command.
 
-    ``readings`` go from case to subject to one reading a round; ``absent`` goes from
-    case to subject to why there are none, or one too few.
+    ``readings`` has one reading per round by case and subject. ``absent`` has the
+    reason, by case and subject, if any reading is missing.
     """
 
     started: str
@@ -49,15 +48,15 @@ class Run:
     absent: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def add(self, case: str, subject: str, reading: Reading) -> None:
-        """Keep one round's reading; an empty one for a round that failed."""
+        """Add the reading of one round; it is empty for a round that failed."""
         self.readings.setdefault(case, {}).setdefault(subject, []).append(reading)
 
     def excuse(self, case: str, subject: str, reason: str) -> None:
-        """Keep why a subject has no reading, or one too few."""
+        """Record the reason why a reading of the subject is missing."""
         self.absent.setdefault(case, {})[subject] = reason
 
     def rows(self) -> Iterator[tuple[str, str]]:
-        """Case and subject of every reading and every excuse, in the run's order."""
+        """Yield the case and subject of each reading or reason, in the run's order."""
         for case in self.cases:
             for subject in self.versions:
                 if (
@@ -67,12 +66,12 @@ class Run:
                     yield case, subject
 
     def values(self, case: str, subject: str, metric: str) -> list[float]:
-        """One metric's value in each round that has it."""
+        """Return the value of one metric in each round that has it."""
         readings = self.readings.get(case, {}).get(subject, [])
         return [reading[metric] for reading in readings if metric in reading]
 
     def summary(self, case: str, subject: str, metric: str) -> Summary | None:
-        """That metric over the rounds, or None where it was never read."""
+        """Return the summary of a metric over the rounds, or None without a value."""
         values = self.values(case, subject, metric)
         if not values:
             return None
@@ -91,7 +90,7 @@ class Run:
         )
 
     def write(self, folder: Path) -> Path:
-        """Write the run into folder, named for its start; the file's path."""
+        """Write the run to a file in folder, named for its start; return its path."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.started.replace(':', '-')}.json"
         path.write_text(json.dumps(asdict(self), indent=1) + "\n")
@@ -99,7 +98,7 @@ class Run:
 
 
 def spread(values: list[float]) -> float | None:
-    """Half of largest less smallest, as a share of the median."""
+    """Return half of largest less smallest, as a share of the median."""
     middle = median(values)
     if len(values) < 2 or middle == 0:
         return None
@@ -107,7 +106,7 @@ def spread(values: list[float]) -> float | None:
 
 
 def read(path: Path) -> Run:
-    """A run written by `Run.write`. Raises ValueError for anything else."""
+    """Read a run that `Run.write` wrote. Raises ValueError for other files."""
     try:
         return Run(**json.loads(path.read_text()))
     except (OSError, TypeError, json.JSONDecodeError) as error:
@@ -115,7 +114,7 @@ def read(path: Path) -> Run:
 
 
 def previous(run: Run, folder: Path = FOLDER) -> Run | None:
-    """The newest run before this one that measured one of its cases, or None."""
+    """Return the newest earlier run with one of its cases, or None."""
     for path in sorted(folder.glob("*.json"), reverse=True):
         other = read(path)
         if other.started < run.started and not set(run.cases).isdisjoint(other.cases):

@@ -1,4 +1,4 @@
-"""The order of a run: cases, rounds, and the subjects in turns."""
+"""The sequence of a run: cases, rounds, and turns of the subjects."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ _FAILURES: Final = (
     OSError,
     TimeoutError,
 )
-"""What may befall a subject without ending the run."""
+"""Errors of a turn that do not end the run."""
 
 DISTURBED: Final = 0.1
-"""Cores that others took of a turn, from which it is run again."""
+"""Cores used by other work above which a turn is run again."""
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run: each case ``rounds`` times for ``seconds`` on every subject.
+    """The plan of a run: each case ``rounds`` times for ``seconds`` on every subject.
 
-    A turn that others disturb is run again, up to ``attempts`` in all.
+    A turn that other work disturbs is run again, up to ``attempts`` times in all.
     """
 
     cases: Sequence[Case]
@@ -51,16 +51,16 @@ class Plan:
 
     @property
     def turns(self) -> int:
-        """How many times a subject gets a load."""
+        """The number of turns of all subjects in all cases."""
         return len(self.cases) * len(self.subjects) * self.rounds
 
 
 def carry_out(
     plan: Plan, say: Say, turn: Callable[[], None], results: Path = FOLDER
 ) -> Run:
-    """Run it all; the results are written into a folder after every case.
+    """Run the plan, and write the results into a folder after every case.
 
-    ``say`` is called with progress texts, ``turn`` once a turn.
+    ``say`` is called with progress texts, ``turn`` once per turn.
     """
     run = Run(
         started=datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -82,7 +82,7 @@ def carry_out(
 
 @dataclass(slots=True)
 class _Turns:
-    """One case on all subjects."""
+    """The turns of all subjects at one case."""
 
     plan: Plan
     case: Case
@@ -93,7 +93,7 @@ class _Turns:
     turn: Callable[[], None]
 
     def all(self) -> None:
-        """Start the subjects, then load them by turns; idle clients want them new."""
+        """Start the subjects, then load them in turn; for Idle, start one per turn."""
         self.run.cases.append(self.case.name)
         fit = [subject for subject in self.plan.subjects if self._fits(subject)]
         for _ in range(len(self.plan.subjects) - len(fit)):
@@ -151,9 +151,9 @@ class _Turns:
 
 
 def quietest(turn: Callable[[], Reading], attempts: int) -> Reading:
-    """The first turn of which others took little, or else the one they took least of.
+    """Return the first reading with little other work, else the one with the least.
 
-    The host of a virtual machine is one of the others.
+    Other work includes that of a virtual machine's host.
     """
     readings: list[Reading] = []
     for _ in range(attempts):
@@ -164,12 +164,12 @@ def quietest(turn: Callable[[], Reading], attempts: int) -> Reading:
 
 
 def others(reading: Reading) -> float:
-    """Cores that neither proxy, load nor server used; 0 where that was not read."""
+    """Return the cores used by other work; 0 if they were not read."""
     return reading.get("other_cores", 0.0)
 
 
 def load(case: Case, endpoint: Endpoint, seconds: int) -> dict[str, float]:
-    """Put the case's load on an endpoint; its reading."""
+    """Run the case's load on an endpoint; return its reading."""
     match case:
         case Statements():
             return pgbench.run(case, endpoint, seconds)
@@ -182,13 +182,13 @@ def load(case: Case, endpoint: Endpoint, seconds: int) -> dict[str, float]:
 
 
 def rotated(subjects: Sequence[Subject], by: int) -> list[Subject]:
-    """The subjects, another one first each round."""
+    """Return the subjects, rotated by ``by``."""
     by %= max(len(subjects), 1)
     return [*subjects[by:], *subjects[:by]]
 
 
 def machine() -> dict[str, str]:
-    """What the numbers depend on."""
+    """Return the properties of the machine that affect the numbers."""
     return {
         "cores": str(os.cpu_count()),
         "kernel": platform.release(),
@@ -198,7 +198,7 @@ def machine() -> dict[str, str]:
 
 
 def commit() -> str:
-    """The short commit of the project, with "+" when files differ from it."""
+    """Return the short commit of the project, with "+" if files differ from it."""
     here = Path(__file__).parent
     describe = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
     done = subprocess.run(describe, cwd=here, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""The one PostgreSQL that every subject leads to."""
+"""The PostgreSQL server that all subjects connect to."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Final
 from bench import install, process
 
 DATABASE: Final = "postgres"
-PATIENCE: Final = 20.0  # seconds for the server to let somebody in
+PATIENCE: Final = 20.0  # seconds until the server accepts connections
 PASSWORD: Final = "correct-horse"
 ROLES: Final = {"trust": "bench", "scram": "bench_scram"}
-"""A case's login to the role that logs in so."""
+"""The role for each kind of login."""
 
 _SETTINGS: Final = """
 listen_addresses = '127.0.0.1'
@@ -47,7 +47,7 @@ CREATE TABLE copied (body text);
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running PostgreSQL: its process id and port, and bench_scram's SCRAM secret."""
+    """A running PostgreSQL: process id, port and the SCRAM secret of bench_scram."""
 
     pid: int
     port: int
@@ -56,9 +56,9 @@ class Server:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Server]:
-    """PostgreSQL 18 on a new data directory in folder, with pgbench's tables.
+    """Run PostgreSQL 18 on a new data directory in folder, with pgbench's tables.
 
-    Durability is off: only reads and discarded copies are measured.
+    Durability is off, because only reads and discarded copies are measured.
     """
     user = process.unprivileged()
     data = folder / "data"
@@ -91,7 +91,7 @@ def running(folder: Path) -> Iterator[Server]:
 
 
 def _wait_until_ready(where: tuple[str, ...]) -> None:
-    """It listens before it lets anybody in."""
+    """Wait until the server accepts connections; it listens before that."""
     deadline = time.monotonic() + PATIENCE
     while subprocess.run([install.postgresql("pg_isready"), "-q", *where]).returncode:
         if time.monotonic() > deadline:
@@ -102,7 +102,7 @@ def _wait_until_ready(where: tuple[str, ...]) -> None:
 
 
 def _run(user: str | None, folder: Path, *command: str | Path) -> str:
-    """The output of a command that must succeed."""
+    """Return the output of a command that must succeed."""
     done = subprocess.run(
         command, user=user, cwd=folder, capture_output=True, text=True
     )

@@ -23,10 +23,10 @@ PINS: Final = "nextval('s')"
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """A statement by what it has too much of, with milliseconds.
+    """A worst statement, named for its excess, with times in milliseconds.
 
-    judging is the verdict's and the digest's own time; longest is the time in which the
-    loop could do nothing else.
+    judging is the time of the verdict and the digest; longest is the longest time for
+    which the loop was blocked.
     """
 
     name: str
@@ -36,14 +36,14 @@ class Stall:
 
 
 def repeated(before: str, part: str, after: str = "", close: str = "") -> str:
-    """With as many parts, each closed at the end, as there is room for."""
+    """Return a statement with as many parts as fit, each closed at the end."""
     room = MAX_STATEMENT - len((before + after).encode())
     count = room // len((part + close).encode())
     return before + part * count + after + close * count
 
 
 def worst() -> dict[str, str]:
-    """Statements by what they have too much of."""
+    """Return the statements by the name of their excess."""
     select = f"SELECT {PINS}, "
     where = f"SELECT {PINS} FROM t WHERE a"
     return {
@@ -82,7 +82,7 @@ def worst() -> dict[str, str]:
 
 
 def stalls() -> Iterator[Stall]:
-    """Each statement, as it is and as the longest one that counts as cheap."""
+    """Yield each statement, whole and cut to the longest length that is cheap."""
     for name, text in worst().items():
         for sql in (text.encode(), text.encode()[:CHEAP]):
             measured = [_stall(sql) for _ in range(ROUNDS)]
@@ -91,7 +91,7 @@ def stalls() -> Iterator[Stall]:
 
 
 def _stall(sql: bytes) -> tuple[float, float]:
-    """Seconds of the verdict, and of the longest stall."""
+    """Return the seconds of the verdict and of the longest stall."""
     tokens.cache_clear()
     if is_expensive(sql):
         return _in_thread(lambda: judge(sql))
@@ -102,13 +102,13 @@ def _stall(sql: bytes) -> tuple[float, float]:
 
 
 def _in_thread(work: Callable[[], object]) -> tuple[float, float]:
-    """Seconds of work, and the longest that this thread had to wait meanwhile."""
+    """Return the seconds of work, and of this thread's longest wait meanwhile."""
     thread = Thread(target=work)
     began = latest = perf_counter()
     longest = 0.0
     thread.start()
     while thread.is_alive():
-        sleep(0)  # as a system call of the loop, it lets the other thread run
+        sleep(0)  # lets the other thread run, as a system call of the loop does
         now = perf_counter()
         longest, latest = max(longest, now - latest), now
     return latest - began, longest

@@ -1,4 +1,4 @@
-"""One run of COPY: a client that takes, or gives, as fast as it can."""
+"""One run of COPY: a client that receives or sends as fast as it can."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ ROW: Final = 1_000
 ROWS_A_MESSAGE: Final = 8
 
 _COPY_IN: Final = "COPY copied FROM STDIN WHERE false"
-"""The server reads the rows and keeps none."""
+"""The server reads the rows and stores none."""
 
 
 def run(case: Copy, endpoint: Endpoint, seconds: int) -> dict[str, float]:
-    """One reading: whole copies until ``seconds`` have gone by. Raises Refused."""
+    """Return one reading of whole copies for ``seconds`` or more. Raises Refused."""
     return uvloop.run(_run(case, endpoint, seconds))
 
 
@@ -56,7 +56,7 @@ async def _measure(
 
 
 async def _copy(case: Copy, client: Client) -> None:
-    """One COPY of the case's payload."""
+    """Run one COPY of the case's payload."""
     rows = case.payload // ROW
     row = b"x" * (ROW - 1) + b"\n"
     if case.direction == "in":

@@ -1,7 +1,7 @@
-"""What a load is sent to: PostgreSQL itself, PgBouncer, pinwatch, other commands.
+"""The subjects of a load: PostgreSQL itself, PgBouncer, pinwatch, other commands.
 
-Each is started anew for a case, with the login and the TLS that the case asks for,
-and otherwise with its own defaults, logs included.
+Each is started anew for a case, with the login and the TLS of the case, and otherwise
+with its own defaults, including its log.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ MAX_CLIENTS: Final = 11_000
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a started subject listens.
+    """The port of a started subject, and its processes.
 
-    ``pid`` and ``log`` are the proxy's, None where there is none; ``server_pid`` is
+    ``pid`` and ``log`` are the proxy's, None without a proxy; ``server_pid`` is
     PostgreSQL's.
     """
 
@@ -41,24 +41,24 @@ class Endpoint:
 
 
 class Subject(Protocol):
-    """One row of every table."""
+    """A subject, which has one row in every table."""
 
     name: str
     version: str
 
     def unfit(self, case: Case) -> str | None:
-        """Why this subject cannot run the case, in a few words, or None."""
+        """Return the reason, in a few words, why it cannot run the case, or None."""
 
     def command(
         self, case: Case, server: Server, port: int, folder: Path
     ) -> list[str | Path]:
-        """Write what the subject reads into folder; the command that listens on port.
+        """Write the configuration into folder; return the command that listens on port.
 
-        An empty command stands for no process of its own: the server's port is used.
+        An empty command means no process of its own: the server's port is used.
         """
 
     def user(self) -> str | None:
-        """The user that the command runs as; None for our own."""
+        """Return the user that the command runs as; None for the present one."""
 
 
 class Direct:
@@ -84,10 +84,9 @@ class Direct:
 
 
 class PgBouncer:
-    """The yardstick: transaction pooling, TLS and SCRAM as it does them best.
+    """PgBouncer, the yardstick, with its fastest settings for pooling, TLS and SCRAM.
 
-    Its users' file holds the server's own SCRAM secret, so that no login costs it a
-    PBKDF2.
+    Its users' file has the server's own SCRAM secret, so that no login needs a PBKDF2.
     """
 
     name = "pgbouncer"
@@ -148,7 +147,7 @@ class PgBouncer:
 class Pinwatch:
     """This project, as ``pinwatch up --target`` starts it; detection is on.
 
-    ``program`` is the command of another environment than ours: of a compiled build.
+    ``program`` is the command of another environment, such as a compiled build.
     """
 
     def __init__(self, name: str = "pinwatch", program: Path | None = None) -> None:
@@ -190,8 +189,8 @@ class Pinwatch:
 class Other:
     """A command given as ``NAME=COMMAND``: another build, another proxy.
 
-    COMMAND is split as a shell does; {target} (a libpq URL), {server} (the server's
-    TCP port), {port} and {http} (ports to listen on) and {pool} are filled in.
+    COMMAND is split as a shell does. {target} (a libpq URL), {server} (the server's
+    TCP port), {port} and {http} (ports to listen on) and {pool} are replaced.
     """
 
     version = "--also"
@@ -223,7 +222,7 @@ class Other:
 
 
 def target_url(case: Case, server: Server) -> str:
-    """The libpq URL by which a proxy logs in to the server for this case."""
+    """Return the libpq URL with which a proxy logs in to the server for this case."""
     return (
         f"postgresql://{ROLES[case.login]}:{PASSWORD}"
         f"@{process.LOOPBACK}:{server.port}/{DATABASE}"
@@ -234,9 +233,9 @@ def target_url(case: Case, server: Server) -> str:
 def started(
     subject: Subject, case: Case, server: Server, folder: Path
 ) -> Iterator[Endpoint]:
-    """The subject, listening, until the block ends; folder is its own, and new.
+    """Run the subject until the block ends; folder is new, and only its own.
 
-    Raises process.NotStarted when it does not come up.
+    Raises process.NotStarted if it does not listen.
     """
     folder.mkdir(parents=True)
     port = process.free_port()
@@ -250,7 +249,7 @@ def started(
 
 
 def client_environment(case: Case) -> Mapping[str, str]:
-    """The environment by which libpq logs in as the case wants, and through TLS."""
+    """Return the environment for libpq, with the login and the TLS of the case."""
     environment = {
         **os.environ,
         "PGUSER": ROLES[case.login],
@@ -265,7 +264,7 @@ def client_environment(case: Case) -> Mapping[str, str]:
 
 
 def _certificate(folder: Path) -> tuple[Path, Path]:
-    """A new key and its self-signed certificate for localhost, P-256."""
+    """Create a P-256 key and a self-signed certificate for localhost."""
     key, certificate = folder / "server.key", folder / "server.crt"
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     files = ("-keyout", str(key), "-out", str(certificate))

@@ -1,4 +1,4 @@
-"""A run, or the change between two, as rows of text: for a terminal or Markdown."""
+"""Tables of a run, or of the change between two, for a terminal or Markdown."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ COLUMNS: Final = (
         ("proxy_cores", "load_cores", "server_cores", "other_cores"),
     ),
 )
-"""A column's title, and the metrics of which the first that was read is shown; of the
-last column all are."""
+"""Titles and metrics of columns.
+
+A column shows the first of its metrics that was read; the last column shows all.
+"""
 
 NOTE: Final = (
     "Medians over the rounds; ± is the spread (half of largest less smallest), x the "
@@ -38,7 +40,7 @@ NOTE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A title, the columns' names, and rows as wide; a None row is a rule."""
+    """A title, the columns' names and the rows; None is a horizontal rule."""
 
     title: str
     columns: Sequence[str]
@@ -46,7 +48,7 @@ class Table:
 
 
 def tables(run: Run) -> Iterator[Table]:
-    """All that a run shows: loads, idle clients, failures, goals."""
+    """Yield the tables of a run: loads, idle clients, failures, goals."""
     yield _main(run)
     for table in (_idle(run), _failures(run), _goals(run)):
         if table.rows:
@@ -86,7 +88,7 @@ def _title(run: Run) -> str:
 
 
 def _first(run: Run, case: str, subject: str, keys: Sequence[str]) -> str:
-    """The first of the metrics that the subject has in this case."""
+    """Return the first of the metrics that the subject has in this case."""
     for key in keys:
         text = _cell(run, case, subject, BY_KEY[key])
         if text:
@@ -152,9 +154,9 @@ def _goals(run: Run) -> Table:
 
 
 def change(before: Run, after: Run) -> Table:
-    """What differs between two runs, for the cases and subjects that both have.
+    """Return the changes between two runs, of the cases and subjects in both.
 
-    A change that lies within the wider of the two spreads is put in brackets.
+    A change within the wider of the two spreads is in brackets.
     """
     rows: list[Sequence[str] | None] = []
     for case, subject in after.rows():
@@ -181,7 +183,7 @@ def _changed(
 
 
 def show(table: Table, console: Console) -> None:
-    """Print a table to a terminal."""
+    """Print a table on a terminal."""
     rich = RichTable(title=table.title, title_justify="left")
     for index, column in enumerate(table.columns):
         rich.add_column(column, justify="left" if index < 2 else "right")
@@ -194,7 +196,7 @@ def show(table: Table, console: Console) -> None:
 
 
 def markdown(table: Table) -> str:
-    """The same table as GitHub's Markdown."""
+    """Return the table in GitHub's Markdown."""
     lines = [f"**{table.title}**", "", _line(table.columns)]
     lines.append(_line(["---"] * 2 + ["---:"] * (len(table.columns) - 2)))
     lines += [_line(row) for row in table.rows if row is not None]

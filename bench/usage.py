@@ -1,4 +1,4 @@
-"""Who used the processors while a load ran."""
+"""The CPU time of the processes of a load."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.subjects import Endpoint
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """CPU seconds so far: of the proxy, the load, the server, the whole machine."""
+    """CPU seconds so far of the proxy, the load, the server and the whole machine."""
 
     proxy: float
     load: float
@@ -18,10 +18,9 @@ class Usage:
     machine: float
 
     def cores(self, later: Usage, span: float) -> dict[str, float]:
-        """The metrics for the ``span`` seconds from this to a later usage.
+        """Return the metrics for the ``span`` seconds from this to a later usage.
 
-        ``other_cores`` is what neither of the three used: other programs, and what
-        the machine's host took away.
+        ``other_cores`` are those used by other programs and by the machine's host.
         """
         proxy, load = later.proxy - self.proxy, later.load - self.load
         server, machine = later.server - self.server, later.machine - self.machine
@@ -34,7 +33,7 @@ class Usage:
 
 
 def usage(endpoint: Endpoint, load: float) -> Usage:
-    """Who has used how much; ``load`` is the load generator's own figure."""
+    """Return the present usage; ``load`` is the CPU seconds of the load generator."""
     return Usage(
         proxy=0.0 if endpoint.pid is None else process.cpu_seconds(endpoint.pid),
         load=load,
