@@ -1,4 +1,4 @@
-"""The alerts: an expression, its limit, and what to do when it is crossed.
+"""The alerts: an expression, its limit, and advice for an alert that fires.
 
 Grafana and Prometheus get the same alerts.
 """

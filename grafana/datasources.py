@@ -1,4 +1,4 @@
-"""The data sources of the dashboard, by the uids that provisioning gives them."""
+"""The data sources of the dashboard, with the uids from provisioning."""
 
 from typing import Final
 

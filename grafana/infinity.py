@@ -1,6 +1,6 @@
-"""Queries of the Infinity data source: GET of a path, and the fields that are columns.
+"""Queries of the Infinity data source: a GET of a path, with columns from its fields.
 
-The names in a query are those of its documentation; the SDK does not have them.
+The SDK lacks these queries. Their names are those of the documentation:
 https://grafana.com/docs/plugins/yesoreyeram-infinity-datasource/latest/query/
 """
 

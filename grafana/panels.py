@@ -1,7 +1,7 @@
-"""The kinds of panel, as they look on this dashboard.
+"""The kinds of panel on this dashboard.
 
-Each has a title, a sentence on what it shows, and queries: expressions with the legends
-of their series. Callers set further options on the builder that is returned.
+Each has a title, a sentence that describes it, and queries: expressions with the
+legends of their series. Callers set more options on the returned builder.
 """
 
 from string import ascii_uppercase

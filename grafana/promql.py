@@ -42,8 +42,8 @@ def increase(
 def occurrences(name: str, *by: str) -> str:
     """Return the exact number of rare events since the step before, summed.
 
-    A series that begins with its first event has grown from 0, which rate and increase
-    do not count. It does not count if its target was not scraped before either.
+    A series that begins with its first event has grown from 0; rate and increase omit
+    this growth. It is counted here if the target was scraped at the step before.
     """
     series = _series(name)
     before = f"{series} offset {STEP}"
@@ -61,7 +61,7 @@ def mean(name: str) -> str:
 
 
 def share(part: str, whole: str) -> str:
-    """Return a ratio, which is absent where the whole is 0."""
+    """Return a ratio, which has no value if the whole is 0."""
     return f"{part} / ({whole} > 0)"
 
 
@@ -72,7 +72,7 @@ def _series(name: str, suffix: str = "", **labels: str) -> str:
 
 
 def _sum(name: str, expression: str, by: tuple[str, ...]) -> str:
-    """Sum; a metric without the label proxy belongs to the whole process."""
+    """Return a sum; a metric without the label proxy is of the whole process."""
     if "proxy" not in METRICS[name].labels:
         expression += f" and on (job, instance) {_series('client_connections')}"
     aggregated = f"sum by ({', '.join(by)})" if by else "sum"

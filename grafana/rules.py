@@ -22,7 +22,7 @@ INTERVAL: Final = "30s"  # of Grafana; Prometheus has its evaluation_interval
 ORGANISATION: Final = 1  # Grafana's first, and usually only one
 EXPRESSION: Final = DataSourceRef(type_val="__expr__", uid="__expr__")
 VALUE, FIRES = "A", "B"
-SECONDS: Final = 600  # of the past that a query may look at
+SECONDS: Final = 600  # of the past that a query covers
 
 
 def of_prometheus(alerts: Iterable[Alert]) -> dict[str, Any]:

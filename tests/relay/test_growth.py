@@ -31,7 +31,7 @@ from tests.wireclient import (
 
 N: Final = 50
 ATTEMPTS: Final = 12
-MOST: Final = 6.5
+MAX_GROWTH: Final = 6.5
 CHUNK: Final = 65_536
 PARSED: Final = message(messages.PARSE_COMPLETE, b"")
 COPY_IN: Final = message(messages.COPY_IN_RESPONSE, b"\0\0\0")
@@ -151,7 +151,7 @@ REQUESTS: Final[dict[str, Callable[[int], bytes]]] = {
 Scenario = Callable[[Clock, int], None]
 
 
-def grows(scenario: Scenario, most: float = MOST) -> float:
+def grows(scenario: Scenario, most: float = MAX_GROWTH) -> float:
     """Return the least ratio of the CPU times of 16 n and 4 n in some attempts."""
     least = [float("inf"), float("inf")]
     ratio = float("inf")
@@ -180,7 +180,7 @@ def test_messages_of_one_batch(kind: str) -> None:
             kept(client, stage, count if kind == "Close of known names" else 400)
         exchange(clock, client, stage, many(count, ONE_BATCH[kind]) + SYNC)
 
-    assert grows(scenario) <= MOST
+    assert grows(scenario) <= MAX_GROWTH
 
 
 @pytest.mark.parametrize("kind", REQUESTS)
@@ -192,7 +192,7 @@ def test_requests_of_one_pipeline(kind: str) -> None:
             kept(client, stage, count if kind == "Close" else 400)
         exchange(clock, client, stage, many(count, REQUESTS[kind]))
 
-    assert grows(scenario) <= MOST
+    assert grows(scenario) <= MAX_GROWTH
 
 
 @pytest.mark.parametrize("limit", [100, 100_000])
@@ -221,7 +221,7 @@ def test_bind_after_a_swap(limit: int) -> None:
         uses = many(count, lambda n: bind(f"s{n}") + execute()) + SYNC
         exchange(clock, client, stage, uses)
 
-    assert grows(scenario) <= MOST
+    assert grows(scenario) <= MAX_GROWTH
 
 
 def alone(limit: int = 100) -> tuple[Stage, Client, Server]:
@@ -242,7 +242,7 @@ def test_messages_that_an_error_skips() -> None:
             client.send(sent + SYNC)
             server.send(error, READY)
 
-    assert grows(scenario) <= MOST
+    assert grows(scenario) <= MAX_GROWTH
 
 
 def test_copies_of_one_batch() -> None:
@@ -256,7 +256,7 @@ def test_copies_of_one_batch() -> None:
             )
             server.send(READY)
 
-    assert grows(scenario) <= MOST
+    assert grows(scenario) <= MAX_GROWTH
 
 
 @pytest.mark.parametrize("size", [100, CHUNK])
@@ -268,7 +268,7 @@ def test_reports_of_parameters(size: int) -> None:
         with clock.running():
             deliver(server.connection.data_received, flood, size)
 
-    assert grows(scenario) <= MOST
+    assert grows(scenario) <= MAX_GROWTH
 
 
 def test_small_chunks_of_blocked_input() -> None:
@@ -282,7 +282,7 @@ def test_small_chunks_of_blocked_input() -> None:
         with clock.running():
             deliver(client.session.data_received, waiting, 8)
 
-    assert grows(scenario) <= MOST
+    assert grows(scenario) <= MAX_GROWTH
 
 
 def test_small_chunks_for_a_client_without_a_connection() -> None:
@@ -294,4 +294,4 @@ def test_small_chunks_for_a_client_without_a_connection() -> None:
         with clock.running():
             deliver(client.session.data_received, waiting, 8)
 
-    assert grows(scenario) <= MOST
+    assert grows(scenario) <= MAX_GROWTH

@@ -1,4 +1,4 @@
-"""Orders. One function pins a session of RDS Proxy, the others do not."""
+"""The orders of the shop; place_in_turn pins a session of RDS Proxy."""
 
 from django.db import connection, transaction
 from django.db.models import Sum
@@ -16,7 +16,7 @@ def revenue() -> int:
 
 @transaction.atomic
 def place_in_turn(total: int) -> None:
-    """Pins: the session holds this lock, not the transaction."""
+    """Place an order under a lock that pins: the session holds it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [42])
         place(total)

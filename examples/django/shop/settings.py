@@ -1,4 +1,4 @@
-"""TIME_ZONE is the server's. Otherwise Django sets it at each connect, which pins."""
+"""TIME_ZONE is that of the server; otherwise Django sets it at login, which pins."""
 
 SECRET_KEY = "an example's"
 INSTALLED_APPS = ["shop"]

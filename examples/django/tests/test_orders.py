@@ -11,6 +11,6 @@ def test_place() -> None:
 
 
 def test_place_in_turn() -> None:
-    """Fails with ``--pinwatch``."""
+    """This test fails with ``--pinwatch``, because its session is pinned."""
     orders.place_in_turn(3)
     assert orders.revenue() == 3

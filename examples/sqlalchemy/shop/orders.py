@@ -1,4 +1,4 @@
-"""Orders. One function pins a session of RDS Proxy, the others do not."""
+"""The orders of the shop; revenue_with_more_memory pins a session of RDS Proxy."""
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -25,6 +25,6 @@ def revenue(session: Session) -> int:
 
 
 def revenue_with_more_memory(session: Session) -> int:
-    """Pins: another database connection would not have the setting."""
+    """Return the revenue, with a setting that pins: the session keeps it."""
     session.execute(text("SET work_mem = '64MB'"))
     return revenue(session)

@@ -9,6 +9,6 @@ def test_revenue(session: Session) -> None:
 
 
 def test_revenue_with_more_memory(session: Session) -> None:
-    """Fails with ``--pinwatch``."""
+    """This test fails with ``--pinwatch``, because its session is pinned."""
     orders.place(session, 3)
     assert orders.revenue_with_more_memory(session) == 3
