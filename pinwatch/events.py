@@ -94,7 +94,7 @@ class BorrowFailed:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseConnecting:
-    """A connection to the target is being opened; ``encrypted`` if it asks for TLS."""
+    """A connection to the target is being opened; ``encrypted`` if it requests TLS."""
 
     connection: int
     encrypted: bool

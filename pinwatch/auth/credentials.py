@@ -38,7 +38,7 @@ UNREADABLE: Final = (
 
 
 class Method(Enum):
-    """How a client authenticates; the values are those of the settings."""
+    """The method of a client's authentication; the values are those of the settings."""
 
     TRUST = "trust"
     SCRAM_SHA_256 = "POSTGRES_SCRAM_SHA_256"

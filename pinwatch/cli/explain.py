@@ -267,12 +267,12 @@ class Answer:
 
     @property
     def is_no_sql(self) -> bool:
-        """Nothing of the text could be judged."""
+        """Return True if no statement of the text could be judged."""
         return bool(self.judged) and all(one.is_unknown for one in self.judged)
 
     @property
     def is_unknown(self) -> bool:
-        """Some of the text could not be judged."""
+        """Return True if a statement of the text could not be judged."""
         return any(one.is_unknown for one in self.judged)
 
     @property

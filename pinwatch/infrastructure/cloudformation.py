@@ -76,7 +76,7 @@ PROPERTIES: Final = (
     "VpcSecurityGroupIds",
     "VpcSubnetIds",
 )
-"""Those of the three resources, as CloudFormation spells them."""
+"""Properties of the three resources, as CloudFormation spells them."""
 
 WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 NAMED_SECRET: Final = re.compile(r"arn:.*:secretsmanager:.*:secret:([\w/+=.@-]+)")

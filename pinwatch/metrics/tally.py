@@ -28,7 +28,7 @@ class Clients:
     closed: int = 0
     set_up: int = 0
     failed: int = 0
-    """By authentication or TLS."""
+    """Logins that failed by authentication or TLS."""
 
 
 @dataclass(slots=True)

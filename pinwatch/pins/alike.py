@@ -13,7 +13,7 @@ from typing import Final
 from pinwatch.pins.digest import fold
 from pinwatch.pins.sqlcommenter import without_comments
 
-MAX_DIGESTS: Final = 256  # that are kept, of up to 2,048 characters
+MAX_DIGESTS: Final = 256  # in the cache, of up to 2,048 characters each
 
 NAMED: Final = re.compile(
     r"""\b(?:
@@ -27,7 +27,7 @@ NAMED: Final = re.compile(
 )
 NAME: Final = re.compile(r"[\w$]+")
 ID: Final = re.compile(r"(?=[a-f]*[0-9])[0-9a-f]{6,}|[0-9]{2,}")
-"""In hexadecimal, or a number of several digits."""
+"""An ID in hexadecimal, or a number of several digits."""
 AFTER_ID: Final = re.compile(r"(?<![a-z0-9])[0-9a-f]+(?![a-z0-9])|[0-9]+")
 COUNTER: Final = re.compile(r"_[0-9]\Z")
 

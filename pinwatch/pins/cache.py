@@ -87,7 +87,7 @@ class VerdictCache:
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """The size of the cache, in bytes."""
         return self._young.size + self._old.size
 
     def follow(self, profile: Profile) -> None:

@@ -38,5 +38,5 @@ def _escape(character: str) -> str:
 
 
 def printable(text: str) -> str:
-    """One character for each; none that moves a terminal's cursor."""
+    """Return text with a space for each character that moves a terminal's cursor."""
     return "".join(c if c.isprintable() else " " for c in text)

@@ -31,7 +31,7 @@ CURSOR_OPT_HOLD: Final = 0x0020
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Both sides where AWS's pages and its users disagree."""
+    """The two readings of a case on which AWS's pages and its users disagree."""
 
     pins: str
     does_not: str

@@ -45,7 +45,7 @@ MARKS: Final = (b"val", b"are", b"exec", b"advis", b"temp", b"set_c", b"u&")
 """Each word contains one of these few; most texts contain none."""
 
 MANIPULATING: Final = frozenset((b"select", b"insert", b"update", b"delete"))
-"""How most statements begin; such a statement contains no other one."""
+"""The first words of most statements; such a statement contains no other one."""
 
 VALUES: Final = tuple(word for word in WORDS if b"val" in word)
 """Functions of sequences; their mark alone is also in the word VALUES."""

@@ -29,7 +29,7 @@ MAX_DEFINED: Final = 5
 """Tokens in which CREATE and ALTER say the kind of object."""
 MAX_HEAD: Final = 12
 """Tokens in which DECLARE says WITH HOLD."""
-MAX_ARGUMENTS: Final = 3  # that an effect shows
+MAX_ARGUMENTS: Final = 3  # of a call, in an effect
 TEMPORARY: Final = ("temp", "temporary")
 MODIFIERS: Final = ("or", "replace", "local", "global", "unlogged", "recursive")
 """Words between CREATE and what it creates, besides those."""

@@ -43,8 +43,10 @@ SIDES: Final = ("larg", "rarg")
 
 
 TOO_DEEP: Final = ("stack depth limit exceeded", "memory exhausted")
-"""How the parser's messages begin on SQL that it has no room for: the server, whose
-stack is larger, may accept it."""
+"""Prefixes of the parser's messages about SQL that exceeds its memory or stack.
+
+The server has a larger stack and may accept it.
+"""
 
 LEAVES: Final = frozenset(("A_Const", "ColumnRef", "ParamRef", "String"))
 """Nodes without nodes that matter, which most nodes of a long text are."""

@@ -354,11 +354,11 @@ class ClientStatements:
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self.server: ServerStatements | None = None  # of the borrowed connection
-        self.settings = NO_PARAMETERS  # those that affect how the SQL is parsed
+        self.settings = NO_PARAMETERS  # affect how the SQL is parsed
         self.named: dict[bytes, Statement] = {}
         self.names: dict[bytes, bytes] = {}  # keys of named, by statement's name
         self.long_names: dict[bytes, bytes] = {}  # unabridged, for error texts
-        self.old_names: dict[bytes, bytes] = {}  # those before the last DEALLOCATE ALL
+        self.old_names: dict[bytes, bytes] = {}  # names before a DEALLOCATE ALL
         self.kept_bytes: i64 = 0  # of named
         self.pinned = False  # if true, new statements keep the client's names
         self.unnamed: object = None

@@ -156,9 +156,9 @@ class ReplyTracker:
         self.changes_sent: i64 = 0
         self.readies: i64 = 0  # due entries that ReadyForQuery answers
         self.effects: i64 = 0  # due entries that may change prepared statements
-        self.earlier_effects: i64 = 0  # those of batches that have ended
-        self.unnamed_effects: i64 = 0  # those on the client's unnamed statement
-        self.batches: i64 = 0  # that were sent up to their Sync or Query
+        self.earlier_effects: i64 = 0  # effects of batches that have ended
+        self.unnamed_effects: i64 = 0  # on the client's unnamed statement
+        self.batches: i64 = 0  # sent, up to and with their Sync or Query
         # The batch whose SQL may drop statements; -1 if there is none.
         self.uncertain_batch: i64 = -1
         self.probing = False  # the reply to a Probe of the uncertain batch is due

@@ -27,7 +27,7 @@ async def dial(target: Target, receiver: Receiver) -> None:
 
 
 def encryption(target: Target) -> Encryption | None:
-    """Return the TLS that the target's URL asks for; raises SettingError.
+    """Return the TLS that the target's URL requires; raises SettingError.
 
     A Unix socket has no TLS.
     """

@@ -24,12 +24,12 @@ HTTP_METHODS: Final = (b"GET ", b"POST", b"HEAD", b"PUT ", b"OPTI", b"DELE", b"P
 
 @dataclass(frozen=True, slots=True)
 class SSLRequest:
-    """The client asks for TLS; the answer is one byte, S or N."""
+    """The client requests TLS; the reply is one byte, S or N."""
 
 
 @dataclass(frozen=True, slots=True)
 class GSSENCRequest:
-    """The client asks for GSSAPI encryption; the answer is one byte, G or N."""
+    """The client requests GSSAPI encryption; the reply is one byte, G or N."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,13 +80,13 @@ def test_every_pin_ends_with_its_session(history: History, clock: Clock) -> None
     assert (digest.peak_connections, digest.seconds) == (1, 2)
 
 
-def test_who_listens_hears_of_both_ends(history: History) -> None:
+def test_a_listener_receives_both_ends(history: History) -> None:
     heard: list[tuple[int, bool]] = []
     history.listeners.append(lambda pin: heard.append((pin.id, pin.until is None)))
     history(pinned(1))
     history(pinned(2))
     history(unpinned(1))
-    history(unpinned(3))  # whom it never knew
+    history(unpinned(3))  # an unknown client
     assert heard == [(1, True), (2, True), (1, False)]
 
 
