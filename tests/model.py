@@ -469,7 +469,7 @@ class Play:
         self._settle()
 
     def finish(self) -> None:
-        """All that is left to be said, in a fixed order."""
+        """Make all remaining moves, in a fixed order."""
         busy = True
         while busy:
             busy = any([self.send(number) for number in range(len(self.clients))])

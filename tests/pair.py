@@ -153,7 +153,7 @@ class Pair:
 
     @property
     def targets(self) -> list[dict[str, str]]:
-        """As the setting has them."""
+        """The targets in the form of the setting."""
         return [
             {"name": node.name, "url": node.url, "role": role}
             for node, role in (

@@ -20,13 +20,13 @@ ANY_PORT: Final = Address("127.0.0.1", 0)
 
 
 def answering(proxy: RunningProxy, app: ASGIApp) -> AbstractContextManager[str]:
-    """In the loop of the proxy; gives the URL."""
+    """Serve app in the loop of the proxy, and return its URL."""
     return _serving(proxy._loop, app, ANY_PORT)
 
 
 @contextmanager
 def alone(app: ASGIApp, listen: Address) -> Iterator[str]:
-    """In a loop of its own, for what needs no proxy; gives the URL."""
+    """Serve app in a loop of its own, without a proxy, and return its URL."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="site")
     thread.start()
@@ -56,7 +56,7 @@ def _serving(
 class Answered:
     status: int
     headers: dict[str, str]
-    """By their names in lower case."""
+    """The headers by their names in lower case."""
     text: str
 
     @property

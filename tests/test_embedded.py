@@ -63,7 +63,7 @@ def test_it_is_postgresql_18_on_a_socket_that_lets_every_role_in(folder: Path) -
 
 
 def test_its_time_zone_is_utc_by_that_name(folder: Path) -> None:
-    """As RDS's is: drivers that set another one would pin here and not there."""
+    """It is that of RDS: drivers that set another one would pin here, not there."""
     with embedded_postgresql(folder, refuse) as target:
         assert query(target, "SHOW timezone") == "UTC"
 

@@ -50,7 +50,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def imports(tree: ast.Module) -> Iterator[str]:
-    """All of them, those within functions too."""
+    """Yield all imports, including those within functions."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -550,7 +550,7 @@ def test_trust() -> None:
 
 
 class TestUnknownRole:
-    """Nothing tells it from a wrong password before the last message."""
+    """Until the last message it cannot be distinguished from a wrong password."""
 
     @pytest.fixture
     def credentials(self) -> Credentials:

@@ -166,7 +166,7 @@ class TestReadingAgain:
         assert credentials.cached("ann").problem
 
     def test_everything(self, tmp_path: Path) -> None:
-        """As at SIGHUP: what is not stale as well."""
+        """A reload at SIGHUP reads all secrets again, including those not stale."""
         path = tmp_path / "ann.json"
         path.write_text("{}")
         credentials = Credentials([AuthEntry(secret_file=path)])
@@ -203,7 +203,7 @@ class TestReadingAgain:
         assert list(credentials._known) == ["ann"]
 
     def test_secrets_manager(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """By the clock; test_secrets asks a real one."""
+        """A secret is read again by the clock; test_secrets has a real manager."""
         now = 0.0
         manager = SecretsManager(refresh_interval=60, clock=lambda: now)
         passwords = iter(("old", "new"))

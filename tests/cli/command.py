@@ -60,7 +60,7 @@ class Up:
 def pinwatch_up(
     log: Path, *arguments: str, command: tuple[str, ...] = PINWATCH, **variables: str
 ) -> Iterator[Up]:
-    """On free ports; standard error goes to the file log. Killed at the end."""
+    """Run pinwatch up on free ports, with standard error in the file log."""
     ports = ("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
     with (
         log.open("w") as stderr,

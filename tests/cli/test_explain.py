@@ -12,14 +12,14 @@ from tests.pins.cases import PINS
 
 
 def explained(given: bytes, *arguments: str) -> tuple[int, str]:
-    """With this on standard input: the exit status, and standard output."""
+    """Return exit status and standard output, for this standard input."""
     status, out, errors = run(given, *arguments)
     assert errors == ""
     return status, out
 
 
 def run(given: bytes, *arguments: str) -> tuple[int, str, str]:
-    """With this on standard input: the exit status, standard output and error."""
+    """Return exit status, standard output and error, for this standard input."""
     ended = subprocess.run(
         [*PINWATCH, "explain", *arguments],
         input=given,
@@ -380,7 +380,7 @@ def test_any_text_that_json_can_hold() -> None:
 
 
 def test_a_bar_shows_on_a_terminal(tmp_path: Path) -> None:
-    """On standard error, while a file is read."""
+    """A bar is on standard error while a file is read."""
     dump = tmp_path / "dump.jsonl"
     dump.write_text('{"sql": "SELECT 1"}\n' * 10)
     terminal, end = pty.openpty()

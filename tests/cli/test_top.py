@@ -139,7 +139,7 @@ def terminal(
 
 
 def test_in_a_terminal_it_goes_on(up: Up, clients: Clients) -> None:
-    """As many rows as it has lines for."""
+    """The frame has as many rows as the terminal has lines for."""
     with terminal("--url", up.greeting["HTTP"], lines=15) as (process, written):
         eventually(lambda: b"Pinned: 0" in written)
         for number in range(5):
@@ -206,8 +206,8 @@ def test_where_no_pinwatch_is(url: str, reason: str) -> None:
     )
 
 
-def test_where_no_http_is() -> None:
-    """As where pinwatch's other port is given."""
+def test_a_server_without_http() -> None:
+    """A server of another protocol may be the port of clients."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = "127.0.0.1:{1}".format(*listening.getsockname())
         answering = Thread(target=_answer_in_another_protocol, args=(listening,))

@@ -57,7 +57,7 @@ TYPES: Final = {
 
 
 def members(shape: str) -> dict[str, Any]:
-    """By their names in snake case."""
+    """Return the members of a shape by their names in snake case."""
     found = RDS.shape_for(shape).members
     return {snake_case(name): member for name, member in found.items()}
 

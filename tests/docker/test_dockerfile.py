@@ -36,7 +36,7 @@ def values(parser: Any, instruction: str) -> list[str]:
 
 
 def copied(parser: Any) -> list[str]:
-    """From the source tree, in its words."""
+    """Return the sources that COPY names, as written."""
     copies = (value.split() for value in values(parser, "COPY"))
     return [
         source

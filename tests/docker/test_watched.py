@@ -94,7 +94,7 @@ def app(postgres: Postgres) -> Iterator[str]:
 
 @contextmanager
 def load(database: str, proxy: str) -> Iterator[None]:
-    """That of compose's load service."""
+    """Run the load of compose's load service."""
     script = [part for part in SERVICES["load"]["command"] if "://" not in part]
     assert script == ["sh", "/load/load.sh"]
     with subprocess.Popen(
@@ -165,7 +165,7 @@ def test_the_health_check_fails_where_it_is_not() -> None:
 
 
 def health(http: str) -> subprocess.CompletedProcess[bytes]:
-    """By the program of the image's HEALTHCHECK."""
+    """Run the program of the image's HEALTHCHECK."""
     return subprocess.run(
         [sys.executable, FOLDER / "healthcheck.py"],
         env=os.environ | {"PINWATCH_HTTP": http},

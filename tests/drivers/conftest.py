@@ -46,7 +46,7 @@ def containers() -> Iterator[Callable[[int], Postgres]]:
     ]
 )
 def route(request: pytest.FixtureRequest) -> Iterator[Route]:
-    """To a database with two accounts of 100 each."""
+    """A route to a database with two accounts of 100 each."""
     if isinstance(request.param, int):
         server = request.getfixturevalue("containers")(request.param)
     else:

@@ -39,6 +39,6 @@ class Route:
         assert len(set(pids)) == (1 if self.rivals is None else 2)
 
     def balances(self) -> list[int]:
-        """Those that are committed."""
+        """Return the committed balances."""
         rows = self.direct.execute("SELECT balance FROM account ORDER BY id")
         return [balance for (balance,) in rows]

@@ -173,7 +173,7 @@ DRIVERS: Final[dict[str, Driver]] = {
 
 
 def token(proxy: RunningProxy, user: str, **other: str) -> str:
-    """As an application gets it, for the endpoint that it connects to."""
+    """Return a token, as an application makes it for the endpoint it connects to."""
     session = boto3.session.Session()
     session._session._credentials = Credentials(
         KEY["access_key_id"], KEY["secret_access_key"]

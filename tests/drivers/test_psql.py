@@ -113,7 +113,7 @@ def test_transactions(route: Route, program: str) -> None:
 
 
 def test_prepared_statements(route: Route) -> None:
-    """Those of the protocol, named and unnamed."""
+    """The statements are those of the protocol, named and unnamed."""
     pids = []
     with psql(route) as session:
         session.ask("SELECT $1::int * 2, pg_backend_pid() \\parse double")

@@ -19,7 +19,7 @@ Connection = psycopg.Connection[Any]
 
 @pytest.fixture
 def connection(route: Route) -> Iterator[Connection]:
-    """Without statements prepared by use, as psycopg drops them all on a rollback."""
+    """A connection without automatic prepares; a rollback drops them all."""
     with psycopg.connect(route.endpoint.dsn, prepare_threshold=None) as connection:
         yield connection
 

@@ -72,7 +72,7 @@ def move(connection: Connection, amount: int) -> None:
 
 @pytest.fixture
 def engine(route: Route) -> Iterator[Engine]:
-    """On psycopg, without statements prepared by use: it drops them on a rollback."""
+    """An engine on psycopg without automatic prepares; a rollback drops them all."""
     where = {"host": route.endpoint.host, "port": route.endpoint.port}
     engine = create_engine(
         f"postgresql+psycopg://{route.endpoint.user}@/{route.endpoint.database}",
@@ -84,7 +84,7 @@ def engine(route: Route) -> Iterator[Engine]:
 
 @pytest.fixture
 async def async_engine(route: Route) -> AsyncIterator[AsyncEngine]:
-    """On asyncpg, with its cache of prepared statements."""
+    """An engine on asyncpg, with its cache of prepared statements."""
     engine = create_async_engine(
         f"postgresql+asyncpg://{route.endpoint.user}@/{route.endpoint.database}",
         connect_args={"host": route.endpoint.host, "port": route.endpoint.port},
@@ -164,7 +164,7 @@ def test_big_value(route: Route, engine: Engine) -> None:
 
 
 def test_copy(route: Route, engine: Engine) -> None:
-    """By the driver's own connection, inside SQLAlchemy's transaction."""
+    """The driver's own connection copies, inside SQLAlchemy's transaction."""
     lines = "".join(f"{number}\tmany\t{number}\n" for number in range(3, 1003))
     rows = "COPY (SELECT * FROM account WHERE id > 2 ORDER BY id) TO STDOUT"
     with engine.begin() as connection:

@@ -1,4 +1,4 @@
-"""When the alerts fire, by promtool's own clock and the rules that Prometheus reads."""
+"""Alerts fire, by promtool's own clock and the rules that Prometheus reads."""
 
 import shutil
 import subprocess

@@ -6,7 +6,7 @@ from pinwatch.infrastructure.found import Row
 
 
 def values(rows: Iterable[Row]) -> dict[str, str]:
-    """By resource and property."""
+    """Return the values by resource and property."""
     return {f"{row.resource}.{row.name}": row.value for row in rows}
 
 

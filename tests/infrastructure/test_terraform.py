@@ -455,7 +455,7 @@ def percent(text: str, proxy: str) -> int | None:
 
 
 def owners(text: str) -> dict[str, str]:
-    """By target groups and endpoints, what is said of them with the only proxy."""
+    """Return the notes on the proxies of target groups and endpoints."""
     printed = found(text)
     rows = [*printed.unresolved, *printed.meaningless]
     return {row.resource: row.note for row in rows if row.name == "db_proxy_name"}
@@ -615,7 +615,7 @@ def planned(root: Json, *resources: Json, **more: Any) -> str:
 
 
 class TestOwnersInAPlan:
-    """As Terraform 1.11 prints the references of each."""
+    """The references are those that Terraform 1.11 prints."""
 
     A, B = 'aws_db_proxy.this["a.b"]', 'aws_db_proxy.this["c"]'
     BOTH = (proxy(A, name="app"), proxy(B, name="app"))

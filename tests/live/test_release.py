@@ -312,7 +312,7 @@ def test_other_objects_in_use_come_without(serve: Serve, postgres: Postgres) -> 
 def test_drop_fails_at_once_for_psycopg_no_more(
     serve: Serve, postgres: Postgres
 ) -> None:
-    """As a test runner does: create, connect, leave, drop."""
+    """A test runner creates a database, connects, leaves and drops it."""
     proxy = serve(5, release_on_ddl=True).proxy
     with databases(postgres, "dropped"):
         dsn = proxy.endpoint(database="dropped").dsn

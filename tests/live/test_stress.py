@@ -32,7 +32,7 @@ class Books:
     added: int = 0
     copied: int = 0
     served: dict[int, Counter[int]] = field(default_factory=dict)
-    """For each server process, how often it served each client."""
+    """Number of times that each server process served each client."""
 
     def note(self, process: int, client: int) -> None:
         self.served.setdefault(process, Counter())[client] += 1

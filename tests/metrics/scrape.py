@@ -74,7 +74,7 @@ class Measured:
 
 @contextmanager
 def measured(clients: Clients) -> Iterator[Measured]:
-    """With a tally that has seen every client; in the loop of the proxy."""
+    """Measure clients with a tally that observes all of them, in the proxy's loop."""
     proxy = clients.proxy.proxy
     tally = Tally(proxy.clock)
     proxy.observers += (tally,)

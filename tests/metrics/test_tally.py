@@ -23,7 +23,7 @@ def tally(clock: Clock) -> Tally:
 
 
 def unpinned(client: int) -> events.SessionUnpinned:
-    """By the wall clock, which may be set back, it took no time."""
+    """An unpin with the time of the pin, because the wall clock may be set back."""
     return events.SessionUnpinned(AT, client, 9, 0.0)
 
 
@@ -124,7 +124,7 @@ def test_connections_count_at_their_target(tally: Tally) -> None:
 
 
 def test_tls_counts_only_if_the_server_has_it(tally: Tally) -> None:
-    """As with sslmode=prefer before a server without TLS."""
+    """The login is that of sslmode=prefer to a server without TLS."""
     tally(events.DatabaseConnecting(1, True, "a"))
     tally(events.DatabaseConnected(1, "", "", "a", encrypted=False))
     assert tally.connections["a"].requested_with_tls == 0

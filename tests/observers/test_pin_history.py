@@ -30,7 +30,7 @@ def pinned(client: int, connection: int = 9, digest: str = "") -> events.Session
 
 
 def unpinned(client: int) -> events.SessionUnpinned:
-    """By the wall clock, which may be set back, it took no time."""
+    """An unpin with the time of the pin, because the wall clock may be set back."""
     return events.SessionUnpinned(AT, client, 9, 0.0)
 
 
@@ -128,7 +128,7 @@ def test_comments_do_not_tell_digests_apart(history: History, clock: Clock) -> N
 
 
 def test_the_number_of_digests_is_limited(clock: Clock) -> None:
-    """Those that pinned for longest stay."""
+    """The digests that pinned for longest are kept."""
     history = History(clock, max_digests=2)
     history(pinned(1, connection=1, digest="lasting"))
     clock.now += 1

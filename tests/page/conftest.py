@@ -24,7 +24,7 @@ class Open(Protocol):
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """For one module: while it is there, no other loop can run in this thread."""
+    """A browser for one module; no other loop can run in its thread."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on the PATH: apt-get install chromium")
     with sync_playwright() as playwright:

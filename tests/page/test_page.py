@@ -210,7 +210,7 @@ def test_a_screenshot(seen: Watched, open_page: Open, tmp_path: Path) -> None:
 
 
 def _keep(page: Page, elsewhere: Path) -> None:
-    """In docs where that is asked for, so that an ordinary run changes no file."""
+    """Write to docs only on request, so that an ordinary run changes no file."""
     wanted = os.environ.get("PINWATCH_SCREENSHOTS")
     file = SCREENSHOT if wanted else elsewhere / "page.png"
     page.screenshot(path=file, full_page=True)

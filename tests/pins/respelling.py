@@ -1,4 +1,4 @@
-"""The same SQL in other words: case, white space, comments, quoting.
+"""Other spellings of SQL: case, white space, comments, quoting.
 
 Owns spellings that PostgreSQL takes for the same statement.
 """

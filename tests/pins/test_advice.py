@@ -17,7 +17,7 @@ each_idiom = pytest.mark.parametrize("idiom", IDIOMS, ids=lambda i: i.example)
 
 
 def advise(found: Verdict) -> Advice | None:
-    """By any of its findings and warnings."""
+    """Return the advice for the first finding or warning that has any."""
     rules = [finding.rule for finding in found.findings]
     rules += [warning.rule for warning in found.warnings]
     return next(filter(None, (known(found.text, rule) for rule in rules)), None)

@@ -24,12 +24,12 @@ SIZES: Final = (8_000, 32_000)
 
 
 def ours(text: str) -> list[tuple[int, int]]:
-    """Without operators, which PostgreSQL's scanner may split."""
+    """Return the tokens, without operators: PostgreSQL's scanner may split them."""
     return [(t.start, t.end) for t in tokens(text).all if t.kind != OPERATOR]
 
 
 def theirs(text: str) -> list[tuple[int, int]]:
-    """The same of PostgreSQL's scanner."""
+    """Return the tokens of PostgreSQL's scanner, without operators."""
     signs = [(t.start, t.end) for t in tokens(text).all if t.kind == OPERATOR]
     return [
         (t.start, t.end + 1)

@@ -17,7 +17,7 @@ from pinwatch.relay.reply_queue import (
 
 
 def ended_at_query(kinds: list[int]) -> bool:
-    """The same as ``end_batch_at_query``, on a list."""
+    """Do what ``end_batch_at_query`` does, on a list."""
     ends = [n for n, kind in enumerate(kinds) if QUERY <= kind <= SYNC]
     if ends and kinds[ends[0]] == QUERY:
         kinds[ends[0]] = QUERY_IN_BATCH

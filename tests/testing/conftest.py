@@ -11,7 +11,7 @@ Run = Callable[..., pytest.RunResult]
 PLUGIN = "pinwatch.testing.plugin.hooks"
 QUIET = ("-p", "no:cacheprovider")
 ALL = ("-o", "asyncio_default_fixture_loop_scope=function")
-"""For a run with every plugin that is installed."""
+"""Options of a run with every installed plugin."""
 
 
 @pytest.fixture
@@ -47,5 +47,5 @@ def run(
 
 
 def outcomes(result: pytest.RunResult, **expected: Any) -> None:
-    """Those that are not named are none."""
+    """Check the outcomes; those that are not named must be 0."""
     result.assert_outcomes(**expected)

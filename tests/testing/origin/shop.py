@@ -113,7 +113,7 @@ def with_django(proxy: Proxy, sql: str) -> None:
 
 
 async def with_async_django(proxy: Proxy, sql: str) -> None:
-    """As its asynchronous ORM does: in a thread that has no line of the application."""
+    """Run SQL as Django's async ORM: in a thread without a line of the application."""
 
     async def checkout() -> None:
         await sync_to_async(cursor.execute, thread_sensitive=False)(sql)  # pins
