@@ -55,7 +55,9 @@ def test_every_service_that_is_waited_for_has_a_health_check() -> None:
     assert waited - built == {n for n in waited if "healthcheck" in SERVICES[n]}
 
 
-def test_pinwatch_has_the_settings_that_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pinwatch_has_the_settings_that_it_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The settings come from the file and the variables of compose and image."""
     service = SERVICES["pinwatch"]
     of_image = DockerfileParser(str(FOLDER / "Dockerfile")).envs
