@@ -317,7 +317,7 @@ class ClientSession(Session, Receiver):
                 connection.request_started_at = self.request_started_at
         if stream.judging:
             self._judge()
-        if stream.wants_own_connection and not connection.replies.due:
+        if stream.defaults.wants_own_connection and not connection.replies.due:
             self._move_to_own_connection()
         elif stream.input:
             if stream.terminated and not self._awaits_replies():
@@ -340,7 +340,7 @@ class ClientSession(Session, Receiver):
 
     def _move_to_own_connection(self) -> None:
         stream = self.stream
-        stream.wants_own_connection = stream.blocked = False
+        stream.defaults.wants_own_connection = stream.blocked = False
         self._return_connection()
         if self._try_borrow(own=True):
             self._forward(b"")
@@ -611,7 +611,7 @@ class ClientSession(Session, Receiver):
         self._enter(LOGIN)
         self.key, self.parameters = key, parameters
         self.client.statements.settings = of_reading(parameters)
-        self.stream.startup_parameters = parameters
+        self.stream.defaults.parameters = parameters
         self.stream.buffer(rest)
 
     def serves_at_once(self) -> bool:

@@ -9,30 +9,47 @@ A message is buffered only until its relevant part has arrived: the text of a st
 up to 16 KB, or the names in its first bytes.
 """
 
-import re
 from typing import Final, Protocol
 
-from librt.strings import BytesWriter, read_i32_be, write_i32_be
+from librt.strings import BytesWriter, read_i32_be
 from mypy_extensions import i64
 
 from pinwatch.counters import Traffic
-from pinwatch.errors import ClientError, ProtocolViolation
+from pinwatch.errors import ClientError
 from pinwatch.pins.cache import Expensive, VerdictCache
 from pinwatch.pins.databases import DatabaseStatements
-from pinwatch.pins.effects import Effect
 from pinwatch.pins.verdict import Verdict, oversize, parse_message
+from pinwatch.relay.client_messages import (
+    IGNORED_WHEN_IDLE,
+    MAX_IDENTIFIER,
+    MAX_NAMES_END,
+    MAX_QUERY,
+    MAX_SHORT_MESSAGE,
+    MAX_STATEMENT,
+    NAMES_A_STATEMENT,
+    NO_BODY,
+    OVERSIZE_PREFIX,
+    STARTS_REQUEST,
+    STATEMENT,
+    Change,
+    Incomplete,
+    bad_kind,
+    bad_length,
+    header,
+    renamed,
+    string_end,
+    text,
+)
 from pinwatch.relay.database_stream import DatabaseStream
-from pinwatch.relay.parameters import NO_PARAMETERS, restore
 from pinwatch.relay.prepared import ClientStatements, Renamed, Unsettled
+from pinwatch.relay.startup_defaults import StartupDefaults
 from pinwatch.wire.messages import (
     BIND,
     CLOSE,
     COPY_DATA,
     COPY_DONE,
     COPY_FAIL,
-    DESCRIBE,
     EXECUTE,
-    FAILED_TRANSACTION,
     FLUSH,
     FUNCTION_CALL,
     HEADER,
@@ -46,47 +63,10 @@ from pinwatch.wire.messages import (
     ready_for_query,
 )
 
-MAX_STATEMENT: Final = 16_384  # bytes of text; a longer statement is not kept
-MAX_QUERY: Final = MAX_STATEMENT + 5  # the length of a Query with such a text
-OVERSIZE_PREFIX: Final = 2_048  # bytes of a longer Query that are shown in reports
-STATEMENT: Final = 0x53  # S in Describe and Close; P stands for a portal
-TEXT_END: Final = 3  # zero bytes at the end of a Parse without parameter types
-MAX_NAMES_END: Final = 262_144  # bytes of a message within which its names must end
-MAX_IDENTIFIER: Final = 63  # bytes of a statement's name that the server compares
 # Flags of dropping_portals.
 UNNAMED_PORTAL: Final = 1
 NAMED_PORTALS: Final = 2
 BEING_BOUND: Final = 4
-MAX_SHORT_NAME: Final = 64  # bytes read in a loop; most names are shorter
-MAX_SHORT_MESSAGE: Final = 10_000  # length of a CopyFail, Close, Describe or Execute
-KINDS: Final = frozenset(b"BCDEFHPQSXdcf")
-NAMES_A_STATEMENT: Final = bytes(
-    kind in (PARSE, BIND, DESCRIBE, CLOSE) for kind in range(256)
-)
-"""1 for each message type that names a prepared statement or a portal."""
-IGNORED_WHEN_IDLE: Final = frozenset((COPY_DATA, COPY_DONE, COPY_FAIL, FLUSH))
-"""Message types that the server ignores while it serves no request."""
-
-NO_BODY: Final = frozenset((SYNC, FLUSH, COPY_DONE, TERMINATE))
-"""Message types without a body. The proxy rejects one with a body: the server would
-report an error, and skip the messages after it up to the next Sync."""
-
-STARTS_REQUEST: Final = bytes(
-    kind in KINDS - IGNORED_WHEN_IDLE - {TERMINATE} for kind in range(256)
-)
-"""1 for each message type that starts a request."""
-
-SHOWS_DEFAULTS: Final = re.compile(rb"pg_settings", re.I)
-RESETTING: Final = re.compile(rb"reset|default|discard|local|set_config", re.I)
-"""Matches each text that can return a setting to its default, and some others."""
-
-Change = tuple[int, int, Renamed]
-"""A change of a message: where its name begins in the chunk, where the rest after the
-name begins, and what is sent in place of the name."""
-
-
-class Incomplete(Exception):
-    """More bytes of the message are needed."""
 
 
 class VerdictSink(Protocol):
@@ -121,6 +101,7 @@ class ClientStream:
         "chunks_size",
         "database",
         "database_statements",
+        "defaults",
         "dropping",
         "dropping_portals",
         "failed_batch",
@@ -129,15 +110,11 @@ class ClientStream:
         "needed",
         "passing",
         "release",
-        "resets_prepared",
-        "restoring",
-        "startup_parameters",
         "statements",
         "terminated",
         "traffic",
         "verdict_sink",
         "verdicts",
-        "wants_own_connection",
     )
 
     def __init__(
@@ -167,10 +144,7 @@ class ClientStream:
         self.release: Release | None = None  # the blocked input waits for it
         self.terminated = False
         self.judging = b""  # the blocked text, to be judged in a worker thread
-        self.startup_parameters = NO_PARAMETERS
-        self.resets_prepared = False  # a statement was prepared that resets settings
-        self.wants_own_connection = False  # see ``_keep_startup_values``
-        self.restoring: tuple[Effect, ...] = ()
+        self.defaults = StartupDefaults()
 
     # Buffered input.
 
@@ -232,30 +206,8 @@ class ClientStream:
         return b"".join(answers)
 
     def needs_own_defaults(self) -> bool:
-        """Return True if the startup values must be the connection's own defaults.
-
-        This is so if a whole message of the input resets a setting, or reads
-        pg_settings, which shows defaults and their source.
-        """
-        data = self.input
-        if SHOWS_DEFAULTS.search(data):
-            return True
-        if not (self.resets_prepared or RESETTING.search(data)):
-            return False
-        at = 0
-        while len(data) - at > 4:
-            kind, size = HEADER.unpack_from(data, at)
-            following = at + max(size, 4) + 1
-            if following > len(data):
-                return False
-            try:
-                verdict = self._verdict(kind, data[at + 5 : following])
-            except Expensive:
-                return False  # ``forward`` gets the verdict later
-            if verdict is not None and verdict.resets:
-                return True
-            at = following
-        return False
+        """Return True if the startup values must be the connection's own defaults."""
+        return self.defaults.are_used(self.input, self._verdict)
 
     def _verdict(self, kind: int, body: bytes) -> Verdict | None:
         """Return the verdict on the statement that a message runs or prepares."""
@@ -354,7 +306,7 @@ class ClientStream:
                     changed.write(data[start:at])
                     changed.write(before)
                     start = at
-                if self.restoring:
+                if self.defaults.restoring:
                     self.blocked = True
                     at = following
                     break
@@ -362,7 +314,7 @@ class ClientStream:
                 if size != 4:
                     raise bad_length(size)
                 replies.sync()
-                if self.restoring:
+                if self.defaults.restoring:
                     self.blocked = True
                     at = following
                     break
@@ -493,35 +445,10 @@ class ClientStream:
             self.statements.pinned = True
 
     def _keep_startup_values(self, verdict: Verdict, runs: bool) -> None:
-        """Prepare to return settings to the startup values, not the server's defaults.
-
-        Outside a transaction, the session moves to a connection that was opened with
-        its startup parameters: raises Unsettled, and the message waits. Otherwise the
-        values are set again after the request.
-        """
-        database = self.database
-        assert database is not None
-        if not verdict.resets or not database.replies.counting:
-            return
-        self.resets_prepared = self.resets_prepared or not runs
-        if self.startup_parameters is NO_PARAMETERS or database.own:
-            return
-        if (
-            database.status == IDLE
-            and not self.verdict_sink.pinned
-            and not database.replies.in_request()
-        ):
-            self.wants_own_connection = True
-            raise Unsettled
-        if runs:
-            self.restoring += verdict.resets
-
-    def restore_startup_values(self, status: int) -> bytes:
-        """Return the SQL that sets startup values after a request; b"" if none."""
-        resets, self.restoring = self.restoring, ()
-        if status == FAILED_TRANSACTION:
-            return b""
-        return restore(self.startup_parameters, resets)
+        """See ``StartupDefaults.keep``; raises Unsettled."""
+        if verdict.resets:
+            assert self.database is not None
+            self.defaults.keep(verdict, runs, self.database, self.verdict_sink.pinned)
 
     def _refer(self, kind: i64, data: bytes, at: i64, following: i64) -> Change | None:
         """Handle a message that names a prepared statement or a portal.
@@ -707,84 +634,3 @@ class ClientStream:
             return change
         before, new_name, after = change or (b"", name, b"")
         return released + before, new_name, after
-
-
-def header(data: bytes, at: int) -> tuple[int, int]:
-    """Return type and length of the message at index at; raises ProtocolViolation."""
-    kind, size = HEADER.unpack_from(data, at)
-    if kind not in KINDS:
-        raise bad_kind(kind)
-    if not 4 <= size <= MAX_MESSAGE:
-        raise bad_length(size)
-    return kind, size
-
-
-def bad_kind(kind: int) -> ProtocolViolation:
-    return ProtocolViolation(f"invalid frontend message type {kind}")
-
-
-def bad_length(size: int) -> ProtocolViolation:
-    return ProtocolViolation(f"invalid message length {size}")
-
-
-def string_end(data: bytes, at: i64, message_at: i64, following: i64) -> i64:
-    """Return the index after the NUL of the string that begins at index at.
-
-    The string must end before following, the end of the message that begins at
-    message_at. Raises Incomplete and ProtocolViolation.
-    """
-    if at < following and at < len(data) and not data[at]:
-        return at + 1
-    limit: i64 = min(following, message_at + MAX_NAMES_END)
-    here: i64 = min(limit, len(data))
-    short: i64 = min(here, at + MAX_SHORT_NAME)
-    end: i64 = at
-    while end < short:
-        if not data[end]:
-            return end + 1
-        end += 1
-    found: i64 = data.find(b"\0", end, here)
-    if found >= 0:
-        return found + 1
-    if here < limit:
-        raise Incomplete
-    raise ProtocolViolation("invalid string in message")
-
-
-def text(data: bytes, at: i64, limit: i64, following: i64) -> bytes | None:
-    """Return the string at index at; None if no NUL before limit has arrived.
-
-    Most messages have no parameter types: the end of the string is then known from
-    following, the end of the message.
-    """
-    end: i64 = following - TEXT_END
-    if (
-        at <= end < limit
-        and following <= len(data)
-        and not (data[end] or data[end + 1] or data[end + 2])
-    ):
-        sql = data[at:end]
-        if 0 not in sql:
-            return sql
-    end = data.find(b"\0", at, limit)
-    return None if end < 0 else data[at:end]
-
-
-def renamed(
-    out: BytesWriter, data: bytes, at: int, following: int, change: Change
-) -> int:
-    """Write a changed message; return the index where unchanged bytes begin."""
-    name_at, rest, (before, name, after) = change
-    out.write(before)
-    if name is None:
-        return following
-    out.append(data[at])
-    write_i32_be(out, following - at - 1 + len(name) - (rest - name_at - 1))
-    out.write(data[at + 5 : name_at])
-    out.write(name)
-    out.append(0)
-    if not after:
-        return rest
-    out.write(data[rest:following])
-    out.write(after)
-    return following

@@ -356,7 +356,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         if session.stream.terminated:
             session.replies_finished()
             return
-        if session.stream.restoring:
+        if session.stream.defaults.restoring:
             self._restore_startup_values(session)
             return
         if stream.status != IDLE:
@@ -369,7 +369,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
     def _restore_startup_values(self, session: Session) -> None:
         if self.replies.in_request():
             return
-        sql = session.stream.restore_startup_values(self.stream.status)
+        sql = session.stream.defaults.restore(self.stream.status)
         if sql:
             self.write(self.stream.ask(sql, self._parameters_set))
 

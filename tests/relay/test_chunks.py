@@ -6,7 +6,7 @@ from typing import Final
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pinwatch.relay.client_stream import MAX_STATEMENT
+from pinwatch.relay.client_messages import MAX_STATEMENT
 from pinwatch.relay.database_stream import MAX_INSPECTED
 from pinwatch.wire import messages
 from pinwatch.wire.messages import message

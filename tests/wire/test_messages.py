@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pinwatch.errors import ProtocolViolation
-from pinwatch.relay.client_stream import KINDS, header
+from pinwatch.relay.client_messages import KINDS, header
 from pinwatch.wire import messages
 from pinwatch.wire.messages import HEADER, MAX_MESSAGE, message, next_message
 from tests.stage import Client, Stage, kinds

@@ -1,0 +1,94 @@
+"""A client's startup parameters as the defaults of its session.
+
+Owns the decision how a statement that resets settings returns to the startup values:
+on a connection of the session's own, or by setting the values again. Does not know how
+a connection is opened.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from pinwatch.pins.cache import Expensive
+from pinwatch.pins.effects import Effect
+from pinwatch.pins.verdict import Verdict
+from pinwatch.relay.database_stream import DatabaseStream
+from pinwatch.relay.parameters import NO_PARAMETERS, restore
+from pinwatch.relay.prepared import Unsettled
+from pinwatch.wire.messages import FAILED_TRANSACTION, HEADER, IDLE
+
+SHOWS_DEFAULTS: Final = re.compile(rb"pg_settings", re.I)
+RESETTING: Final = re.compile(rb"reset|default|discard|local|set_config", re.I)
+"""Matches each text that can return a setting to its default, and some others."""
+
+
+class StartupDefaults:
+    """The startup values of one session, and what statements do to them."""
+
+    __slots__ = (
+        "parameters",
+        "resets_prepared",
+        "restoring",
+        "wants_own_connection",
+    )
+
+    def __init__(self) -> None:
+        self.parameters = NO_PARAMETERS
+        self.resets_prepared = False  # a statement was prepared that resets settings
+        self.wants_own_connection = False  # a message waits for one: see ``keep``
+        self.restoring: tuple[Effect, ...] = ()  # resets to undo after the request
+
+    def are_used(
+        self, data: bytes, verdict_on: Callable[[int, bytes], Verdict | None]
+    ) -> bool:
+        """Return True if the startup values must be the connection's own defaults.
+
+        This is so if a whole message in data resets a setting, or reads pg_settings,
+        which shows defaults and their source. verdict_on judges the statement of a
+        message, given its type and body.
+        """
+        if SHOWS_DEFAULTS.search(data):
+            return True
+        if not (self.resets_prepared or RESETTING.search(data)):
+            return False
+        at = 0
+        while len(data) - at > 4:
+            kind, size = HEADER.unpack_from(data, at)
+            following = at + max(size, 4) + 1
+            if following > len(data):
+                return False
+            try:
+                verdict = verdict_on(kind, data[at + 5 : following])
+            except Expensive:
+                return False  # the verdict comes later, see ``keep``
+            if verdict is not None and verdict.resets:
+                return True
+            at = following
+        return False
+
+    def keep(
+        self, verdict: Verdict, runs: bool, database: DatabaseStream, pinned: bool
+    ) -> None:
+        """Prepare to return settings to the startup values, not the server's defaults.
+
+        Outside a transaction, the session moves to a connection that was opened with
+        its startup parameters: raises Unsettled, and the message waits. Otherwise the
+        values are set again after the request, if the statement runs.
+        """
+        if not database.replies.counting:
+            return
+        self.resets_prepared = self.resets_prepared or not runs
+        if self.parameters is NO_PARAMETERS or database.own:
+            return
+        if database.status == IDLE and not (pinned or database.replies.in_request()):
+            self.wants_own_connection = True
+            raise Unsettled
+        if runs:
+            self.restoring += verdict.resets
+
+    def restore(self, status: int) -> bytes:
+        """Return the SQL that sets startup values after a request; b"" if none."""
+        resets, self.restoring = self.restoring, ()
+        if status == FAILED_TRANSACTION:
+            return b""
+        return restore(self.parameters, resets)
