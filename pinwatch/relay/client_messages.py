@@ -1,4 +1,4 @@
-"""What the stream of a client needs to know about message boundaries and names.
+"""Message boundaries and names, as the stream of a client needs them.
 
 Owns the layout of the messages that clients send once they are logged in: their types,
 limits, and where names and texts end. Does not know what a message does.
