@@ -567,7 +567,10 @@ class ClientSession(Session, Receiver):
             self._disconnect(requested=False)
         elif self.write_paused:
             self.resume_writing()
-        self.login = self.secure = None  # frees the session at once, without cycles
+        # Free the state of TLS at once; the session itself is collected as garbage.
+        if self.secure is not None:
+            self.transport = self.secure.plain
+        self.login = self.secure = None
 
     # Backpressure.
 

@@ -73,8 +73,6 @@ def test_without_the_option_nothing_of_the_proxy_is_imported(run: Run) -> None:
         known = {name for name in sys.modules if name.split(".")[0] == "pinwatch"}
         assert known == {
             "pinwatch",
-            "pinwatch.clock",
-            "pinwatch.version",
             "pinwatch.testing",
             "pinwatch.testing.plugin",
             "pinwatch.testing.plugin.options",
