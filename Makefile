@@ -24,7 +24,7 @@ test-compiled:
 	PINWATCH_COMPILE=1 $(COMPILED)/venv/bin/pip install --quiet ".[embedded]" --group dev
 	cd $(COMPILED) && rm -rf tests bench docs examples grafana docker
 	cp -R tests bench docs examples grafana docker .dockerignore pyproject.toml $(COMPILED)
-	cd $(COMPILED) && venv/bin/python -c "import pinwatch.relay.client_session as s, pinwatch.sockets.calls as c; assert c.OWN and not s.__file__.endswith('.py')"
+	cd $(COMPILED) && venv/bin/python -c "import pinwatch.relay.client_session as s, pinwatch.sockets.calls as c; assert c.COMPILED and not s.__file__.endswith('.py')"
 	cd $(COMPILED) && venv/bin/python -m pytest -n auto $(ARGS)
 
 # For example `make bench ARGS="--quick --compare"`. As root it installs PgBouncer.
