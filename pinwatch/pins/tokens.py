@@ -23,6 +23,9 @@ COMMENT: Final = "comment"
 UNFINISHED: Final = "unfinished"
 """A quote or dollar quote without an end: the rest of the text is in it."""
 
+NEXT_LINE: Final = r"(?:[ \t\f\v]|--[^\n\r]*+)*+ [\n\r] (?:\s|--[^\n\r]*+(?=[\n\r]))*+"
+"""The space between two quotes that PostgreSQL reads as one constant."""
+
 PATTERN: Final = re.compile(
     r"""
       (?P<word> (?![eEbBnNxX]'|[uU]&['"])
@@ -32,9 +35,9 @@ PATTERN: Final = re.compile(
           0[xXoObB][0-9A-Fa-f_]++
         | (?: [0-9][0-9_]*+ (?:\.(?!\.)[0-9_]*+)?+ | \.[0-9][0-9_]*+ )
           (?:[eE][+-]?+[0-9]++)?+
-        | (?: [eE]'(?:[^'\\]|\\.|'')*+' | (?:[uU]&|[bBnNxX])?'(?:[^']|'')*+' )
-          (?: (?:[ \t\f\v]|--[^\n\r]*+)*+ [\n\r] (?:\s|--[^\n\r]*+(?=[\n\r]))*+
-              '(?:[^']|'')*+' )*+
+        | [eE] '(?:[^'\\]|\\.|'')*+' (?: NEXT_LINE '(?:[^'\\]|\\.|'')*+' )*+
+        | [bBxX] '[^']*+' (?: NEXT_LINE '[^']*+' )*+
+        | (?:[uU]&|[nN])? '(?:[^']|'')*+' (?: NEXT_LINE '(?:[^']|'')*+' )*+
         | \$ (?P<tag>(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*+)?+) \$
           .*? \$(?P=tag)\$ )
     | (?P<quoted> (?:[uU]&)?"(?:[^"]|"")*+" )
@@ -45,7 +48,7 @@ PATTERN: Final = re.compile(
     | (?P<nested> /\* )
     | (?P<parameter> \$[0-9]++ )
     | (?P<other> [^\s] )
-    """,
+    """.replace("NEXT_LINE", NEXT_LINE),
     re.VERBOSE | re.DOTALL,
 )
 RUN: Final = re.compile(r"[-+*/<>=~!@\#%^&|`?]*+")

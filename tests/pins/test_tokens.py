@@ -49,6 +49,21 @@ def test_words_and_constants_are_those_of_postgresql(text: str) -> None:
     assert ours(text) == expected
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x'it''s'",
+        "B'0''1'",
+        "SELECT x'a'\n'b''c'",
+        "SELECT E'a'\n'b\\'c'",
+        "SELECT 'a'\n'b''c'",
+        "SELECT 'a' -- note\n'b\\'",
+    ],
+)
+def test_a_constant_ends_where_its_kind_ends(text: str) -> None:
+    assert ours(text) == theirs(text)
+
+
 @pytest.mark.parametrize("case", [*PINS, *DIGESTS], ids=lambda case: case["id"])
 def test_a_case_has_the_tokens_of_postgresql(case: dict[str, Any]) -> None:
     assert ours(case["sql"]) == theirs(case["sql"])
