@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -46,6 +47,12 @@ compiled, because compiled classes do not allow weak references to their instanc
 IN_C: Final = {"pinwatch.sockets._calls": "pinwatch/sockets/_calls.c"}
 """C extensions that the compiled modules use, by module name."""
 
+
+WEAK_LIST: Final = (
+    r"\(\*\(\(PyObject \*\*\)\(\(char \*\)self"
+    r" \+ sizeof\(PyObject \*\) \+ sizeof\(\w+\)\)\)\);"
+)
+"""An object's list of weak references in the C code of mypyc for Python 3.11."""
 
 DIRECT_CALLS: Final = ("-fvisibility=hidden", "-fno-plt")
 """Compiler options for direct calls, within the modules and to Python."""
@@ -104,6 +111,8 @@ def _compile(scratch: Path, target: Path) -> None:
         target_dir=generated,
         debug_level="0",
     )
+    for path in Path(generated).rglob("*.c"):
+        path.write_text(_clear_weak_references(path.read_text()))
     extensions += [Extension(name, [source]) for name, source in IN_C.items()]
     for extension in extensions:
         extension.extra_compile_args += DIRECT_CALLS
@@ -113,6 +122,18 @@ def _compile(scratch: Path, target: Path) -> None:
     command.build_temp = str(scratch / "temporary")
     distribution.run_command("build_ext")
     _check_compiled(target)
+
+
+def _clear_weak_references(code: str) -> str:
+    """Return the C code with weak references cleared as the interpreter clears them.
+
+    mypyc treats the list of weak references to an object, which generic classes have,
+    as a reference that the object owns: the first weak reference is freed with the
+    object, while it is in use (https://github.com/mypyc/mypyc/issues/1102).
+    """
+    code = re.sub("Py_VISIT" + WEAK_LIST, "", code)
+    clear = "if (Py_REFCNT(self) == 0) PyObject_ClearWeakRefs((PyObject *)self);"
+    return re.sub("Py_CLEAR" + WEAK_LIST, clear, code)
 
 
 def _check_sources() -> None:

@@ -1,5 +1,8 @@
 """The pool alone: the order of borrows, and no wait without a reason."""
 
+import gc
+import sys
+import weakref
 from collections import Counter
 from collections.abc import Callable
 
@@ -17,7 +20,6 @@ from hypothesis.stateful import (
 from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters
 from pinwatch.errors import ClientError, request_error
-from pinwatch.pool import pool as pool_module
 from pinwatch.pool.interfaces import Borrower, Connection, Key
 from pinwatch.pool.pool import Pool
 
@@ -522,6 +524,17 @@ def test_repr_counts_each_state() -> None:
     )
 
 
+def test_a_weak_reference_does_not_belong_to_its_object() -> None:
+    session = Session(ADA)
+    weak = weakref.ref(session)
+    kept = [weak, weak]  # so that a reference too few frees nothing
+    count = sys.getrefcount(weak)
+    del session
+    gc.collect()
+    assert kept[0]() is None
+    assert sys.getrefcount(weak) == count
+
+
 class Random(Session):
     """A borrower that acts again while it is served or refused."""
 
@@ -781,16 +794,11 @@ class SwappingSchedules(Schedules):
         return [one for one in super().idle_for(session) if one is not last]
 
 
-interpreted_only = pytest.mark.skipif(
-    not pool_module.__file__.endswith(".py"),
-    reason="open fault: these schedules crash the interpreter on the compiled pool",
-)
-
-TestSwappingSchedules = interpreted_only(SwappingSchedules.TestCase)
+TestSwappingSchedules = SwappingSchedules.TestCase
 TestSwappingSchedules.settings = settings(
     max_examples=150, stateful_step_count=40, deadline=None
 )
-TestSchedules = interpreted_only(Schedules.TestCase)
+TestSchedules = Schedules.TestCase
 TestSchedules.settings = settings(
     max_examples=150, stateful_step_count=40, deadline=None
 )
