@@ -7,9 +7,18 @@ from typing import Any
 import psycopg
 import pytest
 
+from pinwatch.clock import Clock
 from tests.harness import Postgres, Proxies, embedded_postgres
 
 pytest_plugins = ["pytester"]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands still until the test sets it."""
+    clock = Clock()
+    clock.now = 1_000.0
+    return clock
 
 
 @pytest.fixture(scope="session")
