@@ -43,6 +43,12 @@ def database(postgres: Postgres) -> Iterator[str]:
 
 
 @pytest.fixture
+def target(postgres: Postgres, database: str) -> str:
+    """The URL of the database, without a proxy."""
+    return postgres.endpoint(database).url()
+
+
+@pytest.fixture
 def direct(postgres: Postgres, database: str) -> Iterator[psycopg.Connection[Any]]:
     """A connection to the database that does not go through a proxy."""
     with closing(postgres.connect(database)) as connection:
