@@ -4,10 +4,8 @@ import asyncio
 import errno
 import logging
 import os
-import resource
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from pinwatch.sockets import connect as connecting
 from pinwatch.sockets.connect import connect, connect_unix, listen
 from pinwatch.sockets.loop import running
 from pinwatch.sockets.stream import Stream
+from tests.descriptors import no_descriptors_left
 from tests.sockets.conftest import RecordingReceiver, Run
 
 
@@ -117,17 +116,6 @@ def test_unusable_addresses_raise_oserror(run: Run) -> None:
             await connect(loop, RecordingReceiver(), "missing.invalid", 1)
 
     run(work())
-
-
-@contextmanager
-def no_descriptors_left() -> Iterator[None]:
-    """Let each system call that needs a new descriptor fail with EMFILE."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 class Shortages(logging.Handler):
