@@ -21,22 +21,15 @@ from tests.sockets.conftest import RecordingReceiver, Run
 
 def test_both_ends(run: Run) -> None:
     async def work() -> None:
-        accepted: list[RecordingReceiver] = []
-
-        def receive() -> RecordingReceiver:
-            accepted.append(RecordingReceiver())
-            return accepted[-1]
-
-        loop = running()
-        listener = await listen(loop, "127.0.0.1", 0, receive)
+        loop, accepted = running(), RecordingReceiver()
+        listener = await listen(loop, "127.0.0.1", 0, lambda: accepted)
         host, port = listener.address
         receiver = RecordingReceiver()
         await connect(loop, receiver, host, port)
         receiver.transport.write(b"hello")
-        await receiver.until(lambda: accepted)
-        await accepted[0].until(lambda: accepted[0].data == b"hello")
+        await accepted.until(lambda: accepted.data == b"hello")
         listener.close()
-        accepted[0].transport.close()
+        accepted.transport.close()
         await receiver.ended()
         assert receiver.calls == ["made", "eof", "lost"]
         with pytest.raises(ConnectionRefusedError):
@@ -47,17 +40,12 @@ def test_both_ends(run: Run) -> None:
 
 def test_a_peer_whose_machine_is_gone_is_found(run: Run) -> None:
     async def work() -> None:
-        accepted: list[RecordingReceiver] = []
-
-        def receive() -> RecordingReceiver:
-            accepted.append(RecordingReceiver())
-            return accepted[-1]
-
-        listener = await listen(running(), "127.0.0.1", 0, receive)
+        accepted = RecordingReceiver()
+        listener = await listen(running(), "127.0.0.1", 0, lambda: accepted)
         receiver = RecordingReceiver()
         await connect(running(), receiver, *listener.address)
-        await receiver.until(lambda: accepted)
-        for end in (receiver, *accepted):
+        await accepted.until(lambda: accepted.calls == ["made"])
+        for end in (receiver, accepted):
             assert isinstance(end.transport, Stream)
             with socket.socket(fileno=os.dup(end.transport._fd)) as copy:
                 assert copy.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
