@@ -26,6 +26,7 @@ SELECT = query(b"SELECT 1")
 ANSWER = row(b"1") + complete(b"SELECT 1") + READY
 BEGUN = complete(b"BEGIN") + IN_TRANSACTION
 PARSED = message(messages.PARSE_COMPLETE, b"")
+PINNING = query(b"SELECT '" + b"x" * 16384 + b"'")  # too long to be judged
 
 
 def test_login_sends_no_backend_key() -> None:
@@ -370,7 +371,7 @@ def test_pinned_session_keeps_its_connection_until_it_leaves() -> None:
     stage = Stage()
     client, other = stage.client(), stage.client()
     (server,) = stage.servers
-    client.send(query(b"SELECT '" + b"x" * 16384 + b"'"))
+    client.send(PINNING)
     server.send(ANSWER)
     server.read()
     other.send(SELECT)
@@ -386,7 +387,7 @@ def test_a_cancel_request_in_flight_closes_the_connection() -> None:
     stage = Stage()
     client, other = stage.client(), stage.client()
     (server,) = stage.servers
-    client.send(query(b"SELECT '" + b"x" * 16384 + b"'"))
+    client.send(PINNING)
     server.send(ANSWER)
     server.connection.cancelling += 1
     other.send(SELECT)
@@ -414,7 +415,7 @@ def test_a_parameter_status_beyond_the_inspected_size_is_forwarded_whole() -> No
 
 def test_failed_reset_closes_the_connection() -> None:
     client, server = Stage().connected()
-    client.send(query(b"SELECT '" + b"x" * 16384 + b"'"))
+    client.send(PINNING)
     server.send(ANSWER)
     client.vanish()
     server.read()
