@@ -7,9 +7,18 @@ from typing import Any
 import psycopg
 import pytest
 
+from pinwatch.clock import Clock
 from tests.harness import Postgres, Proxies, embedded_postgres
 
 pytest_plugins = ["pytester"]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands still until the test sets it."""
+    clock = Clock()
+    clock.now = 1_000.0
+    return clock
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +40,12 @@ def database(postgres: Postgres) -> Iterator[str]:
     """A new, empty database."""
     with postgres.new_database() as name:
         yield name
+
+
+@pytest.fixture
+def target(postgres: Postgres, database: str) -> str:
+    """The URL of the database, without a proxy."""
+    return postgres.endpoint(database).url()
 
 
 @pytest.fixture

@@ -59,6 +59,17 @@ def state_folder() -> Path:
     return Path(folder.name)
 
 
+def proxy_settings(**settings: Any) -> Settings:
+    """Return settings of a proxy on a free port, without HTTP, that stops at once."""
+    defaults = {
+        "listen": "127.0.0.1:0",
+        "http": None,
+        "shutdown_grace": 0,
+        "state_folder": state_folder(),
+    }
+    return Settings(**defaults | settings)
+
+
 def eventually(condition: Callable[[], T], seconds: float = PATIENCE) -> T:
     """Call condition until it returns a true value, and return that."""
     deadline = time.monotonic() + seconds
@@ -250,12 +261,6 @@ class Proxies:
 
     def __call__(self, pool: int | None = None, **settings: Any) -> RunningProxy:
         """Start a proxy with at most pool database connections."""
-        defaults = {
-            "listen": "127.0.0.1:0",
-            "http": None,
-            "shutdown_grace": 0,
-            "state_folder": state_folder(),
-        }
-        chosen = Settings(**defaults | {"max_connections": pool} | settings)
+        chosen = proxy_settings(**{"max_connections": pool} | settings)
         proxy = RunningProxy(chosen, self.postgres, self.database)
         return self.stack.enter_context(proxy)

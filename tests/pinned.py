@@ -1,4 +1,4 @@
-"""A pin to make others of."""
+"""A pin to make others of, and its end."""
 
 from datetime import UTC, datetime
 
@@ -24,3 +24,8 @@ PIN = events.SessionPinned(
     advice="",
     first=True,
 )
+
+
+def unpinned(client: int) -> events.SessionUnpinned:
+    """An unpin with the time of the pin, because the wall clock may be set back."""
+    return events.SessionUnpinned(AT, client, 9, 0.0)

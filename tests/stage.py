@@ -204,6 +204,16 @@ class Stage:
         client.send(messages.startup({b"user": user, **named}))
         return client
 
+    def connected(self) -> tuple[Client, Server]:
+        """Return a client that has logged in, and the server of the only connection.
+
+        What they received during the login is read.
+        """
+        client = self.client()
+        (server,) = self.servers
+        client.read(), server.read()
+        return client, server
+
     def stranger(self) -> Client:
         """Return a client that is connected and has sent nothing."""
         return Client(ClientSession(self._next_number(), self, self.endpoint))

@@ -63,9 +63,7 @@ def calls(action: Callable[[], None]) -> int:
 
 @pytest.fixture
 def stage() -> tuple[Client, Server]:
-    stage = Stage()
-    client = stage.client()
-    (server,) = stage.servers
+    client, server = Stage().connected()
     client.send(parse(b"s", TEXT + b"\0\0\0") + SYNC_MESSAGE)
     server.send(PARSED, READY)
     client.read()

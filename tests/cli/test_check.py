@@ -130,11 +130,9 @@ def test_a_baseline(serve: Serve, pins: list[dict[str, Any]], tmp_path: Path) ->
     assert pinwatch("check", "--url", url, "--baseline", file).returncode == 1
 
 
-def test_what_a_pinned_session_does_is_seen(
-    postgres: Postgres, database: str, tmp_path: Path
-) -> None:
+def test_what_a_pinned_session_does_is_seen(target: str, tmp_path: Path) -> None:
     """A baseline with the first pin of a running pinwatch hides no other pin."""
-    target, file = postgres.endpoint(database).url(), str(tmp_path / "known.json")
+    file = str(tmp_path / "known.json")
     with (
         pinwatch_up(tmp_path / "log", "--target", target) as up,
         closing(psycopg.connect(up.url, autocommit=True)) as connection,

@@ -15,7 +15,6 @@ from moto.server import ThreadedMotoServer
 from psycopg.conninfo import make_conninfo
 
 from tests.cli.command import PINWATCH, Up, pinwatch, pinwatch_up
-from tests.harness import Postgres
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples" / "infrastructure"
 CLOUDFORMATION: Final = EXAMPLES / "cloudformation.yaml"
@@ -44,11 +43,6 @@ Resources:
         MaxConnectionsPercent: 1
         ConnectionBorrowTimeout: !Ref Timeout
 """
-
-
-@pytest.fixture
-def target(postgres: Postgres, database: str) -> str:
-    return postgres.endpoint(database).url()
 
 
 @pytest.fixture

@@ -36,12 +36,6 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "stderr"
 
 
-@pytest.fixture
-def target(postgres: Postgres, database: str) -> str:
-    """The URL of a database without pinwatch."""
-    return postgres.endpoint(database).url()
-
-
 def ask(url: str, sql: str = "SELECT 'pong'") -> object:
     with closing(psycopg.connect(url, autocommit=True)) as connection:
         row = connection.execute(sql.encode()).fetchone()

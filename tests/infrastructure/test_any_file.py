@@ -13,6 +13,7 @@ from pinwatch.errors import SettingError
 from pinwatch.infrastructure.document import decode
 from pinwatch.infrastructure.read import read
 from pinwatch.infrastructure.table import table
+from tests.infrastructure.printed import resource
 
 TEMPLATE: dict[str, Any] = {
     "Parameters": {"P": {"Type": "String", "Default": "a"}, "Q": {"Type": "String"}},
@@ -54,21 +55,12 @@ TEMPLATE: dict[str, Any] = {
 }
 
 
-def _resource(address: str, values: dict[str, Any]) -> dict[str, Any]:
-    kind, name = address.split("[")[0].split(".")[-2:]
-    return {
-        "address": address,
-        "mode": "managed",
-        "type": kind,
-        "name": name,
-        "values": values,
-        "sensitive_values": {"auth": [{"secret_arn": True}]},
-        "depends_on": ["module.m.aws_db_proxy.p"],
-    }
-
-
 PROXY = 'module.m["a"].aws_db_proxy.p[0]'
 POOL = 'module.m["a"].aws_db_proxy_default_target_group.g[0]'
+MORE: dict[str, Any] = {
+    "sensitive_values": {"auth": [{"secret_arn": True}]},
+    "depends_on": ["module.m.aws_db_proxy.p"],
+}
 PLAN: dict[str, Any] = {
     "format_version": "1.2",
     "variables": {"region": {"value": "eu-central-1"}},
@@ -77,24 +69,27 @@ PLAN: dict[str, Any] = {
             "child_modules": [
                 {
                     "resources": [
-                        _resource(
+                        resource(
                             PROXY,
                             {
                                 "name": "p",
                                 "engine_family": "POSTGRESQL",
                                 "auth": [{"iam_auth": "REQUIRED"}, {}],
                             },
+                            **MORE,
                         ),
-                        _resource(
+                        resource(
                             POOL,
                             {
                                 "db_proxy_name": "p",
                                 "connection_pool_config": [{"init_query": "SELECT 1"}],
                             },
+                            **MORE,
                         ),
-                        _resource(
+                        resource(
                             "module.m.awscc_rds_db_proxy.c",
                             {"db_proxy_name": "p", "auth": [{}, {}]},
+                            **MORE,
                         ),
                     ]
                 }

@@ -1,5 +1,4 @@
 import json
-import re
 from typing import Any, Final
 
 import pytest
@@ -7,30 +6,13 @@ import pytest
 from pinwatch.errors import SettingError
 from pinwatch.infrastructure.found import Found
 from pinwatch.infrastructure.read import read
+from tests.infrastructure.printed import Json, resource
 from tests.infrastructure.rows import notes, values
 
 FILE = "plan.json"
 APPLY = "it is known only after apply"
 LEFT_OUT = "the entry that it belongs to is left out"
 ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:app-AbCdEf"
-
-ADDRESS = re.compile(r"(?:module\.\w+(?:\[[^]]*\])?\.|data\.)*(\w+)\.(\w+)")
-
-Json = dict[str, Any]
-
-
-def resource(address: str, values: Json, /, **more: Any) -> Json:
-    match = ADDRESS.match(address)
-    assert match is not None
-    kind, name = match.groups()
-    return {
-        "address": address,
-        "mode": "managed",
-        "type": kind,
-        "name": name,
-        "values": values,
-        "sensitive_values": {},
-    } | more
 
 
 def proxy(address: str = "aws_db_proxy.this", **values: Any) -> Json:

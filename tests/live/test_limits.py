@@ -10,9 +10,9 @@ import psycopg
 import pytest
 from pydantic import ValidationError
 
-from pinwatch.config.model import Address, ConnectionPool, Settings
+from pinwatch.config.model import ConnectionPool, Settings
 from pinwatch.events import DatabaseConnected
-from tests.harness import Proxies, RunningProxy, eventually, state_folder
+from tests.harness import Proxies, RunningProxy, eventually, proxy_settings
 from tests.live.conftest import Serve
 from tests.pair import Node
 from tests.wireclient import query
@@ -326,13 +326,7 @@ def test_the_cap_follows_the_target() -> None:
         node.create()
         node.start()
         stack.callback(node.stop)
-        settings = Settings(
-            listen=Address("127.0.0.1", 0),
-            http=None,
-            shutdown_grace=0,
-            state_folder=state_folder(),
-            time_scale=600,
-        )
+        settings = proxy_settings(time_scale=600)
         running = stack.enter_context(RunningProxy(settings, node.postgres, "postgres"))
         before = running.proxy.pool.max_connections
         node.set_up("max_connections = 30")

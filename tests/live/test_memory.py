@@ -25,8 +25,7 @@ EACH: Final = 12 * 1024
 
 
 @pytest.fixture
-def up(postgres: Postgres, database: str, tmp_path: Path) -> Iterator[Up]:
-    target = postgres.endpoint(database).url()
+def up(target: str, tmp_path: Path) -> Iterator[Up]:
     options = ("--target", target, "--http", "off", "--max-connections", "4")
     with pinwatch_up(tmp_path / "log", *options, PINWATCH_LOG_LEVEL="error") as started:
         yield started

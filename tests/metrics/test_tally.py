@@ -7,24 +7,12 @@ import pytest
 from pinwatch import events
 from pinwatch.clock import Clock
 from pinwatch.metrics.tally import MAX_NAMES, OTHER, Clients, Connections, Tally
-from tests.pinned import AT, PIN
-
-
-@pytest.fixture
-def clock() -> Clock:
-    clock = Clock()
-    clock.now = 1_000.0
-    return clock
+from tests.pinned import PIN, unpinned
 
 
 @pytest.fixture
 def tally(clock: Clock) -> Tally:
     return Tally(clock)
-
-
-def unpinned(client: int) -> events.SessionUnpinned:
-    """An unpin with the time of the pin, because the wall clock may be set back."""
-    return events.SessionUnpinned(AT, client, 9, 0.0)
 
 
 def test_seconds_of_pins_that_are_over_and_of_those_that_are_not(

@@ -6,12 +6,10 @@ from pathlib import Path
 import psycopg
 
 from tests.cli.command import pinwatch_up
-from tests.harness import Postgres
 from tests.metrics.scrape import OPENMETRICS, Scrape, fetch
 
 
-def test_pinwatch_up(postgres: Postgres, database: str, tmp_path: Path) -> None:
-    target = postgres.endpoint(database).url()
+def test_pinwatch_up(target: str, database: str, tmp_path: Path) -> None:
     with pinwatch_up(tmp_path / "log", "--target", target) as up:
         url = f"{up.greeting['HTTP']}/metrics"
         with closing(psycopg.connect(up.url, autocommit=True)) as client:

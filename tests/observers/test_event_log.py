@@ -16,16 +16,10 @@ from pinwatch.clock import Clock
 from pinwatch.observers.event_log import NOT_YET, EventLog
 from pinwatch.observers.pin_history import History
 from tests.cli.command import Up, pinwatch, pinwatch_up
-from tests.harness import Postgres
 from tests.pinned import PIN
 from tests.site import ask
 
 PIPE_SIZE = 65_536  # bytes that Linux keeps of a pipe without a reader
-
-
-@pytest.fixture
-def target(postgres: Postgres, database: str) -> str:
-    return postgres.endpoint(database).url()
 
 
 @pytest.fixture

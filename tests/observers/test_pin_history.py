@@ -9,14 +9,7 @@ from pinwatch import events
 from pinwatch.clock import Clock
 from pinwatch.observers import schemas
 from pinwatch.observers.pin_history import History
-from tests.pinned import AT, PIN
-
-
-@pytest.fixture
-def clock() -> Clock:
-    clock = Clock()
-    clock.now = 1_000.0
-    return clock
+from tests.pinned import AT, PIN, unpinned
 
 
 @pytest.fixture
@@ -27,11 +20,6 @@ def history(clock: Clock) -> History:
 def pinned(client: int, connection: int = 9, digest: str = "") -> events.SessionPinned:
     at = AT + timedelta(seconds=client)
     return replace(PIN, at=at, client=client, connection=connection, digest=digest)
-
-
-def unpinned(client: int) -> events.SessionUnpinned:
-    """An unpin with the time of the pin, because the wall clock may be set back."""
-    return events.SessionUnpinned(AT, client, 9, 0.0)
 
 
 def clients(history: History, lasting: bool = False) -> list[int]:

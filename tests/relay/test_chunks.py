@@ -14,8 +14,6 @@ from tests.model import Backend
 from tests.stage import (
     IN_TRANSACTION,
     READY,
-    Client,
-    Server,
     Stage,
     complete,
     kinds,
@@ -110,14 +108,6 @@ class Outcome:
     released: bool
 
 
-def logged_in() -> tuple[Client, Server]:
-    stage = Stage(max_statements=2)
-    client = stage.client()
-    (server,) = stage.servers
-    client.read(), server.read()
-    return client, server
-
-
 def cut(stream: bytes, sizes: list[int]) -> list[bytes]:
     """Cut the stream into chunks of these sizes, repeated; no sizes mean no cut."""
     chunks, at, turn = [], 0, 0
@@ -130,7 +120,7 @@ def cut(stream: bytes, sizes: list[int]) -> list[bytes]:
 
 def through(sent: bytes, up: list[int], down: list[int]) -> Outcome:
     """Send a stream in chunks of sizes up, and the replies in chunks of sizes down."""
-    client, server = logged_in()
+    client, server = Stage(max_statements=2).connected()
     backend = Backend()
     arrived = b""
     for chunk in cut(sent, up):
@@ -184,7 +174,7 @@ def test_statements_that_pin_in_any_chunks(
 ) -> None:
     shown = []
     for sizes in ([], up):
-        client, server = logged_in()
+        client, server = Stage(max_statements=2).connected()
         if in_transaction:
             client.send(query("BEGIN"))
             server.send(complete(b"BEGIN"), IN_TRANSACTION)
@@ -200,7 +190,7 @@ def test_statements_that_pin_in_any_chunks(
 
 def passes(replies: list[bytes], down: list[int]) -> None:
     """Check that replies arrive unchanged, and only the last one frees the server."""
-    client, server = logged_in()
+    client, server = Stage(max_statements=2).connected()
     client.send(query("SELECT 1"))
     sent = b"".join([*replies, complete(b"SELECT 1"), READY])
     for chunk in cut(sent, down):

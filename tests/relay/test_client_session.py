@@ -26,6 +26,7 @@ SELECT = query(b"SELECT 1")
 ANSWER = row(b"1") + complete(b"SELECT 1") + READY
 BEGUN = complete(b"BEGIN") + IN_TRANSACTION
 PARSED = message(messages.PARSE_COMPLETE, b"")
+PINNING = query(b"SELECT '" + b"x" * 16384 + b"'")  # too long to be judged
 
 
 def test_login_sends_no_backend_key() -> None:
@@ -92,10 +93,7 @@ def test_reply_to_an_earlier_query_does_not_release_an_open_batch() -> None:
 
 
 def test_bytes_of_ready_for_query_in_a_row_do_not_free_the_connection() -> None:
-    stage = Stage()
-    client = stage.client()
-    (server,) = stage.servers
-    client.read()
+    client, server = Stage().connected()
     client.send(SELECT)
     server.send(row(READY))
     assert server.connection.session is client.session
@@ -123,8 +121,7 @@ def test_impossible_length_closes_only_that_client(length: bytes) -> None:
 
 def test_client_lost_in_a_transaction_closes_its_connection() -> None:
     stage = Stage()
-    client = stage.client()
-    (server,) = stage.servers
+    client, server = stage.connected()
     client.send(query(b"BEGIN"))
     server.send(BEGUN)
     server.read()
@@ -213,9 +210,7 @@ def test_borrow_timeout_of_a_batch_is_answered_up_to_its_sync() -> None:
 
 
 def test_server_lost_under_a_client_in_a_transaction() -> None:
-    stage = Stage()
-    client = stage.client()
-    (server,) = stage.servers
+    client, server = Stage().connected()
     client.send(query(b"BEGIN"))
     server.send(BEGUN)
     client.read()
@@ -227,9 +222,7 @@ def test_server_lost_under_a_client_in_a_transaction() -> None:
 
 
 def test_fatal_error_of_the_server_is_sent_to_the_client() -> None:
-    stage = Stage()
-    client = stage.client()
-    (server,) = stage.servers
+    client, server = Stage().connected()
     client.send(query(b"BEGIN"))
     server.send(BEGUN)
     client.read()
@@ -251,9 +244,7 @@ def test_server_lost_under_an_idle_client_is_not_noticed() -> None:
 
 
 def test_slow_client_pauses_its_server() -> None:
-    stage = Stage()
-    client = stage.client()
-    (server,) = stage.servers
+    client, server = Stage().connected()
     client.send(SELECT)
     client.session.pause_writing()
     assert not server.wire.reading
@@ -262,9 +253,7 @@ def test_slow_client_pauses_its_server() -> None:
 
 
 def test_slow_client_does_not_delay_the_next_one() -> None:
-    stage = Stage()
-    client = stage.client()
-    (server,) = stage.servers
+    client, server = Stage().connected()
     client.send(SELECT)
     client.session.pause_writing()
     server.send(ANSWER)
@@ -274,9 +263,7 @@ def test_slow_client_does_not_delay_the_next_one() -> None:
 
 
 def test_slow_server_pauses_its_client() -> None:
-    stage = Stage()
-    client = stage.client()
-    (server,) = stage.servers
+    client, server = Stage().connected()
     client.send(SELECT)
     server.connection.pause_writing()
     assert not client.wire.reading
@@ -325,9 +312,7 @@ def test_settings_of_a_client_follow_it() -> None:
 def test_parameters_that_differ_on_a_borrowed_connection_are_reported() -> None:
     stage = Stage()
     stage.on_open = lambda server: server.greet({b"in_hot_standby": b"off"})
-    client = stage.client()
-    (server,) = stage.servers
-    client.read()
+    client, server = stage.connected()
     server.send(messages.parameter_status(b"in_hot_standby", b"on"))
     assert client.read() == b""
     client.send(SELECT)
@@ -386,7 +371,7 @@ def test_pinned_session_keeps_its_connection_until_it_leaves() -> None:
     stage = Stage()
     client, other = stage.client(), stage.client()
     (server,) = stage.servers
-    client.send(query(b"SELECT '" + b"x" * 16384 + b"'"))
+    client.send(PINNING)
     server.send(ANSWER)
     server.read()
     other.send(SELECT)
@@ -402,7 +387,7 @@ def test_a_cancel_request_in_flight_closes_the_connection() -> None:
     stage = Stage()
     client, other = stage.client(), stage.client()
     (server,) = stage.servers
-    client.send(query(b"SELECT '" + b"x" * 16384 + b"'"))
+    client.send(PINNING)
     server.send(ANSWER)
     server.connection.cancelling += 1
     other.send(SELECT)
@@ -415,10 +400,7 @@ def test_a_cancel_request_in_flight_closes_the_connection() -> None:
 
 
 def test_a_parameter_status_beyond_the_inspected_size_is_forwarded_whole() -> None:
-    stage = Stage()
-    client = stage.client()
-    client.read()
-    (server,) = stage.servers
+    client, server = Stage().connected()
     status = messages.parameter_status(b"search_path", b"a" * 200_000)
     client.send(SELECT)
     for at in range(0, len(status), 60_000):
@@ -432,10 +414,8 @@ def test_a_parameter_status_beyond_the_inspected_size_is_forwarded_whole() -> No
 
 
 def test_failed_reset_closes_the_connection() -> None:
-    stage = Stage()
-    client = stage.client()
-    (server,) = stage.servers
-    client.send(query(b"SELECT '" + b"x" * 16384 + b"'"))
+    client, server = Stage().connected()
+    client.send(PINNING)
     server.send(ANSWER)
     client.vanish()
     server.read()
@@ -444,9 +424,7 @@ def test_failed_reset_closes_the_connection() -> None:
 
 
 def test_long_error_that_mentions_a_shared_statement_is_forwarded_unchanged() -> None:
-    stage = Stage()
-    client = stage.client()
-    (server,) = stage.servers
+    client, server = Stage().connected()
     client.send(parse(b"s", b"SELECT 1\0\0\0") + SYNC_MESSAGE)
     server.send(PARSED, READY)
     client.read()
@@ -460,10 +438,7 @@ def test_long_error_that_mentions_a_shared_statement_is_forwarded_unchanged() ->
 
 
 def test_query_without_a_text_is_forwarded_unchanged() -> None:
-    stage = Stage()
-    client = stage.client()
-    (server,) = stage.servers
-    server.read()
+    client, server = Stage().connected()
     empty = message(messages.QUERY, b"")
     client.send(empty)
     assert server.read() == empty
@@ -487,9 +462,7 @@ def test_unnamed_statement_of_another_client_is_never_used() -> None:
 
 
 def test_client_lost_in_a_batch_closes_its_connection() -> None:
-    stage = Stage()
-    client = stage.client()
-    (server,) = stage.servers
+    client, server = Stage().connected()
     client.send(parse(b"", b"SELECT 1\0\0\0"))
     server.send(PARSED)
     server.read()
@@ -515,11 +488,7 @@ def test_notice_after_a_reply_does_not_reach_the_next_client() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7])
 def test_chunks_make_no_difference(size: int) -> None:
-    stage = Stage()
-    client = stage.client()
-    (server,) = stage.servers
-    client.read()
-    server.read()
+    client, server = Stage().connected()
     sent = SELECT + parse(b"s", b"SELECT 1\0\0\0") + SYNC_MESSAGE
     for at in range(0, len(sent), size):
         client.send(sent[at : at + size])

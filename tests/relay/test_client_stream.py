@@ -6,7 +6,7 @@ from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.verdict import judge
 from pinwatch.wire import messages
 from pinwatch.wire.messages import SYNC_MESSAGE, message, parse, query
-from tests.stage import READY, Client, Server, Stage, complete, row
+from tests.stage import READY, Stage, complete, row
 
 COSTLY = b"SELECT " + b"1+" * 1_000 + b"nextval('s')"
 SELECT = query(b"SELECT 2")
@@ -28,21 +28,13 @@ def judged(stage: Stage) -> None:
     done()
 
 
-def connected(stage: Stage) -> tuple[Client, Server]:
-    client = stage.client()
-    (server,) = stage.servers
-    client.read()
-    server.read()
-    return client, server
-
-
 @pytest.mark.parametrize(
     "sent",
     [query(COSTLY), parse(b"", COSTLY + b"\0\0\0"), parse(b"s", COSTLY + b"\0\0\0")],
     ids=["query", "unnamed parse", "named parse"],
 )
 def test_a_costly_text_waits_for_its_verdict(stage: Stage, sent: bytes) -> None:
-    client, server = connected(stage)
+    client, server = stage.connected()
     client.send(SELECT, sent, SYNC_MESSAGE, SELECT)
     assert server.read() == SELECT
     server.send(ANSWER)
@@ -66,7 +58,7 @@ def test_other_clients_are_served_meanwhile() -> None:
 
 
 def test_a_known_text_is_not_delayed(stage: Stage) -> None:
-    client, server = connected(stage)
+    client, server = stage.connected()
     client.send(query(COSTLY))
     judged(stage)
     server.read()
@@ -77,7 +69,7 @@ def test_a_known_text_is_not_delayed(stage: Stage) -> None:
 
 
 def test_a_client_may_leave_before_the_verdict(stage: Stage) -> None:
-    client, server = connected(stage)
+    client, server = stage.connected()
     client.send(query(COSTLY))
     client.vanish()
     judged(stage)
@@ -85,7 +77,7 @@ def test_a_client_may_leave_before_the_verdict(stage: Stage) -> None:
 
 
 def test_a_bind_waits_for_the_verdict_on_its_parse(stage: Stage) -> None:
-    client, server = connected(stage)
+    client, server = stage.connected()
     bind = message(messages.BIND, b"\0s\0" + b"\0" * 6)
     run = message(messages.EXECUTE, b"\0" * 5)
     client.send(parse(b"s", COSTLY + b"\0\0\0"), bind, run, SYNC_MESSAGE)

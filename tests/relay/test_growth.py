@@ -16,7 +16,7 @@ import pytest
 
 from pinwatch.wire import messages
 from pinwatch.wire.messages import HEADER, message, parameter_status
-from tests.stage import READY, Client, Server, Stage, complete
+from tests.stage import READY, Client, Stage, complete
 from tests.wireclient import (
     COPY_DONE,
     SYNC,
@@ -224,18 +224,9 @@ def test_bind_after_a_swap(limit: int) -> None:
     assert grows(scenario) <= MAX_GROWTH
 
 
-def alone(limit: int = 100) -> tuple[Stage, Client, Server]:
-    stage = Stage(max_statements=limit)
-    client = stage.client()
-    (server,) = stage.servers
-    server.read()
-    client.read()
-    return stage, client, server
-
-
 def test_messages_that_an_error_skips() -> None:
     def scenario(clock: Clock, count: int) -> None:
-        _, client, server = alone()
+        client, server = Stage().connected()
         sent = many(count, lambda n: parse(f"s{n}", f"SELECT {n}") + close(f"s{n}"))
         error = messages.error_response("ERROR", "42601", "no")
         with clock.running():
@@ -247,7 +238,7 @@ def test_messages_that_an_error_skips() -> None:
 
 def test_copies_of_one_batch() -> None:
     def scenario(clock: Clock, count: int) -> None:
-        _, client, server = alone()
+        client, server = Stage().connected()
         sent = many(count, lambda n: execute() + COPY_DONE)
         with clock.running():
             client.send(sent + SYNC)
@@ -262,7 +253,7 @@ def test_copies_of_one_batch() -> None:
 @pytest.mark.parametrize("size", [100, CHUNK])
 def test_reports_of_parameters(size: int) -> None:
     def scenario(clock: Clock, count: int) -> None:
-        _, client, server = alone()
+        client, server = Stage().connected()
         client.send(query("SELECT change()"))
         flood = many(4 * count, lambda n: parameter_status(b"search_path", b"%d" % n))
         with clock.running():
@@ -275,7 +266,7 @@ def test_small_chunks_of_blocked_input() -> None:
     """The input waits for replies to earlier messages."""
 
     def scenario(clock: Clock, count: int) -> None:
-        _, client, _ = alone()
+        client, _ = Stage().connected()
         client.send(parse("s", "SELECT 1") + SYNC + bind("s"))
         client.read()
         waiting = execute() * (4 * count)
@@ -287,7 +278,8 @@ def test_small_chunks_of_blocked_input() -> None:
 
 def test_small_chunks_for_a_client_without_a_connection() -> None:
     def scenario(clock: Clock, count: int) -> None:
-        stage, other, _ = alone()
+        stage = Stage()
+        other, _ = stage.connected()
         client = stage.client()
         other.send(query("BEGIN"))
         waiting = query("SELECT 1") * (4 * count)

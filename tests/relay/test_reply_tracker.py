@@ -240,16 +240,6 @@ COPY: Final = parse("", "COPY t FROM STDIN") + bind("") + execute()
 FENCES: Final = b"pinwatch_fence_"
 
 
-def alone() -> tuple[Client, Server]:
-    """A client that is logged in, and the only connection there is."""
-    stage = Stage()
-    client = stage.client()
-    client.read()
-    (server,) = stage.servers
-    server.read()
-    return client, server
-
-
 def lent(client: Client, server: Server) -> bool:
     return server.connection.session is client.session
 
@@ -265,7 +255,7 @@ def fenced(server: Server) -> bytes:
 
 @pytest.mark.parametrize("answered", [0, 1, 2])
 def test_syncs_into_a_copy_that_fails_are_answered_or_not(answered: int) -> None:
-    client, server = alone()
+    client, server = Stage().connected()
     client.send(query("COPY t FROM STDIN"))
     server.send(COPY_IN)
     client.send(SYNC, SYNC, copy_data(b"bad\n"), COPY_DONE)
@@ -278,7 +268,7 @@ def test_syncs_into_a_copy_that_fails_are_answered_or_not(answered: int) -> None
 
 
 def test_a_sync_between_the_failure_and_its_telling() -> None:
-    client, server = alone()
+    client, server = Stage().connected()
     client.send(COPY, SYNC)
     server.send(PARSED, BOUND, COPY_IN)
     client.send(copy_data(b"bad\n"), COPY_DONE, SYNC)
@@ -292,7 +282,7 @@ def test_a_sync_between_the_failure_and_its_telling() -> None:
 
 
 def test_a_query_in_a_batch_that_failed_is_skipped_or_not() -> None:
-    client, server = alone()
+    client, server = Stage().connected()
     client.send(parse("", "SELECT 1"), query("SELECT 2"), SYNC)
     server.read()
     server.send(PARSED, FAILED, READY, READY)
@@ -320,7 +310,7 @@ def test_the_next_client_waits_for_the_fence() -> None:
 
 
 def test_a_copy_in_a_batch_keeps_its_connection_until_the_sync() -> None:
-    client, server = alone()
+    client, server = Stage().connected()
     client.send(COPY, SYNC)
     server.send(PARSED, BOUND, COPY_IN)
     client.send(copy_data(b"1\n"), COPY_DONE)
@@ -332,7 +322,7 @@ def test_a_copy_in_a_batch_keeps_its_connection_until_the_sync() -> None:
 
 
 def test_a_query_after_a_copy_whose_end_was_sent_ahead() -> None:
-    client, server = alone()
+    client, server = Stage().connected()
     client.send(COPY, COPY_DONE)
     server.send(PARSED, BOUND, COPY_IN, NOTICE)
     client.send(SYNC, query("SELECT 1"))
@@ -344,7 +334,7 @@ def test_a_query_after_a_copy_whose_end_was_sent_ahead() -> None:
 
 
 def test_what_a_query_in_a_batch_spoils_is_cleared() -> None:
-    client, server = alone()
+    client, server = Stage().connected()
     client.send(parse("", "SELECT 1"), bind(""), execute(), query("SELECT 2"))
     server.read()
     server.send(PARSED, BOUND, complete(b"SELECT 1"), complete(b"SELECT 1"), IN_BLOCK)
@@ -361,7 +351,7 @@ def test_what_a_query_in_a_batch_spoils_is_cleared() -> None:
 
 
 def test_no_fence_is_sent_into_a_batch() -> None:
-    client, server = alone()
+    client, server = Stage().connected()
     client.send(COPY, SYNC, copy_data(b"bad\n"), SYNC)
     server.send(PARSED, BOUND, COPY_IN)
     client.send(bind("", portal="p"))
@@ -371,7 +361,7 @@ def test_no_fence_is_sent_into_a_batch() -> None:
 
 
 def test_no_fence_is_sent_into_a_message() -> None:
-    client, server = alone()
+    client, server = Stage().connected()
     client.send(COPY, SYNC)
     server.send(PARSED, BOUND, COPY_IN)
     late = copy_data(b"1\n" * 10)

@@ -4,10 +4,8 @@ import asyncio
 import errno
 import logging
 import os
-import resource
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,27 +15,21 @@ from pinwatch.sockets import connect as connecting
 from pinwatch.sockets.connect import connect, connect_unix, listen
 from pinwatch.sockets.loop import running
 from pinwatch.sockets.stream import Stream
+from tests.descriptors import no_descriptors_left
 from tests.sockets.conftest import RecordingReceiver, Run
 
 
 def test_both_ends(run: Run) -> None:
     async def work() -> None:
-        accepted: list[RecordingReceiver] = []
-
-        def receive() -> RecordingReceiver:
-            accepted.append(RecordingReceiver())
-            return accepted[-1]
-
-        loop = running()
-        listener = await listen(loop, "127.0.0.1", 0, receive)
+        loop, accepted = running(), RecordingReceiver()
+        listener = await listen(loop, "127.0.0.1", 0, lambda: accepted)
         host, port = listener.address
         receiver = RecordingReceiver()
         await connect(loop, receiver, host, port)
         receiver.transport.write(b"hello")
-        await receiver.until(lambda: accepted)
-        await accepted[0].until(lambda: accepted[0].data == b"hello")
+        await accepted.until(lambda: accepted.data == b"hello")
         listener.close()
-        accepted[0].transport.close()
+        accepted.transport.close()
         await receiver.ended()
         assert receiver.calls == ["made", "eof", "lost"]
         with pytest.raises(ConnectionRefusedError):
@@ -48,17 +40,12 @@ def test_both_ends(run: Run) -> None:
 
 def test_a_peer_whose_machine_is_gone_is_found(run: Run) -> None:
     async def work() -> None:
-        accepted: list[RecordingReceiver] = []
-
-        def receive() -> RecordingReceiver:
-            accepted.append(RecordingReceiver())
-            return accepted[-1]
-
-        listener = await listen(running(), "127.0.0.1", 0, receive)
+        accepted = RecordingReceiver()
+        listener = await listen(running(), "127.0.0.1", 0, lambda: accepted)
         receiver = RecordingReceiver()
         await connect(running(), receiver, *listener.address)
-        await receiver.until(lambda: accepted)
-        for end in (receiver, *accepted):
+        await accepted.until(lambda: accepted.calls == ["made"])
+        for end in (receiver, accepted):
             assert isinstance(end.transport, Stream)
             with socket.socket(fileno=os.dup(end.transport._fd)) as copy:
                 assert copy.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
@@ -117,17 +104,6 @@ def test_unusable_addresses_raise_oserror(run: Run) -> None:
             await connect(loop, RecordingReceiver(), "missing.invalid", 1)
 
     run(work())
-
-
-@contextmanager
-def no_descriptors_left() -> Iterator[None]:
-    """Let each system call that needs a new descriptor fail with EMFILE."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 class Shortages(logging.Handler):

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from pinwatch.config.model import Settings
-from tests.harness import RunningProxy, state_folder
+from tests.harness import RunningProxy, proxy_settings
 from tests.pair import Pair, streaming_pair
 
 
@@ -17,14 +16,7 @@ class Before:
         self.stack = stack
 
     def __call__(self, **settings: Any) -> RunningProxy:
-        defaults = {
-            "listen": "127.0.0.1:0",
-            "http": None,
-            "shutdown_grace": 0,
-            "state_folder": state_folder(),
-            "targets": self.pair.targets,
-        }
-        chosen = Settings(**defaults | settings)
+        chosen = proxy_settings(**{"targets": self.pair.targets} | settings)
         proxy = RunningProxy(chosen, self.pair.primary.postgres, "postgres")
         return self.stack.enter_context(proxy)
 

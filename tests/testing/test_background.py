@@ -13,11 +13,6 @@ from pinwatch.errors import PinwatchError, SettingError, TargetError
 from tests.harness import Postgres
 
 
-@pytest.fixture
-def target(postgres: Postgres, database: str) -> str:
-    return postgres.endpoint(database).url()
-
-
 def one(proxy: pinwatch.Proxy, sql: str) -> object:
     with closing(psycopg.connect(proxy.dsn, autocommit=True)) as connection:
         cursor = connection.execute(sql.encode())

@@ -6,7 +6,6 @@ import sys
 
 import pytest
 
-from tests.harness import Postgres
 from tests.testing.conftest import Run
 
 SUITE = """
@@ -50,8 +49,8 @@ class TestSkipped(PinwatchTestCase):
 
 
 @pytest.fixture
-def suite(postgres: Postgres, database: str) -> str:
-    return SUITE.format(target=postgres.endpoint(database).url())
+def suite(target: str) -> str:
+    return SUITE.format(target=target)
 
 
 def test_by_unittest(suite: str, pytester: pytest.Pytester) -> None:

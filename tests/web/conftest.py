@@ -1,6 +1,5 @@
 """Proxies that are watched over HTTP, with real clients."""
 
-import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ from starlette.types import ASGIApp
 from pinwatch.observers.pin_history import History
 from pinwatch.web.app import app
 from pinwatch.web.stream import Feed
-from tests.harness import PATIENCE, Postgres, Proxies
+from tests.harness import Postgres, Proxies
 from tests.live.clients import Clients
 from tests.live.conftest import Serve
 from tests.live.conftest import serve as serve
@@ -46,8 +45,7 @@ class Watched:
         async def act() -> None:
             action()
 
-        loop = self.clients.proxy._loop
-        asyncio.run_coroutine_threadsafe(act(), loop).result(PATIENCE)
+        self.clients.proxy.run(act())
 
 
 class Watch(Protocol):

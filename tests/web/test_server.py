@@ -1,7 +1,6 @@
 import asyncio
 import json
 import logging
-import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -21,6 +20,7 @@ from pinwatch.errors import ListenError
 from pinwatch.web.connection import Limits
 from pinwatch.web.health import healthz_route
 from pinwatch.web.server import serving
+from tests.descriptors import no_descriptors_left
 from tests.harness import PATIENCE
 
 Reader = asyncio.StreamReader  # noqa: TID251 - a client's
@@ -227,7 +227,7 @@ async def test_out_of_file_descriptors() -> None:
         for client in clients:
             client.setblocking(False)
         with logged() as messages:
-            with no_more_files():
+            with no_descriptors_left():
                 for client in clients:
                     with suppress(BlockingIOError):
                         client.connect(address)
@@ -273,14 +273,3 @@ def logged() -> Iterator[asyncio.Queue[str]]:
     finally:
         log.removeHandler(handler)
         log.setLevel(before)
-
-
-@contextmanager
-def no_more_files() -> Iterator[None]:
-    """Let each system call that needs a new descriptor fail with EMFILE."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)

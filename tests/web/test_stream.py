@@ -16,7 +16,7 @@ import pytest
 
 from pinwatch.web.stream import COMMENT, MAX_KEPT, MAX_READERS
 from tests.cli.command import pinwatch_up
-from tests.harness import PATIENCE, Postgres, eventually
+from tests.harness import PATIENCE, eventually
 from tests.pinned import AT, PIN
 from tests.site import ask
 from tests.web.conftest import Watch
@@ -134,10 +134,8 @@ def test_the_number_of_readers_is_limited(watch: Watch) -> None:
     assert answer == {"error": f"{MAX_READERS} clients read the stream already."}
 
 
-def test_pinwatch_up_ends_it_and_stops(
-    postgres: Postgres, database: str, tmp_path: Path
-) -> None:
-    log, target = tmp_path / "log", postgres.endpoint(database).url()
+def test_pinwatch_up_ends_it_and_stops(target: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
     with pinwatch_up(log, "--target", target) as up:
         with (
             reading(up.greeting["HTTP"]) as reader,

@@ -6,7 +6,6 @@ from itertools import pairwise
 import psycopg
 
 from pinwatch import Proxy
-from tests.harness import Postgres
 from tests.testing.conftest import Run
 from tests.testing.plugin.suites import CONFTEST
 
@@ -19,10 +18,7 @@ def test_one(connection):
 """
 
 
-def test_each_transaction_has_another_connection(
-    postgres: Postgres, database: str
-) -> None:
-    target = postgres.endpoint(database).url()
+def test_each_transaction_has_another_connection(target: str) -> None:
     with (
         Proxy(target, swap=True) as proxy,
         closing(psycopg.connect(proxy.dsn, autocommit=True)) as connection,
