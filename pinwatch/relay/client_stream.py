@@ -18,6 +18,7 @@ from pinwatch.counters import Traffic
 from pinwatch.errors import ClientError
 from pinwatch.pins.cache import Expensive, VerdictCache
 from pinwatch.pins.databases import DatabaseStatements
+from pinwatch.pins.effects import Effect
 from pinwatch.pins.verdict import Verdict, oversize, parse_message
 from pinwatch.relay.client_messages import (
     IGNORED_WHEN_IDLE,
@@ -425,7 +426,7 @@ class ClientStream:
         """
         database = self.database
         assert database is not None
-        self._keep_startup_values(verdict, runs=True)
+        resets = self._keep_startup_values(verdict, runs=True)
         replies, named = database.replies, self.statements.named
         before = b""
         if any(name in named for name in verdict.names) and not replies.in_request():
@@ -434,6 +435,7 @@ class ClientStream:
             before = database.hidden_batch(
                 self.statements.release(verdict.names, hidden=True)
             )
+        self.defaults.restoring += resets
         self._report(verdict)
         if verdict.drops_statements:
             replies.drops_statements()
@@ -444,11 +446,13 @@ class ClientStream:
         if verdict.findings:
             self.statements.pinned = True
 
-    def _keep_startup_values(self, verdict: Verdict, runs: bool) -> None:
+    def _keep_startup_values(self, verdict: Verdict, runs: bool) -> tuple[Effect, ...]:
         """See ``StartupDefaults.keep``; raises Unsettled."""
-        if verdict.resets:
-            assert self.database is not None
-            self.defaults.keep(verdict, runs, self.database, self.verdict_sink.pinned)
+        if not verdict.resets:
+            return ()
+        database = self.database
+        assert database is not None
+        return self.defaults.keep(verdict, runs, database, self.verdict_sink.pinned)
 
     def _refer(self, kind: i64, data: bytes, at: i64, following: i64) -> Change | None:
         """Handle a message that names a prepared statement or a portal.
@@ -521,8 +525,9 @@ class ClientStream:
         verdict = statements.verdict(name, named)
         if verdict is None:
             return statements.refer(name, named, False)
-        self._keep_startup_values(verdict, runs=True)
+        resets = self._keep_startup_values(verdict, runs=True)
         change = statements.refer(name, named, False)
+        self.defaults.restoring += resets
         if verdict.drops_statements:
             self.dropping_portals |= BEING_BOUND
         if database.replies.counting:

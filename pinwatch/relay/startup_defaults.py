@@ -68,23 +68,24 @@ class StartupDefaults:
 
     def keep(
         self, verdict: Verdict, runs: bool, database: DatabaseStream, pinned: bool
-    ) -> None:
+    ) -> tuple[Effect, ...]:
         """Prepare to return settings to the startup values, not the server's defaults.
 
         Outside a transaction, the session moves to a connection that was opened with
-        its startup parameters: raises Unsettled, and the message waits. Otherwise the
-        values are set again after the request, if the statement runs.
+        its startup parameters: raises Unsettled, and the message waits. Otherwise
+        returns the resets to undo after the request, if the statement runs: add them
+        to ``restoring`` when the message is sent.
         """
+        self.wants_own_connection = False  # the state may differ from the last try's
         if not database.replies.counting:
-            return
+            return ()
         self.resets_prepared = self.resets_prepared or not runs
         if self.parameters is NO_PARAMETERS or database.own:
-            return
+            return ()
         if database.status == IDLE and not (pinned or database.replies.in_request()):
             self.wants_own_connection = True
             raise Unsettled
-        if runs:
-            self.restoring += verdict.resets
+        return verdict.resets if runs else ()
 
     def restore(self, status: int) -> bytes:
         """Return the SQL that sets startup values after a request; b"" if none."""

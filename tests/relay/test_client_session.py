@@ -16,6 +16,8 @@ from pinwatch.wire.messages import (
 from tests.stage import (
     IN_TRANSACTION,
     READY,
+    Client,
+    Server,
     Stage,
     complete,
     kinds,
@@ -25,6 +27,8 @@ from tests.stage import (
 SELECT = query(b"SELECT 1")
 ANSWER = row(b"1") + complete(b"SELECT 1") + READY
 BEGUN = complete(b"BEGIN") + IN_TRANSACTION
+FAILED = ready_for_query(messages.FAILED_TRANSACTION)
+RESET = query(b"RESET TimeZone")
 PARSED = message(messages.PARSE_COMPLETE, b"")
 PINNING = query(b"SELECT '" + b"x" * 16384 + b"'")  # too long to be judged
 
@@ -498,6 +502,55 @@ def test_chunks_make_no_difference(size: int) -> None:
         server.send(replies[at : at + size])
     assert client.read() == replies
     assert server.connection.session is None
+
+
+def in_tokyo(stage: Stage) -> tuple[Client, Server]:
+    """Return a client whose startup packet sets TimeZone, and its server."""
+    client = stage.client(TimeZone=b"Asia/Tokyo")
+    (server,) = stage.servers
+    server.send(row(b"Asia/Tokyo"), complete(b"SELECT 1"), READY)
+    client.read(), server.read()
+    return client, server
+
+
+@pytest.mark.parametrize(
+    ("begun", "status"),
+    [(BEGUN, IN_TRANSACTION), (error_response("ERROR", "42601", "no") + FAILED, FAILED)],
+    ids=["in a transaction", "in a failed transaction"],
+)
+def test_reset_that_waited_in_a_transaction_keeps_the_connection(
+    begun: bytes, status: bytes
+) -> None:
+    client, server = in_tokyo(Stage())
+    client.send(query(b"BEGIN"))
+    client.send(RESET)
+    assert server.read() == query(b"BEGIN")
+    server.send(begun)
+    assert server.read() == RESET
+    server.send(complete(b"RESET") + status)
+    if status == IN_TRANSACTION:
+        assert b"set_config" in server.read()
+        server.send(row(b"Asia/Tokyo"), complete(b"SELECT 1"), status)
+    client.send(SELECT[:4])
+    assert client.session.connection is server.connection
+    assert server.connection.session is client.session
+
+
+def test_values_are_restored_only_after_the_reset_was_sent() -> None:
+    """The EXECUTE waits until the server has answered all earlier requests."""
+    client, server = in_tokyo(Stage())
+    client.send(query(b"BEGIN"))
+    server.send(BEGUN)
+    client.send(parse(b"p", b"SELECT 2\0\0\0"), SYNC_MESSAGE)
+    server.read()
+    server.send(PARSED, IN_TRANSACTION)
+    resetting = query(b"RESET TimeZone; EXECUTE p")
+    client.send(SELECT, resetting)
+    assert server.read() == SELECT
+    server.send(row(b"1"), complete(b"SELECT 1"), IN_TRANSACTION)
+    sent = server.read()
+    assert b"set_config" not in sent
+    assert sent.endswith(resetting)
 
 
 def test_repr_says_the_state_in_one_line() -> None:
