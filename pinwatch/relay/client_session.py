@@ -276,6 +276,9 @@ class ClientSession(Session, Receiver):
         answers = stream.answer_without_connection()
         if answers:
             self.write(answers)
+        if not stream.size:
+            self.request_started_at = 0.0
+            self.last_reply_at = self.clock.now
         if stream.terminated:
             self._disconnect(requested=True)
         return stream.needs_connection()

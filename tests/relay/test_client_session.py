@@ -553,6 +553,27 @@ def test_values_are_restored_only_after_the_reset_was_sent() -> None:
     assert sent.endswith(resetting)
 
 
+def test_request_that_the_proxy_answers_is_not_part_of_the_next_ones_latency() -> None:
+    stage = Stage(timeout=5)
+    holder, client = stage.client(), stage.client()
+    (server,) = stage.servers
+    holder.send(query(b"BEGIN"))
+    server.send(BEGUN)
+    client.send(SELECT)
+    stage.time = 5
+    stage.pool.sweep()
+    assert kinds(client.read()).endswith("EZ")
+    assert client.session.idle_for(7) == 2
+    holder.send(query(b"COMMIT"))
+    server.send(complete(b"COMMIT") + READY)
+    latency = stage.endpoint.counters.query_latency
+    before = latency.buckets().sum
+    stage.time = 100
+    client.send(SELECT)
+    server.send(ANSWER)
+    assert latency.buckets().sum == before
+
+
 def test_repr_says_the_state_in_one_line() -> None:
     stage = Stage()
     stranger = stage.stranger()
