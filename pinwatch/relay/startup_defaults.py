@@ -5,7 +5,6 @@ on a connection of the session's own, or by setting the values again. Does not k
 a connection is opened.
 """
 
-import re
 from collections.abc import Callable
 from typing import Final
 
@@ -17,9 +16,9 @@ from pinwatch.relay.parameters import NO_PARAMETERS, restore
 from pinwatch.relay.prepared import Unsettled
 from pinwatch.wire.messages import FAILED_TRANSACTION, HEADER, IDLE
 
-SHOWS_DEFAULTS: Final = re.compile(rb"pg_settings", re.I)
-RESETTING: Final = re.compile(rb"reset|default|discard|local|set_config", re.I)
-"""Matches each text that can return a setting to its default, and some others."""
+SHOWS_DEFAULTS: Final = b"pg_settings"
+RESETTING: Final = (b"reset", b"default", b"discard", b"local", b"set_config")
+"""Lower-case words; each text that returns a setting to its default has one."""
 
 
 class StartupDefaults:
@@ -47,9 +46,10 @@ class StartupDefaults:
         which shows defaults and their source. verdict_on judges the statement of a
         message, given its type and body.
         """
-        if SHOWS_DEFAULTS.search(data):
+        lowered = data.lower()
+        if SHOWS_DEFAULTS in lowered:
             return True
-        if not (self.resets_prepared or RESETTING.search(data)):
+        if not (self.resets_prepared or any(word in lowered for word in RESETTING)):
             return False
         at = 0
         while len(data) - at > 4:
