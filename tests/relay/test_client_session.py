@@ -515,7 +515,10 @@ def in_tokyo(stage: Stage) -> tuple[Client, Server]:
 
 @pytest.mark.parametrize(
     ("begun", "status"),
-    [(BEGUN, IN_TRANSACTION), (error_response("ERROR", "42601", "no") + FAILED, FAILED)],
+    [
+        (BEGUN, IN_TRANSACTION),
+        (error_response("ERROR", "42601", "no") + FAILED, FAILED),
+    ],
     ids=["in a transaction", "in a failed transaction"],
 )
 def test_reset_that_waited_in_a_transaction_keeps_the_connection(
