@@ -513,13 +513,12 @@ class ClientStream:
         Raises Incomplete for a Describe that has not arrived completely.
         """
         statements, database = self.statements, self.database
+        assert database is not None
         if kind != BIND and following > len(data):
             raise Incomplete
         named = statements.named.get(name) if name else None
         if kind != BIND:
             return statements.refer(name, named, True)
-        if database is None:
-            return statements.refer(name, named, False)
         if self.database_statements.enabled and database.replies.counting:
             self._release_first(statements.text(name, named))
         verdict = statements.verdict(name, named)

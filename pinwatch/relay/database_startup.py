@@ -107,7 +107,7 @@ class DatabaseStartup:
                 return b""
             kind, body, self._input = message
             self._message(kind, body)
-        return self._input if self._done else b""
+        return self._input
 
     def _encrypt(self) -> None:
         """Handle the answer to SSLRequest, which is one byte."""

@@ -125,7 +125,7 @@ class ServerStatements:
         """
         if statement in self.held or not statement.name_sent:
             return self.remove(statement)
-        self.replies.change(Cleared())
+        self.replies.change(Change(swallow=True))
         return close_statement(statement.name)
 
     def forget(self, statement: Statement) -> None:
@@ -167,18 +167,6 @@ class Removed(Change):
 
     def undo(self) -> None:
         self.server.hold(self.statement)
-
-
-class Cleared(Change):
-    """A hidden Close of a name that may not exist on the connection."""
-
-    __slots__ = ()
-
-    def __init__(self) -> None:
-        super().__init__(swallow=True)
-
-    def undo(self) -> None:
-        pass
 
 
 class Unnamed(Change):
@@ -252,24 +240,6 @@ class Named(Added):
     def undo(self) -> None:
         super().undo()
         self.client.drop(self.name)
-
-
-class DuplicateName(Change):
-    """A client's Parse of a name that it already has: the server rejects it."""
-
-    __slots__ = ()
-
-    def __init__(self) -> None:
-        super().__init__(swallow=False)
-
-    def undo(self) -> None:
-        pass
-
-
-class TemporaryName(Cleared):
-    """A hidden Parse under a client's name, which the client's next Parse refers to."""
-
-    __slots__ = ()
 
 
 class TemporaryNameClosed(Change):
@@ -409,7 +379,7 @@ class ClientStatements:
             if not replies.counting:
                 return None
             out = server.prepare(known)
-            replies.change(DuplicateName())
+            replies.change(Change(swallow=False))  # the server rejects the name
             return out, known.name, b""
         if self.pinned:
             out = self._release_for(verdict)
@@ -464,21 +434,24 @@ class ClientStatements:
             return b""
         statement = self.named.get(verdict.names[0])
         server = self.server
-        if statement is None or server is None:
+        if statement is None:
             return b""
-        server.replies.change(TemporaryName())
+        assert server is not None
+        server.replies.change(Change(swallow=True))
         return parse(verdict.names[0], statement.definition)
 
     def _close_temporary_name(self, temporary: bytes, verdict: Verdict | None) -> bytes:
         server = self.server
-        if not temporary or verdict is None or server is None:
+        if not temporary or verdict is None:
             return b""
+        assert server is not None
         server.replies.change(TemporaryNameClosed(server.replies))
         return close_statement(verdict.names[0])
 
     def _release_for(self, verdict: Verdict | None) -> bytes:
         server = self.server
-        if verdict is None or server is None or not server.replies.counting:
+        assert server is not None
+        if verdict is None or not server.replies.counting:
             return b""
         return self.release(verdict.names, hidden=False)
 

@@ -111,7 +111,8 @@ class Change:
     rejects or skips the message. The Change of a Query precedes the Query's entry and
     has no reply; its ``answered`` is false. With swallow, the reply is not forwarded to
     the client. number counts the changes of one connection. unnamed is true for a
-    client's unnamed statement.
+    client's unnamed statement. The methods of a plain Change do nothing: the proxy
+    records no effect of its message.
     """
 
     __slots__ = ("number", "swallow")
@@ -126,7 +127,7 @@ class Change:
         """Handle the reply to the message."""
 
     def undo(self) -> None:
-        raise NotImplementedError
+        """Revert the effect."""
 
 
 class ReplyTracker:
@@ -397,18 +398,11 @@ class ReplyTracker:
 
     def in_doubt(self) -> bool:
         """Return True if an earlier batch may still change prepared statements."""
-        if self.earlier_effects or self.needs_fence or self.uncertain_batch >= 0:
-            return self._is_in_doubt()
-        return False
-
-    def _is_in_doubt(self) -> bool:
-        if self.state >= SKIPPING:
-            return False
-        if self.uncertain_batch >= 0:
-            return True
-        if self.needs_fence and self.state == READING and self.readies:
-            return True
-        return self.earlier_effects > 0
+        return self.state < SKIPPING and (
+            self.earlier_effects > 0
+            or self.uncertain_batch >= 0
+            or (self.needs_fence and self.state == READING and self.readies > 0)
+        )
 
     def needs_probe(self) -> bool:
         """Return True if the SQL that may drop statements is in the open batch."""
