@@ -19,7 +19,6 @@ COMPILED: Final = (
     "pinwatch/pool/interfaces.py",
     "pinwatch/pool/linked_list.py",
     "pinwatch/pool/pool.py",
-    "pinwatch/pool/queue.py",
     "pinwatch/relay/client_messages.py",
     "pinwatch/relay/client_session.py",
     "pinwatch/relay/client_stream.py",

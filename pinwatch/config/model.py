@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from pinwatch.config.addresses import host_and_port
 from pinwatch.config.auth import (
     AuthEntry,
     DefaultAuthScheme,
@@ -69,8 +70,7 @@ class Address(NamedTuple):
             return False
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return host_and_port(self.host, self.port)
 
 
 def _address(given: object) -> Address:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import quote, unquote, urlencode
 
+from pinwatch.config.addresses import host_and_port
 from pinwatch.errors import SettingError
 
 DEFAULT_PORT: Final = 5432
@@ -64,8 +65,7 @@ class Target:
     @property
     def address(self) -> str:
         """The address to show: the Unix socket's path, or host:port."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return self.socket_path or f"{host}:{self.port}"
+        return self.socket_path or host_and_port(self.host, self.port)
 
     @property
     def url(self) -> str:

@@ -21,7 +21,6 @@ from pinwatch.errors import ClientError, borrow_timeout
 from pinwatch.events import PoolUsage
 from pinwatch.pool.interfaces import Borrower, C, ConnectionSource, Key
 from pinwatch.pool.linked_list import LinkedList
-from pinwatch.pool.queue import BorrowQueue
 
 UNUSED_AFTER: Final = 300.0  # seconds without use, after which max_idle applies
 MAX_AGE: Final = 24 * 3600.0  # seconds; an older connection is closed once it is idle
@@ -57,7 +56,7 @@ class Pool(ConnectionSource[C]):
         self.borrowed: LinkedList[C] = LinkedList()
         self.resetting: LinkedList[C] = LinkedList()
         self.closing: LinkedList[C] = LinkedList()
-        self.waiting: BorrowQueue[C] = BorrowQueue()
+        self.waiting: LinkedList[Borrower[C]] = LinkedList()
         self.retry_at: dict[Key, float] = {}
         self.swap = False  # give each borrower another connection than its last one
         self._size = 0  # connections in all lists
@@ -147,7 +146,8 @@ class Pool(ConnectionSource[C]):
     def _enqueue(self, borrower: Borrower[C], timeout: float) -> None:
         now = self.clock.now
         behind_blocked = self._blocked and self.waiting.first is not None
-        self.waiting.enter(borrower, now, now + timeout)
+        borrower.wait_began, borrower.wait_deadline = now, now + timeout
+        self.waiting.append(borrower)
         if not timeout:
             self.soon(self.sweep)
         if not behind_blocked:
@@ -230,7 +230,7 @@ class Pool(ConnectionSource[C]):
         if idle is None:
             idle = self.idle[key] = LinkedList()
         connection.idle_list = idle
-        self._move(connection, connection.idle_list)
+        self._move(connection, idle)
         self.match()
 
     def refused(self, key: Key, error: ClientError) -> None:

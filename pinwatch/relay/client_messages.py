@@ -32,7 +32,6 @@ OVERSIZE_PREFIX: Final = 2_048  # bytes of a longer Query that are shown in repo
 STATEMENT: Final = 0x53  # S in Describe and Close; P stands for a portal
 TEXT_END: Final = 3  # zero bytes at the end of a Parse without parameter types
 MAX_NAMES_END: Final = 262_144  # bytes of a message within which its names must end
-MAX_IDENTIFIER: Final = 63  # bytes of a statement's name that the server compares
 MAX_SHORT_NAME: Final = 64  # bytes read in a loop; most names are shorter
 MAX_SHORT_MESSAGE: Final = 10_000  # length of a CopyFail, Close, Describe or Execute
 KINDS: Final = frozenset(b"BCDEFHPQSXdcf")

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from pinwatch import errors, events
 from pinwatch.clock import Clock
+from pinwatch.config.addresses import of_socket
 from pinwatch.errors import (
     ClientError,
     NotAStartupPacket,
@@ -126,7 +127,6 @@ class ClientSession(Session, Receiver):
         "services",
         "transport",
         "waiting",
-        "wants_own",
         "write_paused",
         "write_paused_at",
     )
@@ -159,7 +159,6 @@ class ClientSession(Session, Receiver):
         self.connection: BorrowedConnection | None = None
         self.waiting = False
         self.judging = b""  # the text that a worker thread judges now
-        self.wants_own = False  # needs a connection opened with its startup parameters
         self.login: ClientLogin | None = ClientLogin(self, services, endpoint)
         self.secure: SecureTransport | None = None  # is transport if TLS is used
         self.reading_paused = False
@@ -191,7 +190,7 @@ class ClientSession(Session, Receiver):
 
     def connection_made(self, transport: Transport) -> None:
         self.transport = transport
-        self.address = _address(transport.ends()[1])
+        self.address = of_socket(transport.ends()[1], unix="local")
         self.services.observe(
             events.ClientConnected(self.number, self.address, self.endpoint.name)
         )
@@ -245,10 +244,7 @@ class ClientSession(Session, Receiver):
         if not self.request_started_at:
             self.request_started_at = self.clock.now
         if connection is None:
-            if stream.input:
-                stream.buffer(data)
-            else:
-                stream.input = data
+            stream.buffer(data)
             if self.waiting or not self._needs_connection():
                 self._adjust_reading()
                 return
@@ -289,7 +285,7 @@ class ClientSession(Session, Receiver):
         own requests a connection opened with the session's startup parameters.
         """
         self.waiting = True
-        if own is not self.wants_own:
+        if own is not (len(self.key) > 2):
             self._change_key(own)
         connection: BorrowedConnection | None = self.endpoint.source.borrow(
             self, min_timeout
@@ -300,7 +296,6 @@ class ClientSession(Session, Receiver):
         return True
 
     def _change_key(self, own: bool) -> None:
-        self.wants_own = own
         shared = self.key[:2]
         self.key = shared + self.parameters.pairs() if own else shared
         self.idle_list = None
@@ -431,7 +426,7 @@ class ClientSession(Session, Receiver):
         if self.write_paused:
             connection.resume_reading()
         connection.stop_serving()
-        if connection.own:
+        if connection.stream.own:
             connection.reset()
         else:
             self.pool.give_back(connection)
@@ -643,8 +638,3 @@ class ClientSession(Session, Receiver):
         self.write(b"".join(sent))
         if self.stream.input:
             self.receive(b"")
-
-
-def _address(peer: object) -> str:
-    """Return host:port of a TCP peer; the peer of a Unix socket has no address."""
-    return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "local"

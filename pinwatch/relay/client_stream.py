@@ -22,7 +22,6 @@ from pinwatch.pins.effects import Effect
 from pinwatch.pins.verdict import Verdict, oversize, parse_message
 from pinwatch.relay.client_messages import (
     IGNORED_WHEN_IDLE,
-    MAX_IDENTIFIER,
     MAX_NAMES_END,
     MAX_QUERY,
     MAX_SHORT_MESSAGE,
@@ -55,6 +54,7 @@ from pinwatch.wire.messages import (
     FUNCTION_CALL,
     HEADER,
     IDLE,
+    MAX_IDENTIFIER,
     MAX_MESSAGE,
     PARSE,
     QUERY,

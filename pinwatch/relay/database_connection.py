@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Final, Protocol
 
 from pinwatch.clock import Clock
+from pinwatch.config.addresses import of_socket
 from pinwatch.counters import EndpointCounters, Histogram, TargetCounters
 from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
 from pinwatch.pool.interfaces import Key
@@ -151,12 +152,10 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.secure: SecureTransport | None = None  # is transport if TLS is used
         self.phase = Phase.CONNECTING
         self.session: Session | None = None
-        self.stream = DatabaseStream(
-            registry, max_statements, NO_PARAMETERS, owner.counters
-        )
+        self.stream = DatabaseStream(registry, max_statements, owner.counters)
         self.replies = self.stream.replies
-        self.own = self.stream.own = len(key) > 2
-        if self.own:
+        if len(key) > 2:
+            self.stream.own = True
             self.stream.parameters = own_parameters(key[2:], init_query)
         self.statements = self.stream.statements
         self.backend_key: tuple[int, bytes] | None = None
@@ -257,7 +256,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.session = None
 
     def reset(self) -> None:
-        if self.own:
+        if self.stream.own:
             self.close(SESSION_GONE)
             return
         self.session = None
@@ -447,11 +446,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
     def ends(self) -> tuple[str, str]:
         """Return the addresses of the proxy's and of the database's end."""
         assert self.transport is not None
-        local, remote = (
-            f"{end[0]}:{end[1]}" if isinstance(end, tuple) else str(end)
-            for end in self.transport.ends()
-        )
-        return local, remote
+        local, remote = self.transport.ends()
+        return of_socket(local, str(local)), of_socket(remote, str(remote))
 
     # Backpressure.
 

@@ -28,6 +28,7 @@ from pinwatch.wire.messages import (
     ERROR_RESPONSE,
     FAILED_TRANSACTION,
     IDLE,
+    MAX_IDENTIFIER,
     MAX_MESSAGE,
     NOTIFICATION_RESPONSE,
     PARAMETER_STATUS,
@@ -65,7 +66,6 @@ FORGETTING_TAGS: Final = (b"DEALLOCATE ALL\0", b"DISCARD ALL\0")
 ROLLBACK_TAG: Final = b"ROLLBACK\0"
 PLAN_CHANGED: Final = b"\0RRevalidateCachedQuery\0"  # the result type has changed
 UNDEFINED_STATEMENT: Final = "26000"
-MAX_IDENTIFIER: Final = 63  # bytes of a name that the server compares
 PROGRAM_LIMIT_EXCEEDED: Final = "54000"
 TOO_MANY_BYTES: Final = (
     "The prepared statements of this session would take more than {} bytes "
@@ -122,7 +122,6 @@ class DatabaseStream:
         self,
         registry: Registry,
         max_statements: int,
-        reported_parameters: Values,
         counters: TargetCounters,
     ) -> None:
         self.registry = registry
@@ -133,7 +132,7 @@ class DatabaseStream:
         self.rolling_back = False  # the transaction failed, or a ROLLBACK has run
         self.rollbacks = 0
         self.parameters: Values | None = NO_PARAMETERS  # None if unknown
-        self.reported_parameters = reported_parameters
+        self.reported_parameters = NO_PARAMETERS
         self.own = False  # opened for one session, with its startup parameters
         self.partial = b""  # the beginning of an incomplete message
         self.passing: i64 = 0  # missing bytes of a message that is forwarded in part

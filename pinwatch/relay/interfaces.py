@@ -101,7 +101,6 @@ class BorrowedConnection(Connection):
         "cancelling",
         "counters",
         "number",
-        "own",
         "replies",
         "request_started_at",
         "stream",
@@ -113,9 +112,6 @@ class BorrowedConnection(Connection):
     replies: ReplyTracker
     stream: DatabaseStream
     write_paused: bool
-
-    own: bool
-    """True if it was opened for one session, with its startup parameters."""
 
     request_started_at: float
     """When the oldest unanswered request was sent; 0 if all are answered."""

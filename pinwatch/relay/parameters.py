@@ -21,6 +21,7 @@ from pinwatch.errors import (
 )
 from pinwatch.pins.effects import ALL, SETTINGS, Effect
 from pinwatch.pins.verdict import verdict
+from pinwatch.wire.messages import MAX_IDENTIFIER
 
 EXTRA_FLOAT_DIGITS: Final = b"extra_float_digits"
 APPLICATION_NAME: Final = b"application_name"
@@ -38,7 +39,6 @@ ACCEPTED: Final = {
 
 NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
 NOT_PRINTABLE: Final = re.compile(rb"[^ -~]")
-MAX_NAME: Final = 63  # bytes; PostgreSQL cuts a longer name
 PLAIN_NAME: Final = re.compile(rb"[ -~]{0,63}")
 """Names that PostgreSQL neither shortens nor escapes."""
 
@@ -171,7 +171,7 @@ def _as_stored(name: bytes, value: bytes) -> bytes:
     application_name, and knows no other accepted value with bytes that are not UTF-8.
     """
     if name == APPLICATION_NAME:
-        return NOT_PRINTABLE.sub(_escaped, value[:MAX_NAME])
+        return NOT_PRINTABLE.sub(_escaped, value[:MAX_IDENTIFIER])
     try:
         value.decode()
     except UnicodeDecodeError:

@@ -44,6 +44,9 @@ class PinnableSession(Protocol):
     connection: BorrowedConnection | None
 
     @property
+    def application_name(self) -> str: ...
+
+    @property
     def services(self) -> PinReporter: ...
 
 
@@ -138,7 +141,6 @@ class Pinning:
         session = self.session
         connection = session.connection
         assert connection is not None
-        parameters = session.client.reported_parameters.values
         user, database = (name.decode("utf-8", "replace") for name in session.key[:2])
         event = events.SessionPinned(
             at=session.services.now(),
@@ -153,9 +155,7 @@ class Pinning:
             trigger=(finding.trigger.start, finding.trigger.end),
             user=user,
             database=database,
-            application_name=parameters.get(b"application_name", b"").decode(
-                "utf-8", "replace"
-            ),
+            application_name=session.application_name,
             tags=verdict.tags,
             transaction_status=chr(connection.stream.status),
             advice=advice(verdict, finding).text,

@@ -7,6 +7,8 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+from pinwatch.config.addresses import of_socket
+
 log = logging.getLogger("pinwatch")
 
 MAX_ACCEPTS: Final = 64  # in a row, before other sockets have their turn
@@ -73,7 +75,7 @@ class Acceptor:
             self._exhausted = True
             log.error(
                 "Cannot accept clients on %s: %s. Retrying every %g s.%s",
-                _address_of(listening),
+                of_socket(listening.getsockname(), ""),
                 error.strerror,
                 ACCEPT_PAUSE,
                 " If this lasts, raise the limit of open files (ulimit -n)."
@@ -90,9 +92,6 @@ class Acceptor:
     def _recovered(self, listening: socket.socket) -> None:
         if self._exhausted:
             self._exhausted = False
-            log.info("Accepting clients on %s again.", _address_of(listening))
-
-
-def _address_of(listening: socket.socket) -> str:
-    host, port, *_ = listening.getsockname()
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            log.info(
+                "Accepting clients on %s again.", of_socket(listening.getsockname(), "")
+            )

@@ -74,6 +74,7 @@ GSSENC_REQUEST_CODE: Final = 80877104
 HEADER: Final = Struct("!BI")
 INT32: Final = Struct("!I")
 
+MAX_IDENTIFIER: Final = 63  # bytes; PostgreSQL ignores the rest of a longer name
 MAX_MESSAGE: Final = 0x3FFFFFFF  # bytes; PostgreSQL's MaxAllocSize
 
 FLUSH_MESSAGE: Final = b"H\0\0\0\4"

@@ -1,7 +1,9 @@
 """Lost clients, killed connections, long waits, and their effect on other clients."""
 
 import asyncio
+import os
 import socket
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -248,3 +250,16 @@ def test_shutdown_ends_a_long_transaction(
     assert client.rest().errors[-1][:2] == ("FATAL", "57P01")
     eventually(lambda: clients.proxy.stopped)
     eventually(lambda: gone(direct, process))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_the_address_of_a_client(proxy: Proxies, host: str) -> None:
+    running = proxy(listen=f"{host}:0")
+    with (
+        closing(psycopg.connect(running.endpoint().dsn)) as client,
+        socket.socket(fileno=os.dup(client.fileno())) as duplicate,
+    ):
+        port = duplicate.getsockname()[1]
+    (connected,) = running.happened(events.ClientConnected)
+    assert isinstance(connected, events.ClientConnected)
+    assert connected.address == f"{host}:{port}"

@@ -10,6 +10,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, Final
 
+from pinwatch.config.addresses import of_socket
+
 ADDRESS: Final = {
     "asyncpg": ("_transport", "_con", "_connection"),
     "pg8000": ("_usock", "_c"),
@@ -69,7 +71,7 @@ def _leads_to(value: object, name: str, address: str, depth: int) -> bool:
         return _name_of(inner.fileno()) == address
     get_extra_info = _attribute(inner, "get_extra_info")
     if callable(get_extra_info):
-        return _joined(get_extra_info("sockname")) == address
+        return of_socket(get_extra_info("sockname"), "") == address
     return _is_from(inner, address, depth + 1)
 
 
@@ -103,16 +105,11 @@ def _name_of(descriptor: int) -> str:
         return ""
     try:
         with socket.socket(fileno=copy) as duplicate:
-            return _joined(duplicate.getsockname())
+            return of_socket(duplicate.getsockname(), "")
     except OSError:
         with suppress(OSError):
             os.close(copy)
         return ""
-
-
-def _joined(name: object) -> str:
-    """Return host:port, as in events."""
-    return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else ""
 
 
 def _descriptors() -> list[int]:
