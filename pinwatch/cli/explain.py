@@ -110,6 +110,9 @@ FOREIGN: Final = (
     ),
 )
 """Input that is no SQL, by how it begins; no statement begins like that."""
+BEGINNING: Final = 2  # tokens by which a large text is known to be SQL
+CUT_OFF: Final = re.compile(r"at end of input\Z|\Aunterminated ")
+"""The parser's messages about SQL of which it has the beginning only."""
 FILE_NAME: Final = re.compile(r"""[^\s;'"()]*(?:[/\\][^\s;'"()]*|\.[A-Za-z0-9]{1,6})""")
 BOMS: Final = {
     codecs.BOM_UTF8: "utf-8",
@@ -179,7 +182,7 @@ def explain(
         _misuse("Give the SQL, the name of a file, or - for standard input.")
     text, is_script = _input(sql)
     answer = _script(text, chosen) if is_script else _message(text, chosen)
-    if answer.judged and answer.judged[0].is_refused:
+    if answer.judged and _begins_without_statement(answer.judged[0]):
         _refuse_foreign(text, is_script)
     if format is Format.JSON:
         print(json.dumps(described(answer, chosen)))
@@ -326,6 +329,20 @@ def _verdict(text: str, profile: Profile) -> Verdict:
 
 def _size(text: str) -> int:
     return len(text.encode("utf-8", "replace"))
+
+
+def _begins_without_statement(first: Judged) -> bool:
+    """Return True if the grammar refuses it, or the beginning of it if it is large."""
+    from pinwatch.pins.tokens import tokens
+    from pinwatch.pins.verdict import verdict
+
+    if not first.is_oversize:
+        return first.is_refused
+    text = first.verdict.text
+    code = tokens(text).code[:BEGINNING]
+    beginning = text[: code[-1].end] if code else ""
+    error = verdict(beginning.encode("utf-8", "replace")).error
+    return bool(error) and not CUT_OFF.search(error)
 
 
 def _refuse_foreign(text: str, is_script: bool) -> None:

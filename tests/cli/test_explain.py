@@ -3,7 +3,7 @@ import os
 import pty
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -135,6 +135,45 @@ def test_other_input_is_recognised(text: str, sentence: str, format: str) -> Non
     assert len(error.splitlines()) == 1
     ended = pinwatch("explain", text)
     assert (ended.returncode, ended.stderr) == (2, error)
+
+
+LARGE: Final = {
+    "CloudWatch": json.dumps(
+        {"events": [{"eventId": "1", "message": LOG.partition(" Digest:")[0]}] * 99}
+    ),
+    "CSV": "userid,dbid,query\n" + "10,5,SET a = $1\n" * 2_000,
+    "log": f"{LOG}\n" * 99,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("CloudWatch", "This is JSON of CloudWatch Logs, not SQL"),
+        ("CSV", "This is CSV, not SQL"),
+        ("log", "This is a log of RDS Proxy, not SQL"),
+    ],
+)
+def test_large_input_is_recognised(name: str, sentence: str) -> None:
+    """Input without a semicolon is one statement over the limit, and is not parsed."""
+    status, out, error = run(LARGE[name].encode(), "-")
+    assert (status, out) == (2, "")
+    assert error.startswith(f"pinwatch: {sentence}")
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        "INSERT INTO logs VALUES ('[proxyEndpoint=a]'),\n",
+        "INSERT INTO t VALUES\n------\n",
+        "/* [proxyEndpoint=a] */ SELECT 1,\n",
+        "SELECT 'The client session was pinned to the database connection',\n",
+    ],
+)
+def test_large_sql_is_sql_whatever_it_quotes(begin: str) -> None:
+    status, found = answer(f"{begin}{'(1),' * 5_000}(1)")
+    assert (status, found["pinned"], found["parsed"]) == (1, True, True)
+    assert [finding["rule"] for finding in found["findings"]] == ["statement_size"]
 
 
 @pytest.mark.parametrize("sql", ["SELECT '[proxyEndpoint=a]'", "SELECT 'LOG:  a'"])
