@@ -95,12 +95,9 @@ def _baseline(file: Path | None, update: bool) -> Baseline:
 def _fetch(side: HttpSide) -> list[dict[str, Any]]:
     """Return the pins; raises SettingError, so that the status is not that of pins."""
     try:
-        pins = side.get("/api/pins")
+        return side.get_list("/api/pins")
     except PinwatchError as error:
         raise SettingError(str(error)) from None
-    if not isinstance(pins, list):
-        raise side.unexpected()
-    return pins
 
 
 def _pin(document: dict[str, Any]) -> Pin:

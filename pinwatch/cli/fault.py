@@ -105,7 +105,7 @@ def list_(url: Url = DEFAULT_URL, token: Token = None) -> None:
     """
     side = HttpSide(url, token)
     with side.expected():
-        lines = list(map(_line, side.get("/api/faults")))
+        lines = list(map(_line, side.get_list("/api/faults")))
     print("\n".join(lines) or "No active faults.")
 
 

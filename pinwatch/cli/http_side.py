@@ -45,6 +45,13 @@ class HttpSide:
         """Return the JSON at path; raises as ``ask`` does."""
         return self.ask("GET", path)
 
+    def get_list(self, path: str) -> list[Any]:
+        """Return the JSON array at path; raises as ``ask`` does."""
+        found = self.get(path)
+        if not isinstance(found, list):
+            raise self.unexpected()
+        return found
+
     def ask(
         self, method: str, path: str, body: Any = None, extra_seconds: float = 0
     ) -> Any:

@@ -37,7 +37,8 @@ def release(
     asked = {"database": database}
     side = HttpSide(url, token)
     answer = side.ask("POST", "/api/release", asked, extra_seconds=RELEASE_TIMEOUT)
-    closed = answer["closed"]
+    with side.expected():
+        closed = answer["closed"]
     connections = "connection" if closed == 1 else "connections"
     where = "" if database is None else f" to the database {database}"
     print(f"Closed {closed} idle {connections}{where}.")
