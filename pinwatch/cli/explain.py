@@ -110,6 +110,8 @@ FOREIGN: Final = (
     ),
 )
 """Input that is no SQL, by how it begins; no statement begins like that."""
+COMMENTS: Final = ("--", "/*")
+"""How comments of SQL begin; their text may look like other input."""
 BEGINNING: Final = 2  # tokens by which a large text is known to be SQL
 CUT_OFF: Final = re.compile(r"at end of input\Z|\Aunterminated ")
 """The parser's messages about SQL of which it has the beginning only."""
@@ -349,8 +351,11 @@ def _refuse_foreign(text: str, is_script: bool) -> None:
     """End the command if text, which begins with no statement, is known by its form."""
     if not is_script and FILE_NAME.fullmatch(text):
         _misuse(NO_FILE.format(printable(text)))
+    beginning = text.lstrip()
+    if beginning.startswith(COMMENTS):
+        return
     for pattern, sentence in FOREIGN:
-        if pattern.match(text.lstrip()):
+        if pattern.match(beginning):
             _misuse(sentence)
 
 

@@ -176,6 +176,21 @@ def test_large_sql_is_sql_whatever_it_quotes(begin: str) -> None:
     assert [finding["rule"] for finding in found["findings"]] == ["statement_size"]
 
 
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "-- Users\n--------\n",
+        "  \n--\n--\n",
+        "/* Users\n--------\n*/\n",
+        "-- [proxyEndpoint=a]\n",
+    ],
+)
+def test_a_comment_above_refused_sql_is_no_other_input(comment: str) -> None:
+    status, out, error = run(f"{comment}selec 1".encode(), "-")
+    assert (status, out) == (2, "")
+    assert error.startswith("pinwatch: This is not SQL (")
+
+
 @pytest.mark.parametrize("sql", ["SELECT '[proxyEndpoint=a]'", "SELECT 'LOG:  a'"])
 def test_sql_is_sql_whatever_it_quotes(sql: str) -> None:
     assert explained(sql.encode(), "-")[0] == 0
