@@ -471,12 +471,14 @@ def _explain_lines(profile: Profile) -> int:
     lines = unreadable = unknown = pinned = 0
     for line in _with_progress(sys.stdin.buffer):
         if line.strip():
-            answer = _explained(line, profile)
-            out.write(json.dumps(answer) + "\n")
+            document, answer = _explained(line, profile)
+            out.write(json.dumps(document) + "\n")
             lines += 1
-            unreadable += "error" in answer
-            unknown += answer.get("pinned", False) is None
-            pinned += answer.get("pinned") is True
+            if answer is None:
+                unreadable += 1
+            else:
+                unknown += answer.pins is None
+                pinned += answer.pins is True
     out.flush()
     if unreadable:
         print(f"pinwatch: {UNREADABLE.format(unreadable, lines)}", file=sys.stderr)
@@ -485,18 +487,23 @@ def _explain_lines(profile: Profile) -> int:
     return MISUSE if unreadable or unknown else PINS if pinned else 0
 
 
-def _explained(line: bytes, profile: Profile) -> dict[str, Any]:
-    """The line's object with the verdict's keys, or with the key error."""
+def _explained(line: bytes, profile: Profile) -> tuple[dict[str, Any], Answer | None]:
+    """Return the line's object with the verdict's keys, and the answer.
+
+    A line that cannot be read has the key error instead, and no answer.
+    """
     try:
         given = json.loads(line)
     except (ValueError, RecursionError) as error:
-        return {"error": f"This line is not JSON: {error}"}
+        return {"error": f"This line is not JSON: {error}"}, None
     if not isinstance(given, dict):
-        return {"error": "This line is not a JSON object."}
+        return {"error": "This line is not a JSON object."}, None
     sql = next((given[key] for key in KEYS if key in given), None)
     if not isinstance(sql, str):
-        return given | {"error": "The key sql, or query, must be there, and be text."}
-    return given | described(_message(sql, profile), profile)
+        text = "The key sql, or query, must be there, and be text."
+        return given | {"error": text}, None
+    answer = _message(sql, profile)
+    return given | described(answer, profile), answer
 
 
 def _with_progress(stream: BinaryIO) -> Iterator[bytes]:

@@ -419,6 +419,16 @@ def test_a_line_that_cannot_be_read_is_reported_and_the_run_goes_on() -> None:
     assert bad[2]["id"] == 2
 
 
+def test_keys_of_a_line_do_not_count_as_its_answer() -> None:
+    """A line may have keys called error and pinned, as a log of statements has."""
+    given = {"sql": "SELECT 1", "error": "deadlock detected", "pinned": None}
+    status, out, error = run(json.dumps(given).encode(), "--jsonl")
+    assert (status, error) == (0, "")
+    assert json.loads(out)["error"] == "deadlock detected"
+    _, _, error = run(b'{"sql": 1, "pinned": null}\n{"sql": "selec 1"}', "--jsonl")
+    assert error.startswith("pinwatch: 1 of 2 lines could not be read")
+
+
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [("SELECT 1", 0), ("SET a = 1", 1), ("selec 1", 2)],
