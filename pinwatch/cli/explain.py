@@ -16,10 +16,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
 import typer
 
+from pinwatch.errors import SettingError
 from pinwatch.pins.carets import marked, printable
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
@@ -178,10 +179,12 @@ def explain(
     chosen = _profile(profile)
     if jsonl:
         if sql not in (None, "-") or format is Format.JSON:
-            _misuse("--jsonl reads standard input: it takes no SQL and no --format.")
+            raise SettingError(
+                "--jsonl reads standard input: it takes no SQL and no --format."
+            )
         raise typer.Exit(_explain_lines(chosen))
     if sql is None:
-        _misuse("Give the SQL, the name of a file, or - for standard input.")
+        raise SettingError("Give the SQL, the name of a file, or - for standard input.")
     text, is_script = _input(sql)
     answer = _script(text, chosen) if is_script else _message(text, chosen)
     if answer.judged and _begins_without_statement(answer.judged[0]):
@@ -189,7 +192,7 @@ def explain(
     if format is Format.JSON:
         print(json.dumps(described(answer, chosen)))
     elif answer.is_no_sql:
-        _misuse(NO_SQL.format(answer.refused[0].verdict.error))
+        raise SettingError(NO_SQL.format(answer.refused[0].verdict.error))
     else:
         _print(answer, chosen)
     raise typer.Exit(answer.status)
@@ -199,13 +202,10 @@ def _profile(name: str) -> Profile:
     from pinwatch.pins.profiles import PROFILES
 
     if name not in PROFILES:
-        _misuse(f"profile is {name}, but must be one of {', '.join(PROFILES)}.")
+        raise SettingError(
+            f"profile is {name}, but must be one of {', '.join(PROFILES)}."
+        )
     return PROFILES[name]
-
-
-def _misuse(sentence: str) -> NoReturn:
-    print(f"pinwatch: {sentence}", file=sys.stderr)
-    raise typer.Exit(MISUSE)
 
 
 # Reading.
@@ -216,12 +216,14 @@ def _input(sql: str) -> tuple[str, bool]:
     if sql == "-":
         return _decoded(sys.stdin.buffer.read()), True
     if os.path.isdir(sql):
-        _misuse(f"{sql} is a directory: give pinwatch explain the files in it.")
+        raise SettingError(
+            f"{sql} is a directory: give pinwatch explain the files in it."
+        )
     try:
         if os.path.exists(sql):
             return _decoded(Path(sql).read_bytes()), True
     except OSError as error:
-        _misuse(f"{sql} could not be read: {error.strerror}.")
+        raise SettingError(f"{sql} could not be read: {error.strerror}.") from None
     return sql, False
 
 
@@ -348,15 +350,15 @@ def _begins_without_statement(first: Judged) -> bool:
 
 
 def _refuse_foreign(text: str, is_script: bool) -> None:
-    """End the command if text, which begins with no statement, is known by its form."""
+    """Raise SettingError if text, which begins with no statement, has a known form."""
     if not is_script and FILE_NAME.fullmatch(text):
-        _misuse(NO_FILE.format(printable(text)))
+        raise SettingError(NO_FILE.format(text))
     beginning = text.lstrip()
     if beginning.startswith(COMMENTS):
         return
     for pattern, sentence in FOREIGN:
         if pattern.match(beginning):
-            _misuse(sentence)
+            raise SettingError(sentence)
 
 
 # For both.
