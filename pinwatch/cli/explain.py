@@ -1,7 +1,6 @@
 """pinwatch explain: whether SQL pins a session of RDS Proxy, and what to do about it.
 
-Owns how input is read and recognised, the text for people and the JSON for programs.
-Needs no database.
+Owns how input is read and recognised, and the exit status. Needs no database.
 """
 
 from __future__ import annotations
@@ -12,8 +11,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
@@ -21,36 +19,15 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 import typer
 
 from pinwatch.errors import SettingError
-from pinwatch.pins.carets import marked, printable
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
+    from pinwatch.cli.answer import Answer, Judged
     from pinwatch.pins.profiles import Profile
-    from pinwatch.pins.verdict import Finding, Verdict
 
 PINS: Final = 1
 MISUSE: Final = 2
 KEYS: Final = ("sql", "query")
 """The keys of a line of JSON that may have the SQL; the first that is there counts."""
-NO_STATEMENT: Final = "There is no statement in this."
-PARSE_PINS: Final = "Under this profile any Parse message pins, whatever its text."
-BY_WORDS: Final = "PostgreSQL's grammar refuses this: {}. It was judged by its words."
-NOT_JUDGED: Final = (
-    "This could not be judged: PostgreSQL's grammar refuses it, {}, and none of its "
-    "words pins."
-)
-BY_TOKENS: Final = (
-    "This statement is too expensive to parse, and was judged by its tokens: the "
-    "functions and commands that pin are found, wherever they stand."
-)
-NORMALISED_FROM: Final = 0.8  # of the largest statement
-NORMALISED: Final = (
-    "{} of 16,384 bytes, with placeholders: if this is normalised text, as in "
-    "pg_stat_statements, what was sent was longer, and may have pinned by its size."
-)
-AS_ONE: Final = (
-    "The statements were judged one by one, as psql sends them. As one message of {} "
-    "bytes, the text would pin by its size."
-)
 NO_SQL: Final = (
     "This is not SQL ({}), and none of its words pins: give pinwatch explain SQL, the "
     "name of a file of SQL, or - for standard input."
@@ -176,6 +153,8 @@ def explain(
     $ psql -Atc "SELECT row_to_json(s) FROM pg_stat_statements s" |
     pinwatch explain --jsonl
     """
+    from pinwatch.cli.answer import described, message, script
+
     chosen = _profile(profile)
     if jsonl:
         if sql not in (None, "-") or format is Format.JSON:
@@ -186,7 +165,7 @@ def explain(
     if sql is None:
         raise SettingError("Give the SQL, the name of a file, or - for standard input.")
     text, is_script = _input(sql)
-    answer = _script(text, chosen) if is_script else _message(text, chosen)
+    answer = script(text, chosen) if is_script else message(text, chosen)
     if answer.judged and _begins_without_statement(answer.judged[0]):
         _refuse_foreign(text, is_script)
     if format is Format.JSON:
@@ -195,7 +174,11 @@ def explain(
         raise SettingError(NO_SQL.format(answer.refused[0].verdict.error))
     else:
         _print(answer, chosen)
-    raise typer.Exit(answer.status)
+    raise typer.Exit(_status(answer))
+
+
+def _status(answer: Answer) -> int:
+    return MISUSE if answer.is_unknown else PINS if answer.findings else 0
 
 
 def _profile(name: str) -> Profile:
@@ -206,9 +189,6 @@ def _profile(name: str) -> Profile:
             f"profile is {name}, but must be one of {', '.join(PROFILES)}."
         )
     return PROFILES[name]
-
-
-# Reading.
 
 
 def _input(sql: str) -> tuple[str, bool]:
@@ -232,107 +212,6 @@ def _decoded(text: bytes) -> str:
         if text.startswith(mark):
             return text.removeprefix(mark).decode(encoding, "replace")
     return text.decode("utf-8", "replace")
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """The verdict on one statement, or one message, at position in the whole text."""
-
-    verdict: Verdict
-    position: int
-    unseen: str = ""
-
-    @property
-    def is_refused(self) -> bool:
-        return bool(self.verdict.error)
-
-    @property
-    def is_oversize(self) -> bool:
-        return any(f.rule == "statement_size" for f in self.verdict.findings)
-
-    @property
-    def is_unknown(self) -> bool:
-        """The grammar refuses it, and none of its words pins: it cannot be judged."""
-        return self.is_refused and not self.verdict.findings
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The verdicts on a text; size is its length in bytes, if that alone would pin."""
-
-    text: str
-    judged: Sequence[Judged]
-    size: int = 0
-
-    @property
-    def refused(self) -> list[Judged]:
-        return [one for one in self.judged if one.is_refused]
-
-    @property
-    def findings(self) -> list[tuple[Judged, Finding]]:
-        return [(one, found) for one in self.judged for found in one.verdict.findings]
-
-    @property
-    def is_no_sql(self) -> bool:
-        """Return True if no statement of the text could be judged."""
-        return bool(self.judged) and all(one.is_unknown for one in self.judged)
-
-    @property
-    def is_unknown(self) -> bool:
-        """Return True if a statement of the text could not be judged."""
-        return any(one.is_unknown for one in self.judged)
-
-    @property
-    def pins(self) -> bool | None:
-        if self.findings:
-            return True
-        return None if self.is_unknown else False
-
-    @property
-    def status(self) -> int:
-        return MISUSE if self.is_unknown else PINS if self.findings else 0
-
-
-def _message(text: str, profile: Profile) -> Answer:
-    """Judge a text that is sent at once; its statements, if the grammar refuses it."""
-    from pinwatch.pins.script import pieces
-
-    if not any(pieces(text)):
-        return Answer(text, [])
-    whole = _verdict(text, profile)
-    return _script(text, profile) if whole.error else Answer(text, [Judged(whole, 0)])
-
-
-def _script(text: str, profile: Profile) -> Answer:
-    """Judge a text whose statements are sent one by one."""
-    from pinwatch.pins.rules import MAX_STATEMENT
-    from pinwatch.pins.script import pieces
-
-    judged = [
-        Judged(_verdict(piece.text, profile), piece.position, piece.unseen)
-        for piece in pieces(text)
-    ]
-    size = _size(text)
-    return Answer(text, judged, size if len(judged) > 1 and size > MAX_STATEMENT else 0)
-
-
-def _verdict(text: str, profile: Profile) -> Verdict:
-    """The verdict on one statement or message, with values for its placeholders."""
-    from pinwatch.pins.script import filled
-    from pinwatch.pins.verdict import verdict, verdict_of_tokens
-
-    found = verdict(text.encode("utf-8", "replace"), profile)
-    if not found.error:
-        return found
-    for reading in filled(text):
-        other = verdict(reading.encode("utf-8", "replace"), profile)
-        if not other.error:
-            return other
-    return verdict_of_tokens(text, profile, found.error)
-
-
-def _size(text: str) -> int:
-    return len(text.encode("utf-8", "replace"))
 
 
 def _begins_without_statement(first: Judged) -> bool:
@@ -359,112 +238,6 @@ def _refuse_foreign(text: str, is_script: bool) -> None:
     for pattern, sentence in FOREIGN:
         if pattern.match(beginning):
             raise SettingError(sentence)
-
-
-# For both.
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A warning about a statement, or about the whole text."""
-
-    rule: str
-    text: str
-    statement: str = ""
-    position: int = 0
-
-
-def _notes(answer: Answer, profile: Profile) -> Iterator[Note]:
-    for one in answer.judged:
-        yield from _notes_on(answer.text, one)
-    if not answer.judged:
-        yield Note("syntax", NO_STATEMENT)
-    if answer.size:
-        yield Note("statement_size", AS_ONE.format(answer.size))
-    if profile.parse_pins:
-        yield Note("parse_message", PARSE_PINS)
-
-
-def _notes_on(text: str, one: Judged) -> Iterator[Note]:
-    verdict, start = one.verdict, one.position
-    statement = text[start : start + len(verdict.text)]
-    for warning in verdict.warnings:
-        at = start + warning.position
-        shown = text[at : at + len(warning.statement)]
-        yield Note(warning.rule, warning.text, shown, at)
-    if one.is_refused:
-        sentence = NOT_JUDGED if one.is_unknown else BY_WORDS
-        yield Note("syntax", sentence.format(verdict.error), statement, start)
-    elif verdict.approximate and not one.is_oversize:
-        yield Note("approximate", BY_TOKENS, statement, start)
-    if not one.is_oversize and _may_be_longer(verdict.text):
-        size = _size(verdict.text)
-        yield Note("statement_size", NORMALISED.format(size), statement, start)
-    if one.unseen:
-        line_end = text.find("\n", start)
-        line = text[start:] if line_end < 0 else text[start:line_end]
-        yield Note("unseen", one.unseen, statement or line, start)
-
-
-def _may_be_longer(text: str) -> bool:
-    """Return True if text is near the limit and has placeholders of normalised text."""
-    from pinwatch.pins.rules import MAX_STATEMENT
-    from pinwatch.pins.tokens import PARAMETER, tokens
-
-    if _size(text) < NORMALISED_FROM * MAX_STATEMENT:
-        return False
-    return any(token.kind == PARAMETER for token in tokens(text).code)
-
-
-# For programs.
-
-
-def described(answer: Answer, profile: Profile) -> dict[str, Any]:
-    """The answer as JSON has it; positions are in characters of the whole text."""
-    return {
-        "pinned": answer.pins,
-        "parsed": not answer.refused,
-        "approximate": any(
-            one.verdict.approximate and not one.is_oversize for one in answer.judged
-        ),
-        "findings": [_described(answer.text, *found) for found in answer.findings],
-        "warnings": [_noted(note) for note in _notes(answer, profile)],
-    }
-
-
-def _noted(note: Note) -> dict[str, Any]:
-    said: dict[str, Any] = {"rule": note.rule, "text": note.text}
-    if note.statement:
-        said |= {"statement": note.statement, "position": note.position}
-    return said
-
-
-def _described(text: str, one: Judged, finding: Finding) -> dict[str, Any]:
-    from pinwatch.pins.advice import advice
-
-    verdict = one.verdict
-    advised = advice(verdict, finding)
-    position = one.position + finding.position
-    found = {
-        "rule": finding.rule,
-        "subject": finding.subject,
-        "contested": finding.contested,
-        "parsed": not one.is_refused,
-        "reason": verdict.reason(finding),
-        "digest": verdict.digest,
-        "statement": text[position : position + len(finding.statement)],
-        "position": position,
-        "trigger": [one.position + at for at in finding.trigger],
-        "advice": advised.text,
-        "driver": advised.driver,
-    }
-    if finding.readings is not None:
-        found["readings"] = {
-            "pins": finding.readings.pins,
-            "does_not": finding.readings.does_not,
-            "sources": finding.readings.sources,
-        }
-    return found
 
 
 def _explain_lines(profile: Profile) -> int:
@@ -494,6 +267,8 @@ def _explained(line: bytes, profile: Profile) -> tuple[dict[str, Any], Answer | 
 
     A line that cannot be read has the key error instead, and no answer.
     """
+    from pinwatch.cli.answer import described, message
+
     try:
         given = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -504,7 +279,7 @@ def _explained(line: bytes, profile: Profile) -> tuple[dict[str, Any], Answer | 
     if not isinstance(sql, str):
         text = "The key sql, or query, must be there, and be text."
         return given | {"error": text}, None
-    answer = _message(sql, profile)
+    answer = message(sql, profile)
     return given | described(answer, profile), answer
 
 
@@ -525,71 +300,11 @@ def _with_progress(stream: BinaryIO) -> Iterator[bytes]:
             progress.advance(task, len(line))
 
 
-# For people.
-
-
 def _print(answer: Answer, profile: Profile) -> None:
     from rich.console import Console
 
+    from pinwatch.cli.answer import lines
+
     console = Console(highlight=False, soft_wrap=True)
-    for line, style in _lines(answer, profile):
+    for line, style in lines(answer, profile):
         console.print(line, style=style, markup=False)
-
-
-def _lines(answer: Answer, profile: Profile) -> Iterator[tuple[str, str]]:
-    """The lines of the answer, each with its style."""
-    for one, finding in answer.findings:
-        yield from _finding_lines(answer.text, one, finding)
-        yield "", ""
-    for note in _notes(answer, profile):
-        if note.statement:
-            yield next(marked(answer.text, note.position, note.position)), ""
-            yield f"Warning, {note.rule}: {printable(note.text)}", "yellow"
-            yield "", ""
-        else:
-            yield note.text, "yellow"
-    yield _sum(answer, profile)
-
-
-def _sum(answer: Answer, profile: Profile) -> tuple[str, str]:
-    count = len(answer.findings)
-    statements = sum(bool(one.verdict.text) for one in answer.judged)
-    unknown = sum(one.is_unknown for one in answer.judged)
-    left = f" {unknown} of {statements} statements could not be judged."
-    if count:
-        reasons = "1 reason" if count == 1 else f"{count} reasons"
-        pins = f"This pins, by the rules of {profile.name}: {reasons}."
-        return pins + (left if unknown else ""), "bold"
-    if unknown:
-        return (
-            f"Nothing is known to pin, by the rules of {profile.name}.{left}",
-            "yellow",
-        )
-    return f"Nothing pins, by the rules of {profile.name}.", "green"
-
-
-def _finding_lines(
-    text: str, one: Judged, finding: Finding
-) -> Iterator[tuple[str, str]]:
-    from pinwatch.pins.advice import advice
-
-    verdict = one.verdict
-    start, end = (one.position + at for at in finding.trigger)
-    line, carets = marked(text, start, end)
-    yield line, ""
-    yield carets, "red"
-    subject = printable(finding.subject)
-    contested = ", contested" if finding.contested else ""
-    title = f"{finding.rule}: {subject}" if subject else finding.rule
-    yield f"{title}{contested}", "bold red"
-    yield f"  RDS Proxy: {printable(verdict.reason(finding))}", ""
-    advised = advice(verdict, finding)
-    by = f" ({advised.driver})" if advised.driver else ""
-    yield f"  Fix{by}: {advised.text}", ""
-    if advised.source:
-        yield f"    {advised.source}", "dim"
-    if finding.readings is not None:
-        yield f"  For a pin: {finding.readings.pins}", ""
-        yield f"  Against: {finding.readings.does_not}", ""
-        for source in finding.readings.sources:
-            yield f"    {source}", "dim"
