@@ -102,7 +102,7 @@ def message(text: str, profile: Profile) -> Answer:
     """Judge a text that is sent at once; its statements, if the grammar refuses it."""
     if not any(pieces(text)):
         return Answer(text, [])
-    whole = _verdict(text, profile)
+    whole = _parsed(text, profile)
     return script(text, profile) if whole.error else Answer(text, [Judged(whole, 0)])
 
 
@@ -117,7 +117,16 @@ def script(text: str, profile: Profile) -> Answer:
 
 
 def _verdict(text: str, profile: Profile) -> Verdict:
-    """The verdict on one statement or message, with values for its placeholders."""
+    """Judge one statement, by its tokens if the grammar refuses it."""
+    found = _parsed(text, profile)
+    return verdict_of_tokens(text, profile, found.error) if found.error else found
+
+
+def _parsed(text: str, profile: Profile) -> Verdict:
+    """Judge one statement or message, with values for its placeholders.
+
+    The verdict has an error, and no findings, if the grammar refuses all readings.
+    """
     found = verdict(text.encode("utf-8", "replace"), profile)
     if not found.error:
         return found
@@ -125,7 +134,7 @@ def _verdict(text: str, profile: Profile) -> Verdict:
         other = verdict(reading.encode("utf-8", "replace"), profile)
         if not other.error:
             return other
-    return verdict_of_tokens(text, profile, found.error)
+    return found
 
 
 def _size(text: str) -> int:
