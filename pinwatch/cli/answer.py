@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pinwatch.pins.advice import advice
-from pinwatch.pins.carets import marked, printable
+from pinwatch.pins.carets import marked
 from pinwatch.pins.profiles import Profile
 from pinwatch.pins.rules import MAX_STATEMENT
 from pinwatch.pins.script import filled, pieces
 from pinwatch.pins.tokens import PARAMETER, tokens
 from pinwatch.pins.verdict import Finding, Verdict, verdict, verdict_of_tokens
+from pinwatch.text import printable
 
 NO_STATEMENT: Final = "There is no statement in this."
 PARSE_PINS: Final = "Under this profile any Parse message pins, whatever its text."

@@ -11,7 +11,7 @@ import typer
 
 from pinwatch.cli.http_side import DEFAULT_URL, HttpSide, Token, Url
 from pinwatch.errors import SettingError
-from pinwatch.pins.carets import printable
+from pinwatch.text import printable
 
 fault = typer.Typer(
     help="Inject faults: latency, refused borrows, killed connections, a pause.",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from pinwatch.errors import PinwatchError, SettingError
-from pinwatch.pins.carets import printable
+from pinwatch.text import printable
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse

@@ -17,7 +17,7 @@ from typing import Final, TextIO
 
 from pinwatch import events
 from pinwatch.config.model import DEFAULT
-from pinwatch.pins.carets import escaped
+from pinwatch.text import escaped
 
 DEBUG: Final = 10
 INFO: Final = 20

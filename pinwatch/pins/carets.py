@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
+from pinwatch.text import printable
+
 SHOWN: Final = 100  # characters of a line around what is marked
 
 
@@ -20,23 +22,3 @@ def marked(text: str, start: int, end: int) -> Iterator[str]:
     yield label + before + printable(text[shown_from:shown_to]) + after
     width = max(1, min(end, shown_to) - start)
     yield " " * (len(label) + len(before) + start - shown_from) + "^" * width
-
-
-def escaped(text: str) -> str:
-    """Return text with each unprintable character as a backslash escape.
-
-    That covers control characters, line separators, bidi controls and zero-width
-    characters, which could forge a line or hide a part of it.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else _escape(c) for c in text)
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode()
-
-
-def printable(text: str) -> str:
-    """Return text with a space for each character that moves a terminal's cursor."""
-    return "".join(c if c.isprintable() else " " for c in text)

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from textwrap import shorten
 
-from pinwatch.pins.carets import SHOWN, printable
+from pinwatch.pins.carets import SHOWN
 from pinwatch.testing.plugin.baseline import Entry
 from pinwatch.testing.plugin.record import Outcome
 from pinwatch.testing.plugin.report import Report
 from pinwatch.testing.plugin.wording import repeated, title
+from pinwatch.text import printable
 
 MAX_TESTS = 10  # in the list of tests
 NOTHING = (

@@ -8,8 +8,9 @@ from itertools import groupby
 from pinwatch import events
 from pinwatch.observers.log import Log
 from pinwatch.pins.alike import alike
-from pinwatch.pins.carets import marked, printable
+from pinwatch.pins.carets import marked
 from pinwatch.testing.plugin.record import Record
+from pinwatch.text import printable
 
 UNKNOWN = "line not found"
 TAGS = "add sqlcommenter's tags file and line to the statement to see it"
