@@ -21,3 +21,8 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def number_of(count: int | str, noun: str) -> str:
+    """Return the count and the noun, as in "1 pin", "2 pins" and "all pins"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -15,7 +15,7 @@ from pinwatch.pins.rules import MAX_STATEMENT
 from pinwatch.pins.script import filled, pieces
 from pinwatch.pins.tokens import PARAMETER, tokens
 from pinwatch.pins.verdict import Finding, Verdict, verdict, verdict_of_tokens
-from pinwatch.text import printable
+from pinwatch.text import number_of, printable
 
 NO_STATEMENT: Final = "There is no statement in this."
 PARSE_PINS: Final = "Under this profile any Parse message pins, whatever its text."
@@ -265,7 +265,7 @@ def _sum(answer: Answer, profile: Profile) -> tuple[str, str]:
     unknown = sum(one.is_unknown for one in answer.judged)
     left = f" {unknown} of {statements} statements could not be judged."
     if count:
-        reasons = "1 reason" if count == 1 else f"{count} reasons"
+        reasons = number_of(count, "reason")
         pins = f"This pins, by the rules of {profile.name}: {reasons}."
         return pins + (left if unknown else ""), "bold"
     if unknown:

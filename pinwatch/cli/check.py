@@ -14,6 +14,7 @@ import typer
 
 from pinwatch.cli.http_side import DEFAULT_URL, HttpSide, Token, Url
 from pinwatch.errors import PinwatchError, SettingError
+from pinwatch.text import number_of
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.testing.plugin.baseline import Baseline
@@ -77,8 +78,7 @@ def check(
         print(explained(shown), end="\n\n")
     for line in annotations(shown):
         print(line)
-    count = len(records)
-    print(f"{count} pin{'' if count == 1 else 's'}, {len(failing)} failing.")
+    print(f"{number_of(len(records), 'pin')}, {len(failing)} failing.")
     raise typer.Exit(PINS if failing else 0)
 
 
