@@ -14,7 +14,7 @@
     └── ClientError         an error that is sent to the client as an ErrorResponse
         └── BorrowTimeout   a wait for a database connection that timed out
 
-``str()`` of the first five is one sentence for the terminal.
+``str()`` of those from SettingError to ReleaseError is one sentence for the terminal.
 """
 
 import errno

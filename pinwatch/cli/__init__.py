@@ -13,7 +13,7 @@ from pinwatch.cli.release import release
 from pinwatch.cli.top import top
 from pinwatch.cli.up import up
 from pinwatch.errors import PinwatchError, SettingError
-from pinwatch.pins.carets import escaped
+from pinwatch.text import escaped
 from pinwatch.version import described
 
 app = typer.Typer(

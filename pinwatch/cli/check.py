@@ -14,6 +14,7 @@ import typer
 
 from pinwatch.cli.http_side import DEFAULT_URL, HttpSide, Token, Url
 from pinwatch.errors import PinwatchError, SettingError
+from pinwatch.text import number_of
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.testing.plugin.baseline import Baseline
@@ -77,8 +78,7 @@ def check(
         print(explained(shown), end="\n\n")
     for line in annotations(shown):
         print(line)
-    count = len(records)
-    print(f"{count} pin{'' if count == 1 else 's'}, {len(failing)} failing.")
+    print(f"{number_of(len(records), 'pin')}, {len(failing)} failing.")
     raise typer.Exit(PINS if failing else 0)
 
 
@@ -95,12 +95,9 @@ def _baseline(file: Path | None, update: bool) -> Baseline:
 def _fetch(side: HttpSide) -> list[dict[str, Any]]:
     """Return the pins; raises SettingError, so that the status is not that of pins."""
     try:
-        pins = side.get("/api/pins")
+        return side.get_list("/api/pins")
     except PinwatchError as error:
         raise SettingError(str(error)) from None
-    if not isinstance(pins, list):
-        raise side.unexpected()
-    return pins
 
 
 def _pin(document: dict[str, Any]) -> Pin:

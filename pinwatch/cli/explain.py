@@ -1,7 +1,6 @@
 """pinwatch explain: whether SQL pins a session of RDS Proxy, and what to do about it.
 
-Owns how input is read and recognised, the text for people and the JSON for programs.
-Needs no database.
+Owns how input is read and recognised, and the exit status. Needs no database.
 """
 
 from __future__ import annotations
@@ -12,44 +11,23 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
 import typer
 
-from pinwatch.pins.carets import marked, printable
+from pinwatch.errors import SettingError
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
+    from pinwatch.cli.answer import Answer, Judged
     from pinwatch.pins.profiles import Profile
-    from pinwatch.pins.verdict import Finding, Verdict
 
 PINS: Final = 1
 MISUSE: Final = 2
 KEYS: Final = ("sql", "query")
 """The keys of a line of JSON that may have the SQL; the first that is there counts."""
-NO_STATEMENT: Final = "There is no statement in this."
-PARSE_PINS: Final = "Under this profile any Parse message pins, whatever its text."
-BY_WORDS: Final = "PostgreSQL's grammar refuses this: {}. It was judged by its words."
-NOT_JUDGED: Final = (
-    "This could not be judged: PostgreSQL's grammar refuses it, {}, and none of its "
-    "words pins."
-)
-BY_TOKENS: Final = (
-    "This statement is too expensive to parse, and was judged by its tokens: the "
-    "functions and commands that pin are found, wherever they stand."
-)
-NORMALISED_FROM: Final = 0.8  # of the largest statement
-NORMALISED: Final = (
-    "{} of 16,384 bytes, with placeholders: if this is normalised text, as in "
-    "pg_stat_statements, what was sent was longer, and may have pinned by its size."
-)
-AS_ONE: Final = (
-    "The statements were judged one by one, as psql sends them. As one message of {} "
-    "bytes, the text would pin by its size."
-)
 NO_SQL: Final = (
     "This is not SQL ({}), and none of its words pins: give pinwatch explain SQL, the "
     "name of a file of SQL, or - for standard input."
@@ -110,6 +88,11 @@ FOREIGN: Final = (
     ),
 )
 """Input that is no SQL, by how it begins; no statement begins like that."""
+COMMENTS: Final = ("--", "/*")
+"""How comments of SQL begin; their text may look like other input."""
+BEGINNING: Final = 2  # tokens by which a large text is known to be SQL
+CUT_OFF: Final = re.compile(r"at end of input\Z|\Aunterminated ")
+"""The parser's messages about SQL of which it has the beginning only."""
 FILE_NAME: Final = re.compile(r"""[^\s;'"()]*(?:[/\\][^\s;'"()]*|\.[A-Za-z0-9]{1,6})""")
 BOMS: Final = {
     codecs.BOM_UTF8: "utf-8",
@@ -170,40 +153,42 @@ def explain(
     $ psql -Atc "SELECT row_to_json(s) FROM pg_stat_statements s" |
     pinwatch explain --jsonl
     """
+    from pinwatch.cli.answer import described, message, script
+
     chosen = _profile(profile)
     if jsonl:
         if sql not in (None, "-") or format is Format.JSON:
-            _misuse("--jsonl reads standard input: it takes no SQL and no --format.")
+            raise SettingError(
+                "--jsonl reads standard input: it takes no SQL and no --format."
+            )
         raise typer.Exit(_explain_lines(chosen))
     if sql is None:
-        _misuse("Give the SQL, the name of a file, or - for standard input.")
+        raise SettingError("Give the SQL, the name of a file, or - for standard input.")
     text, is_script = _input(sql)
-    answer = _script(text, chosen) if is_script else _message(text, chosen)
-    if answer.judged and answer.judged[0].is_refused:
+    answer = script(text, chosen) if is_script else message(text, chosen)
+    if answer.judged and _begins_without_statement(answer.judged[0]):
         _refuse_foreign(text, is_script)
     if format is Format.JSON:
         print(json.dumps(described(answer, chosen)))
     elif answer.is_no_sql:
-        _misuse(NO_SQL.format(answer.refused[0].verdict.error))
+        raise SettingError(NO_SQL.format(answer.refused[0].verdict.error))
     else:
         _print(answer, chosen)
-    raise typer.Exit(answer.status)
+    raise typer.Exit(_status(answer))
+
+
+def _status(answer: Answer) -> int:
+    return MISUSE if answer.is_unknown else PINS if answer.findings else 0
 
 
 def _profile(name: str) -> Profile:
     from pinwatch.pins.profiles import PROFILES
 
     if name not in PROFILES:
-        _misuse(f"profile is {name}, but must be one of {', '.join(PROFILES)}.")
+        raise SettingError(
+            f"profile is {name}, but must be one of {', '.join(PROFILES)}."
+        )
     return PROFILES[name]
-
-
-def _misuse(sentence: str) -> NoReturn:
-    print(f"pinwatch: {sentence}", file=sys.stderr)
-    raise typer.Exit(MISUSE)
-
-
-# Reading.
 
 
 def _input(sql: str) -> tuple[str, bool]:
@@ -211,12 +196,14 @@ def _input(sql: str) -> tuple[str, bool]:
     if sql == "-":
         return _decoded(sys.stdin.buffer.read()), True
     if os.path.isdir(sql):
-        _misuse(f"{sql} is a directory: give pinwatch explain the files in it.")
+        raise SettingError(
+            f"{sql} is a directory: give pinwatch explain the files in it."
+        )
     try:
         if os.path.exists(sql):
             return _decoded(Path(sql).read_bytes()), True
     except OSError as error:
-        _misuse(f"{sql} could not be read: {error.strerror}.")
+        raise SettingError(f"{sql} could not be read: {error.strerror}.") from None
     return sql, False
 
 
@@ -227,220 +214,30 @@ def _decoded(text: bytes) -> str:
     return text.decode("utf-8", "replace")
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """The verdict on one statement, or one message, at position in the whole text."""
+def _begins_without_statement(first: Judged) -> bool:
+    """Return True if the grammar refuses it, or the beginning of it if it is large."""
+    from pinwatch.pins.tokens import tokens
+    from pinwatch.pins.verdict import verdict
 
-    verdict: Verdict
-    position: int
-    unseen: str = ""
-
-    @property
-    def is_refused(self) -> bool:
-        return bool(self.verdict.error)
-
-    @property
-    def is_oversize(self) -> bool:
-        return any(f.rule == "statement_size" for f in self.verdict.findings)
-
-    @property
-    def is_unknown(self) -> bool:
-        """The grammar refuses it, and none of its words pins: it cannot be judged."""
-        return self.is_refused and not self.verdict.findings
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The verdicts on a text; size is its length in bytes, if that alone would pin."""
-
-    text: str
-    judged: Sequence[Judged]
-    size: int = 0
-
-    @property
-    def refused(self) -> list[Judged]:
-        return [one for one in self.judged if one.is_refused]
-
-    @property
-    def findings(self) -> list[tuple[Judged, Finding]]:
-        return [(one, found) for one in self.judged for found in one.verdict.findings]
-
-    @property
-    def is_no_sql(self) -> bool:
-        """Return True if no statement of the text could be judged."""
-        return bool(self.judged) and all(one.is_unknown for one in self.judged)
-
-    @property
-    def is_unknown(self) -> bool:
-        """Return True if a statement of the text could not be judged."""
-        return any(one.is_unknown for one in self.judged)
-
-    @property
-    def pins(self) -> bool | None:
-        if self.findings:
-            return True
-        return None if self.is_unknown else False
-
-    @property
-    def status(self) -> int:
-        return MISUSE if self.is_unknown else PINS if self.findings else 0
-
-
-def _message(text: str, profile: Profile) -> Answer:
-    """Judge a text that is sent at once; its statements, if the grammar refuses it."""
-    from pinwatch.pins.script import pieces
-
-    if not any(pieces(text)):
-        return Answer(text, [])
-    whole = _verdict(text, profile)
-    return _script(text, profile) if whole.error else Answer(text, [Judged(whole, 0)])
-
-
-def _script(text: str, profile: Profile) -> Answer:
-    """Judge a text whose statements are sent one by one."""
-    from pinwatch.pins.rules import MAX_STATEMENT
-    from pinwatch.pins.script import pieces
-
-    judged = [
-        Judged(_verdict(piece.text, profile), piece.position, piece.unseen)
-        for piece in pieces(text)
-    ]
-    size = _size(text)
-    return Answer(text, judged, size if len(judged) > 1 and size > MAX_STATEMENT else 0)
-
-
-def _verdict(text: str, profile: Profile) -> Verdict:
-    """The verdict on one statement or message, with values for its placeholders."""
-    from pinwatch.pins.script import filled
-    from pinwatch.pins.verdict import verdict, verdict_of_tokens
-
-    found = verdict(text.encode("utf-8", "replace"), profile)
-    if not found.error:
-        return found
-    for reading in filled(text):
-        other = verdict(reading.encode("utf-8", "replace"), profile)
-        if not other.error:
-            return other
-    return verdict_of_tokens(text, profile, found.error)
-
-
-def _size(text: str) -> int:
-    return len(text.encode("utf-8", "replace"))
+    if not first.is_oversize:
+        return first.is_refused
+    text = first.verdict.text
+    code = tokens(text).code[:BEGINNING]
+    beginning = text[: code[-1].end] if code else ""
+    error = verdict(beginning.encode("utf-8", "replace")).error
+    return bool(error) and not CUT_OFF.search(error)
 
 
 def _refuse_foreign(text: str, is_script: bool) -> None:
-    """End the command if text, which begins with no statement, is known by its form."""
+    """Raise SettingError if text, which begins with no statement, has a known form."""
     if not is_script and FILE_NAME.fullmatch(text):
-        _misuse(NO_FILE.format(printable(text)))
+        raise SettingError(NO_FILE.format(text))
+    beginning = text.lstrip()
+    if beginning.startswith(COMMENTS):
+        return
     for pattern, sentence in FOREIGN:
-        if pattern.match(text.lstrip()):
-            _misuse(sentence)
-
-
-# For both.
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A warning about a statement, or about the whole text."""
-
-    rule: str
-    text: str
-    statement: str = ""
-    position: int = 0
-
-
-def _notes(answer: Answer, profile: Profile) -> Iterator[Note]:
-    for one in answer.judged:
-        yield from _notes_on(answer.text, one)
-    if not answer.judged:
-        yield Note("syntax", NO_STATEMENT)
-    if answer.size:
-        yield Note("statement_size", AS_ONE.format(answer.size))
-    if profile.parse_pins:
-        yield Note("parse_message", PARSE_PINS)
-
-
-def _notes_on(text: str, one: Judged) -> Iterator[Note]:
-    verdict, start = one.verdict, one.position
-    statement = text[start : start + len(verdict.text)]
-    for warning in verdict.warnings:
-        at = start + warning.position
-        shown = text[at : at + len(warning.statement)]
-        yield Note(warning.rule, warning.text, shown, at)
-    if one.is_refused:
-        sentence = NOT_JUDGED if one.is_unknown else BY_WORDS
-        yield Note("syntax", sentence.format(verdict.error), statement, start)
-    elif verdict.approximate and not one.is_oversize:
-        yield Note("approximate", BY_TOKENS, statement, start)
-    if not one.is_oversize and _may_be_longer(verdict.text):
-        size = _size(verdict.text)
-        yield Note("statement_size", NORMALISED.format(size), statement, start)
-    if one.unseen:
-        line_end = text.find("\n", start)
-        line = text[start:] if line_end < 0 else text[start:line_end]
-        yield Note("unseen", one.unseen, statement or line, start)
-
-
-def _may_be_longer(text: str) -> bool:
-    """Return True if text is near the limit and has placeholders of normalised text."""
-    from pinwatch.pins.rules import MAX_STATEMENT
-    from pinwatch.pins.tokens import PARAMETER, tokens
-
-    if _size(text) < NORMALISED_FROM * MAX_STATEMENT:
-        return False
-    return any(token.kind == PARAMETER for token in tokens(text).code)
-
-
-# For programs.
-
-
-def described(answer: Answer, profile: Profile) -> dict[str, Any]:
-    """The answer as JSON has it; positions are in characters of the whole text."""
-    return {
-        "pinned": answer.pins,
-        "parsed": not answer.refused,
-        "approximate": any(
-            one.verdict.approximate and not one.is_oversize for one in answer.judged
-        ),
-        "findings": [_described(answer.text, *found) for found in answer.findings],
-        "warnings": [_noted(note) for note in _notes(answer, profile)],
-    }
-
-
-def _noted(note: Note) -> dict[str, Any]:
-    said: dict[str, Any] = {"rule": note.rule, "text": note.text}
-    if note.statement:
-        said |= {"statement": note.statement, "position": note.position}
-    return said
-
-
-def _described(text: str, one: Judged, finding: Finding) -> dict[str, Any]:
-    from pinwatch.pins.advice import advice
-
-    verdict = one.verdict
-    advised = advice(verdict, finding)
-    position = one.position + finding.position
-    found = {
-        "rule": finding.rule,
-        "subject": finding.subject,
-        "contested": finding.contested,
-        "parsed": not one.is_refused,
-        "reason": verdict.reason(finding),
-        "digest": verdict.digest,
-        "statement": text[position : position + len(finding.statement)],
-        "position": position,
-        "trigger": [one.position + at for at in finding.trigger],
-        "advice": advised.text,
-        "driver": advised.driver,
-    }
-    if finding.readings is not None:
-        found["readings"] = {
-            "pins": finding.readings.pins,
-            "does_not": finding.readings.does_not,
-            "sources": finding.readings.sources,
-        }
-    return found
+        if pattern.match(beginning):
+            raise SettingError(sentence)
 
 
 def _explain_lines(profile: Profile) -> int:
@@ -449,12 +246,14 @@ def _explain_lines(profile: Profile) -> int:
     lines = unreadable = unknown = pinned = 0
     for line in _with_progress(sys.stdin.buffer):
         if line.strip():
-            answer = _explained(line, profile)
-            out.write(json.dumps(answer) + "\n")
+            document, answer = _explained(line, profile)
+            out.write(json.dumps(document) + "\n")
             lines += 1
-            unreadable += "error" in answer
-            unknown += answer.get("pinned", False) is None
-            pinned += answer.get("pinned") is True
+            if answer is None:
+                unreadable += 1
+            else:
+                unknown += answer.pins is None
+                pinned += answer.pins is True
     out.flush()
     if unreadable:
         print(f"pinwatch: {UNREADABLE.format(unreadable, lines)}", file=sys.stderr)
@@ -463,18 +262,25 @@ def _explain_lines(profile: Profile) -> int:
     return MISUSE if unreadable or unknown else PINS if pinned else 0
 
 
-def _explained(line: bytes, profile: Profile) -> dict[str, Any]:
-    """The line's object with the verdict's keys, or with the key error."""
+def _explained(line: bytes, profile: Profile) -> tuple[dict[str, Any], Answer | None]:
+    """Return the line's object with the verdict's keys, and the answer.
+
+    A line that cannot be read has the key error instead, and no answer.
+    """
+    from pinwatch.cli.answer import described, message
+
     try:
         given = json.loads(line)
     except (ValueError, RecursionError) as error:
-        return {"error": f"This line is not JSON: {error}"}
+        return {"error": f"This line is not JSON: {error}"}, None
     if not isinstance(given, dict):
-        return {"error": "This line is not a JSON object."}
+        return {"error": "This line is not a JSON object."}, None
     sql = next((given[key] for key in KEYS if key in given), None)
     if not isinstance(sql, str):
-        return given | {"error": "The key sql, or query, must be there, and be text."}
-    return given | described(_message(sql, profile), profile)
+        text = "The key sql, or query, must be there, and be text."
+        return given | {"error": text}, None
+    answer = message(sql, profile)
+    return given | described(answer, profile), answer
 
 
 def _with_progress(stream: BinaryIO) -> Iterator[bytes]:
@@ -494,71 +300,11 @@ def _with_progress(stream: BinaryIO) -> Iterator[bytes]:
             progress.advance(task, len(line))
 
 
-# For people.
-
-
 def _print(answer: Answer, profile: Profile) -> None:
     from rich.console import Console
 
+    from pinwatch.cli.answer import lines
+
     console = Console(highlight=False, soft_wrap=True)
-    for line, style in _lines(answer, profile):
+    for line, style in lines(answer, profile):
         console.print(line, style=style, markup=False)
-
-
-def _lines(answer: Answer, profile: Profile) -> Iterator[tuple[str, str]]:
-    """The lines of the answer, each with its style."""
-    for one, finding in answer.findings:
-        yield from _finding_lines(answer.text, one, finding)
-        yield "", ""
-    for note in _notes(answer, profile):
-        if note.statement:
-            yield next(marked(answer.text, note.position, note.position)), ""
-            yield f"Warning, {note.rule}: {printable(note.text)}", "yellow"
-            yield "", ""
-        else:
-            yield note.text, "yellow"
-    yield _sum(answer, profile)
-
-
-def _sum(answer: Answer, profile: Profile) -> tuple[str, str]:
-    count = len(answer.findings)
-    statements = sum(bool(one.verdict.text) for one in answer.judged)
-    unknown = sum(one.is_unknown for one in answer.judged)
-    left = f" {unknown} of {statements} statements could not be judged."
-    if count:
-        reasons = "1 reason" if count == 1 else f"{count} reasons"
-        pins = f"This pins, by the rules of {profile.name}: {reasons}."
-        return pins + (left if unknown else ""), "bold"
-    if unknown:
-        return (
-            f"Nothing is known to pin, by the rules of {profile.name}.{left}",
-            "yellow",
-        )
-    return f"Nothing pins, by the rules of {profile.name}.", "green"
-
-
-def _finding_lines(
-    text: str, one: Judged, finding: Finding
-) -> Iterator[tuple[str, str]]:
-    from pinwatch.pins.advice import advice
-
-    verdict = one.verdict
-    start, end = (one.position + at for at in finding.trigger)
-    line, carets = marked(text, start, end)
-    yield line, ""
-    yield carets, "red"
-    subject = printable(finding.subject)
-    contested = ", contested" if finding.contested else ""
-    title = f"{finding.rule}: {subject}" if subject else finding.rule
-    yield f"{title}{contested}", "bold red"
-    yield f"  RDS Proxy: {printable(verdict.reason(finding))}", ""
-    advised = advice(verdict, finding)
-    by = f" ({advised.driver})" if advised.driver else ""
-    yield f"  Fix{by}: {advised.text}", ""
-    if advised.source:
-        yield f"    {advised.source}", "dim"
-    if finding.readings is not None:
-        yield f"  For a pin: {finding.readings.pins}", ""
-        yield f"  Against: {finding.readings.does_not}", ""
-        for source in finding.readings.sources:
-            yield f"    {source}", "dim"

@@ -11,7 +11,7 @@ import typer
 
 from pinwatch.cli.http_side import DEFAULT_URL, HttpSide, Token, Url
 from pinwatch.errors import SettingError
-from pinwatch.pins.carets import printable
+from pinwatch.text import number_of, printable
 
 fault = typer.Typer(
     help="Inject faults: latency, refused borrows, killed connections, a pause.",
@@ -105,7 +105,7 @@ def list_(url: Url = DEFAULT_URL, token: Token = None) -> None:
     """
     side = HttpSide(url, token)
     with side.expected():
-        lines = list(map(_line, side.get("/api/faults")))
+        lines = list(map(_line, side.get_list("/api/faults")))
     print("\n".join(lines) or "No active faults.")
 
 
@@ -131,8 +131,7 @@ def _line(fault: dict[str, Any]) -> str:
     how = {
         "latency": f"{fault['seconds']:g} s before each borrow",
         "refuse": "every borrow" if every == 1 else f"1 borrow in {every}",
-        "kill": f"{connections or 'all'} database connection"
-        + ("" if connections == 1 else "s")
+        "kill": number_of(connections or "all", "database connection")
         + (f" every {fault['seconds']:g} s" if fault["seconds"] else ""),
         "pause": "no borrow is served",
     }[fault["kind"]]

@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Column, Table
 from rich.text import Text
 
-from pinwatch.pins.carets import printable
+from pinwatch.text import printable
 
 Document = dict[str, Any]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from pinwatch.errors import PinwatchError, SettingError
-from pinwatch.pins.carets import printable
+from pinwatch.text import printable
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -44,6 +44,13 @@ class HttpSide:
     def get(self, path: str) -> Any:
         """Return the JSON at path; raises as ``ask`` does."""
         return self.ask("GET", path)
+
+    def get_list(self, path: str) -> list[Any]:
+        """Return the JSON array at path; raises as ``ask`` does."""
+        found = self.get(path)
+        if not isinstance(found, list):
+            raise self.unexpected()
+        return found
 
     def ask(
         self, method: str, path: str, body: Any = None, extra_seconds: float = 0

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from pinwatch.cli.http_side import DEFAULT_URL, HttpSide, Token, Url
+from pinwatch.text import number_of
 
 RELEASE_TIMEOUT: Final = 10.0  # seconds that the server gets to let go
 
@@ -37,7 +38,7 @@ def release(
     asked = {"database": database}
     side = HttpSide(url, token)
     answer = side.ask("POST", "/api/release", asked, extra_seconds=RELEASE_TIMEOUT)
-    closed = answer["closed"]
-    connections = "connection" if closed == 1 else "connections"
+    with side.expected():
+        closed = answer["closed"]
     where = "" if database is None else f" to the database {database}"
-    print(f"Closed {closed} idle {connections}{where}.")
+    print(f"Closed {number_of(closed, 'idle connection')}{where}.")

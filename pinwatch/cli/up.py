@@ -23,7 +23,7 @@ from urllib.parse import quote
 import typer
 
 from pinwatch import __version__
-from pinwatch.pins.carets import escaped, printable
+from pinwatch.text import escaped, printable
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from rich.table import Table

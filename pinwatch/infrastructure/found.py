@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pinwatch.config.describe import settings
 from pinwatch.config.model import Settings
 from pinwatch.errors import SettingError
+from pinwatch.text import printable
 
 Place = tuple[str | int, ...]
 """The path of a setting: ("auth", 0, "secret_arn")."""
@@ -119,13 +120,6 @@ def has_tables(path: Place) -> bool:
 def is_list(path: Place) -> bool:
     """Return whether this setting is a list."""
     return is_setting(path) and settings()[dotted(path)].is_list
-
-
-def printable(text: str) -> str:
-    """Replace characters that move a terminal's cursor or cannot be encoded."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def shown(value: Any) -> str:

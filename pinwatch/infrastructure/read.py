@@ -12,10 +12,11 @@ from pydantic import ValidationError
 from pinwatch.errors import SettingError
 from pinwatch.infrastructure import document
 from pinwatch.infrastructure.cloudformation import PROXY, Misspelt, Template
-from pinwatch.infrastructure.found import Found, listed, printable, sort
+from pinwatch.infrastructure.found import Found, listed, sort
 from pinwatch.infrastructure.printed import Printed
 from pinwatch.infrastructure.reader import Reader
 from pinwatch.infrastructure.terraform import Stack
+from pinwatch.text import printable
 
 MAJOR_VERSIONS: Final = ("0", "1")  # of terraform show's format
 

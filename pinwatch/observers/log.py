@@ -17,7 +17,7 @@ from typing import Final, TextIO
 
 from pinwatch import events
 from pinwatch.config.model import DEFAULT
-from pinwatch.pins.carets import escaped
+from pinwatch.text import escaped, number_of
 
 DEBUG: Final = 10
 INFO: Final = 20
@@ -118,7 +118,7 @@ def usage(pool: events.PoolUsage) -> str:
 def in_use(database: str, idle: int) -> str:
     """Return the line below the server's error, which RDS Proxy does not log."""
     command = f"pinwatch release {shlex.quote(database)}"
-    connections = "1 idle connection" if idle == 1 else f"{idle} idle connections"
+    connections = number_of(idle, "idle connection")
     return (
         f"The database {database} is in use by {connections} of the pool. "
         f'"{command}" closes {"it" if idle == 1 else "them"}; with the setting '

@@ -1,42 +1,34 @@
 """A piece of a text marked by carets below it, for people at a terminal."""
 
-from collections.abc import Iterator
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final
+
+from pinwatch.text import printable
 
 SHOWN: Final = 100  # characters of a line around what is marked
 
 
 def marked(text: str, start: int, end: int) -> Iterator[str]:
     """The line in which the piece begins, with its number, and the carets."""
-    line_start = text.rfind("\n", 0, start) + 1
+    starts = _line_starts(text)
+    number = bisect_right(starts, start)
+    line_start = starts[number - 1]
     line_end = text.find("\n", start)
     line_end = len(text) if line_end < 0 else line_end
     shown_from = max(line_start, start - SHOWN // 2)
     shown_to = min(line_end, shown_from + SHOWN)
     before = "..." if shown_from > line_start else ""
     after = "..." if shown_to < line_end else ""
-    number = text.count("\n", 0, start) + 1
     label = f"line {number}: "
     yield label + before + printable(text[shown_from:shown_to]) + after
     width = max(1, min(end, shown_to) - start)
     yield " " * (len(label) + len(before) + start - shown_from) + "^" * width
 
 
-def escaped(text: str) -> str:
-    """Return text with each unprintable character as a backslash escape.
-
-    That covers control characters, line separators, bidi controls and zero-width
-    characters, which could forge a line or hide a part of it.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else _escape(c) for c in text)
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode()
-
-
-def printable(text: str) -> str:
-    """Return text with a space for each character that moves a terminal's cursor."""
-    return "".join(c if c.isprintable() else " " for c in text)
+@lru_cache(1)
+def _line_starts(text: str) -> Sequence[int]:
+    """The characters at which lines begin; kept, since a script has many pieces."""
+    return [0, *(newline.end() for newline in re.finditer("\n", text))]

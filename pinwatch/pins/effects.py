@@ -3,9 +3,9 @@
 Owns how statements add to that state and take from it. Nothing is decided by it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from pinwatch.pins.rules import (
     CREATIONS,
@@ -18,6 +18,7 @@ from pinwatch.pins.rules import (
     is_of_transaction,
     is_temporary,
     relation,
+    uncast,
 )
 
 ALL: Final = ""
@@ -91,11 +92,9 @@ def _values(statement: Fields) -> str:
     return ", ".join(_constant(argument) for argument in statement.get("args", ()))
 
 
-def _constant(argument: Mapping[str, Any]) -> str:
+def _constant(argument: Fields) -> str:
     """A constant as written; empty for another expression."""
-    while "TypeCast" in argument:
-        argument = argument["TypeCast"].get("arg", {})
-    constant = argument.get("A_Const", {})
+    constant = uncast(argument).get("A_Const", {})
     for kind in ("sval", "fval", "bsval"):
         if kind in constant:
             return str(constant[kind].get(kind, ""))
@@ -106,21 +105,14 @@ def _constant(argument: Mapping[str, Any]) -> str:
     return ""
 
 
-def _is_null(arguments: Sequence[Mapping[str, Any]]) -> bool:
-    for argument in arguments:
-        while "TypeCast" in argument:
-            argument = argument["TypeCast"].get("arg", {})
-        return bool(argument.get("A_Const", {}).get("isnull"))
-    return False
-
-
 def _call(call: Fields) -> Iterator[Effect]:
     name = function_name(call)
     arguments = [_constant(argument) for argument in call.get("args", ())]
     if name == "set_config" and arguments:
         setting, value, local = (*arguments, "", "")[:3]
-        holds = not _is_null(call["args"][1:2])  # NULL is SET ... TO DEFAULT
-        yield Effect(holds, SETTINGS, setting.lower(), value, local in TRUE)
+        given = uncast(call["args"][1]) if len(arguments) > 1 else {}
+        is_null = given.get("A_Const", {}).get("isnull")  # NULL is SET ... TO DEFAULT
+        yield Effect(not is_null, SETTINGS, setting.lower(), value, local in TRUE)
     elif name in ("nextval", "setval", "currval"):
         yield Effect(True, SEQUENCES, first_constant(call) or "?")
     elif name == "pg_advisory_unlock_all":

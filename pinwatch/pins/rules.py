@@ -405,11 +405,15 @@ RULES: Final = (
 def first_constant(call: Fields) -> str:
     """The first argument of a call, where it is a string constant."""
     arguments: Sequence[Fields] = call.get("args") or ({},)
-    argument = arguments[0]
-    while "TypeCast" in argument:
-        argument = argument["TypeCast"].get("arg", {})
-    constant = argument.get("A_Const", {}).get("sval", {})
+    constant = uncast(arguments[0]).get("A_Const", {}).get("sval", {})
     return str(constant.get("sval", ""))
+
+
+def uncast(expression: Fields) -> Fields:
+    """Return the expression without the casts around it."""
+    while "TypeCast" in expression:
+        expression = expression["TypeCast"].get("arg", {})
+    return expression
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,7 +231,7 @@ def _reset(text: str, code: Code) -> Iterator[Node]:
 def _setting(code: Code, at: int) -> str:
     """The name of the setting at at."""
     pair = _word(code, at), _word(code, at + 1)
-    setting = SPELLINGS.get(pair) or _name_at(code, at, joined=True)
+    setting = SPELLINGS.get(pair) or ".".join(_names(code, at))
     if pair[1] in ("=", "to"):
         return setting
     return SYNONYMS.get(setting, setting)
@@ -297,12 +297,8 @@ def _on_commit(code: Code) -> str:
 
 
 def _relation(code: Code, at: int, persistence: str) -> Mapping[str, Any]:
-    *schema, name = _name_at(code, at, joined=True).split(".")
-    return {
-        "relname": name,
-        "relpersistence": persistence,
-        "schemaname": ".".join(schema),
-    }
+    schema, name = ["", "", *_names(code, at)][-2:]
+    return {"relname": name, "relpersistence": persistence, "schemaname": schema}
 
 
 def _listen(text: str, code: Code) -> Iterator[Node]:
@@ -345,21 +341,20 @@ def _word(code: Code, at: int) -> str:
     return code[at].text if at < len(code) else ""
 
 
-def _name_at(code: Code, at: int, joined: bool = False) -> str:
-    """The name at at; joined: with what dots join to it."""
-    if at >= len(code) or code[at].kind not in NAMES:
-        return ""
-    parts = [name(code[at])]
-    while (
-        joined
-        and len(parts) < MAX_NAME
-        and _word(code, at + 1) == "."
-        and at + 2 < len(code)
-        and code[at + 2].kind in NAMES
-    ):
-        at += 2
+def _name_at(code: Code, at: int) -> str:
+    """The name at at, without what dots join to it; empty if there is none."""
+    return next(iter(_names(code, at)), "")
+
+
+def _names(code: Code, at: int) -> list[str]:
+    """The parts of the dotted name at at; empty if there is none."""
+    parts: list[str] = []
+    while at < len(code) and code[at].kind in NAMES and len(parts) < MAX_NAME:
         parts.append(name(code[at]))
-    return ".".join(parts)
+        if _word(code, at + 1) != ".":
+            break
+        at += 2
+    return parts
 
 
 def extent(statement: Code) -> Span:

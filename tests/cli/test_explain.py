@@ -3,7 +3,7 @@ import os
 import pty
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -135,6 +135,60 @@ def test_other_input_is_recognised(text: str, sentence: str, format: str) -> Non
     assert len(error.splitlines()) == 1
     ended = pinwatch("explain", text)
     assert (ended.returncode, ended.stderr) == (2, error)
+
+
+LARGE: Final = {
+    "CloudWatch": json.dumps(
+        {"events": [{"eventId": "1", "message": LOG.partition(" Digest:")[0]}] * 99}
+    ),
+    "CSV": "userid,dbid,query\n" + "10,5,SET a = $1\n" * 2_000,
+    "log": f"{LOG}\n" * 99,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("CloudWatch", "This is JSON of CloudWatch Logs, not SQL"),
+        ("CSV", "This is CSV, not SQL"),
+        ("log", "This is a log of RDS Proxy, not SQL"),
+    ],
+)
+def test_large_input_is_recognised(name: str, sentence: str) -> None:
+    """Input without a semicolon is one statement over the limit, and is not parsed."""
+    status, out, error = run(LARGE[name].encode(), "-")
+    assert (status, out) == (2, "")
+    assert error.startswith(f"pinwatch: {sentence}")
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        "INSERT INTO logs VALUES ('[proxyEndpoint=a]'),\n",
+        "INSERT INTO t VALUES\n------\n",
+        "/* [proxyEndpoint=a] */ SELECT 1,\n",
+        "SELECT 'The client session was pinned to the database connection',\n",
+    ],
+)
+def test_large_sql_is_sql_whatever_it_quotes(begin: str) -> None:
+    status, found = answer(f"{begin}{'(1),' * 5_000}(1)")
+    assert (status, found["pinned"], found["parsed"]) == (1, True, True)
+    assert [finding["rule"] for finding in found["findings"]] == ["statement_size"]
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "-- Users\n--------\n",
+        "  \n--\n--\n",
+        "/* Users\n--------\n*/\n",
+        "-- [proxyEndpoint=a]\n",
+    ],
+)
+def test_a_comment_above_refused_sql_is_no_other_input(comment: str) -> None:
+    status, out, error = run(f"{comment}selec 1".encode(), "-")
+    assert (status, out) == (2, "")
+    assert error.startswith("pinwatch: This is not SQL (")
 
 
 @pytest.mark.parametrize("sql", ["SELECT '[proxyEndpoint=a]'", "SELECT 'LOG:  a'"])
@@ -323,6 +377,12 @@ def test_by_the_rules_that_are_asked_for(profile: str, pins: int) -> None:
         ([], "Give the SQL, the name of a file, or - for standard input."),
         (["--jsonl", "SELECT 1"], "--jsonl reads standard input"),
         (["--profile", "x", "SELECT 1"], "profile is x, but must be one of rds-2023"),
+        (
+            ["--profile", "\x1b[2J\n", "SELECT 1"],
+            r"pinwatch: profile is \x1b[2J\n, but",
+        ),
+        (["\x1b[2J.sql"], r"pinwatch: There is no file \x1b[2J.sql: "),
+        (["\x1b a"], r'pinwatch: This is not SQL (syntax error at or near "\x1b")'),
         (["--format", "xml", "SELECT 1"], "Invalid value for '--format'"),
         (["SELECT", "1"], "Got unexpected extra argument"),
     ],
@@ -363,6 +423,16 @@ def test_a_line_that_cannot_be_read_is_reported_and_the_run_goes_on() -> None:
     assert (first["pinned"], first["calls"]) == (True, 7)
     assert [set(answer) - {"sql", "id"} for answer in bad] == [{"error"}] * 4
     assert bad[2]["id"] == 2
+
+
+def test_keys_of_a_line_do_not_count_as_its_answer() -> None:
+    """A line may have keys called error and pinned, as a log of statements has."""
+    given = {"sql": "SELECT 1", "error": "deadlock detected", "pinned": None}
+    status, out, error = run(json.dumps(given).encode(), "--jsonl")
+    assert (status, error) == (0, "")
+    assert json.loads(out)["error"] == "deadlock detected"
+    _, _, error = run(b'{"sql": 1, "pinned": null}\n{"sql": "selec 1"}', "--jsonl")
+    assert error.startswith("pinwatch: 1 of 2 lines could not be read")
 
 
 @pytest.mark.parametrize(

@@ -126,3 +126,28 @@ def test_the_answer_is_reported(
 def test_a_check_that_cannot_be_made_is_not_a_failed_check(answer: Answer) -> None:
     url = answer(http("500 Internal Server Error"))
     assert pinwatch("check", "--url", url).returncode == 2
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{}"])
+@pytest.mark.parametrize(
+    "command",
+    [("failover",), ("fault", "add", "pause"), ("release",), ("top", "--once")],
+)
+def test_json_of_another_server_is_reported(
+    answer: Answer, command: tuple[str, ...], body: bytes
+) -> None:
+    _is_reported_as_another_servers(answer(http("200 OK", body)), *command)
+
+
+@pytest.mark.parametrize("command", [("check",), ("fault", "list")])
+def test_an_object_is_no_list(answer: Answer, command: tuple[str, ...]) -> None:
+    _is_reported_as_another_servers(answer(http("200 OK", b"{}")), *command)
+
+
+def _is_reported_as_another_servers(url: str, *command: str) -> None:
+    done = pinwatch(*command, "--url", url)
+    assert done.stderr == (
+        f"pinwatch: --url is {url}, but the server there is not pinwatch: its answer "
+        "is not one of pinwatch's.\n"
+    )
+    assert done.returncode == 2

@@ -238,6 +238,25 @@ def test_a_sketch_finds_what_the_tree_has(sql: str) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
+        'CREATE TEMP TABLE "a.b" (x int)',
+        'CREATE TEMP TABLE pg_temp."a.b" (x int)',
+        'CREATE TABLE "pg_temp.t" (x int)',
+        "CREATE TABLE app.pg_temp.t (x int)",
+        'SELECT 1 INTO TEMP TABLE "a.b"',
+        'SET "a.b" = 1',
+        "SET a.b = 1",
+    ],
+)
+def test_a_sketch_reads_names_with_dots_as_the_tree_does(sql: str) -> None:
+    sketched, parsed = verdict_of_tokens(sql), judged(sql)
+    assert sketched.findings == parsed.findings
+    assert sketched.warnings == parsed.warnings
+    assert sketched.effects == parsed.effects
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
         "SELECT 1 INTO TEMP t UNION SELECT 2",
         "(SELECT 1 INTO TEMP t) UNION ALL SELECT 2 EXCEPT SELECT 3",
     ],

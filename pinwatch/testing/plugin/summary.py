@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from textwrap import shorten
 
-from pinwatch.pins.carets import SHOWN, printable
+from pinwatch.pins.carets import SHOWN
 from pinwatch.testing.plugin.baseline import Entry
 from pinwatch.testing.plugin.record import Outcome
 from pinwatch.testing.plugin.report import Report
 from pinwatch.testing.plugin.wording import repeated, title
+from pinwatch.text import number_of, printable
 
 MAX_TESTS = 10  # in the list of tests
 NOTHING = (
@@ -26,8 +27,8 @@ def summary(report: Report, gone: list[Entry], updated: Path | None) -> Iterator
         yield from _by_test(report)
     yield from _contested(report)
     if report.ratio is not None:
-        clients = _number(report.clients, "client")
-        connections = _number(report.connections, "database connection")
+        clients = number_of(report.clients, "client")
+        connections = number_of(report.connections, "database connection")
         yield (
             f"multiplexing ratio: {report.ratio:.1f} (peak: {clients}, {connections})"
         )
@@ -49,7 +50,7 @@ def _pins(report: Report) -> str:
     outcomes = ", ".join(
         f"{number} {outcome}" for outcome, number in report.outcomes().items() if number
     )
-    return f"{_number(count, 'pin')}: {outcomes}"
+    return f"{number_of(count, 'pin')}: {outcomes}"
 
 
 def _by_test(report: Report) -> Iterator[str]:
@@ -69,7 +70,3 @@ def _contested(report: Report) -> Iterator[str]:
 
 def _counted(names: Iterable[str]) -> str:
     return ", ".join(f"{name} {count}" for name, count in Counter(names).most_common())
-
-
-def _number(count: int, name: str) -> str:
-    return f"{count} {name}" if count == 1 else f"{count} {name}s"

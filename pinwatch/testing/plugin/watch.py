@@ -10,7 +10,6 @@ from typing import Any, Final
 import pytest
 
 from pinwatch.errors import SettingError
-from pinwatch.pins.carets import printable
 from pinwatch.testing.background import Proxy
 from pinwatch.testing.plugin import wording
 from pinwatch.testing.plugin.annotations import annotations
@@ -22,6 +21,7 @@ from pinwatch.testing.plugin.report import Report, write
 from pinwatch.testing.plugin.summary import summary
 from pinwatch.testing.recorder import Pin
 from pinwatch.testing.unittest_case import case_of
+from pinwatch.text import printable
 
 Result = Generator[None, Any, Any]
 LOAD: Final = "pinwatch"

@@ -8,8 +8,9 @@ from itertools import groupby
 from pinwatch import events
 from pinwatch.observers.log import Log
 from pinwatch.pins.alike import alike
-from pinwatch.pins.carets import marked, printable
+from pinwatch.pins.carets import marked
 from pinwatch.testing.plugin.record import Record
+from pinwatch.text import number_of, printable
 
 UNKNOWN = "line not found"
 TAGS = "add sqlcommenter's tags file and line to the statement to see it"
@@ -24,8 +25,7 @@ def log_line(event: events.SessionPinned) -> str:
 
 def failure(records: Sequence[Record], spare: int = 0) -> str:
     """Return the failure text of a test; ``spare`` is its max_pins."""
-    count = len(records)
-    pinned = "1 pin" if count == 1 else f"{count} pins"
+    pinned = number_of(len(records), "pin")
     allowed = f" (max_pins allows {spare})" if spare else ""
     head = f"RDS Proxy would pin this test's database connection: {pinned}{allowed}."
     return "\n".join([head, "", explained(records)])

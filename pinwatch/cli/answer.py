@@ -1,0 +1,301 @@
+"""The answer of pinwatch explain: the verdicts on a text, as text and as JSON.
+
+Owns what is judged, one message or the statements of a script, and the warnings that a
+verdict alone does not have. explain.py reads the text and prints the answer.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pinwatch.pins.advice import advice
+from pinwatch.pins.carets import marked
+from pinwatch.pins.profiles import Profile
+from pinwatch.pins.rules import MAX_STATEMENT
+from pinwatch.pins.script import filled, pieces
+from pinwatch.pins.tokens import PARAMETER, tokens
+from pinwatch.pins.verdict import Finding, Verdict, verdict, verdict_of_tokens
+from pinwatch.text import number_of, printable
+
+NO_STATEMENT: Final = "There is no statement in this."
+PARSE_PINS: Final = "Under this profile any Parse message pins, whatever its text."
+BY_WORDS: Final = "PostgreSQL's grammar refuses this: {}. It was judged by its words."
+NOT_JUDGED: Final = (
+    "This could not be judged: PostgreSQL's grammar refuses it, {}, and none of its "
+    "words pins."
+)
+BY_TOKENS: Final = (
+    "This statement is too expensive to parse, and was judged by its tokens: the "
+    "functions and commands that pin are found, wherever they stand."
+)
+NORMALISED_FROM: Final = 0.8  # of the largest statement
+NORMALISED: Final = (
+    "{} of 16,384 bytes, with placeholders: if this is normalised text, as in "
+    "pg_stat_statements, what was sent was longer, and may have pinned by its size."
+)
+AS_ONE: Final = (
+    "The statements were judged one by one, as psql sends them. As one message of {} "
+    "bytes, the text would pin by its size."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdict on one statement, or one message, at position in the whole text."""
+
+    verdict: Verdict
+    position: int
+    unseen: str = ""
+
+    @property
+    def is_refused(self) -> bool:
+        return bool(self.verdict.error)
+
+    @property
+    def is_oversize(self) -> bool:
+        return any(f.rule == "statement_size" for f in self.verdict.findings)
+
+    @property
+    def is_approximate(self) -> bool:
+        """Return True if it was judged by its tokens, without a tree."""
+        return self.verdict.approximate and not self.is_oversize
+
+    @property
+    def is_unknown(self) -> bool:
+        """The grammar refuses it, and none of its words pins: it cannot be judged."""
+        return self.is_refused and not self.verdict.findings
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The verdicts on a text; size is its length in bytes, if that alone would pin."""
+
+    text: str
+    judged: Sequence[Judged]
+    size: int = 0
+
+    @property
+    def refused(self) -> list[Judged]:
+        return [one for one in self.judged if one.is_refused]
+
+    @property
+    def findings(self) -> list[tuple[Judged, Finding]]:
+        return [(one, found) for one in self.judged for found in one.verdict.findings]
+
+    @property
+    def is_no_sql(self) -> bool:
+        """Return True if no statement of the text could be judged."""
+        return bool(self.judged) and all(one.is_unknown for one in self.judged)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Return True if a statement of the text could not be judged."""
+        return any(one.is_unknown for one in self.judged)
+
+    @property
+    def pins(self) -> bool | None:
+        if self.findings:
+            return True
+        return None if self.is_unknown else False
+
+
+def message(text: str, profile: Profile) -> Answer:
+    """Judge a text that is sent at once; its statements, if the grammar refuses it."""
+    if not any(pieces(text)):
+        return Answer(text, [])
+    whole = _parsed(text, profile)
+    return script(text, profile) if whole.error else Answer(text, [Judged(whole, 0)])
+
+
+def script(text: str, profile: Profile) -> Answer:
+    """Judge a text whose statements are sent one by one."""
+    judged = [
+        Judged(_verdict(piece.text, profile), piece.position, piece.unseen)
+        for piece in pieces(text)
+    ]
+    size = _size(text)
+    return Answer(text, judged, size if len(judged) > 1 and size > MAX_STATEMENT else 0)
+
+
+def _verdict(text: str, profile: Profile) -> Verdict:
+    """Judge one statement, by its tokens if the grammar refuses it."""
+    found = _parsed(text, profile)
+    return verdict_of_tokens(text, profile, found.error) if found.error else found
+
+
+def _parsed(text: str, profile: Profile) -> Verdict:
+    """Judge one statement or message, with values for its placeholders.
+
+    The verdict has an error, and no findings, if the grammar refuses all readings.
+    """
+    found = verdict(text.encode("utf-8", "replace"), profile)
+    if not found.error:
+        return found
+    for reading in filled(text):
+        other = verdict(reading.encode("utf-8", "replace"), profile)
+        if not other.error:
+            return other
+    return found
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
+
+
+# The warnings.
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A warning about a statement, or about the whole text."""
+
+    rule: str
+    text: str
+    statement: str = ""
+    position: int = 0
+
+
+def _notes(answer: Answer, profile: Profile) -> Iterator[Note]:
+    for one in answer.judged:
+        yield from _notes_on(answer.text, one)
+    if not answer.judged:
+        yield Note("syntax", NO_STATEMENT)
+    if answer.size:
+        yield Note("statement_size", AS_ONE.format(answer.size))
+    if profile.parse_pins:
+        yield Note("parse_message", PARSE_PINS)
+
+
+def _notes_on(text: str, one: Judged) -> Iterator[Note]:
+    verdict, start = one.verdict, one.position
+    statement = text[start : start + len(verdict.text)]
+    for warning in verdict.warnings:
+        at = start + warning.position
+        shown = text[at : at + len(warning.statement)]
+        yield Note(warning.rule, warning.text, shown, at)
+    if one.is_refused:
+        sentence = NOT_JUDGED if one.is_unknown else BY_WORDS
+        yield Note("syntax", sentence.format(verdict.error), statement, start)
+    elif one.is_approximate:
+        yield Note("approximate", BY_TOKENS, statement, start)
+    if not one.is_oversize and _may_be_longer(verdict.text):
+        size = _size(verdict.text)
+        yield Note("statement_size", NORMALISED.format(size), statement, start)
+    if one.unseen:
+        line_end = text.find("\n", start)
+        line = text[start:] if line_end < 0 else text[start:line_end]
+        yield Note("unseen", one.unseen, statement or line, start)
+
+
+def _may_be_longer(text: str) -> bool:
+    """Return True if text is near the limit and has placeholders of normalised text."""
+    if _size(text) < NORMALISED_FROM * MAX_STATEMENT:
+        return False
+    return any(token.kind == PARAMETER for token in tokens(text).code)
+
+
+# JSON, for programs.
+
+
+def described(answer: Answer, profile: Profile) -> dict[str, Any]:
+    """The answer as JSON has it; positions are in characters of the whole text."""
+    return {
+        "pinned": answer.pins,
+        "parsed": not answer.refused,
+        "approximate": any(one.is_approximate for one in answer.judged),
+        "findings": [_described(answer.text, *found) for found in answer.findings],
+        "warnings": [_noted(note) for note in _notes(answer, profile)],
+    }
+
+
+def _noted(note: Note) -> dict[str, Any]:
+    said: dict[str, Any] = {"rule": note.rule, "text": note.text}
+    if note.statement:
+        said |= {"statement": note.statement, "position": note.position}
+    return said
+
+
+def _described(text: str, one: Judged, finding: Finding) -> dict[str, Any]:
+    verdict = one.verdict
+    advised = advice(verdict, finding)
+    position = one.position + finding.position
+    found = {
+        "rule": finding.rule,
+        "subject": finding.subject,
+        "contested": finding.contested,
+        "parsed": not one.is_refused,
+        "reason": verdict.reason(finding),
+        "digest": verdict.digest,
+        "statement": text[position : position + len(finding.statement)],
+        "position": position,
+        "trigger": [one.position + at for at in finding.trigger],
+        "advice": advised.text,
+        "driver": advised.driver,
+    }
+    if finding.readings is not None:
+        found["readings"] = {
+            "pins": finding.readings.pins,
+            "does_not": finding.readings.does_not,
+            "sources": finding.readings.sources,
+        }
+    return found
+
+
+# Text, for people.
+
+
+def lines(answer: Answer, profile: Profile) -> Iterator[tuple[str, str]]:
+    """Yield the lines of the answer, each with its style for rich."""
+    for one, finding in answer.findings:
+        yield from _finding_lines(answer.text, one, finding)
+        yield "", ""
+    for note in _notes(answer, profile):
+        if note.statement:
+            yield next(marked(answer.text, note.position, note.position)), ""
+            yield f"Warning, {note.rule}: {printable(note.text)}", "yellow"
+            yield "", ""
+        else:
+            yield note.text, "yellow"
+    yield _sum(answer, profile)
+
+
+def _sum(answer: Answer, profile: Profile) -> tuple[str, str]:
+    count = len(answer.findings)
+    statements = sum(bool(one.verdict.text) for one in answer.judged)
+    unknown = sum(one.is_unknown for one in answer.judged)
+    left = f" {unknown} of {statements} statements could not be judged."
+    if count:
+        reasons = number_of(count, "reason")
+        pins = f"This pins, by the rules of {profile.name}: {reasons}."
+        return pins + (left if unknown else ""), "bold"
+    if unknown:
+        return (
+            f"Nothing is known to pin, by the rules of {profile.name}.{left}",
+            "yellow",
+        )
+    return f"Nothing pins, by the rules of {profile.name}.", "green"
+
+
+def _finding_lines(
+    text: str, one: Judged, finding: Finding
+) -> Iterator[tuple[str, str]]:
+    verdict = one.verdict
+    start, end = (one.position + at for at in finding.trigger)
+    line, carets = marked(text, start, end)
+    yield line, ""
+    yield carets, "red"
+    subject = printable(finding.subject)
+    contested = ", contested" if finding.contested else ""
+    title = f"{finding.rule}: {subject}" if subject else finding.rule
+    yield f"{title}{contested}", "bold red"
+    yield f"  RDS Proxy: {printable(verdict.reason(finding))}", ""
+    advised = advice(verdict, finding)
+    by = f" ({advised.driver})" if advised.driver else ""
+    yield f"  Fix{by}: {advised.text}", ""
+    if advised.source:
+        yield f"    {advised.source}", "dim"
+    if finding.readings is not None:
+        yield f"  For a pin: {finding.readings.pins}", ""
+        yield f"  Against: {finding.readings.does_not}", ""
+        for source in finding.readings.sources:
+            yield f"    {source}", "dim"

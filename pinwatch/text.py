@@ -1,0 +1,28 @@
+"""Text for people at a terminal: characters that do no harm, and numbers of things."""
+
+
+def escaped(text: str) -> str:
+    """Return text with each unprintable character as a backslash escape.
+
+    That covers control characters, line separators, bidi controls and zero-width
+    characters, which could forge a line or hide a part of it.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+def printable(text: str) -> str:
+    """Return text with a space for each unprintable character, and so as wide."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def number_of(count: int | str, noun: str) -> str:
+    """Return the count and the noun, as in "1 pin", "2 pins" and "all pins"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
