@@ -1,4 +1,4 @@
-"""Text for people at a terminal: characters that do no harm, and numbers of things."""
+"""Text for people: harmless characters, numbers of things, and addresses."""
 
 
 def escaped(text: str) -> str:
@@ -26,3 +26,16 @@ def printable(text: str) -> str:
 def number_of(count: int | str, noun: str) -> str:
     """Return the count and the noun, as in "1 pin", "2 pins" and "all pins"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def host_and_port(host: str, port: int) -> str:
+    """Return host:port, with an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def socket_address(name: object, unix: str) -> str:
+    """Return the address that getsockname or getpeername has returned.
+
+    unix stands for the name of a Unix socket, or for that of a disconnected peer.
+    """
+    return host_and_port(name[0], name[1]) if isinstance(name, tuple) else unix

@@ -21,13 +21,13 @@ from pydantic import (
     model_validator,
 )
 
-from pinwatch.config.addresses import host_and_port
 from pinwatch.config.auth import (
     AuthEntry,
     DefaultAuthScheme,
     IamSettings,
     SecretsManagerSettings,
 )
+from pinwatch.text import host_and_port
 
 SETTINGS: Final = ConfigDict(
     extra="forbid",

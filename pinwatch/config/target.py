@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import quote, unquote, urlencode
 
-from pinwatch.config.addresses import host_and_port
 from pinwatch.errors import SettingError
+from pinwatch.text import host_and_port
 
 DEFAULT_PORT: Final = 5432
 SSL_MODES: Final = ("disable", "prefer", "require", "verify-ca", "verify-full")

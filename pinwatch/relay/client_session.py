@@ -13,7 +13,6 @@ from typing import Final, Protocol
 
 from pinwatch import errors, events
 from pinwatch.clock import Clock
-from pinwatch.config.addresses import of_socket
 from pinwatch.errors import (
     ClientError,
     NotAStartupPacket,
@@ -35,6 +34,7 @@ from pinwatch.relay.prepared import ClientStatements
 from pinwatch.relay.secure_transport import SecureTransport
 from pinwatch.relay.statements import Registry
 from pinwatch.sockets.transport import Receiver, Transport
+from pinwatch.text import socket_address
 from pinwatch.tls.stream import EncryptedStream
 from pinwatch.wire import messages
 from pinwatch.wire.messages import IDLE
@@ -190,7 +190,7 @@ class ClientSession(Session, Receiver):
 
     def connection_made(self, transport: Transport) -> None:
         self.transport = transport
-        self.address = of_socket(transport.ends()[1], unix="local")
+        self.address = socket_address(transport.ends()[1], unix="local")
         self.services.observe(
             events.ClientConnected(self.number, self.address, self.endpoint.name)
         )
@@ -244,7 +244,10 @@ class ClientSession(Session, Receiver):
         if not self.request_started_at:
             self.request_started_at = self.clock.now
         if connection is None:
-            stream.buffer(data)
+            if stream.input:
+                stream.buffer(data)
+            else:
+                stream.input = data
             if self.waiting or not self._needs_connection():
                 self._adjust_reading()
                 return

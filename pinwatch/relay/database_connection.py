@@ -13,7 +13,6 @@ from enum import Enum
 from typing import Final, Protocol
 
 from pinwatch.clock import Clock
-from pinwatch.config.addresses import of_socket
 from pinwatch.counters import EndpointCounters, Histogram, TargetCounters
 from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
 from pinwatch.pool.interfaces import Key
@@ -31,6 +30,7 @@ from pinwatch.relay.parameters import (
 from pinwatch.relay.secure_transport import SecureTransport
 from pinwatch.relay.statements import Registry
 from pinwatch.sockets.transport import Receiver, Transport
+from pinwatch.text import socket_address
 from pinwatch.tls.stream import EncryptedStream, failure
 from pinwatch.wire.messages import (
     IDLE,
@@ -447,7 +447,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         """Return the addresses of the proxy's and of the database's end."""
         assert self.transport is not None
         local, remote = self.transport.ends()
-        return of_socket(local, str(local)), of_socket(remote, str(remote))
+        return socket_address(local, str(local)), socket_address(remote, str(remote))
 
     # Backpressure.
 

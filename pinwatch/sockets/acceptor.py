@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from pinwatch.config.addresses import of_socket
+from pinwatch.text import socket_address
 
 log = logging.getLogger("pinwatch")
 
@@ -75,7 +75,7 @@ class Acceptor:
             self._exhausted = True
             log.error(
                 "Cannot accept clients on %s: %s. Retrying every %g s.%s",
-                of_socket(listening.getsockname(), ""),
+                socket_address(listening.getsockname(), ""),
                 error.strerror,
                 ACCEPT_PAUSE,
                 " If this lasts, raise the limit of open files (ulimit -n)."
@@ -93,5 +93,6 @@ class Acceptor:
         if self._exhausted:
             self._exhausted = False
             log.info(
-                "Accepting clients on %s again.", of_socket(listening.getsockname(), "")
+                "Accepting clients on %s again.",
+                socket_address(listening.getsockname(), ""),
             )

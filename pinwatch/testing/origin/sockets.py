@@ -10,7 +10,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, Final
 
-from pinwatch.config.addresses import of_socket
+from pinwatch.text import socket_address
 
 ADDRESS: Final = {
     "asyncpg": ("_transport", "_con", "_connection"),
@@ -71,7 +71,7 @@ def _leads_to(value: object, name: str, address: str, depth: int) -> bool:
         return _name_of(inner.fileno()) == address
     get_extra_info = _attribute(inner, "get_extra_info")
     if callable(get_extra_info):
-        return of_socket(get_extra_info("sockname"), "") == address
+        return socket_address(get_extra_info("sockname"), "") == address
     return _is_from(inner, address, depth + 1)
 
 
@@ -105,7 +105,7 @@ def _name_of(descriptor: int) -> str:
         return ""
     try:
         with socket.socket(fileno=copy) as duplicate:
-            return of_socket(duplicate.getsockname(), "")
+            return socket_address(duplicate.getsockname(), "")
     except OSError:
         with suppress(OSError):
             os.close(copy)
