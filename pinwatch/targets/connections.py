@@ -7,6 +7,7 @@ refusals to the longest waiter. Does not know clients.
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -29,7 +30,7 @@ from pinwatch.relay.statements import Registry
 from pinwatch.sockets.loop import running
 from pinwatch.targets.dial import encryption, send_cancel
 from pinwatch.targets.logins import CONNECT_TIMEOUT, NO_ANSWER, Logins
-from pinwatch.targets.tasks import Tasks, jittered, reason, settle
+from pinwatch.targets.tasks import Tasks, backoff, jittered, reason, settle
 from pinwatch.wire.messages import cancel_request
 
 log = logging.getLogger("pinwatch")
@@ -38,8 +39,6 @@ CLOSE_TIMEOUT: Final = 5.0  # real seconds until a closing connection is aborted
 UNREAD_CANCEL: Final = (
     "The server did not read a cancel request in time; it may still take effect."
 )
-MIN_RETRY_INTERVAL: Final = 0.1  # real seconds; doubled at each failure
-MAX_RETRY_INTERVAL: Final = 5.0  # real seconds
 TRANSIENT_STATES: Final = ("53300", "57P03", "08001", "08006", "57P01", "57P02")
 """SQLSTATEs of transient failures: too many connections, starting up, down."""
 
@@ -96,7 +95,7 @@ class TargetConnections:
         self._encryption = encryption(target)
         self._openings = Tasks()
         self._cancels = Tasks()
-        self._retries: dict[Key, float] = {}  # seconds until the next retry
+        self._failures: Counter[Key] = Counter()  # since the last success
         self._leaving: dict[DatabaseConnection, float] = {}  # real time to abort
         self._logins = Logins(target)
         self.status = Status(False, 1, 0)
@@ -260,7 +259,7 @@ class TargetConnections:
             )
             self._refused(key, error)
         else:
-            self._retries.pop(key, None)
+            self._failures.pop(key, None)
             connection.opened_at = self.clock.now
             tls = connection.secure is not None
             self.observe(
@@ -287,11 +286,8 @@ class TargetConnections:
     def _refused(self, key: Key, error: ClientError) -> None:
         if error.sqlstate in TRANSIENT_STATES:
             self.lost()
-            delay = min(
-                self._retries.get(key, MIN_RETRY_INTERVAL / 2) * 2, MAX_RETRY_INTERVAL
-            )
-            self._retries[key] = delay
-            scaled = jittered(delay) * self.clock.scale
+            scaled = jittered(backoff(self._failures[key])) * self.clock.scale
+            self._failures[key] += 1
             self.pool.unavailable(key, scaled)
         else:
             self.pool.refused(key, request_error(error.text, error.sqlstate))

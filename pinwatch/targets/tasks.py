@@ -5,9 +5,13 @@ import errno
 import os
 import random
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 from pinwatch.errors import ClientError
+
+MIN_RETRY_INTERVAL: Final = 0.1  # real seconds; doubled at each failure
+MAX_RETRY_INTERVAL: Final = 5.0  # real seconds
+MAX_DOUBLINGS: Final = 10  # more than lead to MAX_RETRY_INTERVAL
 
 
 class Tasks:
@@ -36,6 +40,12 @@ def settle(future: asyncio.Future[Any] | None, outcome: object) -> None:
         future.set_exception(outcome)
     else:
         future.set_result(outcome)
+
+
+def backoff(failures: int) -> float:
+    """Return the real seconds until a retry: doubled at each failure, up to a limit."""
+    doubled: float = MIN_RETRY_INTERVAL * 2 ** min(failures, MAX_DOUBLINGS)
+    return min(doubled, MAX_RETRY_INTERVAL)
 
 
 def jittered(seconds: float) -> float:

@@ -1,19 +1,25 @@
 """TargetHealth has the states and reasons of the RDS API."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from typing import cast
 
 import pytest
 
+from pinwatch.clock import Clock
 from pinwatch.config.model import DEFAULT
-from pinwatch.errors import ClientError, TargetError
+from pinwatch.errors import ClientError, TargetError, unreachable
+from pinwatch.targets.connections import Status, TargetConnections
 from pinwatch.targets.health import (
     AVAILABLE,
+    MIN_INTERVAL,
     REGISTERING,
     Monitor,
     TargetHealth,
     unavailable,
 )
+from pinwatch.targets.tasks import backoff
 from tests.harness import Proxies, RunningProxy, eventually
 from tests.pair import Pair
 from tests.targets.conftest import Before
@@ -21,6 +27,15 @@ from tests.targets.conftest import Before
 
 def monitor(proxy: RunningProxy, name: str) -> Monitor:
     return next(m.monitor for m in proxy.proxy.group.members if m.name == name)
+
+
+class Down:
+    """The connections to a target that is down."""
+
+    clock = Clock()
+
+    async def check(self, keep_open: bool) -> Status:
+        raise unreachable("Connection refused")
 
 
 def test_both_targets_are_available(before: Before, pair: Pair) -> None:
@@ -61,6 +76,22 @@ def test_unreachable(before: Before, pair: Pair) -> None:
     assert replica.health.description
     pair.replica.start()
     eventually(lambda: replica.available)
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds"), [(0, 0.1), (1, 0.2), (5, 3.2), (6, 5.0), (100_000, 5.0)]
+)
+def test_the_time_between_retries_has_a_limit(failures: int, seconds: float) -> None:
+    assert backoff(failures) == seconds
+
+
+async def test_checks_go_on_after_a_long_outage() -> None:
+    one = Monitor(cast("TargetConnections", Down()), lambda: None, single=True)
+    for _ in range(1_100):
+        await one.check()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(2 * MIN_INTERVAL):
+            await one.run()
 
 
 @pytest.fixture
