@@ -118,16 +118,20 @@ class TargetConnections:
         spare = None if keep_open else self.pool.take_idle()
         if spare is not None:
             unused_since = spare.state_since
-            row = await self._query(spare)
-            self.pool.give_back(spare)
-            spare.state_since = unused_since
+            try:
+                row = await self._query(spare)
+            finally:
+                self.pool.give_back(spare)
+                spare.state_since = unused_since
         elif self.pool.in_use and not keep_open:
             return self.status
         else:
             connection = await self._own_connection()
-            row = await self._query(connection)
-            if not keep_open:
-                connection.close("The target's status has been read.")
+            try:
+                row = await self._query(connection)
+            finally:
+                if not keep_open:
+                    connection.close("The target's status has been read.")
         recovering, most, *reserved = row
         self.status = Status(
             recovering == b"f", int(most or 0), sum(int(one or 0) for one in reserved)
@@ -138,7 +142,7 @@ class TargetConnections:
     async def _query(self, connection: DatabaseConnection) -> Row:
         """Return the row of STATUS_SQL; raises ClientError."""
         answer = self._queries[connection] = self._loop.create_future()
-        connection.ask(STATUS_SQL, lambda row: settle(answer, row))
+        connection.ask(STATUS_SQL, lambda row, error: settle(answer, error or row))
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 row: Row = await answer

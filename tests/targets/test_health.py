@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from typing import cast
+from dataclasses import replace
+from typing import Any, Final, cast
 
+import psycopg
 import pytest
 
 from pinwatch.clock import Clock
@@ -20,9 +22,11 @@ from pinwatch.targets.health import (
     unavailable,
 )
 from pinwatch.targets.tasks import backoff
-from tests.harness import Proxies, RunningProxy, eventually
+from tests.harness import Postgres, Proxies, RunningProxy, eventually
 from tests.pair import Pair
 from tests.targets.conftest import Before
+
+READ_BY_CHECKS: Final = "pg_catalog.pg_is_in_recovery()"
 
 
 def monitor(proxy: RunningProxy, name: str) -> Monitor:
@@ -127,6 +131,42 @@ def test_another_refusal(before: Before, pair: Pair) -> None:
     targets[1]["url"] = targets[1]["url"].replace("/postgres?", "/missing?")
     proxy = before(targets=targets)
     assert monitor(proxy, pair.replica.name).health.reason == "CONNECTION_FAILED"
+
+
+@pytest.fixture
+def restricted(postgres: Postgres, direct: psycopg.Connection[Any]) -> Iterator[str]:
+    """A role for the proxy's checks that is no superuser."""
+    direct.execute("CREATE ROLE restricted LOGIN")
+    yield "restricted"
+    direct.execute("DROP ROLE restricted")
+
+
+@pytest.mark.parametrize("clients", [0, 1])
+def test_the_status_query_fails(
+    postgres: Postgres,
+    database: str,
+    direct: psycopg.Connection[Any],
+    restricted: str,
+    clients: int,
+) -> None:
+    """The error is temporary; the checks go on, and their connections do not leak."""
+    with ExitStack() as stack:
+        server = replace(postgres, server=replace(postgres.server, user=restricted))
+        running = Proxies(server, database, stack)(max_connections=2, time_scale=600)
+        dsn = running.endpoint().dsn
+        for _ in range(clients):
+            with closing(psycopg.connect(dsn, autocommit=True)) as connection:
+                connection.execute("SELECT 1")
+        one = monitor(running, DEFAULT)
+        direct.execute(f"REVOKE EXECUTE ON FUNCTION {READ_BY_CHECKS} FROM PUBLIC")
+        eventually(lambda: one.health.reason == "CONNECTION_FAILED")
+        assert one.health.description is not None
+        assert "permission denied" in one.health.description
+        pool = running.proxy.pool
+        eventually(lambda: (pool.in_use, pool.idle_count) == (0, clients))
+        eventually(lambda: len(running.proxy.group.writer.connections.all) == clients)
+        direct.execute(f"GRANT EXECUTE ON FUNCTION {READ_BY_CHECKS} TO PUBLIC")
+        eventually(lambda: one.available)
 
 
 def test_the_proxy_does_not_start_without_a_writer(pair: Pair) -> None:
