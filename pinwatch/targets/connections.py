@@ -117,12 +117,10 @@ class TargetConnections:
         """
         spare = None if keep_open else self.pool.take_idle()
         if spare is not None:
-            unused_since = spare.state_since
             try:
                 row = await self._query(spare)
             finally:
-                self.pool.give_back(spare)
-                spare.state_since = unused_since
+                self.pool.put_back(spare)
         elif self.pool.in_use and not keep_open:
             return self.status
         else:
