@@ -34,7 +34,7 @@ from pinwatch.errors import (
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.databases import DatabaseStatements
 from pinwatch.pins.profiles import PROFILES
-from pinwatch.pins.verdict import judge
+from pinwatch.pins.verdict import Verdict, judge
 from pinwatch.pool.interfaces import ConnectionSource
 from pinwatch.pool.pool import Pool
 from pinwatch.proxy.admission import Admission
@@ -404,8 +404,13 @@ class Proxy:
         self._tasks.run(self._judge(sql, done))
 
     async def _judge(self, sql: bytes, done: Callable[[], None]) -> None:
+        """Judge sql in a thread; if that fails, it counts as a syntax error."""
         profile = self.verdicts.profile
-        found = await self._loop.run_in_executor(self._judges, judge, sql, profile)
+        try:
+            found = await self._loop.run_in_executor(self._judges, judge, sql, profile)
+        except Exception as error:
+            log.exception("A statement of %d bytes could not be judged.", len(sql))
+            found = Verdict("", error=str(error))
         self.verdicts.remember(sql, found, profile)
         done()
 
