@@ -18,6 +18,7 @@ from pinwatch.counters import TargetCounters
 from pinwatch.errors import (
     ClientError,
     connection_failure,
+    reason,
     request_error,
     unreachable,
 )
@@ -30,7 +31,7 @@ from pinwatch.relay.statements import Registry
 from pinwatch.sockets.loop import running
 from pinwatch.targets.dial import encryption, send_cancel
 from pinwatch.targets.logins import CONNECT_TIMEOUT, NO_ANSWER, Logins
-from pinwatch.targets.tasks import Tasks, backoff, jittered, reason, settle
+from pinwatch.targets.tasks import Tasks, backoff, jittered, settle
 from pinwatch.wire.messages import cancel_request
 
 log = logging.getLogger("pinwatch")

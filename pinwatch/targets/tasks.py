@@ -1,8 +1,6 @@
 """Helpers for asyncio that the modules of a target share: tasks, futures, retries."""
 
 import asyncio
-import errno
-import os
 import random
 from collections.abc import Coroutine
 from typing import Any, Final
@@ -54,10 +52,3 @@ def jittered(seconds: float) -> float:
     It keeps the retries of several proxies from coinciding.
     """
     return seconds * random.uniform(0.5, 1)
-
-
-def reason(error: OSError) -> str:
-    """Return the reason in a few words: the system's own text, if it has one."""
-    if error.errno is not None and error.errno in errno.errorcode:
-        return os.strerror(error.errno)
-    return (error.strerror or str(error) or type(error).__name__).rstrip(".")
