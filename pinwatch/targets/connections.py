@@ -62,8 +62,8 @@ class Status(NamedTuple):
 class TargetConnections:
     """The connections to one target.
 
-    password returns the password of a user, and number an unused identifier. lost is
-    called when the target may be down.
+    password returns the password of a user, and number an unused identifier. The group
+    sets lost, which is called when the target may be down.
     """
 
     def __init__(
@@ -75,7 +75,6 @@ class TargetConnections:
         password: Callable[[str], str | None],
         number: Callable[[], int],
         observe: events.Observe,
-        lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
         self.target = target
@@ -85,7 +84,7 @@ class TargetConnections:
         self.password = password
         self.number = number
         self.observe = observe
-        self.lost = lost
+        self.lost: Callable[[], None] = lambda: None
         self.all: set[DatabaseConnection] = set()
         self._own: DatabaseConnection | None = None  # for status queries
         self._owned: set[DatabaseConnection] = set()  # _own and its predecessors
