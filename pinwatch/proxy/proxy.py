@@ -94,7 +94,6 @@ class Proxy:
         self.settings = settings
         self.target = target
         self.observers = observers
-        self.require_tls = settings.require_tls
         self.every_pin = False
         self.admission = Admission(settings, target)
         self.counters: defaultdict[str, EndpointCounters] = defaultdict(
@@ -194,6 +193,10 @@ class Proxy:
         return [member.pool for member in self.group.members]
 
     @property
+    def require_tls(self) -> bool:
+        return self.settings.require_tls
+
+    @property
     def tls(self) -> ServerTls | None:
         return self.admission.tls
 
@@ -224,7 +227,6 @@ class Proxy:
         admission.listening(self.address.port)
         await self._change_endpoints(settings)
         self.settings, self.admission = settings, admission
-        self.require_tls = settings.require_tls
         self.verdicts.follow(PROFILES[settings.profile])
         self.database_statements.enabled = settings.release_on_ddl
         self.group.apply(settings)
