@@ -135,11 +135,3 @@ class Reading:
         clients = sum(one.clients for one in self.endpoints)
         connections = sum(one.connections for one in self.targets)
         return clients / connections if connections else float("nan")
-
-    @property
-    def verdict_texts(self) -> int:
-        return len(self.verdicts)
-
-    @property
-    def verdict_bytes(self) -> int:
-        return self.verdicts.size
