@@ -15,7 +15,6 @@ from pinwatch.metrics.tally import Clients, Tally
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.relay.client_session import ClientSession
 from pinwatch.targets.group import Member
-from pinwatch.wire.messages import IDLE
 
 
 class Group(Protocol):
@@ -105,7 +104,7 @@ class TargetReading:
         for one in chain(pool.used_connections(), pool.idle_connections()):
             self.connections += 1
             self.connections_with_tls += one.secure is not None
-            self.in_transaction += one.stream.status != IDLE
+            self.in_transaction += one.in_transaction
             self.pinned += one.session is not None and one.session.pinned
 
 

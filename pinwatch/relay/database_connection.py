@@ -229,6 +229,11 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         return stream.status == IDLE and self.replies.settled()
 
     @property
+    def in_transaction(self) -> bool:
+        """True if the server is in a transaction, which may have failed."""
+        return self.stream.status != IDLE
+
+    @property
     def pinned_by(self) -> str | None:
         return None if self.session is None else self.session.pinned_by
 
