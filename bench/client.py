@@ -33,7 +33,6 @@ class Client(asyncio.Protocol):
         self._startup = struct.pack("!ii", len(parameters) + 8, 3 << 16) + parameters
         self._loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[int] = self._loop.create_future()
-        self._copying = False
         self._writable = asyncio.Event()
         self._writable.set()
         self._error = ""

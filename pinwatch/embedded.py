@@ -143,13 +143,17 @@ def _folder(state_folder: Path) -> Path:
 
 
 def _check_version(data: Path) -> None:
-    """Refuse the data of another major version; raises TargetError."""
-    for file in sorted(data.parent.glob("postgresql-*/PG_VERSION")):
+    """Refuse data of another major version; raises TargetError.
+
+    Folders of older versions matter only while this version has no data.
+    """
+    own = data / "PG_VERSION"
+    others = data.parent.glob("postgresql-*/PG_VERSION")
+    for file in [own] if own.exists() else sorted(others):
         version = file.read_text().strip()
         major = version.partition(".")[0]
-        if file.parent == data and major == str(VERSION):
-            return
-        if major.isdecimal() and (file.parent == data or int(major) < VERSION):
+        wrong = major.isdecimal() and int(major) != VERSION
+        if wrong and (file == own or int(major) < VERSION):
             raise TargetError(
                 f"{file.parent} has data of PostgreSQL {version}, but the embedded one "
                 f"is PostgreSQL {VERSION}. To keep the data, dump it by pg_dumpall "
@@ -166,11 +170,14 @@ def _remove_stale_pid_file(data: Path) -> None:
     """
     import psutil
 
+    pid_file = data / "postmaster.pid"
+    if not pid_file.exists():
+        return
     for process in psutil.process_iter(["name", "cmdline"]):
         command = process.info["cmdline"] or []
         if process.info["name"] == "postgres" and str(data) in command:
             return
-    (data / "postmaster.pid").unlink(missing_ok=True)
+    pid_file.unlink(missing_ok=True)
 
 
 def _locked(data: Path) -> AbstractContextManager[object]:

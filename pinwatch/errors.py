@@ -18,6 +18,7 @@
 """
 
 import errno
+import os
 from typing import Final
 
 ERROR: Final = "ERROR"
@@ -36,11 +37,19 @@ class ListenError(PinwatchError):
     """An address cannot be listened on; the text has the address and the reason."""
 
 
-def cannot_listen(address: str, error: OSError, why: str, option: str) -> ListenError:
-    """Return the error; ``why`` is the reason, ``option`` the name of the setting."""
+def cannot_listen(address: str, error: OSError, option: str) -> ListenError:
+    """Return the error; ``option`` is the name of the setting."""
     taken = error.errno == errno.EADDRINUSE
     hint = f" Another pinwatch may be running; {option} chooses another port."
-    return ListenError(f"Cannot listen on {address}: {why}.{hint if taken else ''}")
+    text = f"Cannot listen on {address}: {reason(error)}.{hint if taken else ''}"
+    return ListenError(text)
+
+
+def reason(error: OSError) -> str:
+    """Return the reason in a few words: the system's own text, if it has one."""
+    if error.errno is not None and error.errno in errno.errorcode:
+        return os.strerror(error.errno)
+    return (error.strerror or str(error) or type(error).__name__).rstrip(".")
 
 
 class TargetError(PinwatchError):

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -6,6 +7,7 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 from tempfile import TemporaryDirectory
 
+import psutil
 import psycopg
 import pytest
 
@@ -109,6 +111,34 @@ def test_a_stale_postmaster_pid_is_removed(folder: Path, content: str | None) ->
     if content is None:
         content = f"{os.getpid()}\n{data}\n1\n5432\n{data}\n\n 1 1\nready\n"
     (data / "postmaster.pid").write_text(content)
+    with embedded_postgresql(folder, refuse) as target:
+        assert query(target, "SELECT lo_get(4711)") == b"kept"
+
+
+def test_without_postmaster_pid_no_process_is_searched_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def process_iter(attributes: list[str]) -> Iterator[psutil.Process]:
+        raise AssertionError
+
+    monkeypatch.setattr(psutil, "process_iter", process_iter)
+    with embedded_postgresql(folder, refuse) as target:
+        assert query(target, "SELECT lo_get(4711)") == b"kept"
+
+
+@pytest.fixture
+def older(folder: Path) -> Iterator[None]:
+    """The data of an older version beside the present one's."""
+    data = folder / "postgresql-17"
+    data.mkdir()
+    (data / "PG_VERSION").write_text("17\n")
+    yield
+    shutil.rmtree(data)
+
+
+def test_data_of_an_older_version_beside_its_own_does_not_matter(
+    folder: Path, older: None
+) -> None:
     with embedded_postgresql(folder, refuse) as target:
         assert query(target, "SELECT lo_get(4711)") == b"kept"
 

@@ -167,7 +167,7 @@ METRICS: Final = (
         (),
         "Texts in the verdict cache.",
         "texts",
-        lambda r: {(): r.verdict_texts},
+        lambda r: {(): len(r.verdicts)},
     ),
     Metric(
         "pinwatch_verdict_cache_bytes",
@@ -175,7 +175,7 @@ METRICS: Final = (
         (),
         "Approximate memory that the verdict cache uses.",
         "bytes",
-        lambda r: {(): r.verdict_bytes},
+        lambda r: {(): r.verdicts.size},
     ),
     Metric(
         "pinwatch_build_info",

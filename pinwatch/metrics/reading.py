@@ -15,7 +15,6 @@ from pinwatch.metrics.tally import Clients, Tally
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.relay.client_session import ClientSession
 from pinwatch.targets.group import Member
-from pinwatch.wire.messages import IDLE
 
 
 class Group(Protocol):
@@ -105,7 +104,7 @@ class TargetReading:
         for one in chain(pool.used_connections(), pool.idle_connections()):
             self.connections += 1
             self.connections_with_tls += one.secure is not None
-            self.in_transaction += one.stream.status != IDLE
+            self.in_transaction += one.in_transaction
             self.pinned += one.session is not None and one.session.pinned
 
 
@@ -135,11 +134,3 @@ class Reading:
         clients = sum(one.clients for one in self.endpoints)
         connections = sum(one.connections for one in self.targets)
         return clients / connections if connections else float("nan")
-
-    @property
-    def verdict_texts(self) -> int:
-        return len(self.verdicts)
-
-    @property
-    def verdict_bytes(self) -> int:
-        return self.verdicts.size

@@ -206,18 +206,25 @@ class Pool(ConnectionSource[C]):
         return sum(len(found) for key, found in self.idle.items() if key[1] == database)
 
     def take_idle(self) -> C | None:
-        """Borrow any idle connection for the proxy itself; ``give_back`` returns it.
+        """Borrow any idle connection for the proxy itself; ``put_back`` returns it.
 
         The proxy's own use does not count: state_since stays as it is.
         """
         for idle in self.idle.values():
             connection = idle.last
             if connection is not None:
-                idle_since = connection.state_since
-                self._move(connection, self.borrowed)
-                connection.state_since = idle_since
+                self._move_unused(connection, self.borrowed)
                 return connection
         return None
+
+    def put_back(self, connection: C) -> None:
+        """Return a connection that ``take_idle`` returned, and serve the waiters.
+
+        A connection that has been retired meanwhile stays retired.
+        """
+        if connection.within is self.borrowed:
+            self._move_unused(connection, connection.idle_list)
+            self.match()
 
     # What happens to connections.
 
@@ -421,6 +428,12 @@ class Pool(ConnectionSource[C]):
         else:
             to.append(connection)
         connection.state_since = self.clock.now
+
+    def _move_unused(self, connection: C, to: LinkedList[C] | None) -> None:
+        """Move a connection as ``_move`` does, but keep its state_since."""
+        unused_since = connection.state_since
+        self._move(connection, to)
+        connection.state_since = unused_since
 
     def _end_opening(self, key: Key) -> None:
         self.opening[key] -= 1

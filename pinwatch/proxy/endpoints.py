@@ -20,7 +20,6 @@ from pinwatch.relay.parameters import APPLICATION_NAME, Values, nameless, plain_
 from pinwatch.sockets.acceptor import Acceptor
 from pinwatch.sockets.connect import listen
 from pinwatch.sockets.loop import running
-from pinwatch.targets.tasks import reason
 
 MAX_CACHED_PARAMETERS: Final = 10_000
 
@@ -54,7 +53,7 @@ class Endpoint(client_login.Endpoint):
             )
         except OSError as error:
             option = "--listen" if self.name == DEFAULT else f"{self.name}'s listen"
-            raise cannot_listen(str(address), error, reason(error), option) from None
+            raise cannot_listen(str(address), error, option) from None
 
     @property
     def address(self) -> Address:

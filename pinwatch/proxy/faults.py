@@ -29,7 +29,8 @@ class Fault:
     The kind latency delays each borrow by ``seconds``. refuse fails one of ``every``
     borrows. kill aborts ``connections`` of the pool (None: all), once or every
     ``seconds``. pause serves no borrow. The fault ends at ``until``, in seconds of the
-    clock; None means that it lasts until it is removed.
+    clock; None means that it lasts until it is removed. ``kill_at`` is the time of the
+    next kill, if there is one.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Fault:
     connections: int | None = None
     until: float | None = None
     happened: int = 0
+    kill_at: float | None = None
     _borrows: int = field(default=0, repr=False)
 
     def refuses(self) -> bool:
@@ -71,7 +73,6 @@ class Faults:
         self.targets = targets
         self.on: dict[str, Fault] = {}
         self._numbers = count(1)
-        self._next_kill: dict[str, float] = {}
 
     def add(
         self,
@@ -94,7 +95,7 @@ class Faults:
             self._kill(fault)
             if not seconds:
                 return fault
-            self._next_kill[name] = self.targets.clock.now + seconds
+            fault.kill_at = self.targets.clock.now + seconds
         if kind == "pause":
             fault.happened = 1
             for pool in self.targets.pools:
@@ -109,7 +110,6 @@ class Faults:
         if fault is None:
             there = ", ".join(self.on) or "none"
             raise FaultError(f"No fault named {name}; active faults: {there}.")
-        self._next_kill.pop(name, None)
         if fault.kind == "pause":
             for pool in self.targets.pools:
                 pool.resume()
@@ -129,9 +129,9 @@ class Faults:
         for fault in list(self.on.values()):
             if fault.until is not None and fault.until <= now:
                 self.remove(fault.name)
-            elif self._next_kill.get(fault.name, now + 1) <= now:
+            elif fault.kill_at is not None and fault.kill_at <= now:
                 self._kill(fault)
-                self._next_kill[fault.name] = now + fault.seconds
+                fault.kill_at = now + fault.seconds
 
     def _kill(self, fault: Fault) -> None:
         """Abort connections of the writer's pool, those in use first."""

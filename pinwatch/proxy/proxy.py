@@ -34,7 +34,7 @@ from pinwatch.errors import (
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.databases import DatabaseStatements
 from pinwatch.pins.profiles import PROFILES
-from pinwatch.pins.verdict import judge
+from pinwatch.pins.verdict import Verdict, judge
 from pinwatch.pool.interfaces import ConnectionSource
 from pinwatch.pool.pool import Pool
 from pinwatch.proxy.admission import Admission
@@ -94,7 +94,6 @@ class Proxy:
         self.settings = settings
         self.target = target
         self.observers = observers
-        self.require_tls = settings.require_tls
         self.every_pin = False
         self.admission = Admission(settings, target)
         self.counters: defaultdict[str, EndpointCounters] = defaultdict(
@@ -194,6 +193,10 @@ class Proxy:
         return [member.pool for member in self.group.members]
 
     @property
+    def require_tls(self) -> bool:
+        return self.settings.require_tls
+
+    @property
     def tls(self) -> ServerTls | None:
         return self.admission.tls
 
@@ -224,7 +227,6 @@ class Proxy:
         admission.listening(self.address.port)
         await self._change_endpoints(settings)
         self.settings, self.admission = settings, admission
-        self.require_tls = settings.require_tls
         self.verdicts.follow(PROFILES[settings.profile])
         self.database_statements.enabled = settings.release_on_ddl
         self.group.apply(settings)
@@ -404,8 +406,13 @@ class Proxy:
         self._tasks.run(self._judge(sql, done))
 
     async def _judge(self, sql: bytes, done: Callable[[], None]) -> None:
+        """Judge sql in a thread; if that fails, it counts as a syntax error."""
         profile = self.verdicts.profile
-        found = await self._loop.run_in_executor(self._judges, judge, sql, profile)
+        try:
+            found = await self._loop.run_in_executor(self._judges, judge, sql, profile)
+        except Exception as error:
+            log.exception("A statement of %d bytes could not be judged.", len(sql))
+            found = Verdict("", error=str(error))
         self.verdicts.remember(sql, found, profile)
         done()
 

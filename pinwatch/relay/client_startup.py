@@ -40,7 +40,9 @@ class Phase(Enum):
 class StartupServices(Protocol):
     """The services of the proxy that a startup uses."""
 
-    require_tls: bool
+    @property
+    def require_tls(self) -> bool:
+        """True if clients without TLS are refused."""
 
     @property
     def tls(self) -> ServerTls | None:

@@ -17,7 +17,7 @@ from pinwatch.counters import EndpointCounters, Histogram, TargetCounters
 from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
 from pinwatch.pool.interfaces import Key
 from pinwatch.relay.database_startup import DatabaseStartup, Encryption, LoginResult
-from pinwatch.relay.database_stream import DatabaseStream, Row
+from pinwatch.relay.database_stream import Answer, DatabaseStream, Row
 from pinwatch.relay.interfaces import BorrowedConnection, Session
 from pinwatch.relay.parameters import (
     NO_INIT_QUERY,
@@ -228,6 +228,11 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         return stream.status == IDLE and self.replies.settled()
 
     @property
+    def in_transaction(self) -> bool:
+        """True if the server is in a transaction, which may have failed."""
+        return self.stream.status != IDLE
+
+    @property
     def pinned_by(self) -> str | None:
         return None if self.session is None else self.session.pinned_by
 
@@ -285,12 +290,11 @@ class DatabaseConnection(BorrowedConnection, Receiver):
 
     def initialise(self, done: Callable[[ClientError | None], None]) -> None:
         """Run the init query while idle; done receives its error or None."""
-        sql = self.init_query.sql
-        self.write(self.stream.ask(sql, lambda _row, error: done(error)))
+        self.ask(self.init_query.sql, lambda _row, error: done(error))
 
-    def ask(self, sql: bytes, answer: Callable[[Row], None]) -> None:
-        """Run sql for the proxy while idle; answer receives its last row."""
-        self.write(self.stream.ask(sql, lambda row, _error: answer(row)))
+    def ask(self, sql: bytes, answer: Answer) -> None:
+        """Run sql for the proxy while idle; answer receives its result."""
+        self.write(self.stream.ask(sql, answer))
 
     # What the server sends.
 

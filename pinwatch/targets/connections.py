@@ -7,6 +7,7 @@ refusals to the longest waiter. Does not know clients.
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -17,6 +18,7 @@ from pinwatch.counters import TargetCounters
 from pinwatch.errors import (
     ClientError,
     connection_failure,
+    reason,
     request_error,
     unreachable,
 )
@@ -29,7 +31,7 @@ from pinwatch.relay.statements import Registry
 from pinwatch.sockets.loop import running
 from pinwatch.targets.dial import encryption, send_cancel
 from pinwatch.targets.logins import CONNECT_TIMEOUT, NO_ANSWER, Logins
-from pinwatch.targets.tasks import Tasks, jittered, reason, settle
+from pinwatch.targets.tasks import Tasks, backoff, jittered, settle
 from pinwatch.wire.messages import cancel_request
 
 log = logging.getLogger("pinwatch")
@@ -38,8 +40,6 @@ CLOSE_TIMEOUT: Final = 5.0  # real seconds until a closing connection is aborted
 UNREAD_CANCEL: Final = (
     "The server did not read a cancel request in time; it may still take effect."
 )
-MIN_RETRY_INTERVAL: Final = 0.1  # real seconds; doubled at each failure
-MAX_RETRY_INTERVAL: Final = 5.0  # real seconds
 TRANSIENT_STATES: Final = ("53300", "57P03", "08001", "08006", "57P01", "57P02")
 """SQLSTATEs of transient failures: too many connections, starting up, down."""
 
@@ -62,8 +62,8 @@ class Status(NamedTuple):
 class TargetConnections:
     """The connections to one target.
 
-    password returns the password of a user, and number an unused identifier. lost is
-    called when the target may be down.
+    password returns the password of a user, and number an unused identifier. The group
+    sets lost, which is called when the target may be down.
     """
 
     def __init__(
@@ -75,7 +75,6 @@ class TargetConnections:
         password: Callable[[str], str | None],
         number: Callable[[], int],
         observe: events.Observe,
-        lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
         self.target = target
@@ -85,7 +84,7 @@ class TargetConnections:
         self.password = password
         self.number = number
         self.observe = observe
-        self.lost = lost
+        self.lost: Callable[[], None] = lambda: None
         self.all: set[DatabaseConnection] = set()
         self._own: DatabaseConnection | None = None  # for status queries
         self._owned: set[DatabaseConnection] = set()  # _own and its predecessors
@@ -96,7 +95,7 @@ class TargetConnections:
         self._encryption = encryption(target)
         self._openings = Tasks()
         self._cancels = Tasks()
-        self._retries: dict[Key, float] = {}  # seconds until the next retry
+        self._failures: Counter[Key] = Counter()  # since the last success
         self._leaving: dict[DatabaseConnection, float] = {}  # real time to abort
         self._logins = Logins(target)
         self.status = Status(False, 1, 0)
@@ -118,17 +117,19 @@ class TargetConnections:
         """
         spare = None if keep_open else self.pool.take_idle()
         if spare is not None:
-            unused_since = spare.state_since
-            row = await self._query(spare)
-            self.pool.give_back(spare)
-            spare.state_since = unused_since
+            try:
+                row = await self._query(spare)
+            finally:
+                self.pool.put_back(spare)
         elif self.pool.in_use and not keep_open:
             return self.status
         else:
             connection = await self._own_connection()
-            row = await self._query(connection)
-            if not keep_open:
-                connection.close("The target's status has been read.")
+            try:
+                row = await self._query(connection)
+            finally:
+                if not keep_open:
+                    connection.close("The target's status has been read.")
         recovering, most, *reserved = row
         self.status = Status(
             recovering == b"f", int(most or 0), sum(int(one or 0) for one in reserved)
@@ -139,7 +140,7 @@ class TargetConnections:
     async def _query(self, connection: DatabaseConnection) -> Row:
         """Return the row of STATUS_SQL; raises ClientError."""
         answer = self._queries[connection] = self._loop.create_future()
-        connection.ask(STATUS_SQL, lambda row: settle(answer, row))
+        connection.ask(STATUS_SQL, lambda row, error: settle(answer, error or row))
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 row: Row = await answer
@@ -260,7 +261,7 @@ class TargetConnections:
             )
             self._refused(key, error)
         else:
-            self._retries.pop(key, None)
+            self._failures.pop(key, None)
             connection.opened_at = self.clock.now
             tls = connection.secure is not None
             self.observe(
@@ -287,11 +288,8 @@ class TargetConnections:
     def _refused(self, key: Key, error: ClientError) -> None:
         if error.sqlstate in TRANSIENT_STATES:
             self.lost()
-            delay = min(
-                self._retries.get(key, MIN_RETRY_INTERVAL / 2) * 2, MAX_RETRY_INTERVAL
-            )
-            self._retries[key] = delay
-            scaled = jittered(delay) * self.clock.scale
+            scaled = jittered(backoff(self._failures[key])) * self.clock.scale
+            self._failures[key] += 1
             self.pool.unavailable(key, scaled)
         else:
             self.pool.refused(key, request_error(error.text, error.sqlstate))

@@ -57,7 +57,6 @@ class TargetGroup(ConnectionSource[DatabaseConnection]):
         clock: Clock,
     ) -> None:
         self.members: list[Member] = []
-        self.failovers = 0
         self._observe = observe
         self._moved = moved
         self._clock = clock
@@ -217,7 +216,6 @@ class TargetGroup(ConnectionSource[DatabaseConnection]):
         before, self._writer = self._writer, to
         self._down_since = 0.0
         self._assign_roles()
-        self.failovers += 1
         if before is not to:
             to.pool.adopt(before.pool)
             self._moved()

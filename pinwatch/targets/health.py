@@ -11,12 +11,11 @@ from typing import Final
 
 from pinwatch.errors import ClientError
 from pinwatch.targets.connections import TargetConnections
-from pinwatch.targets.tasks import jittered
+from pinwatch.targets.tasks import backoff, jittered
 
 SINGLE_TARGET_INTERVAL: Final = 60.0  # seconds between checks if there is one target
 CHECK_INTERVAL: Final = 1.0  # seconds between checks of each of several targets
-MIN_INTERVAL: Final = 0.1  # real seconds, for retries doubled at each failure
-MAX_RETRY_INTERVAL: Final = 5.0  # real seconds
+MIN_INTERVAL: Final = 0.1  # real seconds between any two checks
 
 REASONS: Final = (
     ("08001", "UNREACHABLE"),
@@ -121,7 +120,7 @@ class Monitor:
         await asyncio.sleep(MIN_INTERVAL)
         rest = self._interval
         if self._failures:
-            rest = jittered(min(MIN_INTERVAL * 2**self._failures, MAX_RETRY_INTERVAL))
+            rest = jittered(backoff(self._failures))
         try:
             async with asyncio.timeout(rest - MIN_INTERVAL):
                 await self._check_now.wait()

@@ -7,11 +7,11 @@ import asyncio
 from typing import Final
 
 from pinwatch.config.target import Target
-from pinwatch.errors import ClientError, connection_failure, unreachable
+from pinwatch.errors import ClientError, connection_failure, reason, unreachable
 from pinwatch.relay.database_connection import DatabaseConnection, Phase
 from pinwatch.sockets.loop import running
 from pinwatch.targets.dial import dial
-from pinwatch.targets.tasks import reason, settle
+from pinwatch.targets.tasks import settle
 
 CONNECT_TIMEOUT: Final = 10.0  # real seconds to connect and log in, or to answer
 NO_ANSWER: Final = f"no answer within {CONNECT_TIMEOUT:.0f} seconds"

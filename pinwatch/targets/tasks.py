@@ -1,13 +1,15 @@
 """Helpers for asyncio that the modules of a target share: tasks, futures, retries."""
 
 import asyncio
-import errno
-import os
 import random
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 from pinwatch.errors import ClientError
+
+MIN_RETRY_INTERVAL: Final = 0.1  # real seconds; doubled at each failure
+MAX_RETRY_INTERVAL: Final = 5.0  # real seconds
+MAX_DOUBLINGS: Final = 10  # more than lead to MAX_RETRY_INTERVAL
 
 
 class Tasks:
@@ -38,16 +40,15 @@ def settle(future: asyncio.Future[Any] | None, outcome: object) -> None:
         future.set_result(outcome)
 
 
+def backoff(failures: int) -> float:
+    """Return the real seconds until a retry: doubled at each failure, up to a limit."""
+    doubled: float = MIN_RETRY_INTERVAL * 2 ** min(failures, MAX_DOUBLINGS)
+    return min(doubled, MAX_RETRY_INTERVAL)
+
+
 def jittered(seconds: float) -> float:
     """Return a random duration between half of seconds and seconds.
 
     It keeps the retries of several proxies from coinciding.
     """
     return seconds * random.uniform(0.5, 1)
-
-
-def reason(error: OSError) -> str:
-    """Return the reason in a few words: the system's own text, if it has one."""
-    if error.errno is not None and error.errno in errno.errorcode:
-        return os.strerror(error.errno)
-    return (error.strerror or str(error) or type(error).__name__).rstrip(".")

@@ -14,7 +14,6 @@ from pinwatch.relay.client_session import Phase
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.targets.group import Member
 from pinwatch.web.operation import Operation, json_list_response, json_response
-from pinwatch.wire.messages import IDLE
 
 State = Literal["idle", "borrowed", "in transaction", "pinned", "opening", "closing"]
 
@@ -104,7 +103,7 @@ class Pool(Answer):
             open=idle + len(used),
             idle=idle,
             borrowed=len(used),
-            in_transaction=sum(map(_in_transaction, used)),
+            in_transaction=sum(one.in_transaction for one in used),
             pinned=sum(one.state == "pinned" for one in connections),
             clients=len(proxy.sessions),
             waiting=sum(len(pool.waiting) for pool in proxy.pools),
@@ -129,12 +128,8 @@ def _borrowed(connection: DatabaseConnection, now: float) -> Connection:
     session = connection.session
     if session is not None and session.pinned:
         return Connection.of(connection, "pinned", now - session.pinned_since)
-    state: State = "in transaction" if _in_transaction(connection) else "borrowed"
+    state: State = "in transaction" if connection.in_transaction else "borrowed"
     return Connection.of(connection, state, now - connection.state_since)
-
-
-def _in_transaction(connection: DatabaseConnection) -> bool:
-    return connection.stream.status != IDLE
 
 
 def pool_route(proxy: Proxy) -> Operation:

@@ -88,5 +88,4 @@ def _listen(listen: Address) -> socket.socket:
         family = socket.getaddrinfo(*listen, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server(listen, family=family)
     except OSError as error:
-        reason = str(error.strerror).partition(" (while")[0]
-        raise cannot_listen(f"{listen} for HTTP", error, reason, "--http") from None
+        raise cannot_listen(f"{listen} for HTTP", error, "--http") from None

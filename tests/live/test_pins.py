@@ -6,6 +6,9 @@ import psycopg
 import pytest
 
 from pinwatch import events
+from pinwatch.pins.profiles import Profile
+from pinwatch.pins.verdict import Verdict
+from pinwatch.proxy import proxy as proxy_module
 from pinwatch.wire.messages import COPY_IN_RESPONSE, READY_FOR_QUERY
 from tests.harness import Endpoint, RunningProxy, eventually
 from tests.live.conftest import Serve
@@ -55,6 +58,20 @@ def test_a_pinned_session_keeps_its_process(serve: Serve) -> None:
         processes.add(pinned.query("SELECT pg_backend_pid()").value)
     assert len(processes) == 1
     assert pinned.query("SHOW search_path").value == "pg_catalog"
+
+
+def test_a_statement_that_cannot_be_judged_is_answered(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def judge(sql: bytes, profile: Profile) -> Verdict:
+        raise MemoryError
+
+    monkeypatch.setattr(proxy_module, "judge", judge)
+    client = serve(1)()
+    sql = f"SELECT 'nextval(' WHERE 1 IN (1{', 1' * 1_000})"
+    for _ in range(2):
+        assert client.query(sql).value == "nextval("
+    assert caplog.text.count("could not be judged") == 1
 
 
 def test_session_state_does_not_reach_the_next_client(serve: Serve) -> None:

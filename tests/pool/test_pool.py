@@ -504,6 +504,31 @@ def test_use_by_the_proxy_does_not_change_state_since() -> None:
     assert room.pool.take_idle() is wire
     assert wire.state_since == 0
     assert room.pool.take_idle() is None
+    room.pool.put_back(wire)
+    assert room.pool.idle_connections() == [wire]
+    assert wire.state_since == 0
+
+
+def test_a_waiter_borrows_what_the_proxy_puts_back() -> None:
+    room = Room()
+    wire = room.idle()
+    room.pool.take_idle()
+    waiting = room.borrow()
+    room.clock.now = 60
+    room.pool.put_back(wire)
+    assert waiting.connection is wire
+    assert wire.state_since == 60
+
+
+def test_what_was_closed_while_the_proxy_used_it_stays_closing() -> None:
+    room = Room()
+    wire = room.idle()
+    room.pool.take_idle()
+    room.clock.now = 60
+    wire.close("It failed.")
+    room.pool.put_back(wire)
+    assert list(room.pool.closing) == [wire]
+    assert wire.state_since == 60
 
 
 def test_repr_counts_each_state() -> None:

@@ -5,6 +5,7 @@ from hashlib import md5
 import pytest
 
 from pinwatch import events
+from pinwatch.errors import ClientError
 from pinwatch.relay.database_connection import DatabaseConnection, Phase
 from pinwatch.relay.statements import Registry
 from pinwatch.wire import messages
@@ -97,10 +98,21 @@ def test_protocol_violation_of_the_server_closes_the_connection(
 def test_query_of_the_proxy_receives_its_last_row() -> None:
     server = connect(Stage())
     server.greet()
-    answers: list[list[bytes | None]] = []
-    server.connection.ask(b"SHOW max_connections", answers.append)
+    answers: list[tuple[list[bytes | None], ClientError | None]] = []
+    server.connection.ask(b"SHOW max_connections", lambda *one: answers.append(one))
     server.send(row(b"100"), complete(b"SHOW"), READY)
-    assert answers == [[b"100"]]
+    assert answers == [([b"100"], None)]
+
+
+def test_query_of_the_proxy_receives_its_error() -> None:
+    server = connect(Stage())
+    server.greet()
+    errors: list[ClientError | None] = []
+    server.connection.ask(b"SHOW nothing", lambda _row, error: errors.append(error))
+    server.send(error_response("ERROR", "42704", "unrecognized parameter"), READY)
+    (error,) = errors
+    assert error is not None
+    assert error.sqlstate == "42704"
 
 
 def test_reason_of_a_close_is_the_server_s() -> None:

@@ -1,26 +1,45 @@
 """TargetHealth has the states and reasons of the RDS API."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
+from typing import Any, Final, cast
 
+import psycopg
 import pytest
 
+from pinwatch.clock import Clock
 from pinwatch.config.model import DEFAULT
-from pinwatch.errors import ClientError, TargetError
+from pinwatch.errors import ClientError, TargetError, unreachable
+from pinwatch.targets.connections import Status, TargetConnections
 from pinwatch.targets.health import (
     AVAILABLE,
+    MIN_INTERVAL,
     REGISTERING,
     Monitor,
     TargetHealth,
     unavailable,
 )
-from tests.harness import Proxies, RunningProxy, eventually
+from pinwatch.targets.tasks import backoff
+from tests.harness import Postgres, Proxies, RunningProxy, eventually
 from tests.pair import Pair
 from tests.targets.conftest import Before
+
+READ_BY_CHECKS: Final = "pg_catalog.pg_is_in_recovery()"
 
 
 def monitor(proxy: RunningProxy, name: str) -> Monitor:
     return next(m.monitor for m in proxy.proxy.group.members if m.name == name)
+
+
+class Down:
+    """The connections to a target that is down."""
+
+    clock = Clock()
+
+    async def check(self, keep_open: bool) -> Status:
+        raise unreachable("Connection refused")
 
 
 def test_both_targets_are_available(before: Before, pair: Pair) -> None:
@@ -63,6 +82,22 @@ def test_unreachable(before: Before, pair: Pair) -> None:
     eventually(lambda: replica.available)
 
 
+@pytest.mark.parametrize(
+    ("failures", "seconds"), [(0, 0.1), (1, 0.2), (5, 3.2), (6, 5.0), (100_000, 5.0)]
+)
+def test_the_time_between_retries_has_a_limit(failures: int, seconds: float) -> None:
+    assert backoff(failures) == seconds
+
+
+async def test_checks_go_on_after_a_long_outage() -> None:
+    one = Monitor(cast("TargetConnections", Down()), lambda: None, single=True)
+    for _ in range(1_100):
+        await one.check()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(2 * MIN_INTERVAL):
+            await one.run()
+
+
 @pytest.fixture
 def other_login(pair: Pair) -> Iterator[str]:
     """A role that the replica refuses, because its connection limit is 0."""
@@ -96,6 +131,42 @@ def test_another_refusal(before: Before, pair: Pair) -> None:
     targets[1]["url"] = targets[1]["url"].replace("/postgres?", "/missing?")
     proxy = before(targets=targets)
     assert monitor(proxy, pair.replica.name).health.reason == "CONNECTION_FAILED"
+
+
+@pytest.fixture
+def restricted(postgres: Postgres, direct: psycopg.Connection[Any]) -> Iterator[str]:
+    """A role for the proxy's checks that is no superuser."""
+    direct.execute("CREATE ROLE restricted LOGIN")
+    yield "restricted"
+    direct.execute("DROP ROLE restricted")
+
+
+@pytest.mark.parametrize("clients", [0, 1])
+def test_the_status_query_fails(
+    postgres: Postgres,
+    database: str,
+    direct: psycopg.Connection[Any],
+    restricted: str,
+    clients: int,
+) -> None:
+    """The error is temporary; the checks go on, and their connections do not leak."""
+    with ExitStack() as stack:
+        server = replace(postgres, server=replace(postgres.server, user=restricted))
+        running = Proxies(server, database, stack)(max_connections=2, time_scale=600)
+        dsn = running.endpoint().dsn
+        for _ in range(clients):
+            with closing(psycopg.connect(dsn, autocommit=True)) as connection:
+                connection.execute("SELECT 1")
+        one = monitor(running, DEFAULT)
+        direct.execute(f"REVOKE EXECUTE ON FUNCTION {READ_BY_CHECKS} FROM PUBLIC")
+        eventually(lambda: one.health.reason == "CONNECTION_FAILED")
+        assert one.health.description is not None
+        assert "permission denied" in one.health.description
+        pool = running.proxy.pool
+        eventually(lambda: (pool.in_use, pool.idle_count) == (0, clients))
+        eventually(lambda: len(running.proxy.group.writer.connections.all) == clients)
+        direct.execute(f"GRANT EXECUTE ON FUNCTION {READ_BY_CHECKS} TO PUBLIC")
+        eventually(lambda: one.available)
 
 
 def test_the_proxy_does_not_start_without_a_writer(pair: Pair) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-HERE: Final = str(Path(__file__).parents[1])
+HERE: Final = str(Path(__file__).parents[2])  # the package pinwatch
 INSTALLED: Final = ("site-packages", "dist-packages")
 LIBRARIES: Final = tuple(
     path
