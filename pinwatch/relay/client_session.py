@@ -127,6 +127,7 @@ class ClientSession(Session, Receiver):
         "services",
         "transport",
         "waiting",
+        "wants_own",
         "write_paused",
         "write_paused_at",
     )
@@ -159,6 +160,7 @@ class ClientSession(Session, Receiver):
         self.connection: BorrowedConnection | None = None
         self.waiting = False
         self.judging = b""  # the text that a worker thread judges now
+        self.wants_own = False  # needs a connection opened with its startup parameters
         self.login: ClientLogin | None = ClientLogin(self, services, endpoint)
         self.secure: SecureTransport | None = None  # is transport if TLS is used
         self.reading_paused = False
@@ -288,7 +290,7 @@ class ClientSession(Session, Receiver):
         own requests a connection opened with the session's startup parameters.
         """
         self.waiting = True
-        if own is not (len(self.key) > 2):
+        if own is not self.wants_own:
             self._change_key(own)
         connection: BorrowedConnection | None = self.endpoint.source.borrow(
             self, min_timeout
@@ -299,6 +301,7 @@ class ClientSession(Session, Receiver):
         return True
 
     def _change_key(self, own: bool) -> None:
+        self.wants_own = own
         shared = self.key[:2]
         self.key = shared + self.parameters.pairs() if own else shared
         self.idle_list = None
