@@ -1,15 +1,18 @@
 """The pinwatch command in a process of its own, as a person runs it."""
 
+import atexit
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from subprocess import PIPE, CompletedProcess, Popen
 from threading import Timer
 from typing import Final
+
+from tests.cli.forks import Forks
 
 PATIENCE: Final = 60  # seconds until a command that has to end is killed
 PINWATCH: Final = (sys.executable, "-m", "pinwatch")
@@ -23,13 +26,17 @@ def environment(**variables: str) -> dict[str, str]:
 
 def pinwatch(*arguments: str, **variables: str) -> CompletedProcess[str]:
     """Run it to its end."""
-    return subprocess.run(
-        [*PINWATCH, *arguments],
-        env=environment(**variables),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
+    ended = forks().run(arguments, environment(**variables), timeout=PATIENCE)
+    out, errors = ended.stdout.decode(), ended.stderr.decode()
+    return CompletedProcess(ended.args, ended.returncode, out, errors)
+
+
+@cache
+def forks() -> Forks:
+    """Return the process that runs the commands of this process's tests."""
+    started = Forks()
+    atexit.register(started.__exit__)
+    return started
 
 
 class Up:

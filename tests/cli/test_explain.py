@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.cli.command import PATIENCE, PINWATCH, environment, pinwatch
+from tests.cli.command import PATIENCE, PINWATCH, environment, forks, pinwatch
 from tests.pins.cases import PINS
 
 
@@ -20,13 +20,7 @@ def explained(given: bytes, *arguments: str) -> tuple[int, str]:
 
 def run(given: bytes, *arguments: str) -> tuple[int, str, str]:
     """Return exit status, standard output and error, for this standard input."""
-    ended = subprocess.run(
-        [*PINWATCH, "explain", *arguments],
-        input=given,
-        env=environment(),
-        capture_output=True,
-        timeout=PATIENCE,
-    )
+    ended = forks().run(["explain", *arguments], environment(), given, PATIENCE)
     return ended.returncode, ended.stdout.decode(), ended.stderr.decode()
 
 
