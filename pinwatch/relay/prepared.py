@@ -474,7 +474,7 @@ class ClientStatements:
         replies = server.replies
         before = after = b""
         executes = verdict is not None and executes_one(verdict)
-        if not (replies.in_request() or executes):
+        if not (replies.may_be_skipped() or executes):
             replies.unnamed_parse()
         else:
             replies.batch()
@@ -582,7 +582,7 @@ class ClientStatements:
         server = self.server
         assert server is not None
         replies = server.replies
-        if replies.counting and replies.in_request():
+        if replies.counting and replies.may_be_skipped():
             replies.batch()
             replies.change(UnnamedByClient(server, self, None))
         else:
