@@ -1,7 +1,8 @@
 """Random scripts; a seed always gives the same.
 
-Owns the statements, and how likely each message is. Few names are used, so that they
-conflict often. ``differences`` lists what scripts do not contain.
+Owns the statements, and how likely each message is: each script has its own weights.
+Few names are used, so that they conflict often. ``differences`` lists what scripts do
+not contain.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +34,7 @@ MAX_FLIGHTS: Final = 3
 MAX_PARTS: Final = 4
 RARE: Final = 0.06  # the share of turns that end a client's connection
 
-SYNCED: Final = 0.8  # the share of Queries that have a Sync before them
+SYNCED: Final = (0.4, 1.0)  # the share of Queries that have a Sync before them
 
 MD5: Final = 2311  # md5(text), among pg_proc's fixed numbers
 DIVIDE: Final = 154  # int4div(int4, int4)
@@ -135,8 +136,9 @@ PARAMETERS: Final[tuple[dict[str, str], ...]] = (
     {"DateStyle": "SQL, DMY"},
     {"TimeZone": "Asia/Tokyo", "application_name": "two"},
 )
-NAMES: Final = ("", "", "a", "b")
-PORTALS: Final = ("", "", "", "p")
+NAMES: Final = (("",), ("", "", "a"), ("", "", "a", "b"))
+PORTALS: Final = (("",), ("", "", "", "p"))
+FOCUS: Final = (0, 1, 1, 4)  # factors of the weights, which a script draws
 VALUES: Final[tuple[tuple[str | None, ...], ...]] = (
     (),
     (),
@@ -169,22 +171,26 @@ class Generator:
 
     def __init__(self, chance: Random) -> None:
         self.chance = chance
+        self.names = self._of(NAMES)
+        self.portals = self._of(PORTALS)
+        self.synced = self._of(SYNCED)
         self.resets = True  # the client that is being drawn may reset its settings
-        self.parts: tuple[tuple[Callable[[], list[Action]], int], ...] = (
+        self.statements = self._focused(STATEMENTS)
+        parts: tuple[tuple[Callable[[], list[Action]], int], ...] = (
             (self._one, 8),
             (self._whole, 4),
             (self._bound, 6),
             (self._query, 4),
             (self._copy_in, 1),
         )
-        self.singles: tuple[tuple[Callable[[], Action], int], ...] = (
+        singles: tuple[tuple[Callable[[], Action], int], ...] = (
             (self._parse, 6),
             (self._bind, 3),
             (self._execute, 3),
-            (lambda: describe(self._of(NAMES)), 2),
-            (lambda: describe_portal(self._of(PORTALS)), 1),
-            (lambda: close(self._of(NAMES)), 2),
-            (lambda: close_portal(self._of(PORTALS)), 1),
+            (lambda: describe(self._of(self.names)), 2),
+            (lambda: describe_portal(self._of(self.portals)), 1),
+            (lambda: close(self._of(self.names)), 2),
+            (lambda: close_portal(self._of(self.portals)), 1),
             (lambda: self._of(CALLS), 1),
             (sync, 3),
             (flush, 1),
@@ -192,6 +198,8 @@ class Generator:
             (copy_done, 1),
             (lambda: copy_fail("no more"), 1),
         )
+        self.parts = self._focused(parts)
+        self.singles = self._focused(singles)
 
     def script(self) -> Script:
         clients = self._of(range(1, CLIENTS + 1))
@@ -216,7 +224,7 @@ class Generator:
         actions: list[Action] = []
         for _ in range(self.chance.randint(1, MAX_PARTS)):
             part = self._weighted(self.parts)()
-            if part[0].name in ("query", "call") and self.chance.random() < SYNCED:
+            if part[0].name in ("query", "call") and self.chance.random() < self.synced:
                 actions.append(sync())
             actions += part
         if self.chance.random() < 0.7:
@@ -231,7 +239,7 @@ class Generator:
         return [self._weighted(self.singles)()]
 
     def _whole(self) -> list[Action]:
-        name, portal = self._of(NAMES), self._of(PORTALS)
+        name, portal = self._of(self.names), self._of(self.portals)
         return [
             parse(name, self._sql()),
             bind(portal, name, *self._of(VALUES)),
@@ -239,9 +247,9 @@ class Generator:
         ]
 
     def _bound(self) -> list[Action]:
-        portal = self._of(PORTALS)
+        portal = self._of(self.portals)
         return [
-            bind(portal, self._of(NAMES), *self._of(VALUES)),
+            bind(portal, self._of(self.names), *self._of(VALUES)),
             execute(portal, self._of(LIMITS)),
         ]
 
@@ -257,22 +265,30 @@ class Generator:
     # Single messages.
 
     def _parse(self) -> Action:
-        return parse(self._of(NAMES), self._sql())
+        return parse(self._of(self.names), self._sql())
 
     def _bind(self) -> Action:
-        return bind(self._of(PORTALS), self._of(NAMES), *self._of(VALUES))
+        return bind(self._of(self.portals), self._of(self.names), *self._of(VALUES))
 
     def _execute(self) -> Action:
-        return execute(self._of(PORTALS), self._of(LIMITS))
+        return execute(self._of(self.portals), self._of(LIMITS))
 
     def _sql(self) -> str:
-        statements = self._weighted(STATEMENTS)
+        statements = self._weighted(self.statements)
         if statements is RESETS and not self.resets:
             statements = READS
         return self._of(statements)
 
     def _of(self, values: Sequence[T]) -> T:
         return self.chance.choice(values)
+
+    def _focused(self, values: Sequence[tuple[T, int]]) -> Sequence[tuple[T, int]]:
+        """Return the values with other weights, by which one script focuses on some.
+
+        A script that has a bit of everything seldom shows what two rare messages do.
+        """
+        focused = [(value, weight * self._of(FOCUS)) for value, weight in values]
+        return focused if any(weight for _, weight in focused) else values
 
     def _weighted(self, values: Sequence[tuple[T, int]]) -> T:
         weights = [weight for _, weight in values]

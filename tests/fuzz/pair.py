@@ -213,7 +213,7 @@ class Pair:
                 return [*received, CLOSED]
             except TimeoutError:
                 checks = checks + 1 if self.proxy_is_idle() else 0
-        if checks:
+        if len(received) < count:
             received.append(NOTHING)
         return received
 
