@@ -1,11 +1,11 @@
-# The two commands of the README are `make up` and `make test`.
+# The commands of the README are `make up`, `make test` and `make fuzz`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 COMPILED := build/compiled
 
-.PHONY: up test test-compiled bench venv lint clean
+.PHONY: up test test-compiled fuzz bench venv lint clean
 
 up: venv
 	$(BIN)/pinwatch up
@@ -26,6 +26,15 @@ test-compiled:
 	cp -R tests bench docs examples grafana docker .dockerignore pyproject.toml $(COMPILED)
 	cd $(COMPILED) && venv/bin/python -c "import pinwatch.relay.client_session as s, pinwatch.sockets.calls as c; assert c.COMPILED and not s.__file__.endswith('.py')"
 	cd $(COMPILED) && venv/bin/python -m pytest -n auto $(ARGS)
+
+# Random scripts of clients, compared with a direct connection. For example
+# `make fuzz MINUTES=60 SEED=7`; `make fuzz SCRIPT=file` runs the script of a file.
+MINUTES ?= 1
+SEED ?= 0
+fuzz: venv
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) --seed $(SEED) \
+		$(if $(FIRST),--first $(FIRST)) $(if $(SCRIPTS),--scripts $(SCRIPTS)) \
+		$(if $(SCRIPT),--script $(SCRIPT))
 
 # For example `make bench ARGS="--quick --compare"`. As root it installs PgBouncer.
 bench: venv

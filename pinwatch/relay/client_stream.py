@@ -632,9 +632,10 @@ class ClientStream:
         self, name: bytes, change: Renamed | None, verdict: Verdict
     ) -> Renamed | None:
         """Handle a Bind to a statement that has a verdict."""
+        own = name in verdict.names and name in self.statements.named
         released = self.statements.release(verdict.names, hidden=False)
         self._report(verdict, prepared=True)
         if not released:
             return change
         before, new_name, after = change or (b"", name, b"")
-        return released + before, new_name, after
+        return released + before, name if own else new_name, after

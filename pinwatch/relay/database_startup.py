@@ -25,6 +25,8 @@ from pinwatch.wire.messages import (
     PARAMETER_STATUS,
     READY_FOR_QUERY,
     next_message,
+    reported_parameter,
+    transaction_status,
 )
 
 SSL_REQUEST: Final = INT32.pack(8) + INT32.pack(messages.SSL_REQUEST_CODE)
@@ -149,14 +151,17 @@ class DatabaseStartup:
         if kind == AUTHENTICATION:
             self._authenticate(body)
         elif kind == PARAMETER_STATUS:
-            name, value, _ = body.split(b"\0")
+            name, value = reported_parameter(body)
             self._reported_parameters = self._reported_parameters.changed(name, value)
         elif kind == BACKEND_KEY_DATA:
+            if len(body) < INT32.size:
+                raise ProtocolViolation("invalid BackendKeyData")
             self._backend_key = INT32.unpack_from(body)[0], body[4:]
         elif kind == READY_FOR_QUERY:
+            status = transaction_status(body)
             self._done = True
             self._connection.logged_in(
-                LoginResult(self._reported_parameters, self._backend_key, body[0])
+                LoginResult(self._reported_parameters, self._backend_key, status)
             )
         elif kind == ERROR_RESPONSE:
             raise client_error(body)

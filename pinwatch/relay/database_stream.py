@@ -38,6 +38,8 @@ from pinwatch.wire.messages import (
     SYNC_MESSAGE,
     error_fields,
     query,
+    reported_parameter,
+    transaction_status,
 )
 
 MAX_INSPECTED: Final = 65_536  # bytes of a longer message that are inspected
@@ -286,11 +288,13 @@ class DatabaseStream:
         if self.swallowing:
             return self._swallow(kind, data[at:following])
         if kind == READY_FOR_QUERY:
+            if following - at != 1:
+                raise ProtocolViolation("invalid ReadyForQuery")
             self._ready(data[at])
             if not self.fence_name:
                 self.replies.ready()
         elif kind == COMMAND_COMPLETE:
-            if INSPECTED_TAGS[data[at]]:
+            if at < following and INSPECTED_TAGS[data[at]]:
                 self._command_completed(data[at:following], client)
         elif kind == PARSE_COMPLETE or kind == CLOSE_COMPLETE:
             if self.replies.completed():
@@ -329,7 +333,7 @@ class DatabaseStream:
     def _swallow(self, kind: i64, body: bytes) -> bytes | None:
         """Handle a reply to the proxy's own messages; return as ``_inspect`` does."""
         if kind == READY_FOR_QUERY:
-            self.status = body[0]
+            self.status = transaction_status(body)
             self.replies.ready()
             self.swallowing = False
             self.inspected = INSPECTED_TYPES
@@ -344,7 +348,7 @@ class DatabaseStream:
         return b""
 
     def _parameter_status(self, body: bytes, client: Client | None) -> bytes | None:
-        name, value, _ = body.split(b"\0")
+        name, value = reported_parameter(body)
         self.reported_parameters = self.reported_parameters.changed(name, value)
         if self.swallowing:
             return b""

@@ -31,6 +31,7 @@ from pinwatch.wire.messages import (
 
 CLOSE_UNNAMED: Final = close_statement(b"")
 MAX_SHOWN_NAME: Final = 1_024  # bytes of a name in an error text
+MAX_OLD_NAMES: Final = 64  # of one client
 OVERHEAD: Final = 512  # bytes of a kept statement besides its text and name
 
 
@@ -328,7 +329,8 @@ class ClientStatements:
         self.named: dict[bytes, Statement] = {}
         self.names: dict[bytes, bytes] = {}  # keys of named, by statement's name
         self.long_names: dict[bytes, bytes] = {}  # unabridged, for error texts
-        self.old_names: dict[bytes, bytes] = {}  # names before a DEALLOCATE ALL
+        # Dropped names, for the errors of messages that were sent before.
+        self.old_names: dict[bytes, bytes] = {}
         self.kept_bytes: i64 = 0  # of named
         self.pinned = False  # if true, new statements keep the client's names
         self.unnamed: object = None
@@ -344,6 +346,9 @@ class ClientStatements:
         statement = self.named.pop(name, None)
         if statement is not None:
             del self.names[statement.name]
+            if len(self.old_names) >= MAX_OLD_NAMES:
+                del self.old_names[next(iter(self.old_names))]
+            self.old_names[statement.name] = name
             self.long_names.pop(statement.name, None)
             self.kept_bytes -= kept_bytes(name, statement.definition)
 
@@ -469,7 +474,7 @@ class ClientStatements:
         replies = server.replies
         before = after = b""
         executes = verdict is not None and executes_one(verdict)
-        if not (replies.in_request() or executes):
+        if not (replies.may_be_skipped() or executes):
             replies.unnamed_parse()
         else:
             replies.batch()
@@ -577,7 +582,7 @@ class ClientStatements:
         server = self.server
         assert server is not None
         replies = server.replies
-        if replies.counting and replies.in_request():
+        if replies.counting and replies.may_be_skipped():
             replies.batch()
             replies.change(UnnamedByClient(server, self, None))
         else:

@@ -189,6 +189,13 @@ class ReplyTracker:
         """Return True if the client must send more to complete its request."""
         return self.state != READING
 
+    def may_be_skipped(self) -> bool:
+        """Return True if an error before the next message may make the server skip it.
+
+        A Query in a batch does not end the skip, so this holds behind it, too.
+        """
+        return self.state != READING or self.uncertain_batch >= 0
+
     def executing(self) -> bool:
         """Return True if replies are due to requests that are complete."""
         return bool(self.due) and self.state == READING
@@ -358,6 +365,8 @@ class ReplyTracker:
     def copy_in(self) -> None:
         """Handle a CopyInResponse: the server ignores Sync until the data ends."""
         due = self.due
+        if due.first() == UNNAMED_CHANGE and not self.changes[0].answered:
+            self._uncount(due.take())  # of the Query whose COPY begins
         in_batch = due.first() not in (QUERY, QUERY_IN_BATCH)
         query = 0 if in_batch else due.take()
         self.state = COPY_BEGUN[self.state]

@@ -183,6 +183,21 @@ def error_response(severity: str, sqlstate: str, text: str) -> bytes:
     return message(ERROR_RESPONSE, fields.encode())
 
 
+def reported_parameter(body: bytes) -> tuple[bytes, bytes]:
+    """Return name and value of a ParameterStatus; raises ProtocolViolation."""
+    parts = body.split(b"\0")
+    if len(parts) != 3 or parts[2]:
+        raise ProtocolViolation("invalid ParameterStatus")
+    return parts[0], parts[1]
+
+
+def transaction_status(body: bytes) -> int:
+    """Return the status of a ReadyForQuery; raises ProtocolViolation."""
+    if len(body) != 1:
+        raise ProtocolViolation("invalid ReadyForQuery")
+    return body[0]
+
+
 def error_fields(body: bytes) -> dict[str, str]:
     """Return the fields of an ErrorResponse or NoticeResponse by one-letter code."""
     return {

@@ -596,6 +596,14 @@ def test_a_query_in_the_middle_of_copy_in(both: Both) -> None:
         assert bystander.query("SELECT 'mine'").rows == [("mine",)]
 
 
+def test_a_bind_in_the_middle_of_copy_in(both: Both) -> None:
+    """PostgreSQL ends the connection, also if a Query dropped the unnamed statement."""
+    for endpoint in (both.direct, both.proxy.endpoint()):
+        with WireClient.login(endpoint) as client:
+            client.send(parse("", "SELECT 1"), COPY_IN, bind(""), SYNC)
+            assert client.rest().kinds == "1GEE"
+
+
 @pytest.mark.parametrize("second", [query("SELECT 2"), call(MD5, "heed")])
 def test_a_batch_ended_by_a_query_does_not_affect_other_clients(
     both: Both, second: bytes

@@ -93,6 +93,30 @@ SCRIPTS: Final[dict[str, list[bytes]]] = {
         parse("", "SELEKT") + SYNC,
         bind("") + SYNC,
     ],
+    "an unnamed Parse that is skipped, behind a Query in the batch": [
+        parse("", "SELECT 1")
+        + execute("none")
+        + query("SELECT 2")
+        # The server skips this one, too.
+        + parse("", "SELECT 3")
+        + SYNC,
+        run("") + SYNC,
+    ],
+    "PREPARE of its own name": [
+        parse("x", "PREPARE x AS SELECT 43") + bind("x", "1", "2") + SYNC,
+        run("x") + SYNC,
+        query("EXECUTE x"),
+    ],
+    "an error that arrives after the Close of its statement": [
+        parse("x", "SELECT 42") + SYNC,
+        bind("x", "1") + SYNC + close("x") + SYNC,
+    ],
+    "an error that arrives after many Closes": [
+        parse("x", "SELECT 42") + SYNC,
+        b"".join(parse(f"x{n}", "SELECT 42") + close(f"x{n}") for n in range(70))
+        + SYNC,
+        bind("x", "1") + SYNC + close("x") + SYNC,
+    ],
     "DEALLOCATE ALL in the batch": [
         parse("x", "SELECT 42") + parse("d", "DEALLOCATE ALL") + SYNC,
         run("x") + bind("d") + execute() + bind("x") + execute() + SYNC,

@@ -1,0 +1,93 @@
+"""A database that answers the first request with something else."""
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from typing import Final
+
+import pytest
+
+from pinwatch.wire import messages
+from pinwatch.wire.messages import HEADER, message
+from tests.harness import Endpoint, Postgres, Proxies
+from tests.wireclient import Reply, WireClient
+
+TRIGGER: Final = b"SELECT 'lie'"
+ROW: Final = message(messages.DATA_ROW, b"\0\1\0\0\0\1x")
+LIES: Final = {
+    "garbage": b"\xff" * 100,
+    "an HTTP reply": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    "a length of 3": HEADER.pack(messages.DATA_ROW, 3),
+    "a ParameterStatus without a value": message(messages.PARAMETER_STATUS, b"a"),
+    "an empty ReadyForQuery": message(messages.READY_FOR_QUERY, b""),
+    "a flood of rows": ROW * 100_000,
+    "a flood of CopyInResponse": message(messages.COPY_IN_RESPONSE, b"\0\0\0") * 1_000,
+    "a flood of ParseComplete": message(messages.PARSE_COMPLETE, b"") * 10_000,
+}
+HALF_A_MESSAGE: Final = HEADER.pack(messages.DATA_ROW, 100)
+
+
+class Liar:
+    """A relay to PostgreSQL that answers TRIGGER with the lie, and then disconnects."""
+
+    def __init__(self, server: str, lie: bytes) -> None:
+        self.server = server
+        self.lie = lie
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.listening.getsockname()[1]
+        self._run(self._serve)
+
+    def _run(self, work: Callable[..., None], *args: socket.socket) -> None:
+        threading.Thread(target=work, args=args, daemon=True).start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                proxy, _ = self.listening.accept()
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(f"{self.server}/.s.PGSQL.5432")
+                self._run(self._pass_on, proxy, server)
+                self._run(self._pass_on, server, proxy)
+
+    def _pass_on(self, source: socket.socket, drain: socket.socket) -> None:
+        with suppress(OSError), source, drain:
+            while data := source.recv(65_536):
+                if TRIGGER in data:
+                    source.sendall(self.lie)
+                    return
+                drain.sendall(data)
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=list(LIES))
+def test_the_client_gets_an_error_and_the_pool_recovers(
+    postgres: Postgres, database: str, lie: bytes
+) -> None:
+    replies = lied_to(postgres, database, lie)
+    assert [reply.errors[-1][:2] for reply in replies] == 2 * [("FATAL", "08006")]
+
+
+def test_the_client_is_disconnected_in_the_middle_of_a_message(
+    postgres: Postgres, database: str
+) -> None:
+    """It would take an error for the rest of the message."""
+    replies = lied_to(postgres, database, HALF_A_MESSAGE)
+    assert [reply.kinds for reply in replies] == ["", ""]
+
+
+def lied_to(postgres: Postgres, database: str, lie: bytes) -> list[Reply]:
+    """Return what two clients get; after each, another one is served."""
+    replies = []
+    liar = Liar(postgres.server.host, lie)
+    server = Endpoint("127.0.0.1", liar.port, "postgres", database)
+    with ExitStack() as stack:
+        running = Proxies(replace(postgres, server=server), database, stack)(1)
+        for _ in range(2):
+            with WireClient.login(running.endpoint()) as client:
+                client.send(messages.query(TRIGGER))
+                replies.append(client.rest())
+            with WireClient.login(running.endpoint()) as client:
+                assert client.query("SELECT 'honest'").value == "honest"
+    liar.listening.close()
+    return replies
