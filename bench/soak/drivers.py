@@ -25,6 +25,15 @@ from bench.soak.wire import Lost, Wrong
 
 MOST_WORKS: Final = 8
 HOST: Final = "127.0.0.1"
+
+ASYNCPG_ERRORS: Final = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""The last one comes when an idle connection has received a FATAL error, whose end
+asyncpg has not noticed yet; PostgreSQL itself causes it as well."""
 GOODS: Final = "SELECT $1::int + 1, $2::text"
 
 
@@ -92,7 +101,7 @@ async def with_asyncpg(where: Site, chance: Random) -> None:
             ssl=where.choose_tls(chance) or False,
             statement_cache_size=chance.choice((0, 100)),
         )
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except ASYNCPG_ERRORS as error:
         raise Lost(described(error)) from None
     books.logins.answered += 1
     visit = AsyncpgVisit(where, chance, connection)
@@ -110,7 +119,7 @@ async def with_asyncpg(where: Site, chance: Random) -> None:
             if where.stopping.is_set():
                 break
         await connection.close(timeout=5)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except ASYNCPG_ERRORS as error:
         raise Lost(described(error)) from None
     finally:
         connection.terminate()
@@ -155,7 +164,15 @@ async def with_psycopg(where: Site, chance: Random) -> None:
         finally:
             await connection.close()
     except psycopg.Error as error:
+        _clean_up(books)
         raise Lost(described(error)) from None
+
+
+def _clean_up(books: Books) -> None:
+    """Count what psycopg may send after an error: ROLLBACK, and DEALLOCATE ALL."""
+    books.queries.sent += 2
+    books.statements.sent += 2
+    books.pins.sent += 1
 
 
 async def _work_async(
@@ -221,6 +238,7 @@ class Threads:
         if done.committed:
             books.rows.commit(row)
         if done.error:
+            _clean_up(books)
             raise Lost(done.error)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ in the curve that follows.
 
 from __future__ import annotations
 
+import asyncio
 from random import Random
 from typing import Final
 
@@ -19,13 +20,17 @@ from pinwatch.relay.pin_state import MAX_REPORTED
 from pinwatch.wire import messages
 
 BATCH: Final = 20
-"""Queries of one message: each of them is judged alone in the relay."""
+"""Queries that are sent at once."""
+
+AT_A_TIME: Final = 5
+"""Clients that fill the store of pins at a time."""
 
 
 async def fill(where: Site, chance: Random) -> None:
     """Pin and query until the stores are full. Raises Lost and ServerError."""
-    for _ in range(MAX_PINS // MAX_REPORTED * 5 // 4):  # some pins are similar
-        await _pin(where, chance)
+    visits = MAX_PINS // MAX_REPORTED * 5 // 4  # some pins are similar
+    for _ in range(visits // AT_A_TIME):
+        await asyncio.gather(*(_pin(where, chance) for _ in range(AT_A_TIME)))
     client = await WireClient.login(where.books, where.port, login(where, chance))
     for _ in range(MAX_TEXTS // BATCH):
         texts = [f"SELECT 1 AS only_{site.word(chance, 4)}" for _ in range(BATCH)]

@@ -26,6 +26,9 @@ BORROW_TIMEOUT: Final = 30
 TARGETS: Final = ("a", "b")
 READERS: Final = "reads"
 PATIENCE: Final = 30.0
+REPORT_PATIENCE: Final = 180.0
+"""Seconds until a report is given up; with traced memory it takes a while."""
+
 READY: Final = "Stop"
 """First word of the last line that pinwatch prints when it serves."""
 
@@ -50,7 +53,7 @@ class Running:
         with suppress(FileNotFoundError):
             self.report_file.unlink()
         self.process.send_signal(signal.SIGUSR1)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + REPORT_PATIENCE
         while not self.report_file.exists():
             if time.monotonic() > deadline or self.process.poll() is not None:
                 raise NotStarted(f"no report: {tail(self.log)}")

@@ -104,7 +104,7 @@ async def soak(plan: Plan, server: Server, proxy: Running, say: Say) -> Outcome:
     outcome.sessions = await http.get("/api/sessions")
     outcome.pool = await http.get("/api/pool")
     await http.request("POST", "/api/release", {"database": None})
-    await until(lambda: _has_few_files(proxy.pid, before), SETTLING)
+    await until(lambda: _is_as_before(proxy, server, before), SETTLING)
     outcome.after = state(proxy, server)
     return outcome
 
@@ -199,8 +199,12 @@ async def _has_settled(http: Http) -> bool:
     return not (pool["clients"] or pool["borrowed"] or pool["open"] - pool["idle"])
 
 
-async def _has_few_files(pid: int, before: State) -> bool:
-    return len(open_files(pid)) <= len(before.files)
+async def _is_as_before(proxy: Running, server: Server, before: State) -> bool:
+    """Return whether the checks of both targets alone are connected."""
+    return (
+        len(open_files(proxy.pid)) == len(before.files)
+        and server_connections(server) == before.server_connections
+    )
 
 
 def set_up(server: Server) -> None:
