@@ -10,6 +10,7 @@ from typing import Final
 
 from bench.server import DATABASE
 from bench.soak.books import Books
+from pinwatch.observers.digests import MAX_DIGESTS
 
 MD5_ROLES: Final = ("soak_md5_a", "soak_md5_b")
 """Roles of the clients of single messages."""
@@ -85,16 +86,17 @@ def word(chance: Random, letters: int = 3) -> str:
     return "".join(chance.choices(LETTERS, k=letters))
 
 
-PIN_SETTINGS: Final = 1_200
-"""Different digests of statements that pin: fewer than pinwatch keeps, so that its
-store of digests does not shrink and grow again."""
+KINDS_OF_PINS: Final = 4
+PIN_NAMES: Final = MAX_DIGESTS // KINDS_OF_PINS
+"""Names in statements that pin: no more digests than pinwatch keeps, so that its store
+of digests does not shrink and grow again."""
 
 
 def pinning_statement(chance: Random) -> str:
     """Return a statement that pins and leaves nothing that a later one stumbles on."""
-    number = chance.randrange(PIN_SETTINGS)
+    number = chance.randrange(PIN_NAMES)
     name = "".join(LETTERS[int(digit)] for digit in str(number))
-    kind = chance.randrange(4)
+    kind = chance.randrange(KINDS_OF_PINS)
     if kind == 0:
         return f"SET soak.{name} = '{chance.random()}'"
     if kind == 1:
