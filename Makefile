@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 COMPILED := build/compiled
 
-.PHONY: up test test-compiled fuzz bench venv lint clean
+.PHONY: up test test-compiled fuzz bench soak venv lint clean
 
 up: venv
 	$(BIN)/pinwatch up
@@ -39,6 +39,12 @@ fuzz: venv
 # For example `make bench ARGS="--quick --compare"`. As root it installs PgBouncer.
 bench: venv
 	$(BIN)/python -m bench $(ARGS)
+
+# 200 clients of all kinds with faults; the curve is written to build/soak.
+# For example `make soak MINUTES=60`.
+MINUTES ?= 5
+soak: venv
+	$(BIN)/python -m bench.soak $(MINUTES) $(ARGS)
 
 venv: $(STAMP)
 

@@ -13,7 +13,7 @@ from pinwatch.pins.alike import alike
 MAX_DIGESTS: Final = 1_000
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Digest:
     """The sums over pins whose texts differ only in constants and generated names.
 

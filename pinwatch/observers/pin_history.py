@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from operator import attrgetter
+from sys import getsizeof
 from typing import Final
 
 from pinwatch import events
@@ -16,6 +17,8 @@ from pinwatch.clock import Clock
 from pinwatch.observers.digests import MAX_DIGESTS, Digest, Digests
 
 MAX_PINS: Final = 10_000  # ended pins; pins that last are always kept
+MAX_BYTES: Final = 32 * 1024 * 1024  # memory of ended pins
+OVERHEAD: Final = 1_024  # bytes of a pin beside the texts of its statement
 
 
 @dataclass(slots=True, eq=False)
@@ -24,7 +27,8 @@ class Pin:
 
     id: int
     event: events.SessionPinned
-    digest: Digest
+    digest: Digest | None
+    """None when it has ended: a digest that is dropped must not be kept by its pins."""
     since: float
     until: datetime | None = None
     seconds: float = 0.0
@@ -46,12 +50,16 @@ class History:
         clock: Clock,
         max_pins: int = MAX_PINS,
         max_digests: int = MAX_DIGESTS,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
         self.clock = clock
+        self.max_pins = max_pins
+        self.max_bytes = max_bytes
         self.digests = Digests(max_digests)
         self.listeners: list[Listen] = []
         self._count = 0
-        self._over: deque[Pin] = deque(maxlen=max_pins)
+        self._over: deque[Pin] = deque()
+        self._size = 0  # bytes of the pins that ended
         self._lasting: dict[int, list[Pin]] = {}  # by client
 
     def __call__(self, event: events.Event) -> None:
@@ -80,10 +88,21 @@ class History:
     def _unpin(self, pin: Pin, at: datetime) -> None:
         now = self.clock.now
         pin.until, pin.seconds = at, now - pin.since
-        pin.digest.released(pin.event.connection, now)
+        if pin.digest is not None:
+            pin.digest.released(pin.event.connection, now)
+            pin.digest = None
         self._over.append(pin)
+        self._size += weight(pin.event)
+        while len(self._over) > self.max_pins or self._size > self.max_bytes:
+            self._size -= weight(self._over.popleft().event)
         self._notify(pin)
 
     def _notify(self, pin: Pin) -> None:
         for listen in self.listeners:
             listen(pin)
+
+
+def weight(pin: events.SessionPinned) -> int:
+    """Return the bytes that a pin takes, about."""
+    texts = pin.digest, pin.sql, pin.statement, pin.reason, *pin.tags.values()
+    return OVERHEAD + sum(map(getsizeof, texts))

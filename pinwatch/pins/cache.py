@@ -15,15 +15,19 @@ A text that is looked up in the older one moves to the younger one, so that look
 text that is in use moves nothing.
 """
 
+from sys import getsizeof
 from typing import Final
 
 from pinwatch.pins.profiles import DEFAULT, Profile
 from pinwatch.pins.scan import is_expensive, may_matter
-from pinwatch.pins.verdict import Verdict, verdict
+from pinwatch.pins.verdict import MAX_OUTLINE, Verdict, verdict
 
 MAX_TEXTS: Final = 8_192
 MAX_BYTES: Final = 8 * 1024 * 1024
-OVERHEAD: Final = 128  # bytes of an entry beside its text, and of what it has found
+OVERHEAD: Final = 128  # bytes of an entry beside its text
+VERDICT: Final = 320  # bytes of a verdict beside its texts and what it has found
+FINDING: Final = 320  # bytes of a finding or a warning beside its statement
+EFFECT: Final = 200  # bytes of an effect with its name, beside its value
 
 ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
 
@@ -162,7 +166,17 @@ class VerdictCache:
 
 
 def weight(found: Verdict | None) -> int:
-    """Bytes that an entry takes beside its text."""
+    """Return the bytes that an entry takes beside its text, about."""
     if found is None:
         return OVERHEAD
-    return OVERHEAD * max(len(found.findings), len(found.warnings), len(found.effects))
+    text = getsizeof(found.text)
+    size = OVERHEAD + VERDICT + 2 * text + min(text, MAX_OUTLINE)  # and the digest
+    for finding in found.findings:
+        size += FINDING
+        if finding.statement is not found.text:
+            size += getsizeof(finding.statement)
+    for warning in found.warnings:
+        size += FINDING + getsizeof(warning.statement)
+    for effect in found.effects:
+        size += EFFECT + getsizeof(effect.value)
+    return size

@@ -199,7 +199,9 @@ class ClientStream:
             if kind == SYNC and self.failed_batch:
                 self.failed_batch = False
                 answers.append(ready_for_query(IDLE))
-            elif not (kind in IGNORED_WHEN_IDLE or self.failed_batch):
+            elif self.failed_batch:
+                self._count(kind)
+            elif kind not in IGNORED_WHEN_IDLE:
                 break
             at += size + 1
         self.dropping = max(at - end, 0)
@@ -256,11 +258,16 @@ class ClientStream:
         self.needed = 0
         answer = error_response(error.severity, error.sqlstate, error.text)
         if kind == QUERY or kind == FUNCTION_CALL:
-            self.traffic.queries += kind == QUERY
+            self._count(kind)
             self.dropping = size + 1
             return answer + ready_for_query(IDLE)
         self.failed_batch = True
         return answer
+
+    def _count(self, kind: int) -> None:
+        """Count a message that no database connection receives."""
+        self.traffic.queries += kind == QUERY
+        self.traffic.statements += kind in (QUERY, EXECUTE)
 
     # With a database connection.
 

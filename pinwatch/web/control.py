@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from pinwatch.config.model import Settings
+from pinwatch.config.target import Target as ParsedTarget
 from pinwatch.errors import (
     FailoverError,
     FaultError,
@@ -170,8 +171,12 @@ SHOWN = set(Fault.model_fields) - {"left"}
 def config_route(proxy: Proxy) -> Operation:
     async def config(request: Request) -> Response:
         """Show the settings in force, with asterisks in place of secrets."""
-        # Secrets are SecretStr, whose JSON is asterisks, except in the target's URL.
-        shown = {"target": proxy.target.url}
+        # Secrets are SecretStr, whose JSON is asterisks, except in the targets' URLs.
+        targets = tuple(
+            one.model_copy(update={"url": ParsedTarget.parse(one.url).url})
+            for one in proxy.settings.targets
+        )
+        shown = {"target": proxy.target.url, "targets": targets}
         return json_response(proxy.settings.model_copy(update=shown))
 
     return Operation("/api/config", config, Settings)

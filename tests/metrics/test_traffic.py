@@ -29,6 +29,22 @@ def test_requests_and_statements(measured: Measured) -> None:
     assert now("statements_total") == 4
 
 
+def test_refused_requests_are_requests_and_statements(measure: Measure) -> None:
+    measured = measure(1, connection_pool={"connection_borrow_timeout": 0})
+    holder, client = measured(), measured()
+    holder.query("BEGIN")
+    before = measured.scrape()
+    batch = parse("", "SELECT 1"), bind(""), execute(), execute(), SYNC
+    for sent in ((query("SELECT 1"),), batch):
+        assert client.ask(*sent).errors
+    now = measured.scrape()
+    counted = {
+        name: now(name) - before(name)
+        for name in ("query_requests_total", "statements_total")
+    }
+    assert counted == {"query_requests_total": 1, "statements_total": 3}
+
+
 def test_transactions(measured: Measured) -> None:
     client = measured()
     before = measured.scrape()

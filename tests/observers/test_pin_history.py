@@ -1,7 +1,11 @@
 """The history keeps pins and their ends."""
 
+import gc
+import tracemalloc
 from dataclasses import replace
 from datetime import timedelta
+from typing import Final
+from weakref import ref
 
 import pytest
 
@@ -53,6 +57,44 @@ def test_past_pins_are_limited_and_present_ones_are_not(clock: Clock) -> None:
         history(pinned(client))
         history(unpinned(client))
     assert clients(history) == [7, 6, 5, 1]
+
+
+def test_past_pins_are_limited_by_their_memory(clock: Clock) -> None:
+    sizes = (FEW, 4 * FEW)
+    used = [memory_of(clock, pins, max_bytes=LITTLE) for pins in sizes]
+    assert used[1] < 1.2 * used[0] < 1.5 * LITTLE
+
+
+def test_digests_that_are_dropped_are_not_kept_by_their_pins(clock: Clock) -> None:
+    history = History(clock, max_pins=FEW, max_digests=1)
+    dropped = []
+    for client in range(FEW):
+        history(pinned(client, digest=f"of {'abcdefghij'[client % 10] * client}"))
+        dropped += [ref(digest) for digest in history.digests.ranked(clock.now)]
+        history(unpinned(client))
+    gc.collect()
+    left = {id(digest()) for digest in dropped if digest() is not None}
+    assert len(history.pins()) == FEW
+    assert len(left) <= 2
+
+
+FEW: Final = 200
+LITTLE: Final = 200_000  # bytes, less than those of few pins
+
+
+def memory_of(clock: Clock, pins: int, max_bytes: int) -> int:
+    """Return the bytes of a history after so many pins with a long text each."""
+    tracemalloc.start()
+    try:
+        history = History(clock, max_digests=1, max_bytes=max_bytes)
+        for client in range(pins):
+            text = f"SELECT {client:02000}"
+            history(replace(pinned(client), sql=text, statement=text[1:]))
+            history(unpinned(client))
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
 
 
 def test_every_pin_ends_with_its_session(history: History, clock: Clock) -> None:

@@ -1,8 +1,14 @@
 """Verdicts that are remembered."""
 
+import sys
+import tracemalloc
+from itertools import permutations
+from typing import Final
+
 import pytest
 
-from pinwatch.pins.cache import ALIKE, OVERHEAD, Expensive, VerdictCache
+from pinwatch.pins import tokens
+from pinwatch.pins.cache import ALIKE, FINDING, OVERHEAD, Expensive, VerdictCache
 from pinwatch.pins.profiles import PROFILES
 from pinwatch.pins.scan import LEADING, MARKS, WORDS
 from pinwatch.pins.verdict import judge
@@ -94,8 +100,8 @@ def test_its_size_is_that_of_what_is_kept() -> None:
     for text in texts(26):
         cache.look(b"SET a.b = 1")
         cache.look(text)
-        kept = len(b"SET a.b = 1") + (len(cache) - 1) * len(text)
-        assert cache.size == kept + len(cache) * OVERHEAD
+        kept = (len(cache) - 1) * (len(text) + OVERHEAD)
+        assert cache.size == entry_size(b"SET a.b = 1") + kept
 
 
 EXPENSIVE = b"SELECT nextval('s')" + b", 1" * 2_000
@@ -143,7 +149,54 @@ def test_a_cache_without_a_worker_judges_everything() -> None:
 
 
 def test_what_has_many_findings_takes_more_room() -> None:
+    one, times = b"SET a = 1;", 50
+    assert entry_size(one * times) > entry_size(one) + (times - 1) * FINDING
+
+
+def entry_size(sql: bytes) -> int:
     cache = VerdictCache()
-    sql = b"SET a = 1;" * 50
     cache.look(sql)
-    assert cache.size == len(sql) + 50 * OVERHEAD
+    return cache.size
+
+
+NAMES: Final = ["".join(letters) for letters in permutations("abcde", 3)]
+
+
+def memory_of(texts: list[bytes]) -> tuple[int, int]:
+    """Return the bytes that a cache of these texts uses, and those that it counts."""
+    tracemalloc.start()
+    try:
+        cache = VerdictCache(max_texts=2 * len(texts), max_bytes=sys.maxsize)
+        tokens.tokens.cache_clear()
+        before, _ = tracemalloc.get_traced_memory()
+        for text in texts:
+            found = cache.look(text)
+            if found is not None:  # all that a pin reads is kept
+                assert (found.digest, found.outline, found.tags)[0]
+        tokens.tokens.cache_clear()  # it keeps the latest texts
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    return after - before, cache.size
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT 1 AS {0}",
+        "SET soak.{0} = 'x'",
+        "LISTEN {0}",
+        "CREATE TEMP TABLE {0} (a int, b text)",
+        "SET soak.{0} = '" + "x" * 9_000 + "'",
+        "SET soak.{0} = 'some \U0001f600'",
+        "INSERT INTO {0} SELECT nextval('s')" + ", 'x' || a" * 100,
+        "SET soak.{0} = 1; " * 50,
+    ],
+    ids=lambda text: text[:20],
+)
+def test_its_size_is_that_of_its_memory(text: str) -> None:
+    """Compiled, the objects are smaller."""
+    memory_of([b"SET a = 1"])  # first uses allocate what stays
+    used, counted = memory_of([text.format(word).encode() for word in NAMES])
+    assert used <= 1.3 * counted
+    assert counted <= 3 * used

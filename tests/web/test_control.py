@@ -1,10 +1,12 @@
 """/api/config: what is in force, and nothing that is secret."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pinwatch.config.target import Target
+from tests.harness import Postgres
 from tests.web.conftest import Watch
 
 
@@ -32,6 +34,17 @@ def test_no_secret(watch: Watch) -> None:
     assert config["auth"][0]["username"] == "ann"
     assert set(config["auth"][0]["password"]) == {"*"}
     assert "secret'" not in str(config)
+
+
+def test_no_target_shows_its_password(watch: Watch, postgres: Postgres) -> None:
+    server = replace(postgres.server, password="fourth-secret")
+    targets = [{"name": name, "url": server.url()} for name in ("a", "b")]
+    config = watch(targets=targets).get("/api/config")
+    assert [one["name"] for one in config["targets"]] == ["a", "b"]
+    assert "fourth-secret" not in str(config)
+    for shown in config["targets"]:
+        target = Target.parse(shown["url"])
+        assert (target.user, target.password) == (server.user, None)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,64 @@
+"""Each claim of SECURITY.md has a test that exists, and its figures are the code's."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pinwatch.config.model import Settings
+from pinwatch.observers import pin_history
+from pinwatch.observers.digests import MAX_DIGESTS
+from pinwatch.pins import cache, rules
+from pinwatch.proxy.proxy import MAX_WITHOUT_STARTUP
+from pinwatch.relay.pin_state import MAX_REPORTED, MAX_SQL
+from pinwatch.web.connection import Limits
+from pinwatch.web.control import MAX_BODY
+from pinwatch.web.stream import MAX_READERS
+from pinwatch.wire.startup import MAX_PACKET
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "SECURITY.md").read_text()
+ROW = re.compile(r"^\| (?!Claim|-)(?P<claim>.+) \| (?P<test>.*) \|$", re.MULTILINE)
+TEST = re.compile(r"`(?P<file>tests/[a-z_/]+\.py)::(?P<name>test_\w+)`")
+NO_LIMIT = re.compile(r"\b(127\.0\.0\.1|503)\b")
+FIGURE = re.compile(r"\d[\d,]*\b")
+CLAIMS = [(row["claim"], row["test"]) for row in ROW.finditer(PAGE)]
+
+
+def test_there_are_claims() -> None:
+    assert len(CLAIMS) == PAGE.count("tests/")
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim[0][:40])
+def test_the_test_of_a_claim_exists(claim: tuple[str, str]) -> None:
+    found = TEST.fullmatch(claim[1])
+    assert found is not None
+    text = (ROOT / found["file"]).read_text()
+    assert re.search(rf"^(async )?def {found['name']}\(", text, re.MULTILINE)
+
+
+def test_the_figures_are_those_of_the_code() -> None:
+    defaults = Settings(target="postgresql://localhost/app")
+    limits = (
+        MAX_SQL,
+        MAX_PACKET,
+        defaults.max_client_connections,
+        MAX_WITHOUT_STARTUP,
+        defaults.max_prepared_statement_bytes,
+        rules.MAX_STATEMENT,
+        cache.MAX_TEXTS,
+        cache.MAX_BYTES,
+        pin_history.MAX_PINS,
+        pin_history.MAX_BYTES,
+        MAX_REPORTED,
+        2 * MAX_DIGESTS,
+        MAX_BODY,
+        Limits().connections,
+        MAX_READERS,
+    )
+    written = [
+        figure
+        for claim, _ in CLAIMS
+        for figure in FIGURE.findall(NO_LIMIT.sub("", claim))
+    ]
+    assert written == [f"{n:,}" for n in limits]
