@@ -24,6 +24,9 @@ MODES: Final = (DIRECT, PLAIN, COMPILED, SMALL_POOL)
 SMALL: Final = 3
 """Database connections of the mode small-pool."""
 
+PATIENCE: Final = 120.0
+"""Seconds until the proxy accepts connections, on a busy machine."""
+
 BORROW_TIMEOUT: Final = 20
 """Seconds that a client waits for a database connection."""
 
@@ -53,6 +56,7 @@ class Modes:
                 port=port,
                 log=folder / "pinwatch.log",
                 stop=signal.SIGTERM,
+                patience=PATIENCE,
             ):
                 yield Place(port, server)
 

@@ -17,7 +17,7 @@ from outside.commands import Broken
 
 USER: Final = "postgres"
 DATABASE: Final = "outside"
-PATIENCE: Final = 30.0  # seconds until the server accepts connections
+PATIENCE: Final = 120.0  # seconds until the server accepts connections
 
 _SETTINGS: Final = """
 listen_addresses = '127.0.0.1'
@@ -88,7 +88,9 @@ class Servers:
         command += ["-p", str(port), "-k", data]
         log = self._folder / f"{name}.log"
         try:
-            with process.listening(command, port=port, log=log, user=self._user):
+            with process.listening(
+                command, port=port, log=log, user=self._user, patience=PATIENCE
+            ):
                 self._wait_until_ready(port)
                 self._sql(port, "postgres", [f"CREATE DATABASE {DATABASE}"])
                 self._sql(port, DATABASE, setup)

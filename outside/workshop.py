@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,15 @@ deb-src [signed-by={key}] http://deb.debian.org/debian {release} main
 deb-src [signed-by={key}] http://deb.debian.org/debian {release}-updates main
 deb-src [signed-by={key}] http://deb.debian.org/debian-security {release}-security main
 """
+_UNSERVED: Final = re.compile(
+    r"resolv|temporary failure|max retries|timed out|timeout|could not connect"
+    r"|unable to connect|connection (?:refused|reset|failed)|failed to establish"
+    r"|no such host|unreachable|404 +not found|unable to find a source"
+    r"|no matching distribution|unknown revision|50[234] ",
+    re.IGNORECASE,
+)
+"""What pip, apt-get and go print if a registry is unreachable or lacks a version."""
+
 _PATIENCE: Final = 120
 """Seconds that a registry may take to answer."""
 
@@ -153,14 +163,19 @@ class Workshop:
     def _fetch(
         self, command: Sequence[str | Path], registry: str, folder: Path | None = None
     ) -> str:
-        """Run a client of a registry; return its output. Raises Skipped."""
+        """Run a client of a registry; return its output.
+
+        Raises Skipped if the registry cannot be reached or lacks the version.
+        """
         name = Path(command[0]).name
         log = self.log(f"fetch-{name}")
         program(name if str(command[0]) == name else str(command[0]), "install it")
         try:
             commands.must(command, log=log, timeout=_PATIENCE, folder=folder)
         except Broken as error:
-            raise Skipped(f"{registry} did not serve it: {error}") from None
+            if unserved(log.read_text(errors="replace")) or "timeout" in str(error):
+                raise Skipped(f"{registry} did not serve it: {error}") from None
+            raise
         return log.read_text(errors="replace")
 
     def _apt_options(self) -> list[str]:
@@ -179,6 +194,18 @@ class Workshop:
             "APT::Sandbox::User": "root",
         }
         return [f"-o{name}={value}" for name, value in options.items()]
+
+
+def unserved(log: str) -> bool:
+    """Return True if the log of a registry's client says that it got no answer."""
+    return _UNSERVED.search(log) is not None
+
+
+def checkout_version(folder: Path) -> str:
+    """Return the tag or commit of a checkout, or "unknown" without git."""
+    describe = ("git", "-C", folder, "describe", "--always", "--tags")
+    done = subprocess.run(describe, capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
 
 
 def program(name: str, remedy: str) -> str:

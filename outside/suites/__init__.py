@@ -11,6 +11,7 @@ from outside.suites import (
     libpq_pipeline,
     pg8000,
     pgx,
+    psycopg,
     regress,
     sqlalchemy,
 )
@@ -26,6 +27,7 @@ SUITES: tuple[Suite, ...] = (
     django.Django(),
     pgx.Pgx(),
     lib_pq.LibPq(),
+    psycopg.Psycopg(),
 )
 
 

@@ -43,8 +43,8 @@ _CONFIGURE: Final = ("--without-readline", "--without-zlib", "--without-icu")
 def build(workshop: Workshop) -> Path:
     """Return the source tree with the test programs built. Raises Skipped, Broken."""
     version = server.version(server.programs())
-    for name in ("cc", "make", "perl"):
-        program(name, "apt-get install gcc make perl libc6-dev")
+    for name in ("cc", "make"):
+        program(name, "apt-get install gcc make libc6-dev")
     major = version.partition(".")[0]
     source = workshop.debian_source(f"postgresql-{major}", version)
 

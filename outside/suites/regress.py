@@ -13,9 +13,9 @@ from outside.workshop import Workshop
 
 QUICK: Final = (
     *("test_setup", "boolean", "int4", "float8", "numeric", "text", "timestamptz"),
-    *("copy", "insert", "insert_conflict", "create_type", "create_table"),
-    *("errors", "subselect", "join", "portals", "transactions", "prepare", "temp"),
-    *("plancache", "sequence", "guc"),
+    *("copy", "insert", "insert_conflict", "create_misc", "create_table"),
+    *("create_index", "errors", "portals", "transactions", "prepare", "temp"),
+    *("prepared_xacts", "plancache", "sequence", "guc", "psql"),
 )
 
 

@@ -48,7 +48,7 @@ class SQLAlchemy:
         self._driver = driver
 
     def prepare(self, workshop: Workshop) -> str:
-        """Download the source distribution, and use its tests with the wheel."""
+        """Download the source distribution, and install the drivers."""
         source = workshop.sdist("sqlalchemy", VERSION)
         self._tests = workshop.once(
             f"sqlalchemy-{VERSION}", lambda folder: _copy(source, folder)
@@ -70,5 +70,5 @@ class SQLAlchemy:
 
 
 def _copy(source: Path, destination: Path) -> None:
-    """Copy what the tests need, without the package itself, which is not built."""
-    pytests.copy(source, destination, ("test", "setup.cfg", "pyproject.toml"))
+    """Copy what the tests need; they use the package beside them."""
+    pytests.copy(source, destination, ("test", "lib", "setup.cfg", "pyproject.toml"))

@@ -80,6 +80,13 @@ def test_an_entry_may_be_for_some_modes_only() -> None:
     assert not judge(listed, "plain", [DIRECT], [failed], complete=False).expected
 
 
+def test_an_entry_may_differ_only_sometimes() -> None:
+    listed = [entry("copy", sometimes=True)]
+    failed = DIRECT | {"copy": "failed"}
+    for proxied in (failed, DIRECT):
+        assert judge(listed, "plain", [DIRECT], [proxied], complete=True).expected
+
+
 def test_a_test_that_only_one_side_ran_differs() -> None:
     proxied = {name: "passed" for name in DIRECT if name != "copy"}
     verdict = judge([], "plain", [DIRECT | {"tls": "passed"}], [proxied], complete=True)
