@@ -23,7 +23,7 @@ def test_junit_has_one_outcome_per_test(tmp_path: Path) -> None:
         "tests.A::test_one": "passed",
         "tests.A::test_two": "failed",
         "tests.A::test_three[x]": "skipped",
-        "tests.B::test_one": "error",
+        "tests.B::test_one": "failed",
     }
 
 
