@@ -11,6 +11,9 @@ from outside.server import Place
 from outside.suites import postgresql
 from outside.workshop import Workshop
 
+DATABASE: Final = "isolation_regression"
+"""The name of the database, which tests and their expected output contain."""
+
 QUICK: Final = (
     *("read-write-unique", "simple-write-skew", "deadlock-simple", "fk-deadlock"),
     *("lock-update-delete", "insert-conflict-do-update", "merge-update", "nowait"),
@@ -24,7 +27,7 @@ class Isolation:
     """The schedule of src/test/isolation."""
 
     name = "postgresql-isolation"
-    setup = postgresql.SETUP
+    setup = postgresql.setup(DATABASE)
 
     def prepare(self, workshop: Workshop) -> str:
         """Build isolationtester."""
@@ -36,6 +39,7 @@ class Isolation:
         schedule = [f"--schedule={self._folder / 'isolation_schedule'}"]
         return postgresql.run(
             self._folder / "pg_isolation_regress",
+            DATABASE,
             QUICK if quick else schedule,
             place,
             folder,

@@ -16,21 +16,20 @@ from outside.outcomes import Outcomes
 from outside.server import Place
 from outside.workshop import Workshop, program
 
-DATABASE: Final = "regression"
-"""The name of the database, which occurs in expected output."""
+_DEFAULTS: Final = {
+    "lc_messages": "C",
+    "lc_monetary": "C",
+    "lc_numeric": "C",
+    "lc_time": "C",
+    "bytea_output": "hex",
+    "timezone_abbreviations": "Default",
+    "intervalstyle": "postgres_verbose",
+}
+"""Settings of a new database, as pg_regress makes it. The last one stands for its
+PGOPTIONS, which psql does not get: RDS Proxy rejects the startup parameter."""
 
-SETUP: Final = (
-    f"CREATE DATABASE {DATABASE} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'",
-    f"ALTER DATABASE {DATABASE} SET lc_messages TO 'C'",
-    f"ALTER DATABASE {DATABASE} SET lc_monetary TO 'C'",
-    f"ALTER DATABASE {DATABASE} SET lc_numeric TO 'C'",
-    f"ALTER DATABASE {DATABASE} SET lc_time TO 'C'",
-    f"ALTER DATABASE {DATABASE} SET bytea_output TO 'hex'",
-    f"ALTER DATABASE {DATABASE} SET timezone_abbreviations TO 'Default'",
-    f"ALTER DATABASE {DATABASE} SET intervalstyle TO 'postgres_verbose'",
-)
-"""What pg_regress does with a new database. The last line stands for its PGOPTIONS,
-which are not passed on to psql: RDS Proxy rejects the startup parameter ``options``."""
+_LAUNCHER: Final = "env -u PGOPTIONS PGSSLMODE=disable"
+"""Before each program of the tests. With TLS some errors of libpq have other texts."""
 
 TIMEOUT: Final = 1800
 """Seconds that a run may take."""
@@ -38,6 +37,15 @@ TIMEOUT: Final = 1800
 _PARTS: Final = ("test/regress", "test/isolation", "test/modules/libpq_pipeline")
 _HEADER: Final = Path(__file__).with_name("isolation.h")
 _CONFIGURE: Final = ("--without-readline", "--without-zlib", "--without-icu")
+
+
+def setup(database: str) -> tuple[str, ...]:
+    """Return the statements that create a database as pg_regress does."""
+    locale = "TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+    return (
+        f"CREATE DATABASE {database} {locale}",
+        *(f"ALTER DATABASE {database} SET {k} TO '{v}'" for k, v in _DEFAULTS.items()),
+    )
 
 
 def build(workshop: Workshop) -> Path:
@@ -73,6 +81,7 @@ def _with_header(source: str) -> str:
 
 def run(
     program: Path,
+    database: str,
     tests: Sequence[str],
     place: Place,
     folder: Path,
@@ -90,9 +99,9 @@ def run(
             shutil.copy(library, scratch)
         log = folder / "regress.log"
         options: list[str | Path] = [
-            *("--use-existing", f"--dbname={DATABASE}", f"--dlpath={scratch}"),
+            *("--use-existing", f"--dbname={database}", f"--dlpath={scratch}"),
             *(f"--host={place.host}", f"--port={place.port}", f"--user={place.user}"),
-            *(f"--bindir={server.programs()}", "--launcher=env -u PGOPTIONS"),
+            *(f"--bindir={server.programs()}", f"--launcher={_LAUNCHER}"),
             *(f"--inputdir={scratch}", f"--outputdir={scratch}"),
             "--max-concurrent-tests=20",
         ]

@@ -11,6 +11,9 @@ from outside.server import Place
 from outside.suites import postgresql
 from outside.workshop import Workshop
 
+DATABASE: Final = "regression"
+"""The name of the database, which tests and their expected output contain."""
+
 QUICK: Final = (
     *("test_setup", "boolean", "int4", "float8", "numeric", "text", "timestamptz"),
     *("copy", "insert", "insert_conflict", "create_misc", "create_table"),
@@ -23,7 +26,7 @@ class Regress:
     """The parallel schedule of src/test/regress."""
 
     name = "postgresql-regress"
-    setup = postgresql.SETUP
+    setup = postgresql.setup(DATABASE)
 
     def prepare(self, workshop: Workshop) -> str:
         """Build pg_regress, and the library that the tests load."""
@@ -35,6 +38,7 @@ class Regress:
         schedule = [f"--schedule={self._folder / 'parallel_schedule'}"]
         return postgresql.run(
             self._folder / "pg_regress",
+            DATABASE,
             QUICK if quick else schedule,
             place,
             folder,
