@@ -17,6 +17,8 @@ from outside.commands import Broken
 
 USER: Final = "postgres"
 DATABASE: Final = "outside"
+PASSWORD: Final = "unused"
+"""The server does not ask for it, but some suites need one in the URL."""
 PATIENCE: Final = 120.0  # seconds until the server accepts connections
 
 _SETTINGS: Final = """
@@ -54,7 +56,8 @@ class Place:
 
     def url(self, scheme: str = "postgresql") -> str:
         """Return the libpq URL."""
-        return f"{scheme}://{self.user}@{self.host}:{self.port}/{self.database}"
+        where = f"{self.host}:{self.port}/{self.database}"
+        return f"{scheme}://{self.user}:{PASSWORD}@{where}"
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables of libpq."""
