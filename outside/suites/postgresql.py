@@ -86,17 +86,14 @@ def run(
     place: Place,
     folder: Path,
     inputs: Path,
-    library: Path | None = None,
 ) -> Outcomes:
     """Run pg_regress, or a program like it, in a folder that the server can use.
 
-    ``inputs`` has the folders sql or specs, and expected. ``library`` is what the
-    server loads. The differences of output are kept in ``folder``.
+    ``inputs`` has the folders sql or specs, and expected, and libraries for the
+    server. The differences of output are kept in ``folder``.
     """
     with _scratch() as scratch:
         shutil.copytree(inputs, scratch, dirs_exist_ok=True, ignore=_UNUSED)
-        if library is not None:
-            shutil.copy(library, scratch)
         log = folder / "regress.log"
         options: list[str | Path] = [
             *("--use-existing", f"--dbname={database}", f"--dlpath={scratch}"),
@@ -116,7 +113,7 @@ def run(
     return outcomes.regress(log.read_text(errors="replace"))
 
 
-_UNUSED: Final = shutil.ignore_patterns("*.o", "*.c", "*.so", "results", "tmp_check")
+_UNUSED: Final = shutil.ignore_patterns("*.o", "*.c", "results", "tmp_check")
 
 
 @contextmanager

@@ -43,5 +43,4 @@ class Regress:
             place,
             folder,
             self._folder,
-            self._folder / "regress.so",
         )
