@@ -89,7 +89,8 @@ class Runner:
         result = Result(suite.name)
         started = time.monotonic()
         try:
-            result.version = suite.prepare(self.workshop)
+            with self.workshop.lock():
+                result.version = suite.prepare(self.workshop)
             for subset, proxies in self.plan.subsets():
                 self._subset(suite, subset, proxies, result)
         except Skipped as reason:

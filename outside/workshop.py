@@ -11,9 +11,12 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from filelock import FileLock
 
 from outside import commands
 from outside.commands import Broken, Skipped
@@ -138,6 +141,11 @@ class Workshop:
             build(place)
             (place / "complete").touch()
         return place
+
+    def lock(self) -> AbstractContextManager[object]:
+        """Wait until no other run prepares a suite in this folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(self.folder / "lock").acquire()
 
     def log(self, name: str) -> Path:
         """Return the path of the log of a step."""

@@ -17,8 +17,8 @@ DATABASE: Final = "regression"
 QUICK: Final = (
     *("test_setup", "boolean", "int4", "float8", "numeric", "text", "timestamptz"),
     *("copy", "insert", "insert_conflict", "create_misc", "create_table"),
-    *("create_index", "errors", "portals", "transactions", "prepare", "temp"),
-    *("prepared_xacts", "plancache", "sequence", "guc", "psql"),
+    *("create_index", "errors", "portals", "transactions", "prepare"),
+    *("prepared_xacts", "plancache", "sequence", "guc"),
 )
 
 
