@@ -73,7 +73,8 @@ def summary(verdict: Verdict) -> str:
     if verdict.gone:
         counts.append(f"{len(verdict.gone)} listed and not different")
     if verdict.unstable:
-        counts.append(f"{len(verdict.unstable)} unstable")
+        many = " (too many)" if verdict.too_unstable else ""
+        counts.append(f"{len(verdict.unstable)} unstable{many}")
     return ", ".join(counts)
 
 

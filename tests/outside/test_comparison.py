@@ -106,6 +106,15 @@ def test_an_unstable_test_is_shown_and_not_judged(changing: str) -> None:
     assert verdict.equal == 3
 
 
+def test_a_second_run_that_ended_early_is_not_expected() -> None:
+    whole = {f"test{number}": "passed" for number in range(20)}
+    part = dict(list(whole.items())[:10])
+    verdict = judge([], "plain", [whole, whole], [whole, part], complete=True)
+    assert len(verdict.unstable) == 10
+    assert verdict.too_unstable
+    assert not verdict.expected
+
+
 def test_a_difference_of_both_runs_is_not_unstable() -> None:
     proxied = [DIRECT | {"copy": "failed"}, DIRECT | {"copy": "failed"}]
     verdict = judge([], "plain", [DIRECT, DIRECT], proxied, complete=True)
