@@ -28,7 +28,7 @@ of [behaviour.md](behaviour.md) that explains it. The command fails if another t
 differs, or if a listed one no longer does.
 
 ```sh
-make outside QUICK=1                      # about three minutes, all builds
+make outside QUICK=1                      # the quick subset, in all modes
 make outside                              # everything
 make outside SUITE="asyncpg pgx"
 make outside SUITE=psycopg SOURCE=~/psycopg   # a suite that no registry carries
@@ -43,6 +43,8 @@ They are kept in `build/outside`, with the logs of the last run of each.
 - A test is unstable if its outcome changes between two runs of the same kind. When a
   difference is not expected, both sides run a second time. Unstable tests are not
   compared.
+- A suite or mode without a row has no successful full run yet. A commit with "+" had
+  uncommitted changes.
 - pinwatch has its default settings, apart from the borrow timeout.
 """
 
