@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 COMPILED := build/compiled
 
-.PHONY: up test test-compiled fuzz bench soak venv lint clean
+.PHONY: up test test-compiled fuzz outside bench soak venv lint clean
 
 up: venv
 	$(BIN)/pinwatch up
@@ -22,8 +22,8 @@ test-compiled:
 	$(PYTHON) -m venv $(COMPILED)/venv
 	$(COMPILED)/venv/bin/pip install --quiet --upgrade "pip>=25.1"
 	PINWATCH_COMPILE=1 $(COMPILED)/venv/bin/pip install --quiet ".[embedded]" --group dev
-	cd $(COMPILED) && rm -rf tests bench docs examples grafana docker
-	cp -R tests bench docs examples grafana docker .dockerignore pyproject.toml $(COMPILED)
+	cd $(COMPILED) && rm -rf tests bench outside docs examples grafana docker
+	cp -R tests bench outside docs examples grafana docker .dockerignore pyproject.toml $(COMPILED)
 	cd $(COMPILED) && venv/bin/python -c "import pinwatch.relay.client_session as s, pinwatch.sockets.calls as c; assert c.COMPILED and not s.__file__.endswith('.py')"
 	cd $(COMPILED) && venv/bin/python -m pytest -n auto $(ARGS)
 
@@ -35,6 +35,12 @@ fuzz: venv
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) --seed $(SEED) \
 		$(if $(FIRST),--first $(FIRST)) $(if $(SCRIPTS),--scripts $(SCRIPTS)) \
 		$(if $(SCRIPT),--script $(SCRIPT))
+
+# Other projects' tests, directly and through pinwatch. For example `make outside QUICK=1`,
+# `make outside SUITE="asyncpg pgx"`, `make outside SUITE=psycopg SOURCE=~/psycopg`.
+outside: venv
+	$(BIN)/python -m outside $(SUITE) $(if $(QUICK),--quick) \
+	    $(if $(SOURCE),--source "$(SOURCE)") $(ARGS)
 
 # For example `make bench ARGS="--quick --compare"`. As root it installs PgBouncer.
 bench: venv
