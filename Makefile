@@ -29,10 +29,8 @@ test-compiled:
 
 # Random scripts of clients, compared with a direct connection. For example
 # `make fuzz MINUTES=60 SEED=7`; `make fuzz SCRIPT=file` runs the script of a file.
-MINUTES ?= 1
-SEED ?= 0
 fuzz: venv
-	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) --seed $(SEED) \
+	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),1) --seed $(or $(SEED),0) \
 		$(if $(FIRST),--first $(FIRST)) $(if $(SCRIPTS),--scripts $(SCRIPTS)) \
 		$(if $(SCRIPT),--script $(SCRIPT))
 
@@ -48,9 +46,8 @@ bench: venv
 
 # 200 clients of all kinds with faults; the curve is written to build/soak.
 # For example `make soak MINUTES=60`.
-MINUTES ?= 5
 soak: venv
-	$(BIN)/python -m bench.soak $(MINUTES) $(ARGS)
+	$(BIN)/python -m bench.soak $(or $(MINUTES),5) $(ARGS)
 
 venv: $(STAMP)
 
