@@ -2,6 +2,9 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
 
 from tests.harness import RunningProxy
 from tests.live.rivals import Rivals, rivals
@@ -26,3 +29,12 @@ class Clients:
 
     def rivals(self) -> Rivals:
         return self.stack.enter_context(rivals(self.proxy.endpoint()))
+
+
+def running(direct: psycopg.Connection[Any], text: str) -> int | None:
+    """Return the server process that runs text."""
+    row = direct.execute(
+        "SELECT pid FROM pg_stat_activity WHERE query = %s AND state = 'active'",
+        (text,),
+    ).fetchone()
+    return None if row is None else int(row[0])

@@ -12,7 +12,7 @@ import pytest
 from pinwatch import events
 from pinwatch.relay.database_connection import DatabaseConnection
 from tests.harness import Proxies, eventually
-from tests.live.clients import Clients
+from tests.live.clients import Clients, running
 from tests.live.conftest import Serve
 from tests.wireclient import SYNC, WireClient, bind, execute, parse, query
 
@@ -23,15 +23,6 @@ SLEEP = "SELECT pg_sleep(60)"
 @pytest.fixture
 def clients(serve: Serve) -> Clients:
     return serve(1)
-
-
-def running(direct: psycopg.Connection[Any], text: str) -> int | None:
-    """Return the server process that runs text."""
-    row = direct.execute(
-        "SELECT pid FROM pg_stat_activity WHERE query = %s AND state = 'active'",
-        (text,),
-    ).fetchone()
-    return None if row is None else int(row[0])
 
 
 def gone(direct: psycopg.Connection[Any], process: str | int | None) -> bool:

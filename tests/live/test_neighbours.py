@@ -16,7 +16,7 @@ from pinwatch.targets import dial
 from pinwatch.wire import messages
 from pinwatch.wire.messages import message
 from tests.harness import Postgres, eventually
-from tests.live.clients import Clients
+from tests.live.clients import Clients, running
 from tests.live.conftest import Serve
 from tests.wireclient import (
     SYNC,
@@ -195,16 +195,18 @@ def test_a_terminated_connection_is_not_borrowed(
 
 
 class TestCancelRequests:
-    def test_a_cancel_request_counts_from_its_arrival(self, serve: Serve) -> None:
+    def test_a_cancel_request_counts_from_its_arrival(
+        self, serve: Serve, direct: psycopg.Connection[Any]
+    ) -> None:
         clients = serve(1, cancel="forward")
         client = clients()
-        client.send(query("SELECT pg_sleep(60)"))
-        eventually(lambda: clients.proxy.proxy.pool.borrowed)
+        client.send(query("SELECT pg_sleep(60) AS counted"))
+        eventually(lambda: running(direct, "SELECT pg_sleep(60) AS counted"))
         assert self.cancelled(clients) == 1
         assert client.reply().errors[0][1] == "57014"
 
     def test_its_connection_closes_after_the_server_has_acted(
-        self, serve: Serve, postgres: Postgres
+        self, serve: Serve, postgres: Postgres, direct: psycopg.Connection[Any]
     ) -> None:
         """Any earlier, the request could cancel the client's next statement."""
         clients = serve(1, cancel="forward")
@@ -214,8 +216,8 @@ class TestCancelRequests:
             for message in client.start().messages
             if message.kind == messages.BACKEND_KEY_DATA
         ]
-        client.send(query("SELECT pg_sleep(60)"))
-        eventually(lambda: clients.proxy.proxy.pool.borrowed)
+        client.send(query("SELECT pg_sleep(60) AS acted"))
+        eventually(lambda: running(direct, "SELECT pg_sleep(60) AS acted"))
         request = clients.stranger()
         with stopped(postgres):
             process, secret = messages.INT32.unpack_from(key)[0], key[4:]
