@@ -181,7 +181,8 @@ class RunningProxy:
         try:
             self.proxy = self._started.result(PATIENCE)
         except BaseException:
-            self._thread.join()
+            self.stop()
+            self._thread.join(PATIENCE)
             raise
         return self
 
