@@ -571,7 +571,7 @@ class ClientSession(Session, Receiver):
             self._disconnect(requested=False)
         elif self.write_paused:
             self.resume_writing()
-        # Free the state of TLS at once; the session itself is collected as garbage.
+        # Break the cycles that are left, so that all is freed at once.
         if self.secure is not None:
             self.transport = self.secure.plain
         self.login = self.secure = None

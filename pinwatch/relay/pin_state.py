@@ -51,7 +51,11 @@ class PinnableSession(Protocol):
 
 
 class Pinning:
-    """The pin of one session; receives the verdicts on its statements."""
+    """The pin of one session; receives the verdicts on its statements.
+
+    session is None after the end, so that the session is freed without the garbage
+    collector: it refers to its pin.
+    """
 
     __slots__ = (
         "event",
@@ -65,7 +69,7 @@ class Pinning:
     )
 
     def __init__(self, session: PinnableSession) -> None:
-        self.session = session
+        self.session: PinnableSession | None = session
         self.pinned = False
         self.since = 0.0  # when the session was pinned, in seconds of the clock
         self.event: events.SessionPinned | None = None
@@ -79,10 +83,13 @@ class Pinning:
 
         prepared is true if the statement was prepared before.
         """
+        session = self.session
+        if session is None:
+            return
         for warning in verdict.warnings:
-            self.session.services.observe(
+            session.services.observe(
                 events.PinWarned(
-                    self.session.number,
+                    session.number,
                     warning.rule,
                     warning.text,
                     warning.statement[:MAX_SQL],
@@ -92,15 +99,15 @@ class Pinning:
             self.rules.update(dict.fromkeys(f.rule for f in verdict.findings))
             if not self.pinned:
                 self.pinned = True
-                self.since = self.session.clock.now
+                self.since = session.clock.now
             for finding in verdict.by_certainty:
-                if self._is_new(verdict, finding):
-                    self._report(verdict, finding, prepared)
+                if self._is_new(session.services, verdict, finding):
+                    self._report(session, verdict, finding, prepared)
         if self.pinned:
-            self._track_state(verdict)
+            self._track_state(session, verdict)
 
-    def _track_state(self, verdict: Verdict) -> None:
-        connection = self.session.connection
+    def _track_state(self, session: PinnableSession, verdict: Verdict) -> None:
+        connection = session.connection
         assert connection is not None
         if not self.state.changes:
             self.rollbacks = connection.stream.rollbacks
@@ -112,22 +119,25 @@ class Pinning:
 
     def statement_prepared(self, verdict: Verdict) -> None:
         """Report a statement that will pin when it runs."""
-        connection = self.session.connection
-        if self.pinned or not verdict.findings or connection is None:
+        session = self.session
+        connection = None if session is None else session.connection
+        if self.pinned or not verdict.findings or session is None or connection is None:
             return
         finding = verdict.by_certainty[0]
-        self.session.services.observe(
+        session.services.observe(
             events.PinAhead(
-                self.session.number,
+                session.number,
                 connection.number,
                 finding.rule,
                 verdict.reason_ahead(finding),
             )
         )
 
-    def _is_new(self, verdict: Verdict, finding: Finding) -> bool:
+    def _is_new(
+        self, reporter: PinReporter, verdict: Verdict, finding: Finding
+    ) -> bool:
         """Return True unless a similar one was reported or the limit is reached."""
-        if self.session.services.every_pin:
+        if reporter.every_pin:
             return True
         if len(self.reported) == MAX_REPORTED:
             return False
@@ -137,8 +147,13 @@ class Pinning:
         self.reported.add(similar)
         return not known
 
-    def _report(self, verdict: Verdict, finding: Finding, prepared: bool) -> None:
-        session = self.session
+    def _report(
+        self,
+        session: PinnableSession,
+        verdict: Verdict,
+        finding: Finding,
+        prepared: bool,
+    ) -> None:
         connection = session.connection
         assert connection is not None
         user, database = (name.decode("utf-8", "replace") for name in session.key[:2])
@@ -167,9 +182,11 @@ class Pinning:
 
     def end(self) -> None:
         """Report the end of the pin: the session has ended."""
-        event, reporter = self.event, self.session.services
-        if event is not None:
-            seconds = self.session.clock.now - self.since
+        event, session = self.event, self.session
+        self.session = None
+        if event is not None and session is not None:
+            reporter = session.services
+            seconds = session.clock.now - self.since
             reporter.observe(
                 events.SessionUnpinned(
                     reporter.now(), event.client, event.connection, seconds
