@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from pinwatch.clock import Clock
+from tests.databases import Databases
 from tests.harness import Postgres, Proxies, embedded_postgres
 
 pytest_plugins = ["pytester"]
@@ -35,10 +36,15 @@ def postgres_16() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def databases(postgres: Postgres) -> Databases:
+    return Databases(postgres)
+
+
 @pytest.fixture
-def database(postgres: Postgres) -> Iterator[str]:
-    """A new, empty database."""
-    with postgres.new_database() as name:
+def database(databases: Databases) -> Iterator[str]:
+    """An empty database."""
+    with databases.empty() as name:
         yield name
 
 

@@ -142,14 +142,21 @@ class Postgres:
 
     @contextmanager
     def new_database(self) -> Iterator[str]:
-        name = f"database_{next(_numbers)}"
-        with closing(self.connect()) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+        name = self.create_database()
         try:
             yield name
         finally:
-            with closing(self.connect()) as connection:
-                connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            self.drop_database(name)
+
+    def create_database(self) -> str:
+        name = f"database_{next(_numbers)}"
+        with closing(self.connect()) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return name
+
+    def drop_database(self, name: str) -> None:
+        with closing(self.connect()) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextmanager
