@@ -47,6 +47,15 @@ REPLIES: Final = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def frozen() -> Iterator[None]:
+    """Exempt what other tests have left from the collections of these."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 class Clock:
     """Sums up the CPU time that the thread spends in ``running``."""
 
