@@ -221,6 +221,13 @@ class UnnamedByQuery(UnnamedByClient):
     __slots__ = ()
     answered = False
 
+    def redo(self) -> None:
+        client, server = self.client, self.server
+        if client.unnamed is self.before:
+            client.unnamed = None
+        if server.unnamed is self.server_before:
+            server.unnamed = None
+
 
 class Named(Added):
     """A client's Parse of a named statement."""
