@@ -531,6 +531,7 @@ class ClientStream:
         verdict = statements.verdict(name, named)
         if verdict is None:
             return statements.refer(name, named, False)
+        statements.wait_for(verdict.names)
         resets = self._keep_startup_values(verdict, runs=True)
         change = statements.refer(name, named, False)
         self.defaults.restoring += resets

@@ -291,8 +291,8 @@ class DatabaseStream:
             if following - at != 1:
                 raise ProtocolViolation("invalid ReadyForQuery")
             self._ready(data[at])
-            if not self.fence_name:
-                self.replies.ready()
+            if self.fence_name or not self.replies.ready():
+                self.replies.ready_was_not_due()
         elif kind == COMMAND_COMPLETE:
             if at < following and INSPECTED_TAGS[data[at]]:
                 self._command_completed(data[at:following], client)

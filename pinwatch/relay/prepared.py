@@ -221,6 +221,13 @@ class UnnamedByQuery(UnnamedByClient):
     __slots__ = ()
     answered = False
 
+    def redo(self) -> None:
+        client, server = self.client, self.server
+        if client.unnamed is self.before:
+            client.unnamed = None
+        if server.unnamed is self.server_before:
+            server.unnamed = None
+
 
 class Named(Added):
     """A client's Parse of a named statement."""
@@ -474,6 +481,8 @@ class ClientStatements:
         replies = server.replies
         before = after = b""
         executes = verdict is not None and executes_one(verdict)
+        if executes:
+            _wait_for_earlier_changes(replies)
         if not (replies.may_be_skipped() or executes):
             replies.unnamed_parse()
         else:
@@ -504,10 +513,13 @@ class ClientStatements:
             self.parse_unnamed(object(), None)
             return None
         known = self._find(name)
-        replies.plain()
         if known is None or not replies.counting:
+            replies.plain()
             return self._with_client_name(name)
-        return server.prepare(known), known.name, b""
+        replies.batch()
+        out = server.prepare(known)
+        replies.change(Change(swallow=False))  # the server rejects the name
+        return out, known.name, b""
 
     def refer(
         self,
@@ -589,6 +601,13 @@ class ClientStatements:
             replies.plain()
         if replies.counting:
             self.unnamed = server.unnamed = None
+
+    def wait_for(self, names: Iterable[bytes]) -> None:
+        """Raise Unsettled if earlier messages may change what SQL will name."""
+        server = self.server
+        assert server is not None
+        if any(name in self.named for name in names):
+            _wait_for_earlier_changes(server.replies)
 
     def release(self, names: Iterable[bytes], hidden: bool) -> bytes:
         """Return the Parse messages that let SQL use names of the client.

@@ -129,6 +129,9 @@ class Change:
     def undo(self) -> None:
         """Revert the effect."""
 
+    def redo(self) -> None:
+        """Apply the effect again, unless a later message has changed the same."""
+
 
 class ReplyTracker:
     """The replies that one database connection still owes, in order."""
@@ -137,6 +140,7 @@ class ReplyTracker:
         "batches",
         "changes",
         "changes_sent",
+        "doubtful",
         "due",
         "earlier_effects",
         "effects",
@@ -163,6 +167,8 @@ class ReplyTracker:
         # The batch whose SQL may drop statements; -1 if there is none.
         self.uncertain_batch: i64 = -1
         self.probing = False  # the reply to a Probe of the uncertain batch is due
+        # Of a Query in a batch that counts as skipped, but may have failed itself.
+        self.doubtful: Change | None = None
         self.sync_ignored = False  # the running COPY ignored a Sync
         self.needs_fence = False
         self.needs_reset_query = False  # see ``DatabaseStream.reset_query``
@@ -305,6 +311,16 @@ class ReplyTracker:
         self.state = UNDUE_READY_RECEIVED[self.state]
         return False
 
+    def ready_was_not_due(self) -> None:
+        """Handle the ReadyForQuery by which the count was short.
+
+        A Query in a batch that counted as skipped has run, and its own error was the
+        one that arrived.
+        """
+        if self.doubtful is not None:
+            self.doubtful.redo()
+            self.doubtful = None
+
     def _request_done(self, kind: int) -> None:
         self.readies -= 1
         if not self.readies:
@@ -313,6 +329,7 @@ class ReplyTracker:
             self.needs_reset_query = kind == QUERY_IN_BATCH
             if kind == FENCE:
                 self.needs_fence = False
+                self.doubtful = None
         if self.due.length:
             self._pass_copy_ends()
 
@@ -356,6 +373,8 @@ class ReplyTracker:
             change = self._uncount(kind)
             if change is not None:
                 skipped.append(change)
+                if not change.answered:
+                    self.doubtful = change
         for change in reversed(skipped):
             change.undo()
         if not due.length:

@@ -83,10 +83,11 @@ INTENDED: Final[dict[str, Intended]] = {
         loses_synchronization,
     ),
     QUERY_IN_BATCH: Intended(
-        "A client sends a Query into a batch without a Sync. The server does not "
-        "report whether it failed or was skipped, so pinwatch may count one reply too "
-        "few until the client is idle. Other clients are not affected. See GUESSED in "
-        "tests/live/test_protocol.py.",
+        "A client sends a Query into a batch without a Sync, and there is an error. "
+        "The server does not report whether the Query failed or was skipped: pinwatch "
+        "may count one reply too few until the client is idle, and what the client "
+        "prepared behind the Query may be wrong. Other clients are not affected. See "
+        "GUESSED in tests/live/test_protocol.py.",
         ends_a_batch_by_a_query,
     ),
     REQUEST_IN_COPY: Intended(

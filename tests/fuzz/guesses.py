@@ -1,7 +1,8 @@
 """Notes what a client sends that leaves pinwatch uncertain how many replies are due.
 
-PostgreSQL does not report which messages it skipped or took for COPY data. The notes
-hold until the client is idle.
+PostgreSQL does not report which messages it skipped or took for COPY data. A note holds
+until the client is idle. That of a Query in a batch stays if there was an error: which
+statements the messages behind the Query prepared is uncertain, too.
 """
 
 from typing import Final
@@ -23,6 +24,7 @@ class Guesses:
         self.reasons: set[str] = set()
         self.batch_open = False  # extended messages were sent, and no Sync after them
         self.copies = 0  # whose end was not sent, if all of them began
+        self.lasting: set[str] = set()
         self.prepares_copy = False  # a statement of the client may be a COPY
 
     def sent(self, action: Action) -> None:
@@ -40,9 +42,13 @@ class Guesses:
             self.batch_open = True
         self._begin_copies(action)
 
+    def failed(self) -> None:
+        """Note that the client has received an error."""
+        self.lasting |= self.reasons & {QUERY_IN_BATCH}
+
     def is_idle(self) -> None:
         """Note that the client has received all replies."""
-        self.reasons.clear()
+        self.reasons = set(self.lasting)
         self.copies = 0
 
     def _copy(self, name: str) -> None:

@@ -87,6 +87,8 @@ class Pair:
             self.guesses.sent(action)
         self._send_directly(data)
         expected = self._receive_directly()
+        if any(message.kind == messages.ERROR_RESPONSE for message in expected):
+            self.guesses.failed()
         self._send(data[self.sent :], flight.pieces)
         self.sent = 0
         received = self._receive(len(expected))

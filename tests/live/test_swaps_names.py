@@ -107,6 +107,21 @@ SCRIPTS: Final[dict[str, list[bytes]]] = {
         run("x") + SYNC,
         query("EXECUTE x"),
     ],
+    "SQL that names a statement whose Parse fails": [
+        parse("x", "SELECT * FROM nowhere")
+        + SYNC
+        + parse("", "PREPARE x AS SELECT 43")
+        + run("")
+        + SYNC,
+        query("EXECUTE x"),
+    ],
+    "EXECUTE of a statement whose Parse fails": [
+        parse("x", "SELECT * FROM nowhere")
+        + SYNC
+        + parse("", "EXECUTE x")
+        + describe("")
+        + SYNC,
+    ],
     "an error that arrives after the Close of its statement": [
         parse("x", "SELECT 42") + SYNC,
         bind("x", "1") + SYNC + close("x") + SYNC,
@@ -236,6 +251,17 @@ def test_names_behave_as_without_a_proxy(
     with WireClient.login(server) as direct:
         expected = answers(direct, script)
     assert answers(clients(), script) == expected
+
+
+def test_a_long_parse_of_a_name_that_the_connection_lost(serve: Serve) -> None:
+    clients = serve(1)
+    client, other = clients(), clients()
+    assert client.ask(parse("x", "SELECT 42"), SYNC).kinds == "1Z"
+    assert other.query("DISCARD ALL").tags == ["DISCARD ALL"]
+    other.leave()
+    reply = client.ask(parse("x", LONG), SYNC)
+    assert reply.kinds == "EZ"
+    assert reply.errors == [("ERROR", "42P05", 'prepared statement "x" already exists')]
 
 
 def test_describe_of_execute_after_a_swap(swapped: Swapped) -> None:
