@@ -1,7 +1,7 @@
 """The clock of one event loop, and of the proxy that runs on it.
 
 The clock is read once per round of the loop, because a reading of the system's clock
-costs more than most other steps of a statement. All data of a round arrived together.
+costs more than most other steps of a statement. All data of a round has the same time.
 """
 
 from time import monotonic
@@ -11,7 +11,7 @@ class Clock:
     """A monotonic clock that may run faster than the system's.
 
     Durations that are configured, measured or shown are in seconds of ``now``. In one
-    real second, scale of them pass (the setting ``time_scale``). The time that a
+    real second, ``scale`` of these pass (the setting ``time_scale``). The time that a
     network needs is not scaled: connecting, logging in and closing use ``real``.
     """
 
@@ -27,7 +27,7 @@ class Clock:
         self.now = self.real * self.scale
 
     def run_at(self, scale: float) -> None:
-        """Let scale seconds pass in a real one. Call it before any measurement."""
+        """Let scale seconds pass in a real second. Call this before any measurement."""
         self.scale = scale
         self.read()
 

@@ -36,8 +36,9 @@ LATENCIES: Final[Sequence[float]] = (
 class Buckets(NamedTuple):
     """The buckets of a histogram at one moment.
 
-    For each bound, counts has the number of durations up to it and above the bound
-    before. The last number counts the durations above all bounds. sum is in seconds.
+    For each bound, counts has the number of durations up to this bound and above the
+    previous one. The last number counts the durations above all bounds. sum is in
+    seconds.
     """
 
     bounds: Sequence[float]

@@ -14,7 +14,7 @@
     └── ClientError         an error that is sent to the client as an ErrorResponse
         └── BorrowTimeout   a wait for a database connection that timed out
 
-``str()`` of those from SettingError to ReleaseError is one sentence for the terminal.
+From SettingError to ReleaseError, ``str()`` returns whole sentences for the terminal.
 """
 
 import errno
@@ -38,7 +38,7 @@ class ListenError(PinwatchError):
 
 
 def cannot_listen(address: str, error: OSError, option: str) -> ListenError:
-    """Return the error; ``option`` is the name of the setting."""
+    """Return the error; ``option`` is the name of the setting that has the port."""
     taken = error.errno == errno.EADDRINUSE
     hint = f" Another pinwatch may be running; {option} chooses another port."
     text = f"Cannot listen on {address}: {reason(error)}.{hint if taken else ''}"
@@ -65,7 +65,7 @@ class FaultError(PinwatchError):
 
 
 class ReleaseError(PinwatchError):
-    """The database is unknown; the text lists the known ones."""
+    """The database to release is unknown; the text lists the known ones."""
 
 
 class ProtocolViolation(PinwatchError):

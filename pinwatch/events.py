@@ -1,7 +1,7 @@
 """The events that the proxy reports to its observers.
 
-Events are rare and typed; counts are plain numbers elsewhere, read on demand. An
-observer cannot change the traffic.
+Events are rare and typed. Counts are plain numbers in ``counters``, which the metrics
+read on demand. An observer cannot change the traffic.
 """
 
 from collections.abc import Callable, Mapping
@@ -136,7 +136,7 @@ class DatabaseClosed:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseReset:
-    """The database connection of a pinned client that left was reset and pooled."""
+    """A database connection was reset and pooled after its pinned client left."""
 
     connection: int
 
@@ -145,7 +145,8 @@ class DatabaseReset:
 class DatabaseInUse:
     """The server refused a statement because other sessions use a database.
 
-    idle counts the pool's idle connections to it, which are among them.
+    ``idle`` is the number of the pool's idle connections to this database. They are
+    among the other sessions.
     """
 
     connection: int
@@ -155,7 +156,7 @@ class DatabaseInUse:
 
 @dataclass(frozen=True, slots=True)
 class FailedOver:
-    """The writer changed, or the same one came back, after ``seconds`` without one."""
+    """The writer changed or came back, after ``seconds`` without a writer."""
 
     before: str
     after: str

@@ -1,4 +1,4 @@
-"""Text for people: harmless characters, numbers of things, and addresses."""
+"""Text for people: printable characters, counts with nouns, and addresses."""
 
 
 def escaped(text: str) -> str:
@@ -17,7 +17,7 @@ def _escape(character: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return text with a space for each unprintable character, and so as wide."""
+    """Return text of the same length, with a space for each unprintable character."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else " " for c in text)
@@ -34,8 +34,8 @@ def host_and_port(host: str, port: int) -> str:
 
 
 def socket_address(name: object, unix: str) -> str:
-    """Return the address that getsockname or getpeername has returned.
+    """Return host:port of a name that getsockname or getpeername returned.
 
-    unix stands for the name of a Unix socket, or for that of a disconnected peer.
+    Return unix for a Unix socket and for a disconnected peer, whose name is None.
     """
     return host_and_port(name[0], name[1]) if isinstance(name, tuple) else unix

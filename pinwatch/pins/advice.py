@@ -45,7 +45,7 @@ def advice(verdict: Verdict, finding: Finding) -> Advice:
 
 
 def known(text: str, rule: str) -> Advice | None:
-    """Return the driver's advice on a rule or warning, if the text is a driver's."""
+    """Return the driver's advice on a rule or warning, if a known driver sent text."""
     fitting = [idiom for idiom in idioms() if rule in idiom.rules]
     sql = bare(text) if fitting else ""
     return next((i.advice for i in fitting if i.pattern.match(sql)), None)

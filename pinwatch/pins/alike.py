@@ -1,8 +1,9 @@
 """The part of a digest that is the same in each run of the same code.
 
 Owns which parts of a text are generated: comments, and numbers in the names of cursors,
-prepared statements, savepoints and temporary relations, into which drivers write the
-ids of threads and objects. The digest in the log keeps them, as RDS Proxy's does.
+prepared statements, savepoints and temporary relations. Drivers write the ids of
+threads and objects into such names. The digest in the log keeps the generated parts, as
+RDS Proxy's does.
 """
 
 import re

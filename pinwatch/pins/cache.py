@@ -1,18 +1,17 @@
-"""A cache of verdicts by text: a text that is known costs one look into a dictionary.
+"""A cache of verdicts by text: a known text costs one look-up in a dictionary.
 
 A text that is expensive to judge belongs in a worker thread. If ``defers`` is true,
 ``look`` raises Expensive on such a text, unless its verdict is known. The caller then
 runs ``verdict.judge(sql, profile)`` in a thread, hands the verdict to ``remember`` on
-the event loop, and looks again, which finds it. The cache itself is used by the event
-loop only.
+the event loop, and calls ``look`` again. Only the event loop uses the cache itself.
 
-No word that matters has a digit in it. A text without such words is therefore kept
-with 0 for each digit, and stands for all texts that differ from it in digits.
+No word that matters has a digit in it. The cache therefore keeps a text without such
+words with 0 for each digit. The text stands for all texts that differ only in digits.
 
-The cache is bounded in texts and in bytes, by two generations: when the younger one has
-half of what may be kept, the older one is dropped and the younger one takes its place.
-A text that is looked up in the older one moves to the younger one, so that looking up a
-text that is in use moves nothing.
+Two generations bound the cache, in texts and in bytes: when the younger one has half of
+the maximum, the older one is dropped and the younger one takes its place. A text that
+is found in the older one moves to the younger one. Texts in frequent use are therefore
+in the younger one, where a look-up moves nothing.
 """
 
 from sys import getsizeof
@@ -24,10 +23,10 @@ from pinwatch.pins.verdict import MAX_OUTLINE, Verdict, verdict
 
 MAX_TEXTS: Final = 8_192
 MAX_BYTES: Final = 8 * 1024 * 1024
-OVERHEAD: Final = 128  # bytes of an entry beside its text
-VERDICT: Final = 320  # bytes of a verdict beside its texts and what it has found
-FINDING: Final = 320  # bytes of a finding or a warning beside its statement
-EFFECT: Final = 200  # bytes of an effect with its name, beside its value
+OVERHEAD: Final = 128  # bytes of an entry besides its text
+VERDICT: Final = 320  # bytes of a verdict besides its texts, findings, ...
+FINDING: Final = 320  # bytes of a finding or a warning besides its statement
+EFFECT: Final = 200  # bytes of an effect with its name, besides its value
 
 ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
 
@@ -95,14 +94,14 @@ class VerdictCache:
         return self._young.size + self._old.size
 
     def follow(self, profile: Profile) -> None:
-        """Judge by profile from now on; verdicts by another profile are dropped."""
+        """Judge by profile from now on; drop the verdicts by another profile."""
         if profile is not self.profile:
             self.profile, self.parse_pins = profile, profile.parse_pins
             self._young, self._old = Generation(), Generation()
             self._latest = self._latest_alike = self.latest_definition = b""
 
     def look(self, sql: bytes) -> Verdict | None:
-        """Return the verdict on sql, or None without finding, warning and effect.
+        """Return the verdict on sql; None if it has no finding, warning or effect.
 
         Raises Expensive if the cache defers, and sql is expensive and unknown.
         """
@@ -121,7 +120,7 @@ class VerdictCache:
         return self._look_further(sql, alike)
 
     def look_at_parse(self, sql: bytes, definition: bytes) -> Verdict | None:
-        """As ``look``; definition is sql and the rest of its Parse message."""
+        """Return what ``look`` does; definition is the Parse message after its name."""
         found = self.look(sql)
         if found is None and not self.parse_pins:
             self.latest_definition = definition
@@ -156,7 +155,7 @@ class VerdictCache:
         return said
 
     def _room(self, text: bytes, overhead: int = OVERHEAD) -> Generation:
-        """The young generation, with room for one text more."""
+        """Reserve room for one more text; return the young generation."""
         size = len(text) + overhead
         full = len(self._young) >= self.max_texts // 2
         if full or self._young.size + size > self.max_bytes // 2:
@@ -166,7 +165,7 @@ class VerdictCache:
 
 
 def weight(found: Verdict | None) -> int:
-    """Return the bytes that an entry takes beside its text, about."""
+    """Return about how many bytes an entry takes besides its text."""
     if found is None:
         return OVERHEAD
     text = getsizeof(found.text)

@@ -12,7 +12,7 @@ SHOWN: Final = 100  # characters of a line around what is marked
 
 
 def marked(text: str, start: int, end: int) -> Iterator[str]:
-    """The line in which the piece begins, with its number, and the carets."""
+    """Yield the line in which the piece begins, with its number, and the carets."""
     starts = _line_starts(text)
     number = bisect_right(starts, start)
     line_start = starts[number - 1]
@@ -30,5 +30,5 @@ def marked(text: str, start: int, end: int) -> Iterator[str]:
 
 @lru_cache(1)
 def _line_starts(text: str) -> Sequence[int]:
-    """The characters at which lines begin; kept, since a script has many pieces."""
+    """Return where lines begin; cached, since a script has many pieces."""
     return [0, *(newline.end() for newline in re.finditer("\n", text))]

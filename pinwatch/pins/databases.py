@@ -2,7 +2,7 @@
 
 The server refuses such a statement with object_in_use (55006) while another session is
 connected: DROP DATABASE, ALTER DATABASE ... RENAME TO and SET TABLESPACE, and CREATE
-DATABASE, whose template has to be free. Knows the grammar and no connection.
+DATABASE, whose template has to be free. Knows the grammar, but no connections.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +11,7 @@ from typing import Any, Final
 from pinwatch.pins.tokens import tokens
 from pinwatch.pins.tree import OverBudget, Unparsable, statements
 
-MAX_TEXT: Final = 2_048  # bytes of a text that is looked at; a longer one holds data
+MAX_TEXT: Final = 2_048  # bytes; a longer text holds data, and is not inspected
 DATABASE: Final = b"database"
 VERBS: Final = (b"drop", b"alter", b"create")
 DEFAULT_TEMPLATE: Final = "template1"
@@ -20,7 +20,7 @@ Fields = Mapping[str, Any]
 
 
 class DatabaseStatements:
-    """Finds the databases of such statements while it is enabled."""
+    """Finds the databases that statements need free, while it is enabled."""
 
     __slots__ = ("enabled",)
 
@@ -79,7 +79,7 @@ def _copied(statement: Fields) -> Iterator[str]:
 
 
 def _options(statement: Fields) -> dict[str, Fields | None]:
-    """Values of the options by name; None is DEFAULT."""
+    """Return the values of the options by name; None stands for DEFAULT."""
     elements = [option["DefElem"] for option in statement.get("options", ())]
     return {element["defname"]: element.get("arg") for element in elements}
 

@@ -1,7 +1,7 @@
 """The digest of a text, as RDS Proxy logs it: its constants replaced.
 
-The rule was inferred from logged digests: libpg_query's normalize, lower case, white
-space folded; a trailing semicolon stays.
+The rule, inferred from logged digests: libpg_query's normalize, in lower case, with
+white space folded. A trailing semicolon stays.
 """
 
 from itertools import count
@@ -24,7 +24,7 @@ def digest(text: str) -> str:
 
 
 def digest_of_tokens(text: str) -> str:
-    """Return the digest of text without its tree: words that are constants stay."""
+    """Return the digest of text by its tokens; constants such as TRUE stay."""
     found = tokens(text).all
     used = [text[t.start + 1 : t.end] for t in found if t.kind == PARAMETER]
     highest = max((int(n) for n in used if len(n) <= MAX_DIGITS), default=0)

@@ -1,6 +1,7 @@
-"""The effects of a statement on the state of its session, which are for display only.
+"""The effects of a statement on the state of its session.
 
-Owns how statements add to that state and take from it. Nothing is decided by it.
+Owns how statements add to that state and take from it. Effects never decide on pins.
+The relay uses those on settings; all others are for display only.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -52,8 +53,9 @@ TRUE: Final = ("true", "t")
 class Effect:
     """A change of one name of one kind of state.
 
-    If holds is true, the session has the name with this value from now on, until the
-    transaction ends if local is true; otherwise the session no longer has it.
+    If holds is true, the session has the name with this value from now on; if local is
+    true, only until the transaction ends. If holds is false, the session no longer has
+    the name.
     """
 
     holds: bool
@@ -63,7 +65,10 @@ class Effect:
     local: bool = False
 
     def stays(self, rolled_back: bool) -> bool:
-        """Return True if it outlives its transaction. A closed cursor stays closed."""
+        """Return True if the effect outlives its transaction.
+
+        A closed cursor stays closed.
+        """
         if not rolled_back:
             return not self.local
         return self.kind in IMMEDIATE or (self.kind == CURSORS and not self.holds)
@@ -93,7 +98,7 @@ def _values(statement: Fields) -> str:
 
 
 def _constant(argument: Fields) -> str:
-    """A constant as written; empty for another expression."""
+    """Return a constant as written; empty for another expression."""
     constant = uncast(argument).get("A_Const", {})
     for kind in ("sval", "fval", "bsval"):
         if kind in constant:

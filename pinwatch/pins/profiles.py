@@ -1,4 +1,4 @@
-"""The rules of RDS Proxy as they are known for a date: which findings pin."""
+"""The rules of RDS Proxy, as known since a date: which findings pin."""
 
 from dataclasses import dataclass
 from typing import Final

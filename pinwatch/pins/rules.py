@@ -1,8 +1,8 @@
 """The conditions under which RDS Proxy pins a PostgreSQL session, one row each.
 
-Owns what pins and what is warned of, with the words for people and the evidence. Does
-not know how a statement's tree is walked. Names of nodes are libpg_query's, whose
-JSON a predicate reads: a node's fields, those that are false or zero left out.
+Owns what pins and what gets a warning, with the texts for people and the evidence. Does
+not know how a statement's tree is walked. Names of nodes are libpg_query's. A predicate
+reads the fields of a node in libpg_query's JSON, which omits false and zero ones.
 
 The source of all rows is
 https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/rds-proxy-pinning.html
@@ -45,8 +45,8 @@ class Readings:
 class Rule:
     """One condition; code is its stable name, shared by rows of one kind.
 
-    words are such that one of them, in lower case, is in every text that the rule
-    matches, unless the text has a ``U&`` escape.
+    Every text that the rule matches has, in lower case, one of words or the start of a
+    ``U&`` escape.
     """
 
     code: str
@@ -62,16 +62,20 @@ class Rule:
 
 
 def advice(rule: Rule, subject: str) -> str:
-    """A custom setting, which has a dot, can seldom hold for every connection."""
+    """Return the advice of a rule, with another one for a custom setting.
+
+    The name of a custom setting has a dot. Its value can seldom hold for every
+    connection.
+    """
     if rule.advice == SETTING_ADVICE and "." in subject:
         return CUSTOM_SETTING_ADVICE
     return rule.advice
 
 
 def function_name(call: Fields) -> str:
-    """The name of a called function, as PostgreSQL folds it; empty for a schema's own.
+    """Return the name of a called function, as PostgreSQL folds it.
 
-    Without a schema, or with pg_catalog, the server's function is meant.
+    Return an empty name for a function in a schema other than pg_catalog.
     """
     parts = [part["String"].get("sval", "") for part in call["funcname"]]
     return str(parts[-1]) if parts[-2:-1] in ([], ["pg_catalog"]) else ""
@@ -94,7 +98,7 @@ def is_reset(statement: Fields) -> bool:
 
 
 def is_of_transaction(statement: Fields) -> bool:
-    """SET TRANSACTION, with modes or a SNAPSHOT."""
+    """Return True for SET TRANSACTION, with modes or a SNAPSHOT."""
     name = str(statement.get("name", ""))
     return statement.get("kind") == "VAR_SET_MULTI" and name.startswith("TRANSACTION")
 
@@ -403,7 +407,7 @@ RULES: Final = (
 
 
 def first_constant(call: Fields) -> str:
-    """The first argument of a call, where it is a string constant."""
+    """Return the first argument of a call; empty if it is no string constant."""
     arguments: Sequence[Fields] = call.get("args") or ({},)
     constant = uncast(arguments[0]).get("A_Const", {}).get("sval", {})
     return str(constant.get("sval", ""))

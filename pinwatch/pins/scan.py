@@ -1,10 +1,10 @@
-"""Tests of a text before it is parsed: it cannot matter, or is expensive to parse.
+"""Tests whether a text can matter, and whether it is expensive, before it is parsed.
 
 Most texts cannot matter, and are never parsed. The words are those of the rules and
 effects; a text without any of them, in any case, matches none. An identifier may be
 spelled with escapes only after ``U&``, which therefore counts as a word. Some words
-matter only where a statement begins: so an UPDATE is not parsed for its SET, nor an
-OFFSET.
+matter only where a statement begins. An UPDATE is therefore not parsed for its SET, nor
+a SELECT for its OFFSET.
 """
 
 import re
@@ -28,7 +28,7 @@ LEADING: Final = (
 
 
 def _shortest(words: set[str]) -> tuple[bytes, ...]:
-    """The words that contain no other one."""
+    """Return the words that contain no other word, sorted."""
     return tuple(
         sorted(
             word.encode()
@@ -45,25 +45,26 @@ MARKS: Final = (b"val", b"are", b"exec", b"advis", b"temp", b"set_c", b"u&")
 """Each word contains one of these few; most texts contain none."""
 
 MANIPULATING: Final = frozenset((b"select", b"insert", b"update", b"delete"))
-"""The first words of most statements; such a statement contains no other one."""
+"""The first words of most statements; such a statement contains no other command."""
 
 VALUES: Final = tuple(word for word in WORDS if b"val" in word)
-"""Functions of sequences; their mark alone is also in the word VALUES."""
+"""Functions of sequences; their mark, ``val``, is also in the word VALUES."""
 
 BEGINNING: Final = re.compile(rb"\s*(?:%s)" % b"|".join(w.encode() for w in LEADING))
 LATER_BEGINNING: Final = re.compile(rb"[;/]%s" % BEGINNING.pattern)
-"""A statement begins with the text, after a semicolon, or after a comment. One in
-slashes ends with a slash; a text with ``--`` may matter without a closer look."""
+"""A statement begins at the start of the text, after a semicolon, or after a comment. A
+``/* */`` comment ends with a slash. Any text with ``--`` may matter."""
 
-# Searching for one byte as a number, and find() for several, are the fastest.
+# The fastest searches are ``in`` with a number for one byte, and find() for several.
 SEMICOLON, BRACKET, AMPERSAND, SLASH = b";(&/"
 
 
 CHEAP: Final = 1_024
-"""Bytes of a text that is judged in a few milliseconds, whatever is in it."""
+"""Bytes up to which any text is judged in a few milliseconds."""
 
 CHEAP_MARKS: Final = 512
-"""Bytes other than letters, digits and underscores of any other text that is."""
+"""Bytes other than letters, digits and underscores up to which a longer text is judged
+in a few milliseconds, too."""
 
 WORD_BYTES: Final = bytes(
     byte for byte in range(256) if byte >= 0x80 or chr(byte).isalnum() or byte == 0x5F
@@ -71,10 +72,11 @@ WORD_BYTES: Final = bytes(
 
 
 def is_expensive(sql: bytes) -> bool:
-    """Return whether a verdict on sql may take more than a few milliseconds.
+    """Return True if a verdict on sql may take more than a few milliseconds.
 
-    The number of tokens makes a text expensive, and it is at most twice the number of
-    marks. Takes constant time for short texts, and linear time for others.
+    The number of tokens makes a text expensive. It is at most twice the number of the
+    bytes that CHEAP_MARKS limits. Takes constant time for short texts, and linear time
+    for others.
     """
     return len(sql) > CHEAP and len(sql.translate(None, WORD_BYTES)) > CHEAP_MARKS
 
@@ -91,9 +93,9 @@ def may_matter(sql: bytes) -> bool:
 
 
 def _manipulation_may_matter(lowered: bytes) -> bool:
-    """may_matter for one statement that reads or writes rows.
+    """Return what ``may_matter`` does, for one statement that reads or writes rows.
 
-    It can only call a function, or create a table.
+    Such a statement can only call a function, or create a table.
     """
     if BRACKET in lowered:
         if lowered.find(b"advis") >= 0 or lowered.find(b"set_c") >= 0:

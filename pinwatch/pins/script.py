@@ -1,8 +1,8 @@
 """The statements of a psql script, as psql sends them.
 
 Owns what psql does not send: backslash commands, the rows of a COPY FROM STDIN, and
-the names of variables. Positions are in characters of the script. In a script without
-any of these, too, each statement is sent alone.
+the names of variables. Positions are in characters of the script. psql sends each
+statement alone, also those of a script without any of these.
 """
 
 import re
@@ -70,7 +70,7 @@ class _Reader:
         self._restart(0)
 
     def _restart(self, at: int) -> None:
-        """The next statement begins at at or later."""
+        """Start to read the statement that begins at index at or later."""
         self.at = at
         self.code: list[Token] = []
         self.nesting = Nesting()
@@ -93,7 +93,7 @@ class _Reader:
         yield from self._sent(len(self.script))
 
     def _sent(self, end: int, unseen: str = "") -> Iterator[Piece]:
-        """The statement that ends before end, if there is one."""
+        """Yield the statement that ends before end, if there is one."""
         if not self.code:
             return
         start = self.code[0].start
@@ -107,7 +107,7 @@ class _Reader:
         yield Piece("".join(parts).rstrip(), start, unseen)
 
     def _command(self, start: int) -> Iterator[Piece]:
-        """A backslash command, which begins at start."""
+        """Handle the backslash command that begins at start."""
         match = COMMAND.match(self.script, start)
         command = match[1] if match else ""
         end = match.end() if match else start + 1
@@ -132,7 +132,7 @@ class _Reader:
             self.at = end
 
     def _data_end(self, at: int) -> int:
-        """Return the index after the rows that follow the line of at."""
+        """Return the index after the rows that follow the line of index at."""
         line = LINE.match(self.script, at)
         end = DATA_END.search(self.script, line.end() if line else at)
         return end.end() if end else len(self.script)

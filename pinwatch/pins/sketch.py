@@ -24,15 +24,15 @@ Node = tuple[str, Fields]
 
 NAMES: Final = (WORD, QUOTED)
 MAX_NAME: Final = 8
-"""Tokens of the longest name: a database, a schema and two names, with dots."""
+"""Parts of the longest dotted name that is read."""
 MAX_DEFINED: Final = 5
-"""Tokens in which CREATE and ALTER say the kind of object."""
+"""Tokens of CREATE and ALTER within which they name the kind of object."""
 MAX_HEAD: Final = 12
-"""Tokens in which DECLARE says WITH HOLD."""
+"""Tokens of DECLARE within which WITH HOLD stands."""
 MAX_ARGUMENTS: Final = 3  # of a call, in an effect
 TEMPORARY: Final = ("temp", "temporary")
 MODIFIERS: Final = ("or", "replace", "local", "global", "unlogged", "recursive")
-"""Words between CREATE and what it creates, besides those."""
+"""Words between CREATE and the kind of object, besides TEMPORARY."""
 OFF: Final = ("off", "false", "0", "'off'", "'false'", "'0'")
 """Values of an option of EXPLAIN that switch it off."""
 STORING: Final = (
@@ -64,7 +64,7 @@ CREATED: Final = {
 
 
 def nodes(text: str, statement: Code) -> Iterator[Node]:
-    """The nodes of one statement that runs; a call's location is in characters."""
+    """Yield the nodes of one statement that run; a call's location is in characters."""
     code, explained = _explained(text, statement)
     first = _word(code, 0)
     if explained is not False:
@@ -105,7 +105,7 @@ def _explained(text: str, code: Code) -> tuple[Code, bool | None]:
 
 
 def _closing(code: Code, at: int) -> int:
-    """Return the index of the bracket that closes the one at at, or the end."""
+    """Return the index of the bracket that closes the one at index at, or the end."""
     depth = 0
     for place in range(at, len(code)):
         depth += (code[place].text == "(") - (code[place].text == ")")
@@ -131,7 +131,7 @@ def _is_stored(code: Code, first: str) -> bool:
 
 
 def _executed(code: Code, first: str) -> Iterator[Node]:
-    """EXECUTE as a command, also below EXPLAIN and CREATE TABLE AS."""
+    """Yield EXECUTE as a command, also within EXPLAIN and CREATE TABLE AS."""
     if first == "execute":
         yield "ExecuteStmt", {"name": _name_at(code, 1)}
     elif first == "create":
@@ -142,7 +142,7 @@ def _executed(code: Code, first: str) -> Iterator[Node]:
 
 
 def _call(text: str, code: Code, at: int) -> Iterator[Node]:
-    """The call of the function whose name ends at at."""
+    """Yield the call of the function whose name ends at index at."""
     parts = _name_back(code, at)
     yield (
         "FuncCall",
@@ -155,7 +155,7 @@ def _call(text: str, code: Code, at: int) -> Iterator[Node]:
 
 
 def _name_back(code: Code, at: int) -> Code:
-    """The parts of the dotted name that ends at at."""
+    """Return the parts of the dotted name that ends at index at."""
     parts = [code[at]]
     while (
         at >= 2
@@ -169,7 +169,7 @@ def _name_back(code: Code, at: int) -> Code:
 
 
 def _arguments(text: str, code: Code, at: int) -> list[Fields]:
-    """The constants, and words that stand for values, in the list that begins at at."""
+    """Return the constants, and words used as values, of the list at index at."""
     found: list[Fields] = []
     while len(found) < MAX_ARGUMENTS and at < len(code):
         if code[at].kind not in (CONSTANT, *NAMES) or _word(code, at + 1) in ("(", "."):
@@ -192,7 +192,7 @@ def _constant(text: str, token: Token) -> Fields:
 
 
 def _into(code: Code, at: int) -> Node:
-    """SELECT ... INTO TEMP; the word TEMP is at at."""
+    """Return the node of SELECT ... INTO TEMP; the word TEMP is at index at."""
     at += 1 + (_word(code, at + 1) == "table")
     return "SelectStmt", {"intoClause": {"rel": _relation(code, at, "t")}}
 
@@ -229,7 +229,7 @@ def _reset(text: str, code: Code) -> Iterator[Node]:
 
 
 def _setting(code: Code, at: int) -> str:
-    """The name of the setting at at."""
+    """Return the name of the setting at index at."""
     pair = _word(code, at), _word(code, at + 1)
     setting = SPELLINGS.get(pair) or ".".join(_names(code, at))
     if pair[1] in ("=", "to"):
@@ -266,7 +266,7 @@ def _declare(text: str, code: Code) -> Iterator[Node]:
 
 
 def _create(text: str, code: Code) -> Iterator[Node]:
-    if _word(code, 1) == "schema":  # may create what follows in it
+    if _word(code, 1) == "schema":  # may contain CREATE commands
         later = [at for at in range(2, len(code)) if code[at].text == "create"]
         for start, end in zip(later, [*later[1:], len(code)], strict=False):
             yield from _create(text, code[start:end])
@@ -337,17 +337,17 @@ COMMANDS: Final[Mapping[str, Callable[[str, Code], Iterator[Node]]]] = {
 
 
 def _word(code: Code, at: int) -> str:
-    """The word or mark at at; empty for a constant, and beyond the end."""
+    """Return the word or mark at index at; empty for a constant or beyond the end."""
     return code[at].text if at < len(code) else ""
 
 
 def _name_at(code: Code, at: int) -> str:
-    """The name at at, without what dots join to it; empty if there is none."""
+    """Return the first part of the name at index at; empty if there is none."""
     return next(iter(_names(code, at)), "")
 
 
 def _names(code: Code, at: int) -> list[str]:
-    """The parts of the dotted name at at; empty if there is none."""
+    """Return the parts of the dotted name at index at; empty if there is none."""
     parts: list[str] = []
     while at < len(code) and code[at].kind in NAMES and len(parts) < MAX_NAME:
         parts.append(name(code[at]))
@@ -358,5 +358,5 @@ def _names(code: Code, at: int) -> list[str]:
 
 
 def extent(statement: Code) -> Span:
-    """The characters of a statement."""
+    """Return the span of a statement, in characters."""
     return Span(statement[0].start, statement[-1].end)

@@ -1,9 +1,10 @@
 """The tags that an application writes into the comments of its SQL.
 
-Owns where a text has comments, and two ways to write tags into them: sqlcommenter's
-(https://google.github.io/sqlcommenter/spec/), which carries OpenTelemetry's
-``traceparent`` too, ``/*route='%2Fpolls',user='it\\'s'*/``; and marginalia's, which is
-also Rails', ``/*application:Shop,controller:orders*/``. Does not know what tags mean.
+Owns where a text has comments, and two formats of tags in them. The format of
+sqlcommenter (https://google.github.io/sqlcommenter/spec/) also carries OpenTelemetry's
+``traceparent``: ``/*route='%2Fpolls',user='it\\'s'*/``. The format of marginalia is
+also that of Rails: ``/*application:Shop,controller:orders*/``. Does not know what tags
+mean.
 """
 
 import re
@@ -29,7 +30,7 @@ def tags(sql: str) -> dict[str, str]:
     left = MAX_COMMENTS
     for span in reversed(comments(sql)):
         comment = _inside(sql[span.start : span.end])
-        if len(comment) > left:  # a tag that is cut in two is none
+        if len(comment) > left:  # drop a tag that is cut in two
             comment, left = comment[:left].rpartition(",")[0], 0
         left -= len(comment)
         for key, value in _pairs(comment):
@@ -44,7 +45,7 @@ def tags(sql: str) -> dict[str, str]:
 def comments(sql: str) -> list[Span]:
     """Return where comments stand, as PostgreSQL reads the text.
 
-    A comment without an end is not one of them.
+    A comment without an end is left out.
     """
     if not any(beginning in sql for beginning in BEGINNINGS):
         return []

@@ -13,14 +13,14 @@ Held = dict[str, dict[str, str]]
 
 
 class SessionState:
-    """Names with their values, by kind."""
+    """The names that a session holds, with their values, by kind."""
 
     __slots__ = ("_held", "changes")
 
     def __init__(self) -> None:
         self._held: Held = {}  # when the transaction began
         self.changes: dict[tuple[str, str, bool], Effect] = {}
-        """The effects of the transaction, in order; only the latest of each name."""
+        """The effects of the transaction, in order; only the latest on each name."""
 
     def apply(self, effects: Iterable[Effect]) -> None:
         for effect in effects:

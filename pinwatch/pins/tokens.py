@@ -1,9 +1,9 @@
 """The tokens of a text of SQL, by PostgreSQL's lexical rules.
 
 Owns where words, constants, comments and statements begin and end. Positions are in
-characters. One pass, in linear time, gives the tokens, and all modules that need those
-of a text share them. PostgreSQL's own scanner takes quadratic time for a run of
-operator characters or nested comments, which ``Tokens.rereads`` measures.
+characters. One pass, in linear time, finds the tokens of a text, and all modules share
+them. PostgreSQL's own scanner takes quadratic time for a run of operator characters or
+nested comments; ``Tokens.rereads`` measures this.
 """
 
 import re
@@ -24,7 +24,7 @@ UNFINISHED: Final = "unfinished"
 """A quote or dollar quote without an end: the rest of the text is in it."""
 
 NEXT_LINE: Final = r"(?:[ \t\f\v]|--[^\n\r]*+)*+ [\n\r] (?:\s|--[^\n\r]*+(?=[\n\r]))*+"
-"""The space between two quotes that PostgreSQL reads as one constant."""
+"""The space between two quoted parts that PostgreSQL reads as one constant."""
 
 PATTERN: Final = re.compile(
     r"""
@@ -53,8 +53,8 @@ PATTERN: Final = re.compile(
 )
 RUN: Final = re.compile(r"[-+*/<>=~!@\#%^&|`?]*+")
 """The characters that PostgreSQL's scanner reads in search of the end of an operator.
-It goes back if they have a comment, or end in a sign that is an operator of its own."""
-MAX_OPERATOR: Final = 3  # characters of a text that is one operator for certain
+It goes back if they contain a comment, or end in a sign that is its own operator."""
+MAX_OPERATOR: Final = 3  # characters of a run that is certainly one operator
 COMMENT_EDGE: Final = re.compile(r"/\*|\*/")
 ESCAPE: Final = re.compile(r"\\(?:([0-9A-Fa-f]{4})|\+([0-9A-Fa-f]{6})|\\)")
 
@@ -82,8 +82,8 @@ class Token(NamedTuple):
 class Tokens(NamedTuple):
     """The tokens of a text: all of them, and code without the comments.
 
-    size is the number of tokens that PostgreSQL's scanner makes of code, at most.
-    rereads is the number of characters that it reads more than once on the way.
+    size is the maximum number of tokens that PostgreSQL's scanner makes of code.
+    rereads is the number of characters that the scanner reads more than once.
     """
 
     all: list[Token]
@@ -134,7 +134,7 @@ def tokens(text: str) -> Tokens:
 
 
 def next_token(text: str, at: int) -> Token | None:
-    """Return the first token, comments included, at or after the character at."""
+    """Return the first token, comments included, at or after index at."""
     match = PATTERN.search(text, at)
     if match is None:
         return None
@@ -156,7 +156,7 @@ class _Runs:
         self._end = 0  # of the latest run
 
     def read(self, start: int, end: int) -> None:
-        """Tokens begin at each character from start to before end, at most."""
+        """Count rereads if tokens begin at each character from start to before end."""
         if start >= self._end:
             match = RUN.match(self.text, start)
             self._end = match.end() if match else start
@@ -165,7 +165,7 @@ class _Runs:
 
 
 def _comment_end(text: str, start: int, runs: _Runs) -> int:
-    """The end of the comment that begins at start and has others inside."""
+    """Return the end of the comment that begins at start and has others inside."""
     depth = 0
     for edge in COMMENT_EDGE.finditer(text, start):
         if edge[0] == "/*":
@@ -194,9 +194,10 @@ def _character(escape: re.Match[str]) -> str:
 
 
 class Nesting:
-    """The nesting on which it depends whether a semicolon ends a statement.
+    """Tracks the nesting that decides whether a semicolon ends a statement.
 
-    One within parentheses, as in CREATE RULE, or within BEGIN ATOMIC ... END does not.
+    A semicolon within parentheses, as in CREATE RULE, or within BEGIN ATOMIC ... END
+    does not end it.
     """
 
     def __init__(self) -> None:

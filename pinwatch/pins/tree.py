@@ -49,7 +49,7 @@ The server has a larger stack and may accept it.
 """
 
 LEAVES: Final = frozenset(("A_Const", "ColumnRef", "ParamRef", "String"))
-"""Nodes without nodes that matter, which most nodes of a long text are."""
+"""Nodes that contain no node that matters. Most nodes of a long text are leaves."""
 
 
 class Unparsable(Exception):
@@ -57,7 +57,7 @@ class Unparsable(Exception):
 
 
 class OverBudget(Exception):
-    """The tree would be larger or deeper than a verdict may cost."""
+    """Parsing the text would cost more time, memory or stack than a verdict may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,9 @@ class Statement:
 
 
 def statements(text: str, tokens: Tokens) -> list[Statement]:
-    """Parse text, whose tokens these are.
+    """Parse text; tokens are the tokens of text.
 
-    Raises Unparsable, and OverBudget, mostly before the text is given to the parser.
+    Raises Unparsable, and OverBudget, mostly before it calls the parser.
     """
     if tokens.size > MAX_TOKENS or tokens.rereads > MAX_REREADS:
         raise OverBudget
@@ -121,7 +121,7 @@ def nodes(tree: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _children(name: str, fields: Mapping[str, Any]) -> list[Any]:
-    """The fields of a node that hold nodes which run."""
+    """Return the fields of a node that hold nodes which run."""
     kept = STORED.get(name, ())
     if kept is None:
         return []
@@ -139,7 +139,7 @@ def _children(name: str, fields: Mapping[str, Any]) -> list[Any]:
 
 
 def _executed(query: Mapping[str, Any]) -> list[Any]:
-    """The EXECUTE in a query that is planned only: its statement is looked up."""
+    """Return the EXECUTE in a query that is only planned: planning looks it up."""
     if "CreateTableAsStmt" in query:
         return _executed(query["CreateTableAsStmt"].get("query", {}))
     return [query] if "ExecuteStmt" in query else []
@@ -156,7 +156,7 @@ def _analyzes(explain: Mapping[str, Any]) -> bool:
 
 
 def _is_true(value: Mapping[str, Any]) -> bool:
-    """As PostgreSQL's defGetBoolean reads an option's value."""
+    """Return an option's value as PostgreSQL's defGetBoolean reads it."""
     ((kind, fields),) = value.items()
     if kind == "Integer":
         return bool(fields.get("ival"))

@@ -1,7 +1,7 @@
 """The words of a text that trigger a rule, and where they stand.
 
-Owns the way from the bytes that the parser counts to characters, and from a node to the
-words that a person would mark.
+Converts positions of the parser, which are in bytes, to characters, and finds the words
+of a node that a person would mark.
 """
 
 from bisect import bisect_left
@@ -29,12 +29,13 @@ AFTER: Final = {
     "temp_object": ("create", "replace", "local", "global", "into"),
     "execute": ("", "as", "explain", "analyze", "analyse", "verbose", ")"),
 }
-"""The words before such a word; elsewhere it may be the name of a column or table."""
+"""The words that precede a trigger word. After any other word, it may be the name of a
+column or table."""
 START: Final = attrgetter("start")
 
 
 def characters(text: str) -> Callable[[int], int]:
-    """Return a function from bytes of UTF-8 to characters of text."""
+    """Return a function that converts an index in bytes of UTF-8 to characters."""
     if text.isascii():
         return lambda at: at
     ends: list[int] = []
@@ -52,7 +53,7 @@ class Triggers:
         self.code = code
 
     def find(self, rule: Rule, fields: Fields, statement: Span, location: int) -> Span:
-        """The trigger of a rule in a statement; a call begins at location."""
+        """Return the trigger of a rule in a statement; a call begins at location."""
         if "funcname" in fields:
             return self._name(location)
         words, before = KEYWORDS.get(rule.code, ()), ""
@@ -67,7 +68,7 @@ class Triggers:
         return statement
 
     def _name(self, start: int) -> Span:
-        """The name of the function whose call begins at start."""
+        """Return the span of the name of the function whose call begins at start."""
         end = start
         for at in range(self._at(start), len(self.code)):
             if self.code[at].text == "(":
@@ -76,5 +77,5 @@ class Triggers:
         return Span(start, end)
 
     def _at(self, start: int) -> int:
-        """The first token at or after the character start."""
+        """Return the index of the first token at or after the character start."""
         return bisect_left(self.code, start, key=START)

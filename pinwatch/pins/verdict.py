@@ -1,15 +1,15 @@
 """The verdict on a text of SQL: findings, warnings, and effects on the session.
 
-Pure: the same text and profile always give the same verdict. Whatever the bytes, there
-is one. SQL that PostgreSQL's grammar refuses does not pin, and a text over 16 KB is
-judged by its length. A text whose tree would cost too much is judged by its tokens, and
-the verdict says that it is approximate.
+Pure: the same text and profile always give the same verdict, and any bytes get one. SQL
+that PostgreSQL's grammar refuses does not pin, and a text over 16 KB is judged by its
+length. A text whose tree would cost too much is judged by its tokens, and the verdict
+says that it is approximate.
 
-Any thread may judge: nothing is shared but the tokens of the latest texts. Most of the
+Any thread may judge: threads share only the tokens of the latest texts. Most of the
 time goes to the parser, which releases the interpreter lock. A text for which
-``scan.is_expensive`` is true can take tens of milliseconds and belongs in a worker
-thread, all others take less than ten; ``judge`` is the function for that thread.
-``cache.VerdictCache`` keeps what comes back.
+``scan.is_expensive`` is true can take tens of milliseconds, and belongs in a worker
+thread; ``judge`` is the function for it. All other texts take less than ten
+milliseconds. ``cache.VerdictCache`` keeps the verdicts.
 """
 
 import re
@@ -92,8 +92,8 @@ class PinWarning:
 class Verdict:
     """The findings, which pin, in the order of the text; the warnings and the effects.
 
-    approximate says that it was made from tokens, without a tree. error is the parser's
-    message about a text that PostgreSQL's grammar refuses, and is empty for all others.
+    approximate is true for a verdict without a tree. error is the parser's message
+    about a text that PostgreSQL's grammar refuses, and is empty for all others.
     """
 
     text: str
@@ -109,7 +109,7 @@ class Verdict:
 
     @cached_property
     def by_certainty(self) -> tuple[Finding, ...]:
-        """The findings, and those that are contested last."""
+        """The findings, contested ones last."""
         return tuple(sorted(self.findings, key=CONTESTED))
 
     @cached_property
@@ -146,17 +146,17 @@ class Verdict:
         return any(finding.rule in DROPPING for finding in self.findings)
 
     def reason(self, finding: Finding) -> str:
-        """RDS Proxy's sentences on a finding, with the digest if it logs one."""
+        """Return RDS Proxy's sentences on a finding, with the digest if it logs one."""
         if finding.rule in WITHOUT_DIGEST:
             return finding.sentence
         return finding.sentence + LOG_DIGEST.format(self.digest)
 
     def reason_prepared(self, finding: Finding) -> str:
-        """The reason when a prepared statement runs."""
+        """Return the reason for a prepared statement that runs."""
         return self.reason(finding).replace(BY_SQL, BY_PREPARED, 1)
 
     def reason_ahead(self, finding: Finding) -> str:
-        """The reason when a statement was prepared, and has not run yet.
+        """Return the reason for a prepared statement that has not run yet.
 
         The one published line of a DECLARE lacks the sentence on initialization.
         """
@@ -198,7 +198,7 @@ def judge(sql: bytes, profile: Profile = DEFAULT) -> Verdict:
 
 
 def oversize(beginning: bytes) -> Verdict:
-    """Return the verdict on a statement over 16 KB that begins like this."""
+    """Return the verdict on a statement over 16 KB, given its beginning."""
     text = beginning.decode("utf-8", "replace")
     finding = Finding(
         "statement_size",
@@ -238,7 +238,7 @@ class _Node:
 
 
 def _parsed(text: str, found: Tokens) -> list[_Node]:
-    """The nodes of all statements; raises Unparsable and OverBudget."""
+    """Return the nodes of all statements; raises Unparsable and OverBudget."""
     at = characters(text)
     return [
         _Node(name, fields, statement, at(int(fields.get("location", 0))))
@@ -250,14 +250,14 @@ def _parsed(text: str, found: Tokens) -> list[_Node]:
 
 
 def _stripped(text: str, start: int, end: int) -> Span:
-    """A statement without the white space around it."""
+    """Return the span of a statement without the white space around it."""
     written = text[start:end]
     start += len(written) - len(written.lstrip())
     return Span(start, start + len(written.strip()))
 
 
 def _sketched(text: str, found: Tokens) -> Iterator[_Node]:
-    """The nodes that tokens show."""
+    """Yield the nodes of all statements, by their tokens."""
     for code in split(found.code):
         extent = sketch.extent(code)
         for name, fields in sketch.nodes(text, code):
@@ -307,7 +307,7 @@ class _Reader:
         self._statement = ""
 
     def statement(self, span: Span) -> str:
-        """The text of a statement; all its findings share the same copy."""
+        """Return the text of a statement; all its findings share the same copy."""
         if span != self._latest:
             self._latest, self._statement = span, self.text[slice(*span)]
         return self._statement

@@ -17,7 +17,7 @@ values of the startup parameters follow."""
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Connection(Linked, metaclass=ABCMeta):
-    """A database connection; the list that it is in is its state in the pool."""
+    """A database connection; the list that holds it is its state in the pool."""
 
     __slots__ = ("idle_list", "key", "opened_at", "state_since")
 
@@ -28,7 +28,7 @@ class Connection(Linked, metaclass=ABCMeta):
         self.key = key
         self.opened_at = 0.0  # seconds of the clock
         self.state_since = 0.0  # when it entered its present list
-        self.idle_list: LinkedList[Any] | None = None  # of its key, once it is open
+        self.idle_list: LinkedList[Any] | None = None  # for its key, once it is open
 
     @property
     @abstractmethod
@@ -62,7 +62,7 @@ class Borrower(Linked, Generic[C_contra], metaclass=ABCMeta):
     counters: EndpointCounters
 
     pool: "ConnectionSource[C_contra]"
-    """The source that it waits at, or whose connection it uses."""
+    """The source of its connection, or of the one that it waits for."""
 
     def __init__(self, key: Key, counters: EndpointCounters) -> None:
         super().__init__()
@@ -95,7 +95,10 @@ class ConnectionSource(Generic[C], metaclass=ABCMeta):
         """Return a connection or None, as ``Pool.borrow`` does."""
 
     def serves_at_once(self, borrower: Borrower[C]) -> bool:
-        """Return True if a connection is idle, or if the pool has none at all."""
+        """Return True if a connection is idle for the borrower, or the pool is empty.
+
+        An empty pool opens a connection. Return False while other borrowers wait.
+        """
         return True
 
     def give_back(self, connection: C) -> None:

@@ -1,6 +1,6 @@
 """Doubly linked lists of objects that carry their own links.
 
-An object is in at most one list, which it refers to. Appending, removing and counting
+An object is in at most one list, and refers to it. Appending, removing and counting
 take constant time, without an allocation. Neighbours are typed as ``Linked``, because a
 call of ``cast`` would cost as much as the rest of a removal.
 """

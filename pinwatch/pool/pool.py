@@ -62,7 +62,7 @@ class Pool(ConnectionSource[C]):
         self._size = 0  # connections in all lists
         self._last: dict[Borrower[C], C] = {}  # used with swap
         self._blocked = False  # the longest waiter without a connection needs room
-        self._returned: list[C] = []  # still borrowed; served by _serve in turn
+        self._returned: list[C] = []  # in the list borrowed until _serve gets to them
         self._serving = False
 
     def __len__(self) -> int:
@@ -118,8 +118,9 @@ class Pool(ConnectionSource[C]):
     def borrow(self, borrower: Borrower[C], min_timeout: float = 0) -> C | None:
         """Return an idle connection, or None and queue the borrower.
 
-        A queued borrower gets ``connection_borrowed`` or ``borrow_failed`` later, the
-        latter after borrow_timeout or min_timeout seconds, whichever is longer.
+        The pool calls ``connection_borrowed`` or ``borrow_failed`` of a queued borrower
+        later. A borrow fails if the login is refused, or after borrow_timeout or
+        min_timeout seconds, whichever is longer.
         """
         borrower.pool = self
         if not self.paused and self.waiting.first is None:
@@ -252,7 +253,7 @@ class Pool(ConnectionSource[C]):
         self.match()
 
     def unavailable(self, key: Key, retry_after: float) -> None:
-        """Schedule a retry in retry_after seconds of the clock."""
+        """Record a failed opening; retry it in retry_after seconds of the clock."""
         self._end_opening(key)
         self.retry_at[key] = self.clock.now + retry_after
         self.match()
@@ -312,7 +313,7 @@ class Pool(ConnectionSource[C]):
         """Serve the waiters in their order.
 
         Each waiter gets an idle connection, or will get one that is being opened, or
-        has one opened. The first waiter that needs room ends the round.
+        has one opened. Matching stops at the first waiter that needs room.
         """
         self._blocked = False
         if self.paused:
@@ -344,8 +345,8 @@ class Pool(ConnectionSource[C]):
     def _serve(self, connection: C) -> None:
         """Serve waiters with the returned connection, until none of them returns one.
 
-        A waiter may return its connection in the callback that serves it. It is queued
-        in _returned then, so that a long queue needs no deep stack.
+        A waiter may return its connection in the callback that serves it. Such a
+        connection is put in _returned, so that a long queue needs no deep stack.
         """
         self._serving = True
         try:
@@ -403,7 +404,7 @@ class Pool(ConnectionSource[C]):
         return connection if full or key in self.retry_at else None
 
     def _make_room(self) -> None:
-        """Close the connection that was idle for longest, one at a time."""
+        """Close the connection that was idle for longest, unless one is closing."""
         if self.closing.first is not None:
             return
         oldest = min(

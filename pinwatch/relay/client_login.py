@@ -97,7 +97,7 @@ class LoginSession(Protocol):
         """Send the parameters and ReadyForQuery to the client."""
 
     def serves_at_once(self) -> bool:
-        """Return True if a connection is idle, or if the pool has none at all."""
+        """Call ``ConnectionSource.serves_at_once`` for this session."""
 
 
 class ClientLogin:
@@ -168,11 +168,12 @@ class ClientLogin:
             session.borrow(LOGIN_BORROW_TIMEOUT)
 
     def _current(self, cached: CachedParameters) -> bool:
-        """Return True if cached is recent, or if no connection is idle.
+        """Return True if cached is recent, or if ``serves_at_once`` is false.
 
         The age is limited because the server's settings can change at any time, by
-        ALTER SYSTEM, a restart or an upgrade, without a report on any connection. A
-        login opens no further connection to learn of it.
+        ALTER SYSTEM, a restart or an upgrade, without a report on any connection. To
+        learn of a change, a login borrows an idle connection, or opens one if the pool
+        is empty. It does not wait, nor open a further connection.
         """
         age = self._session.clock.now - cached.read_at
         return age < PARAMETERS_MAX_AGE or not self._session.serves_at_once()

@@ -27,12 +27,12 @@ from pinwatch.wire.messages import (
 )
 
 MAX_STATEMENT: Final = 16_384  # bytes of text; a longer statement is not kept
-MAX_QUERY: Final = MAX_STATEMENT + 5  # the length of a Query with such a text
+MAX_QUERY: Final = MAX_STATEMENT + 5  # the length field of a Query with such a text
 OVERSIZE_PREFIX: Final = 2_048  # bytes of a longer Query that are shown in reports
 STATEMENT: Final = 0x53  # S in Describe and Close; P stands for a portal
 TEXT_END: Final = 3  # zero bytes at the end of a Parse without parameter types
 MAX_NAMES_END: Final = 262_144  # bytes of a message within which its names must end
-MAX_SHORT_NAME: Final = 64  # bytes read in a loop; most names are shorter
+MAX_SHORT_NAME: Final = 64  # bytes searched in a loop; most names are shorter
 MAX_SHORT_MESSAGE: Final = 10_000  # length of a CopyFail, Close, Describe or Execute
 KINDS: Final = frozenset(b"BCDEFHPQSXdcf")
 NAMES_A_STATEMENT: Final = bytes(
@@ -52,8 +52,8 @@ STARTS_REQUEST: Final = bytes(
 """1 for each message type that starts a request."""
 
 Change = tuple[int, int, Renamed]
-"""A change of a message: where its name begins in the chunk, where the rest after the
-name begins, and what is sent in place of the name."""
+"""A change of a message: the index in the chunk at which its name begins, the index at
+which the rest after the name begins, and the ``Renamed`` for it."""
 
 
 class Incomplete(Exception):
@@ -105,8 +105,8 @@ def string_end(data: bytes, at: i64, message_at: i64, following: i64) -> i64:
 def text(data: bytes, at: i64, limit: i64, following: i64) -> bytes | None:
     """Return the string at index at; None if no NUL before limit has arrived.
 
-    Most messages have no parameter types: the end of the string is then known from
-    following, the end of the message.
+    Most Parse messages have no parameter types. The end of the string is then computed
+    from following, the end of the message.
     """
     end: i64 = following - TEXT_END
     if (

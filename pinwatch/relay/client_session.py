@@ -1,8 +1,9 @@
 """One client of the proxy, from its first byte to its last.
 
 Owns the client's socket and the phases of the session. Decides when the session borrows
-a database connection, when it returns it and when it ends. ``client_stream`` parses the
-client's messages. Does not know how connections are opened, nor what the server sends.
+and returns a database connection, and when the session ends. ``client_stream`` parses
+the client's messages. Does not know how connections are opened, nor what the server
+sends.
 """
 
 import ssl
@@ -162,7 +163,7 @@ class ClientSession(Session, Receiver):
         self.judging = b""  # the text that a worker thread judges now
         self.wants_own = False  # needs a connection opened with its startup parameters
         self.login: ClientLogin | None = ClientLogin(self, services, endpoint)
-        self.secure: SecureTransport | None = None  # is transport if TLS is used
+        self.secure: SecureTransport | None = None  # equals transport if TLS is used
         self.reading_paused = False
         self.write_paused = False
         self.address = ""
@@ -267,7 +268,7 @@ class ClientSession(Session, Receiver):
     def _needs_connection(self) -> bool:
         """Return True if the input needs a database connection now.
 
-        Messages before it that need none are answered or dropped.
+        Answers or drops messages at the start of the input that need no connection.
         """
         stream = self.stream
         if stream.needed and stream.size < stream.needed:
@@ -307,7 +308,7 @@ class ClientSession(Session, Receiver):
         self.idle_list = None
 
     def _forward(self, data: bytes) -> None:
-        """Send the input and data to the server, as far as they may go now."""
+        """Send the input and data to the server, except messages that must wait."""
         connection, stream = self.connection, self.stream
         assert connection is not None
         data = stream.forward(data)
@@ -571,7 +572,7 @@ class ClientSession(Session, Receiver):
             self._disconnect(requested=False)
         elif self.write_paused:
             self.resume_writing()
-        # Break the cycles that are left, so that all is freed at once.
+        # Break the remaining reference cycles, so that the session is freed at once.
         if self.secure is not None:
             self.transport = self.secure.plain
         self.login = self.secure = None

@@ -82,7 +82,7 @@ class StartupClient(Protocol):
         """Encrypt both directions, starting with the next byte."""
 
     def decrypt(self, data: bytes) -> None:
-        """Handle data, the first encrypted bytes."""
+        """Decrypt and handle encrypted bytes that arrived before ``encrypt``."""
 
     def authenticated(self, rest: bytes) -> None:
         """Continue after authentication; rest holds the bytes that followed it."""

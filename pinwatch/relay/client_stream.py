@@ -1,9 +1,9 @@
 """The messages of a client that is logged in, on their way to the server.
 
-Owns the client's half of the stream. It finds the message boundaries, counts the
-expected replies, and replaces the names of prepared statements by those of the server.
-All other bytes are forwarded unchanged, in the chunks in which they arrived. Does not
-know sockets or pools.
+Owns the client's half of the stream. Finds the message boundaries, counts the expected
+replies, and replaces the names of prepared statements by those of the server. Forwards
+all other bytes unchanged, in the chunks in which they arrived. Does not know sockets or
+pools.
 
 A message is buffered only until its relevant part has arrived: the text of a statement
 up to 16 KB, or the names in its first bytes.
@@ -140,7 +140,7 @@ class ClientStream:
         self.dropping: i64 = 0
         self.dropping_portals: i64 = 0  # portals whose Execute may drop statements
         self.failed_batch = False  # after an error, drop messages up to the Sync
-        self.blocked = False  # the input waits for earlier replies or a verdict
+        self.blocked = False  # the input waits for replies, a verdict or a release
         self.database_statements = database_statements
         self.release: Release | None = None  # the blocked input waits for it
         self.terminated = False
@@ -209,7 +209,7 @@ class ClientStream:
         return b"".join(answers)
 
     def needs_own_defaults(self) -> bool:
-        """Return True if the startup values must be the connection's own defaults."""
+        """Return True if the input needs a connection opened with startup values."""
         return self.defaults.are_used(self.input, self._verdict)
 
     def _verdict(self, kind: int, body: bytes) -> Verdict | None:
@@ -381,9 +381,9 @@ class ClientStream:
         return changed.getvalue()
 
     def _query(self, data: bytes, at: i64, following: i64) -> bytes:
-        """Count a Query, whole unless oversize; return the messages to send before it.
+        """Count a Query; return the messages to send before it.
 
-        Raises Unsettled.
+        A Query longer than MAX_QUERY may have arrived in part. Raises Unsettled.
         """
         database = self.database
         assert database is not None
@@ -391,7 +391,7 @@ class ClientStream:
         if following - at > MAX_QUERY + 1:
             if replies.counting:
                 self._report(oversize(data[at + 5 : min(len(data), following - 1)]))
-                replies.drops_statements()  # it may: the text is not inspected
+                replies.drops_statements()  # possibly: the text is not inspected
         else:
             sql = data[at + 5 : following - 1] if following - at > 5 else b""
             try:
@@ -454,7 +454,7 @@ class ClientStream:
             self.statements.pinned = True
 
     def _keep_startup_values(self, verdict: Verdict, runs: bool) -> tuple[Effect, ...]:
-        """See ``StartupDefaults.keep``; raises Unsettled."""
+        """Call ``StartupDefaults.keep`` if the statement resets; raises Unsettled."""
         if not verdict.resets:
             return ()
         database = self.database
@@ -544,7 +544,7 @@ class ClientStream:
     def _bound(self, named_portal: bool) -> None:
         """Note whether an Execute of the portal may drop prepared statements.
 
-        Named portals are not distinguished: once one of them may, all of them may.
+        All named portals share one flag: once one may drop statements, all of them may.
         """
         portal = NAMED_PORTALS if named_portal else UNNAMED_PORTAL
         if self.dropping_portals & BEING_BOUND:

@@ -1,8 +1,8 @@
 """One connection to the target: its socket, its login, its end.
 
 Owns the phases of the connection and the proxy's own queries on it. ``database_stream``
-parses the server's messages; replies to the borrowing session are written to the
-session. Does not know what clients send.
+parses the server's messages; the connection writes the replies to the session that
+borrows it. Does not know what clients send.
 """
 
 from __future__ import annotations
@@ -75,7 +75,10 @@ class Owner(Protocol):
         """Record that the login has succeeded."""
 
     def failed(self, connection: DatabaseConnection, error: ClientError) -> None:
-        """Record that the login failed; error has the server's SQLSTATE or 08006."""
+        """Record that the login failed.
+
+        error has the server's SQLSTATE, or the proxy's: 28000 or 08006.
+        """
 
     def reset_started(self, connection: DatabaseConnection) -> None:
         """Record that the session has left and its state is being discarded."""
@@ -95,7 +98,7 @@ class Owner(Protocol):
         """
 
     def kill(self, connection: DatabaseConnection, reason: str) -> None:
-        """Abort the connection now, also if a session uses it."""
+        """Abort the connection now, even if a session uses it."""
 
     def closing(self, connection: DatabaseConnection, cancel: bool) -> None:
         """Record that the connection is closing; with cancel, cancel its statement."""
@@ -104,7 +107,7 @@ class Owner(Protocol):
         """Record that the connection is closed."""
 
     def object_in_use(self, connection: DatabaseConnection, text: str) -> None:
-        """Record that the server refused a statement, as a database is in use.
+        """Record that the server refused a statement because a database is in use.
 
         text is the server's message, which names the database.
         """
@@ -149,7 +152,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.startup: DatabaseStartup | None = DatabaseStartup(
             self, key, password, encryption
         )
-        self.secure: SecureTransport | None = None  # is transport if TLS is used
+        self.secure: SecureTransport | None = None  # equals transport if TLS is used
         self.phase = Phase.CONNECTING
         self.session: Session | None = None
         self.stream = DatabaseStream(registry, max_statements, owner.counters)
@@ -162,7 +165,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.init_query = init_query
         self.counters = owner.counters
         self.target = owner.name
-        self.measured: EndpointCounters | None = None  # its latencies are used
+        self.measured: EndpointCounters | None = None  # owner of latencies
         self.latencies = NO_LATENCIES
         self.request_started_at = 0.0
         self.state_since = self.clock.now
@@ -289,11 +292,17 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.owner.reset_done(self)
 
     def initialise(self, done: Callable[[ClientError | None], None]) -> None:
-        """Run the init query while idle; done receives its error or None."""
+        """Run the init query; done receives its error or None.
+
+        The connection must be idle.
+        """
         self.ask(self.init_query.sql, lambda _row, error: done(error))
 
     def ask(self, sql: bytes, answer: Answer) -> None:
-        """Run sql for the proxy while idle; answer receives its result."""
+        """Run sql for the proxy; answer receives its result.
+
+        The connection must be idle.
+        """
         self.write(self.stream.ask(sql, answer))
 
     # What the server sends.
@@ -448,7 +457,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             session.connection_closed(self.stream.fatal_sent)
 
     def ends(self) -> tuple[str, str]:
-        """Return the addresses of the proxy's and of the database's end."""
+        """Return the proxy's and the database's address of the connection."""
         assert self.transport is not None
         local, remote = self.transport.ends()
         return socket_address(local, str(local)), socket_address(remote, str(remote))

@@ -43,7 +43,7 @@ class Encryption:
 
 @dataclass(frozen=True, slots=True)
 class LoginResult:
-    """The results of a login at the server; key is its process ID and secret."""
+    """The result of a login; key has the process ID and secret of BackendKeyData."""
 
     reported_parameters: Values
     key: tuple[int, bytes] | None

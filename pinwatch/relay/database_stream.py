@@ -152,7 +152,10 @@ class DatabaseStream:
     # The proxy's own messages.
 
     def ask(self, sql: bytes, answer: Answer) -> bytes:
-        """Return the messages that run sql while idle; answer receives its result."""
+        """Return the messages that run sql; answer receives its result.
+
+        The connection must be idle.
+        """
         self.answer = answer
         self.row = []
         self.error = None
@@ -167,11 +170,11 @@ class DatabaseStream:
             answer(self.row, self.error)
 
     def fence(self, keep: bool) -> bytes:
-        """Return a query whose reply ends an uncertain number of replies.
+        """Return a query whose reply shows that all earlier replies have arrived.
 
-        Replies that arrive before its own reply belong to the client. Which statements
-        are prepared is uncertain, too: the query deallocates all of them, unless keep
-        leaves the session its own.
+        The number of these replies is unknown; they belong to the client. Which
+        statements are prepared is unknown, too: the query deallocates all of them,
+        unless keep is true or the unnamed statement must stay.
         """
         self.fence_name = b"pinwatch_fence_%d" % self.replies.batches
         if self._must_keep_unnamed():
@@ -195,9 +198,10 @@ class DatabaseStream:
         return self._inject(INJECTED, b"SELECT 1")
 
     def hidden_batch(self, batch: bytes) -> bytes:
-        """Return the messages that run batch while idle; the client sees no replies.
+        """Return the messages that run batch; the client sees no replies.
 
-        An error in batch is dropped: the statements that depend on it fail visibly.
+        The connection must be idle. The client does not see an error in batch, only the
+        errors of statements that depend on it.
         """
         if not batch:
             return b""
@@ -207,9 +211,9 @@ class DatabaseStream:
         return batch + SYNC_MESSAGE
 
     def _must_keep_unnamed(self) -> bool:
-        """Return True if the unnamed statement could not be prepared again.
+        """Return True if the proxy could not prepare the unnamed statement again.
 
-        It is too long to be kept, and a Query would drop it.
+        The statement is too long to be kept, and a Query would drop it.
         """
         unnamed = self.statements.unnamed
         return unnamed is not None and not isinstance(unnamed, bytes)

@@ -67,7 +67,7 @@ class Session(Borrower["BorrowedConnection"]):
     def became_idle(self) -> None:
         """Return the connection unless the session is pinned.
 
-        All replies have been sent to the client, outside a transaction.
+        Called when all replies have been sent to the client, outside a transaction.
         """
 
     @abstractmethod
@@ -76,21 +76,21 @@ class Session(Borrower["BorrowedConnection"]):
 
     @abstractmethod
     def unblock(self) -> None:
-        """Retry the blocked messages of the client stream: replies have arrived."""
+        """Retry the blocked messages, after a reply, a verdict or a release."""
 
     @abstractmethod
     def writability_changed(self) -> None:
-        """Pause or resume reading from the client, by the connection's write_paused."""
+        """Pause reading from the client while the connection's write_paused is true."""
 
     @abstractmethod
     def parameters_set(self, error: ClientError | None) -> None:
-        """Continue the login or request; error is set if the settings were refused."""
+        """Continue the login or request; error is set if the server refused a value."""
 
     @abstractmethod
     def connection_closed(self, fatal_sent: bool) -> None:
         """Handle the loss of the connection.
 
-        fatal_sent is true if the client was sent the server's FATAL error.
+        fatal_sent is true if the server's FATAL error was sent to the client.
         """
 
 
@@ -131,8 +131,9 @@ class BorrowedConnection(Connection):
     def serve(self, session: Session, parameters: Values, verify: bool) -> bool:
         """Serve session with its parameters; return False if they must be set first.
 
-        With verify, the server reports its present parameters even if none has to be
-        set. After False, ``Session.parameters_set`` is called.
+        With verify, a connection that was borrowed before asks the server for its
+        present parameters even if none has to be set. After False,
+        ``Session.parameters_set`` is called.
         """
 
     @abstractmethod
@@ -153,7 +154,7 @@ class BorrowedConnection(Connection):
     def abandon(self, reason: str, cancel: bool) -> None:
         """Close the connection in the middle of a request or a transaction.
 
-        With cancel, a running request is cancelled.
+        If cancel is true, cancel the running request.
         """
 
     @abstractmethod

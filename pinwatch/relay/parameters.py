@@ -1,8 +1,8 @@
 """Startup parameters, and the SQL that sets them on a database connection.
 
 Owns the set of parameters that RDS Proxy accepts in a StartupMessage, and the SQL that
-replaces one client's values by another's. Mappings of values are interned: two are
-equal if they are the same object.
+replaces one client's values by another's. Mappings of values are interned: equal ones
+are the same object.
 """
 
 import re
@@ -111,8 +111,7 @@ def nameless(parameters: Values) -> Values:
 class InitQuery:
     """The SQL that each new database connection runs.
 
-    sets are the accepted parameters that it sets, by SET or set_config in the text
-    itself.
+    sets has the accepted parameters that the text sets by SET or set_config.
     """
 
     sql: bytes = b""
@@ -125,7 +124,7 @@ NO_INIT_QUERY: Final = InitQuery()
 def own_parameters(pairs: tuple[bytes, ...], initial: InitQuery) -> Values:
     """Return the known values of a connection opened with these names and values.
 
-    A value that the init query sets is not known: it runs after the login.
+    The init query runs after the login, so a value that it sets is unknown.
     """
     opened = zip(pairs[::2], pairs[1::2], strict=True)
     return Values.of({n: v for n, v in opened if n not in initial.sets})
@@ -167,8 +166,8 @@ def read_startup(
 def _as_stored(name: bytes, value: bytes) -> bytes:
     """Return a startup value as PostgreSQL stores it; raises ClientError.
 
-    A startup packet has no encoding: PostgreSQL escapes what is not ASCII in an
-    application_name, and knows no other accepted value with bytes that are not UTF-8.
+    A startup packet has no encoding. PostgreSQL escapes all but printable ASCII in an
+    application_name. Other parameters have no valid value that is not UTF-8.
     """
     if name == APPLICATION_NAME:
         return NOT_PRINTABLE.sub(_escaped, value[:MAX_IDENTIFIER])

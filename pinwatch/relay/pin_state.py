@@ -53,8 +53,8 @@ class PinnableSession(Protocol):
 class Pinning:
     """The pin of one session; receives the verdicts on its statements.
 
-    session is None after the end, so that the session is freed without the garbage
-    collector: it refers to its pin.
+    The session refers to its pin. session is therefore None after the end, so that the
+    session is freed without the garbage collector.
     """
 
     __slots__ = (
@@ -136,7 +136,7 @@ class Pinning:
     def _is_new(
         self, reporter: PinReporter, verdict: Verdict, finding: Finding
     ) -> bool:
-        """Return True unless a similar one was reported or the limit is reached."""
+        """Return True unless a similar finding was reported or the limit is reached."""
         if reporter.every_pin:
             return True
         if len(self.reported) == MAX_REPORTED:

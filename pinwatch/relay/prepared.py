@@ -7,8 +7,8 @@ gets a hidden message first: a Parse whose reply the proxy does not forward. Eve
 Parse, Describe and Close of a client is sent to the server, so that every reply is the
 server's own.
 
-A message that names a statement raises ``Unsettled`` while an earlier, unanswered
-message may still change that statement.
+The methods for a message that names a statement raise ``Unsettled`` while an earlier,
+unanswered message may still change that statement.
 """
 
 from collections import OrderedDict
@@ -49,8 +49,8 @@ class Unsettled(Exception):
 class ServerStatements:
     """The shared statements of one database connection, at most limit of them.
 
-    held is ordered by use, the least recent first. Its value is the number of the
-    Change that prepares the statement, while that Change is unanswered.
+    held is ordered by use, the least recent first. It maps each statement to the number
+    of the Change that prepared it, or to -1 after an undone Close.
     """
 
     __slots__ = (
@@ -141,7 +141,7 @@ class ServerStatements:
 
 
 class Added(Change):
-    """A Parse; statement counts as prepared as soon as it is sent."""
+    """A Parse; statement counts as prepared as soon as the Parse is sent."""
 
     __slots__ = ("server", "statement")
 
@@ -216,7 +216,7 @@ class UnnamedByClient(Change):
 
 
 class UnnamedByQuery(UnnamedByClient):
-    """A Query in a batch, which drops the unnamed statement unless it is skipped."""
+    """A Query in a batch; unless skipped, it drops the unnamed statement."""
 
     __slots__ = ()
     answered = False
@@ -338,7 +338,7 @@ class ClientStatements:
         self.long_names: dict[bytes, bytes] = {}  # unabridged, for error texts
         # Dropped names, for the errors of messages that were sent before.
         self.old_names: dict[bytes, bytes] = {}
-        self.kept_bytes: i64 = 0  # of named
+        self.kept_bytes: i64 = 0  # size of named
         self.pinned = False  # if true, new statements keep the client's names
         self.unnamed: object = None
         self.unnamed_verdict: Verdict | None = None
@@ -432,7 +432,7 @@ class ClientStatements:
         return self.named.get(name)
 
     def _with_client_name(self, name: bytes, before: bytes = b"") -> Renamed | None:
-        """Return a message that keeps the client's name, or has its alias."""
+        """Return the change that keeps the client's name, or sends its alias."""
         alias = self.registry.alias(name)
         if alias is None and not before:
             return None
@@ -503,8 +503,9 @@ class ClientStatements:
     def parse_unkept(self, name: bytes) -> Renamed | None:
         """Handle a Parse of a statement that is not kept.
 
-        The statement is too long, and the session is pinned; or its text has no NUL,
-        and the server rejects it. It keeps the client's name, unless that is taken.
+        The statement is too long, and the session is pinned; or the server will reject
+        it, because its text has no NUL or its name is not UTF-8. The statement keeps
+        the client's name, unless that is taken.
         """
         server = self.server
         assert server is not None
@@ -603,7 +604,7 @@ class ClientStatements:
             self.unnamed = server.unnamed = None
 
     def wait_for(self, names: Iterable[bytes]) -> None:
-        """Raise Unsettled if earlier messages may change what SQL will name."""
+        """Raise Unsettled if earlier messages may change statements that SQL names."""
         server = self.server
         assert server is not None
         if any(name in self.named for name in names):
@@ -629,10 +630,10 @@ class ClientStatements:
         return b"".join(out)
 
     def probe(self) -> bytes:
-        """Return a probe for a message that waits for SQL in its own batch, or b"".
+        """Return a probe if a message waits for SQL in its own batch, else b"".
 
-        The SQL may drop statements. Without a Flush the server would send the reply
-        only at the Sync.
+        The SQL may drop statements; the reply to the probe shows that it has run.
+        Without the Flush, the server would send the reply only at the Sync.
         """
         server = self.server
         assert server is not None
@@ -669,7 +670,7 @@ class ClientStatements:
             self.add(change.name, change.statement)
 
     def own_name(self, name: bytes) -> bytes | None:
-        """Return the client's name for one of the proxy's, for error texts."""
+        """Return the client's name of a statement that the proxy calls name."""
         for names in (self.long_names, self.names, self.old_names):
             own = names.get(name)
             if own is not None:
@@ -677,7 +678,7 @@ class ClientStatements:
         return None
 
     def note_long_name(self, name: bytes, own: bytes) -> None:
-        """Record own, the client's unabridged name of the statement name."""
+        """Record own, the client's full name of what the proxy calls name."""
         if len(own) <= MAX_SHOWN_NAME and name in self.names:
             self.long_names[name] = own
 
@@ -690,7 +691,7 @@ def executes_one(verdict: Verdict) -> bool:
 
 
 def kept_bytes(name: bytes, definition: bytes) -> i64:
-    """Return about how many bytes a kept statement takes."""
+    """Return the approximate size of a kept statement, in bytes."""
     return len(name) + len(definition) + OVERHEAD
 
 

@@ -1,7 +1,8 @@
 """The queue of replies that one database connection owes: their kinds, in order.
 
-Each message that the server answers with ReadyForQuery has an entry, and so has each
-Parse and Close. The module does not know which entry a reply answers.
+Each message that the server answers with ReadyForQuery has an entry. So has each Parse
+and Close, and each CopyDone or CopyFail that is sent before the server asks for data.
+The module does not know which entry a reply belongs to.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from mypy_extensions import i64
 
 PLAIN: Final = 1  # a Parse or Close that changes nothing that the proxy keeps
 COPY_END: Final = 2  # CopyDone or CopyFail, sent before the server asked for data
-UNNAMED_PARSE: Final = 3  # the client's, the first message of its batch
+UNNAMED_PARSE: Final = 3  # a client's Parse without a name, first in its batch
 UNNAMED_CHANGE: Final = 4  # a Change of the client's unnamed statement
 CHANGE: Final = 5  # any other Change
 # ReadyForQuery answers the rest. The first three end a batch.
@@ -40,7 +41,7 @@ MAX_PAST: Final = 64
 
 
 class ReplyQueue:
-    """A queue of kinds; the first one is answered first. Every operation is O(1).
+    """A queue of kinds; the first one is answered first. Operations are amortized O(1).
 
     Most queues are short and soon empty, so the list stays, and answered entries are
     overwritten.

@@ -6,12 +6,12 @@ entry in a queue. So has each Parse and Close, because the proxy sends hidden on
 whose replies it does not forward. All other replies are for the client and need no
 entry.
 
-Three rules of the server make the count hard. After an error in an extended batch it
-skips to the next Sync, Query included. While it reads COPY data it ignores Sync, so
-the batch of an extended COPY stays open. After a failed COPY it is unknown which
-messages the server read as data. The tracker assumes the fewest replies, and sets
-``needs_fence``: a fence must run before the connection returns to the pool. A fence is
-a hidden query, whose reply follows all other replies.
+Three rules of the server make the count hard. After an error in an extended batch, the
+server skips all messages up to the next Sync, even a Query. While it reads COPY data,
+it ignores Sync, so the batch of an extended COPY stays open. After a failed COPY it is
+unknown which messages the server read as data. The tracker assumes the fewest replies,
+and sets ``needs_fence``: a fence must run before the connection returns to the pool. A
+fence is a hidden query, whose reply follows all other replies.
 """
 
 from collections import deque
@@ -130,7 +130,7 @@ class Change:
         """Revert the effect."""
 
     def redo(self) -> None:
-        """Apply the effect again, unless a later message has changed the same."""
+        """Apply the effect again, unless a later message changed the same statement."""
 
 
 class ReplyTracker:
@@ -157,17 +157,17 @@ class ReplyTracker:
     def __init__(self) -> None:
         self.state: i64 = READING  # the sum of a mode and a batch, see MOVES
         self.due = ReplyQueue()
-        self.changes: deque[Change] = deque()  # one for each CHANGE that is due
+        self.changes: deque[Change] = deque()  # one for each due CHANGE, UNNAMED_CHANGE
         self.changes_sent: i64 = 0
         self.readies: i64 = 0  # due entries that ReadyForQuery answers
         self.effects: i64 = 0  # due entries that may change prepared statements
         self.earlier_effects: i64 = 0  # effects of batches that have ended
         self.unnamed_effects: i64 = 0  # on the client's unnamed statement
-        self.batches: i64 = 0  # sent, up to and with their Sync or Query
+        self.batches: i64 = 0  # number of batches whose Sync or Query was sent
         # The batch whose SQL may drop statements; -1 if there is none.
         self.uncertain_batch: i64 = -1
         self.probing = False  # the reply to a Probe of the uncertain batch is due
-        # Of a Query in a batch that counts as skipped, but may have failed itself.
+        # The Change of a Query in a batch that counts as skipped, but may have failed.
         self.doubtful: Change | None = None
         self.sync_ignored = False  # the running COPY ignored a Sync
         self.needs_fence = False
@@ -198,7 +198,7 @@ class ReplyTracker:
     def may_be_skipped(self) -> bool:
         """Return True if an error before the next message may make the server skip it.
 
-        A Query in a batch does not end the skip, so this holds behind it, too.
+        A Query in a batch does not end the skip, so this is also true after the Query.
         """
         return self.state != READING or self.uncertain_batch >= 0
 
@@ -312,10 +312,10 @@ class ReplyTracker:
         return False
 
     def ready_was_not_due(self) -> None:
-        """Handle the ReadyForQuery by which the count was short.
+        """Handle a ReadyForQuery that was not due.
 
-        A Query in a batch that counted as skipped has run, and its own error was the
-        one that arrived.
+        It shows that a Query in a batch, which counted as skipped, has run: the error
+        that arrived was its own.
         """
         if self.doubtful is not None:
             self.doubtful.redo()

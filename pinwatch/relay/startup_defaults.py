@@ -1,8 +1,8 @@
 """A client's startup parameters as the defaults of its session.
 
-Owns the decision how a statement that resets settings returns to the startup values:
-on a connection of the session's own, or by setting the values again. Does not know how
-a connection is opened.
+Decides how a statement that resets settings returns them to the startup values: on a
+connection of the session's own, or by setting the values again. Does not know how a
+connection is opened.
 """
 
 from collections.abc import Callable
@@ -40,11 +40,11 @@ class StartupDefaults:
     def are_used(
         self, data: bytes, verdict_on: Callable[[int, bytes], Verdict | None]
     ) -> bool:
-        """Return True if the startup values must be the connection's own defaults.
+        """Return True if data needs a connection opened with the startup values.
 
-        This is so if a whole message in data resets a setting, or reads pg_settings,
-        which shows defaults and their source. verdict_on judges the statement of a
-        message, given its type and body.
+        This is so if a whole message in data resets a setting, or if data contains
+        pg_settings, which shows defaults and their source. verdict_on judges the
+        statement of a message, given its type and body.
         """
         lowered = data.lower()
         if SHOWS_DEFAULTS in lowered:
@@ -71,10 +71,10 @@ class StartupDefaults:
     ) -> tuple[Effect, ...]:
         """Prepare to return settings to the startup values, not the server's defaults.
 
-        Outside a transaction, the session moves to a connection that was opened with
-        its startup parameters: raises Unsettled, and the message waits. Otherwise
-        returns the resets to undo after the request, if the statement runs: add them
-        to ``restoring`` when the message is sent.
+        Outside a transaction, raise Unsettled unless the session is pinned: the message
+        waits while the session moves to a connection opened with its startup
+        parameters. Otherwise, if the statement runs, return the resets to undo after
+        the request; add them to ``restoring`` when the message is sent.
         """
         self.wants_own_connection = False  # the state may differ from the last try's
         if not database.replies.counting:

@@ -1,4 +1,4 @@
-"""Accepts connections on listening sockets, of PostgreSQL's and of HTTP clients."""
+"""Accepts connections of PostgreSQL and HTTP clients on listening sockets."""
 
 import asyncio
 import errno
@@ -22,8 +22,8 @@ class Acceptor:
     """Passes connected sockets to ``accepted`` until it is closed.
 
     When descriptors or memory run out, accepting pauses for ACCEPT_PAUSE seconds: the
-    listening socket stays readable, and would keep the loop busy otherwise. One line
-    is logged when that begins, one when it ends.
+    listening socket stays readable, and would keep the loop busy otherwise. The
+    acceptor logs one line when this begins and one when it ends.
     """
 
     def __init__(

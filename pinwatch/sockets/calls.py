@@ -20,9 +20,9 @@ COMPILED: Final = _compiled
 """True if the calls are the compiled build's own."""
 
 SMALL_READ: Final[int] = _calls.SMALL_READ if COMPILED else 479
-"""Bytes that a read can ask for without allocating memory first. Python's own read
-allocates the bytes object first, and takes objects of up to 512 bytes, with their
-header, from a free list."""
+"""Size of a cheap read, in bytes. The compiled build reads to the stack first. Python's
+own read allocates the bytes object first, and takes objects of up to 512 bytes, with
+their header, from a free list."""
 
 receive: Final[Callable[[int, int], bytes]] = _calls.receive if COMPILED else os.read
 """``receive(fd, size)`` returns at most size bytes, and none at the end of the data.
@@ -36,16 +36,16 @@ class Sender(Protocol):
         """Send the pieces; return those that were not sent completely.
 
         For each piece, the list holds its writer, a non-blocking descriptor and the
-        bytes, one after another. A descriptor must not occur twice. The result has for
-        each such piece its writer, its bytes, and the number of sent bytes or the
-        negative errno.
+        bytes, one after another. A descriptor must not occur twice. For each piece that
+        was not sent completely, the result has its writer, its bytes, and the number
+        of sent bytes or the negative errno.
 
         Raises TypeError or ValueError for a piece of another type; some of the other
         pieces may have been sent then.
         """
 
     def close(self) -> None:
-        """Free the sender's memory in the kernel; then it sends piece by piece."""
+        """Free the memory in the kernel; later, ``send`` sends piece by piece."""
 
 
 class PlainSender:

@@ -17,7 +17,7 @@ async def listen(
 ) -> Acceptor:
     """Listen on all addresses of host. Raises OSError.
 
-    receive returns the receiver of the next stream.
+    receive is called for each accepted connection, and returns its receiver.
     """
     sockets: list[socket.socket] = []
     try:

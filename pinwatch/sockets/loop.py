@@ -14,7 +14,7 @@ Arguments = TypeVarTuple("Arguments")
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """asyncio's selector event loop, on which streams run in rounds of their own.
+    """asyncio's selector event loop; its poller serves streams in rounds.
 
     ``clock`` holds the time at which the current round began.
     """

@@ -1,8 +1,8 @@
-"""Collects the data that streams write during a round, and sends it at its end.
+"""Collects the data that streams write, and sends it when the round ends.
 
 A system call that sends may wake the peer, which then takes the processor from this
-process. One call for all data of the round keeps that rare, where the system has such
-a call.
+process. This is rarer with one call for all data of the round, where the system has
+such a call.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ class Writer:
         """
 
     def pause_if_full(self) -> None:
-        """Apply back-pressure. By now, ``refused`` was called for the whole round."""
+        """Apply back-pressure; called after all ``refused`` calls of the round."""
 
 
 class Outbox:
@@ -47,7 +47,7 @@ class Outbox:
         return self.round
 
     def send(self) -> None:
-        """End the round; data that writers add meanwhile is sent, too."""
+        """End the round: send its data, and data that writers add meanwhile."""
         while self._pieces:
             self.round += 1
             pieces, self._pieces = self._pieces, []

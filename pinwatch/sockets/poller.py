@@ -1,9 +1,9 @@
 """Waits until descriptors are ready, and serves streams between asyncio's turns.
 
-Owns the descriptors of the streams, and the rounds: a round is one wait, the handlers
-of the streams that are ready, and the sending of what they wrote. A stream's handler is
-called directly, without a handle, a queue or a task. The poller returns descriptors of
-asyncio as soon as one is ready, and does not know what they are for.
+Owns the descriptors of the streams, and the rounds. A round waits once, calls the
+streams that are ready, and sends what they wrote. The poller calls streams directly,
+without a handle, a queue or a task. When descriptors of asyncio are ready, ``wait``
+returns them after the round. The poller does not know what they are for.
 """
 
 from time import monotonic

@@ -1,4 +1,4 @@
-"""Waiting for many descriptors, with one interface for each platform's system call.
+"""Waits for many descriptors, with one interface to each platform's system call.
 
 Masks are epoll's on every platform.
 """

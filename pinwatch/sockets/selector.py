@@ -1,7 +1,7 @@
 """The selector that asyncio uses: its registrations, and the poller that waits.
 
-The registrations are kept by ``selectors``, so that its contract holds on each version
-of Python.
+``selectors`` keeps the registrations, so that its contract holds on each version of
+Python.
 """
 
 import selectors
@@ -15,8 +15,8 @@ from pinwatch.sockets.polls import READABLE, WRITABLE, Poll, mask_of
 class Selector(selectors.SelectSelector):
     """A selector whose ``select`` serves streams until asyncio has something to do.
 
-    The base class is chosen because it needs no descriptor of its own: its ``select``,
-    and with it select(2), is never called.
+    The base class needs no descriptor of its own. Its ``select``, and with it
+    select(2), is never called.
     """
 
     def __init__(self, poll: Poll, poller: Poller) -> None:
@@ -63,12 +63,12 @@ class Selector(selectors.SelectSelector):
         super().close()
 
     def _registered(self, fd: int) -> selectors.SelectorKey | None:
-        """Return the key of fd, or None if a stream left it during the round."""
+        """Return the key of fd; None if a stream unregistered it during the round."""
         return self.get_map().get(fd)
 
 
 def _events_of(mask: int) -> int:
-    """Return the events of a mask; a failure makes both ready, as in ``selectors``."""
+    """Return the events of a mask; an error counts as both, as in ``selectors``."""
     return (selectors.EVENT_READ if mask & ~WRITABLE else 0) | (
         selectors.EVENT_WRITE if mask & ~READABLE else 0
     )

@@ -30,15 +30,15 @@ from pinwatch.sockets.polls import READABLE, WRITABLE
 from pinwatch.sockets.transport import Listening, Receiver, Transport
 
 MEDIUM_READ: Final = 16_384  # bytes to read after a read of SMALL_READ was filled
-LARGE_READ: Final = 65_536  # and after that; malloc does not map memory for this size
+LARGE_READ: Final = 65_536  # bytes after a full MEDIUM_READ; too few for malloc to mmap
 MAX_READS: Final = 8  # in a row, before other streams have their turn
 
 HIGH_WATER: Final = 65_536  # queued bytes above which the receiver has to pause
-LOW_WATER: Final = 16_384  # queued bytes down to which it may resume
+LOW_WATER: Final = 16_384  # queued bytes at which it may resume
 MAX_BUFFERS: Final = 64  # per writev
 WOULD_BLOCK: Final = (EAGAIN, EINTR)
 
-NULL_RECEIVER: Final = Listening()  # frees the receiver of a stream that has ended
+NULL_RECEIVER: Final = Listening()  # replaces an ended stream's receiver, to free it
 
 
 KEEP_ALIVE: Final = (
@@ -87,8 +87,8 @@ class Stream(Transport, Watched, Writer):
         self._loop = loop
         self._poller = poller
         self._socket = connected
-        # Typed Any so that the compiled build keeps Python objects: each system call
-        # takes those, and would convert a native number every time.
+        # Typed Any so that the compiled build keeps Python objects: it would convert a
+        # native number for each system call.
         self._fd: Any = connected.fileno()
         self._read_size: Any = SMALL_READ
         self._receiver = receiver
@@ -137,7 +137,7 @@ class Stream(Transport, Watched, Writer):
     # Reading.
 
     def _read(self, ending: bool) -> None:
-        """Read while the socket may hold more; if ending, up to the peer's end."""
+        """Read while the socket may hold more; if ending, read up to the end."""
         reads = 0
         while reads < MAX_READS:
             reads += 1

@@ -1,7 +1,8 @@
 """The two sides of a connection: a transport sends bytes, a receiver handles events.
 
-The methods are the used subset of asyncio's Transport and Protocol. The classes are
-separate from asyncio's so that the compiled build calls the methods directly.
+The methods are those of asyncio's Transport and Protocol that the proxy uses. The
+classes are separate from asyncio's so that the compiled build calls the methods
+directly.
 """
 
 from abc import ABCMeta, abstractmethod
@@ -69,9 +70,10 @@ class Receiver:
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Handle the end of the connection; this is the last call, and never nested.
+        """Handle the end of the connection; this is the last call.
 
-        error is None after close, abort, or the end of the peer's data.
+        The event loop makes it, never a method of the transport. error is None after
+        close, abort, or the end of the peer's data.
         """
 
     def pause_writing(self) -> None:
@@ -83,9 +85,9 @@ class Receiver:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Listening(Receiver):
-    """The receiver for interpreted modules to inherit from.
+    """The base class of receivers in interpreted modules.
 
-    They cannot inherit from a compiled trait.
+    Interpreted classes cannot inherit from a compiled trait.
     """
 
     __slots__ = ()

@@ -47,7 +47,8 @@ class ServerTls(NamedTuple):
 def server(certificate: Path, key: Path | None = None) -> ServerTls:
     """Build the context for TLS 1.2 and 1.3 from a PEM certificate with its chain.
 
-    Without ``key`` the certificate's file also has the key, as that of generated().
+    Without ``key``, the certificate's file must have the key, too, as ``generated``
+    writes it.
     A client with direct TLS must select ALPN; the caller checks the SSLObject's
     selected_alpn_protocol(). Raises SettingError.
     """
@@ -70,8 +71,8 @@ def client(
     sslmode is disable, prefer, require, verify-ca or verify-full.
 
     As in libpq, ``require`` verifies the CA if sslrootcert is given, and sslrootcert
-    ``system`` means the system's trust store. If a certificate must be verified, None
-    means that store as well. Raises SettingError.
+    ``system`` means the system's trust store. If a certificate must be verified,
+    sslrootcert None means that store, too. Raises SettingError.
     """
     if sslmode == "disable":
         return None
@@ -123,7 +124,7 @@ def _unusable(certificate: Path, key: Path, error: ssl.SSLError) -> str:
 
 
 def _is_certificate(file: Path, context: ssl.SSLContext) -> bool:
-    """Return whether the file is a certificate; the context then trusts it."""
+    """Return True if the file is a certificate; the context then trusts it."""
     try:
         context.load_verify_locations(file)
     except ssl.SSLError:
@@ -134,8 +135,8 @@ def _is_certificate(file: Path, context: ssl.SSLContext) -> bool:
 def channel_binding(der: bytes) -> bytes | None:
     """Return a certificate's tls-server-end-point hash (RFC 5929, section 4.1).
 
-    It is None for certificates without one, as with Ed25519, to which PostgreSQL cannot
-    bind either.
+    Return None for a certificate without such a hash, as with Ed25519. PostgreSQL
+    cannot bind to such a certificate either.
     """
     from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
@@ -156,9 +157,9 @@ def generated(
     """Return a file with a local server certificate and its key, creating it if needed.
 
     The certificate is for LOCAL_NAMES and ``names`` (DNS names or addresses). It is
-    renewed before it expires or if a name is missing. Clients trust it by ``ca.pem`` in
-    the same folder. Files with a private key have mode 0600. Several processes may call
-    this at once. Raises SettingError.
+    renewed before it expires or if a name is missing. Clients verify it with ``ca.pem``
+    in the same folder. Files with a private key have mode 0600. Several processes may
+    call this at once. Raises SettingError.
     """
     from filelock import FileLock
 
@@ -214,7 +215,7 @@ def _authority(folder: Path) -> "CA":
 def _usable(
     certificate: Path, authority: "CA", wanted: set[str], until: datetime
 ) -> bool:
-    """Return whether the CA issued the certificate for these names and it is valid."""
+    """Return True if the CA issued it for all wanted names, valid beyond until."""
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature
 

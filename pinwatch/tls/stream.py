@@ -12,13 +12,13 @@ MAX_RECORD: Final = 16_384  # bytes of plain text in a TLS record
 
 
 def failure(error: ssl.SSLError) -> str:
-    """Return the error text; for a refused certificate with OpenSSL's reason."""
+    """Return the error text, with OpenSSL's reason for a refused certificate."""
     why = getattr(error, "verify_message", None) or error.reason or error
     return f"TLS failed: {why}".rstrip(".")
 
 
 class EncryptedStream:
-    """TLS over one connection; methods raise ssl.SSLError if the peer breaks it."""
+    """TLS over one connection; methods raise ssl.SSLError if TLS fails."""
 
     __slots__ = ("_incoming", "_outgoing", "_tls", "ended", "established")
 

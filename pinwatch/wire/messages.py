@@ -92,8 +92,8 @@ def next_message(
 ) -> tuple[int, bytes, bytes] | None:
     """Return the type byte, the body and the rest of data; None if it is incomplete.
 
-    ``max_size`` limits the length field, in bytes. Raises ProtocolViolation. It copies
-    the rest, so it is for startup and login; the relay reads chunks in place.
+    ``max_size`` limits the length field, in bytes. Raises ProtocolViolation. As this
+    copies the rest, it is for startup and login; the relay reads chunks in place.
     """
     if len(data) < HEADER.size:
         return None

@@ -1,4 +1,4 @@
-"""The packets before the protocol is agreed; they have a length but no type byte.
+"""The first packets of a client, which have a length but no type byte.
 
 Owns their layout and limits. Does not know what a proxy does with them.
 """
