@@ -94,7 +94,8 @@ INTENDED: Final[dict[str, Intended]] = {
         "A client sends a request while a COPY waits for data, and the COPY fails. "
         "What the server read before is data to it, and the rest are requests. "
         "pinwatch assumes the fewest replies, and sends a fence before it returns the "
-        "connection (docs/decisions/counting-replies.md).",
+        "connection (docs/decisions/counting-replies.md). If the fence meets another "
+        "COPY of the same pipeline, the server ends the connection.",
         interrupts_a_copy,
     ),
 }
@@ -117,7 +118,13 @@ NOT_GENERATED: Final = (
 
 
 def intended(direct: Transcript, proxied: Transcript, guesses: Set[str]) -> str | None:
-    """Return the name of the intended difference between the two, or None."""
+    """Return the name of the intended difference between the two, or None.
+
+    Only a request in a COPY excuses that pinwatch closes a connection that stays open
+    directly.
+    """
+    if proxied[-1:] == [CLOSED] != direct[-1:] and REQUEST_IN_COPY not in guesses:
+        return None
     for name, difference in INTENDED.items():
         if difference.applies(direct, proxied, guesses):
             return name

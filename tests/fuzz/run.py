@@ -10,7 +10,7 @@ from typing import Final
 
 from pinwatch import events
 from tests.fuzz.actions import copy_fail, query, sync
-from tests.fuzz.pair import END, DifferenceFound, Pair
+from tests.fuzz.pair import END, DifferenceFound, IntendedDifference, Pair
 from tests.fuzz.quiet import is_database_quiet
 from tests.fuzz.script import Flight, Script, Turn
 from tests.fuzz.stage import CLIENTS, Stage, table
@@ -21,13 +21,22 @@ BACK_TO_IDLE: Final = Flight((copy_fail("over"), sync(), query("ROLLBACK")))
 
 
 def run(script: Script, stage: Stage) -> None:
-    """Run a script. Raises DifferenceFound and IntendedDifference."""
+    """Run a script. Raises DifferenceFound and IntendedDifference.
+
+    No intended difference excuses an exception in the proxy.
+    """
     stage.renew()
-    running = stage.proxy()
-    with running:
-        Performance(stage, running).play(script)
-    if running.faults:
-        raise DifferenceFound(f"the proxy failed: {running.faults}")
+    proxy = stage.proxy()
+    performance = Performance(stage, proxy)
+    try:
+        with proxy:
+            performance.play(script)
+    except (AssertionError, DifferenceFound, IntendedDifference):
+        if not proxy.faults:
+            raise
+    if proxy.faults:
+        faults = "\n".join(repr(fault["exception"]) for fault in proxy.faults)
+        raise DifferenceFound(f"{performance.transcripts()}\nIn the proxy: {faults}")
 
 
 class Performance:
@@ -38,6 +47,7 @@ class Performance:
         self.proxy = proxy
         self.pairs: dict[int, Pair] = {}  # those that are logged in
         self.gone: set[int] = set()  # clients that have vanished
+        self.logs: list[Pair] = []  # all that were logged in
         self.pins = 0  # of earlier turns
 
     def play(self, script: Script) -> None:
@@ -50,6 +60,12 @@ class Performance:
         finally:
             for pair in self.pairs.values():
                 pair.vanish()
+
+    def transcripts(self) -> str:
+        """Return the transcripts of all clients, in the order of their logins."""
+        return "".join(
+            f"client {pair.number}:\n{pair.transcripts()}" for pair in self.logs
+        )
 
     def _turn(self, turn: Turn, following: Turn | None) -> None:
         pair = self._pair(turn)
@@ -71,9 +87,9 @@ class Performance:
         if turn.client not in self.pairs:
             endpoints = self.stage.direct, self.proxy.endpoint()
             monitor = self.stage.monitors[0]
-            self.pairs[turn.client] = Pair(
-                turn.client, endpoints, monitor, turn.parameters, self._is_idle
-            )
+            pair = Pair(turn.client, endpoints, monitor, turn.parameters, self._is_idle)
+            self.pairs[turn.client] = pair
+            self.logs.append(pair)
         return self.pairs[turn.client]
 
     def _is_idle(self) -> bool:
