@@ -36,6 +36,9 @@ TIMEOUT: Final = 1800
 
 _PARTS: Final = ("test/regress", "test/isolation", "test/modules/libpq_pipeline")
 _HEADER: Final = Path(__file__).with_name("isolation.h")
+_OUTER_MAKE: Final = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+"""Variables of `make outside`. PostgreSQL's make generates no headers where it believes
+that another one runs it."""
 _CONFIGURE: Final = ("--without-readline", "--without-zlib", "--without-icu")
 
 
@@ -65,7 +68,8 @@ def build(workshop: Workshop) -> Path:
         log = workshop.log("postgresql")
         quiet = (tree / "configure", "--quiet", *_CONFIGURE, "CFLAGS=-O0")
         commands.must(quiet, log=log, folder=tree)
-        make = ["make", "--silent", f"--jobs={os.cpu_count()}"]
+        alone = [word for name in _OUTER_MAKE for word in ("-u", name)]
+        make = ["env", *alone, "make", "--silent", f"--jobs={os.cpu_count()}"]
         for part in _PARTS:
             commands.must([*make, "-C", f"src/{part}", "all"], log=log, folder=tree)
 
