@@ -93,6 +93,24 @@ def test_a_transaction(
     assert server.connection.session is None
 
 
+def test_a_request_of_a_client_with_startup_parameters() -> None:
+    """The search of a request for resets takes a few calls."""
+    plain, server = Stage().connected()
+    stage = Stage()
+    named = stage.client(application_name=b"app")
+    (other,) = stage.servers
+    other.send(complete(b"SELECT 1"), READY)
+    named.read(), other.read()
+
+    def transaction(client: Client, server: Server) -> None:
+        client.session.data_received(SIMPLE)
+        server.connection.data_received(ANSWER)
+
+    without = calls(lambda: transaction(plain, server))
+    assert other.connection.session is None
+    assert calls(lambda: transaction(named, other)) <= without + 9
+
+
 def test_rows_that_only_pass(stage: tuple[Client, Server]) -> None:
     """One call a row: its header, read as numbers."""
     client, server = stage
