@@ -44,14 +44,14 @@ class StartupDefaults:
         pg_settings, which shows defaults and their source. verdict_on judges the
         statement of a message, given its type and body.
         """
-        # The operator ``in`` takes ten times as long for a short text: it first tries
-        # the word as an integer, and drops the TypeError.
+        # The operator ``in`` takes twice as long for a short text: it first tries the
+        # word as an integer, and drops the TypeError.
         find = data.lower().find
-        if find(SHOWS_DEFAULTS) >= 0:
+        sets = find(b"set") >= 0  # a part of three of the words
+        if sets and find(SHOWS_DEFAULTS) >= 0:
             return True
         may_reset = (
-            find(b"set_config") >= 0
-            or find(b"reset") >= 0
+            (sets and (find(b"reset") >= 0 or find(b"set_config") >= 0))
             or find(b"default") >= 0
             or find(b"local") >= 0
             or find(b"discard") >= 0
