@@ -101,7 +101,7 @@ class VerdictCache:
             self._latest = self._latest_alike = self.latest_definition = b""
 
     def look(self, sql: bytes) -> Verdict | None:
-        """Return the verdict on sql; None if it has no finding, warning or effect.
+        """Return the verdict on sql; None if it does not matter.
 
         Raises Expensive if the cache defers, and sql is expensive and unknown.
         """
@@ -148,7 +148,7 @@ class VerdictCache:
 
     def remember(self, sql: bytes, found: Verdict, profile: Profile) -> Verdict | None:
         """Cache the verdict on sql, unless the cache has another profile by now."""
-        said = found if found.findings or found.warnings or found.effects else None
+        said = found if found.matters else None
         if profile is self.profile:
             self.misses += 1
             self._room(sql, weight(said)).known[sql] = said

@@ -38,10 +38,14 @@ def _shortest(words: set[str]) -> tuple[bytes, ...]:
     )
 
 
+DEFAULTS_VIEW: Final = "pg_settings"
+"""The view that shows the default of each setting, and where it comes from."""
+
 WORDS: Final = _shortest(
-    {word for rule in (*RULES, *WARNED) for word in rule.words} - {*LEADING} | {"u&"}
+    {word for rule in (*RULES, *WARNED) for word in rule.words} - {*LEADING}
+    | {DEFAULTS_VIEW, "u&"}
 )
-MARKS: Final = (b"val", b"are", b"exec", b"advis", b"temp", b"set_c", b"u&")
+MARKS: Final = (b"val", b"are", b"exec", b"advis", b"temp", b"set_c", b"g_set", b"u&")
 """Each word contains one of these few; most texts contain none."""
 
 MANIPULATING: Final = frozenset((b"select", b"insert", b"update", b"delete"))
@@ -82,7 +86,7 @@ def is_expensive(sql: bytes) -> bool:
 
 
 def may_matter(sql: bytes) -> bool:
-    """Return False only for a text without a finding, warning or effect."""
+    """Return False only for a text whose verdict does not matter."""
     lowered = sql.lower()
     if lowered[:6] in MANIPULATING and SEMICOLON not in lowered[:-1]:
         return _manipulation_may_matter(lowered)
@@ -95,8 +99,10 @@ def may_matter(sql: bytes) -> bool:
 def _manipulation_may_matter(lowered: bytes) -> bool:
     """Return what ``may_matter`` does, for one statement that reads or writes rows.
 
-    Such a statement can only call a function, or create a table.
+    Such a statement can only call a function, create a table, or read pg_settings.
     """
+    if lowered.find(b"g_set") >= 0:
+        return True
     if BRACKET in lowered:
         if lowered.find(b"advis") >= 0 or lowered.find(b"set_c") >= 0:
             return True

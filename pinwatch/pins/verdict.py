@@ -35,6 +35,7 @@ from pinwatch.pins.rules import (
     Warned,
     advice,
 )
+from pinwatch.pins.scan import DEFAULTS_VIEW
 from pinwatch.pins.sqlcommenter import without_comments
 from pinwatch.pins.tokens import Span, Tokens, split, tokens
 from pinwatch.pins.tree import OverBudget, Unparsable, nodes, statements
@@ -140,6 +141,18 @@ class Verdict:
     def resets(self) -> tuple[Effect, ...]:
         """The effects that return settings to their defaults."""
         return tuple(e for e in self.effects if e.kind == SETTINGS and not e.holds)
+
+    @cached_property
+    def uses_defaults(self) -> bool:
+        """True if the text resets a setting, or reads the defaults in pg_settings."""
+        return bool(self.resets) or DEFAULTS_VIEW in self.text.lower()
+
+    @property
+    def matters(self) -> bool:
+        """True if the text has a finding, warning or effect, or uses defaults."""
+        return bool(
+            self.findings or self.warnings or self.effects or self.uses_defaults
+        )
 
     @cached_property
     def drops_statements(self) -> bool:

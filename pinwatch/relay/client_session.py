@@ -254,7 +254,7 @@ class ClientSession(Session, Receiver):
             if self.waiting or not self._needs_connection():
                 self._adjust_reading()
                 return
-            own = self.parameters is not NO_PARAMETERS and stream.needs_own_defaults()
+            own = stream.defaults.exist and stream.needs_own_defaults()
             if not self._try_borrow(own=own):
                 self._adjust_reading()
                 return
@@ -619,7 +619,7 @@ class ClientSession(Session, Receiver):
         self._enter(LOGIN)
         self.key, self.parameters = key, parameters
         self.client.statements.settings = of_reading(parameters)
-        self.stream.defaults.parameters = parameters
+        self.stream.defaults.become(parameters)
         self.stream.buffer(rest)
 
     def serves_at_once(self) -> bool:

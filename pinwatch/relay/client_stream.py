@@ -71,7 +71,7 @@ BEING_BOUND: Final = 4
 
 
 class VerdictSink(Protocol):
-    """Receives the verdict on each statement with findings, warnings or effects."""
+    """Receives the verdict on each statement whose verdict matters."""
 
     pinned: bool
 
@@ -209,20 +209,50 @@ class ClientStream:
         return b"".join(answers)
 
     def needs_own_defaults(self) -> bool:
-        """Return True if the input needs a connection opened with startup values."""
-        return self.defaults.are_used(self.input, self._verdict)
+        """Return True if the input needs a connection opened with startup values.
 
-    def _verdict(self, kind: int, body: bytes) -> Verdict | None:
-        """Return the verdict on the statement that a message runs or prepares."""
+        This is so if a whole message in it runs or prepares a statement that resets a
+        setting, or reads the defaults in pg_settings.
+        """
+        data, prepared = self.input, self.defaults.prepared
+        end: i64 = len(data)
+        at: i64 = 0
+        while end - at > 4:
+            kind: i64 = data[at]
+            size: int = read_i32_be(data, at + 1)
+            following: i64 = at + size + 1
+            if size < 4 or following > end:
+                return False
+            if kind == QUERY or kind == PARSE or (kind == BIND and prepared):
+                try:
+                    verdict = self._verdict(kind, data, at, following)
+                except (Expensive, Incomplete):
+                    return False  # ``forward`` finds out
+                if verdict is not None and verdict.uses_defaults:
+                    return True
+            at = following
+        return False
+
+    def _verdict(
+        self, kind: i64, data: bytes, at: i64, following: i64
+    ) -> Verdict | None:
+        """Return the verdict on the statement that a whole message runs or prepares.
+
+        Raises Expensive, Incomplete and ProtocolViolation.
+        """
         if kind == QUERY:
-            return self.verdicts.look(body[:-1]) if len(body) <= MAX_STATEMENT else None
-        if kind not in (PARSE, BIND):
-            return None
-        # The statement name of a Bind, or the text of a Parse.
-        second = body.split(b"\0", 2)[1]
+            if following - at > MAX_QUERY + 1:
+                return None
+            return self.verdicts.look(data[at + 5 : following - 1])
+        second: i64 = string_end(data, at + 5, at, following)
         if kind == PARSE:
-            return self.verdicts.look(second) if len(second) <= MAX_STATEMENT else None
-        return self.statements.verdict(second, self.statements.named.get(second))
+            if data[second:following] == self.verdicts.latest_definition:
+                return None
+            limit: i64 = min(following, second + MAX_STATEMENT + 1)
+            sql = text(data, second, limit, following)
+            return None if sql is None else self.verdicts.look(sql)
+        name = data[second : string_end(data, second, at, following) - 1]
+        return self.statements.verdict(name, self.statements.named.get(name))
 
     def needs_connection(self) -> bool:
         """Return True if enough of the first message is here to borrow a connection.
@@ -454,8 +484,8 @@ class ClientStream:
             self.statements.pinned = True
 
     def _keep_startup_values(self, verdict: Verdict, runs: bool) -> tuple[Effect, ...]:
-        """Call ``StartupDefaults.keep`` if the statement resets; raises Unsettled."""
-        if not verdict.resets:
+        """Call ``StartupDefaults.keep`` if it uses defaults; raises Unsettled."""
+        if not verdict.uses_defaults:
             return ()
         database = self.database
         assert database is not None

@@ -158,6 +158,24 @@ def test_pg_settings_shows_the_client_as_the_source(serve: Serve) -> None:
     assert not session.pinned
 
 
+def test_a_prepared_statement_reads_pg_settings(serve: Serve) -> None:
+    clients = serve(1)
+    client = clients(**PARAMETERS)
+    assert client.ask(parse("s", SOURCE), SYNC).errors == []
+    assert client.run("s").rows == [("client", "Asia/Tokyo")]
+    assert client.run("s").rows == [("client", "Asia/Tokyo")]
+
+
+@pytest.mark.parametrize("body", [b"reset", b"x\0reset", b"", b"reset\0default"])
+def test_a_parse_without_its_end_is_an_error(serve: Serve, body: bytes) -> None:
+    clients = serve(1)
+    client = clients(**PARAMETERS)
+    client.send(messages.message(messages.PARSE, body), SYNC)
+    kind, error = client.receive()
+    assert kind == messages.ERROR_RESPONSE
+    assert b"C08P01" in error
+
+
 def test_the_next_client_does_not_get_them(serve: Serve) -> None:
     clients = serve(1)
     client = clients(**PARAMETERS)
