@@ -108,7 +108,7 @@ def test_a_request_of_a_client_with_startup_parameters() -> None:
 
     without = calls(lambda: transaction(plain, server))
     assert other.connection.session is None
-    assert calls(lambda: transaction(named, other)) <= without + 5
+    assert calls(lambda: transaction(named, other)) <= without + 4
 
 
 def test_rows_that_only_pass(stage: tuple[Client, Server]) -> None:

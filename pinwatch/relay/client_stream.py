@@ -211,12 +211,14 @@ class ClientStream:
     def needs_own_defaults(self) -> bool:
         """Return True if the input needs a connection opened with startup values.
 
-        This is so if a whole message in it runs or prepares a statement that resets a
-        setting, or reads the defaults in pg_settings.
+        This is so if a whole message in it, except the first one, runs or prepares a
+        statement that resets a setting, or reads the defaults in pg_settings. For the
+        first message, ``StartupDefaults.keep`` finds out in time.
         """
         data, prepared = self.input, self.defaults.prepared
         end: i64 = len(data)
-        at: i64 = 0
+        first: int = read_i32_be(data, 1) if end > 4 else MAX_MESSAGE
+        at: i64 = max(first, 4) + 1
         while end - at > 4:
             kind: i64 = data[at]
             size: int = read_i32_be(data, at + 1)
