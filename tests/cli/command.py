@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from subprocess import PIPE, CompletedProcess, Popen
+from subprocess import CompletedProcess
 from threading import Timer
 from typing import Final
 
-from tests.cli.forks import Forks
+from tests.cli.forks import Forked, Forks
 
 PATIENCE: Final = 60  # seconds until a command that has to end is killed
 PINWATCH: Final = (sys.executable, "-m", "pinwatch")
@@ -42,8 +42,7 @@ def forks() -> Forks:
 class Up:
     """A `pinwatch up` that has greeted; greeting maps the labels to what follows."""
 
-    def __init__(self, process: Popen[str]) -> None:
-        assert process.stdout is not None
+    def __init__(self, process: Forked) -> None:
         self.process = process
         self.lines: list[str] = []
         for line in process.stdout:
@@ -64,21 +63,12 @@ class Up:
 
 
 @contextmanager
-def pinwatch_up(
-    log: Path, *arguments: str, command: tuple[str, ...] = PINWATCH, **variables: str
-) -> Iterator[Up]:
+def pinwatch_up(log: Path, *arguments: str, **variables: str) -> Iterator[Up]:
     """Run pinwatch up on free ports, with standard error in the file log."""
-    ports = ("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
-    with (
-        log.open("w") as stderr,
-        Popen(
-            [*command, "up", *ports, *arguments],
-            env=environment(**variables),
-            stdout=PIPE,
-            stderr=stderr,
-            text=True,
-        ) as process,
-    ):
+    command = ("up", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", *arguments)
+    with log.open("w") as stderr:
+        process = forks().start(command, environment(**variables), stderr.fileno())
+    with process.stdout:
         watchdog = Timer(PATIENCE, process.kill)
         watchdog.start()
         try:
@@ -86,3 +76,4 @@ def pinwatch_up(
         finally:
             watchdog.cancel()
             process.kill()
+            process.wait()

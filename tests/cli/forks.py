@@ -2,21 +2,64 @@
 
 A command is a process of its own, as a person runs it, but does not pay for the imports
 again. ``python -m tests.cli.forks FD`` serves the requests that ``Forks`` sends.
+
+Each request comes with four files: the command's standard input, output and error, and
+a pipe. The pipe receives the command's process id, and later its exit status, each on a
+line. A fork of its own waits for each command, so that many can run at a time.
 """
 
 import json
 import os
 import runpy
+import signal
 import socket
 import sys
 import tempfile
 import traceback
 from collections.abc import Iterable
+from select import select
 from subprocess import CompletedProcess, Popen, TimeoutExpired
-from typing import Final, Self
+from typing import IO, Final, Self
 
-PRELOADED: Final = ("pinwatch.cli.answer", "rich.console", "rich.progress")
+PRELOADED: Final = (
+    "pinwatch.cli.answer",
+    "pinwatch.cli.http_side",
+    "pinwatch.cli.serve",
+    "pinwatch.cli.up",
+    "rich.console",
+    "rich.progress",
+)
 MAX_REQUEST: Final = 1_048_576  # bytes
+
+
+class Forked:
+    """A command that runs; the part of ``Popen`` that the tests use."""
+
+    def __init__(self, arguments: list[str], status: int, output: IO[str]) -> None:
+        self.arguments = arguments
+        self.stdout = output
+        self.returncode: int | None = None
+        self._status = os.fdopen(status)
+        self.pid = int(self._status.readline())
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit status; raises TimeoutExpired after timeout seconds."""
+        if self.returncode is None:
+            if not select([self._status], [], [], timeout)[0]:
+                raise TimeoutExpired(self.arguments, timeout or 0)
+            with self._status:
+                self.returncode = int(self._status.readline())
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.returncode is None and not select([self._status], [], [], 0)[0]:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
 
 
 class Forks:
@@ -35,6 +78,17 @@ class Forks:
         self._requests.close()
         self._process.wait()
 
+    def start(
+        self, arguments: Iterable[str], environment: dict[str, str], errors: int
+    ) -> Forked:
+        """Start pinwatch with these arguments, with standard error in a file."""
+        reading, writing = os.pipe()
+        with open(os.devnull) as nothing, os.fdopen(writing, "w"):
+            status = self._request(
+                arguments, environment, (nothing.fileno(), writing, errors)
+            )
+        return Forked([*arguments], status, os.fdopen(reading))
+
     def run(
         self,
         arguments: Iterable[str],
@@ -43,8 +97,6 @@ class Forks:
         timeout: float | None = None,
     ) -> CompletedProcess[bytes]:
         """Run pinwatch with these arguments; given is its standard input."""
-        command = [*arguments]
-        request = json.dumps([command, environment, os.getcwd()]).encode()
         with (
             tempfile.TemporaryFile() as stdin,
             tempfile.TemporaryFile() as stdout,
@@ -52,35 +104,68 @@ class Forks:
         ):
             stdin.write(given)
             stdin.seek(0)
-            files = [stdin.fileno(), stdout.fileno(), stderr.fileno()]
-            socket.send_fds(self._requests, [request], files)
-            self._requests.settimeout(timeout)
+            files = (stdin.fileno(), stdout.fileno(), stderr.fileno())
+            status = self._request(arguments, environment, files)
+            command = Forked([*arguments], status, sys.stdout)
             try:
-                status = int(self._requests.recv(16))
-            except TimeoutError:
-                self._process.kill()
-                raise TimeoutExpired(command, timeout or 0) from None
+                command.wait(timeout)
+            except TimeoutExpired:
+                command.kill()
+                command.wait()
+                raise
             for file in (stdout, stderr):
                 file.seek(0)
-            return CompletedProcess(command, status, stdout.read(), stderr.read())
+            return CompletedProcess(
+                command.arguments, command.wait(), stdout.read(), stderr.read()
+            )
+
+    def _request(
+        self,
+        arguments: Iterable[str],
+        environment: dict[str, str],
+        files: tuple[int, int, int],
+    ) -> int:
+        """Send a request; return the pipe that tells the process id and the status."""
+        status, theirs = os.pipe()
+        request = json.dumps([[*arguments], environment, os.getcwd()]).encode()
+        with os.fdopen(theirs, "w"):
+            socket.send_fds(self._requests, [request], [*files, theirs])
+        return status
 
 
 def serve(requests: socket.socket) -> None:
-    """Run each request in a fork; send its exit status."""
+    """Run each request in a fork."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for module in PRELOADED:
         __import__(module)
     while True:
-        request, files, _flags, _address = socket.recv_fds(requests, MAX_REQUEST, 3)
+        request, files, _flags, _address = socket.recv_fds(requests, MAX_REQUEST, 4)
         if not request:
             return
-        child = os.fork()
-        if child == 0:
+        if os.fork() == 0:
             requests.close()
-            os._exit(_command(files, *json.loads(request)))
+            os._exit(_run(files, *json.loads(request)))
         for file in files:
             os.close(file)
-        _pid, status = os.waitpid(child, 0)
-        requests.send(str(os.waitstatus_to_exitcode(status)).encode())
+
+
+def _run(
+    files: list[int], arguments: list[str], environment: dict[str, str], folder: str
+) -> int:
+    """Run a command in a fork, and report its process id and its exit status."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    *files, status = files
+    child = os.fork()
+    if child == 0:
+        os.close(status)
+        os._exit(_command(files, arguments, environment, folder))
+    for file in files:
+        os.close(file)
+    with os.fdopen(status, "w") as report:
+        print(child, file=report, flush=True)
+        _pid, ended = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(ended), file=report)
+    return 0
 
 
 def _command(

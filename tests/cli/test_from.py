@@ -14,7 +14,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from psycopg.conninfo import make_conninfo
 
-from tests.cli.command import PINWATCH, Up, pinwatch, pinwatch_up
+from tests.cli.command import Up, pinwatch, pinwatch_up
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples" / "infrastructure"
 CLOUDFORMATION: Final = EXAMPLES / "cloudformation.yaml"
@@ -77,9 +77,7 @@ def secrets_manager() -> Iterator[str]:
 def up_from(file: Path, target: str, folder: Path, **variables: str) -> Iterator[Up]:
     arguments = ("--target", target, "--state-folder", str(folder / "state"))
     log = folder / "log"
-    with pinwatch_up(
-        log, "--from", str(file), *arguments, command=PINWATCH, **variables
-    ) as up:
+    with pinwatch_up(log, "--from", str(file), *arguments, **variables) as up:
         yield up
         assert up.stop() == 0
     assert "Traceback" not in log.read_text()
