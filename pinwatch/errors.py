@@ -125,6 +125,11 @@ def unreachable(text: str) -> ClientError:
     return ClientError(text, "08001")
 
 
+def planned_outage(seconds: float) -> ClientError:
+    """Return the health check's error during a failover on demand."""
+    return unreachable(f"A planned outage of {seconds:g} s is in progress.")
+
+
 def no_reader() -> ClientError:
     """Return the error of a READ_ONLY endpoint without a reader."""
     return request_error("The target group has no reader.", "08000")

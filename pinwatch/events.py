@@ -155,6 +155,35 @@ class DatabaseInUse:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthChanged:
+    """A target became AVAILABLE or UNAVAILABLE.
+
+    ``state``, ``reason`` and ``description`` are those of the RDS API's TargetHealth.
+    """
+
+    target: str
+    state: str
+    reason: str | None
+    description: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FaultBegan:
+    """A fault on demand began; ``meaning`` says what it does, as a sentence."""
+
+    fault: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultEnded:
+    """A fault on demand ended, after it took effect ``happened`` times."""
+
+    fault: str
+    happened: int
+
+
+@dataclass(frozen=True, slots=True)
 class FailedOver:
     """The writer changed or came back, after ``seconds`` without a writer."""
 
@@ -278,6 +307,9 @@ Event = (
     | DatabaseClosed
     | DatabaseReset
     | DatabaseInUse
+    | HealthChanged
+    | FaultBegan
+    | FaultEnded
     | FailedOver
     | PinAhead
     | SessionPinned

@@ -45,6 +45,12 @@ DATABASE_EVENTS: Final = (
     events.DatabaseReset,
     events.DatabaseInUse,
 )
+PROXY_EVENTS: Final = (
+    events.HealthChanged,
+    events.FaultBegan,
+    events.FaultEnded,
+    events.FailedOver,
+)
 
 
 class Log:
@@ -81,7 +87,7 @@ class Log:
                 self.stream.flush()
 
     def _tag(self, event: events.Event) -> str:
-        if isinstance(event, events.FailedOver):
+        if isinstance(event, PROXY_EVENTS):
             return f"[proxyEndpoint={DEFAULT}]"
         if isinstance(event, DATABASE_EVENTS):
             return f"[dbConnection={event.connection}]"
@@ -150,6 +156,15 @@ def describe(  # noqa: C901 - a branch for each kind of event
         case events.ClientClosed(_, requested):
             reason = CLOSED_BY_REQUEST if requested else CLOSED_CHANNEL
             return INFO, f"The client connection closed. Reason: {reason}"
+        case events.HealthChanged(target, "AVAILABLE"):
+            return WARN, f"The target {target} is AVAILABLE."
+        case events.HealthChanged(target, state, reason, description):
+            return WARN, f"The target {target} is {state} ({reason}): {description}"
+        case events.FaultBegan(fault, meaning):
+            return WARN, f"The fault {fault} began: {meaning}"
+        case events.FaultEnded(fault, happened):
+            times = number_of(happened, "time")
+            return WARN, f"The fault {fault} ended; it took effect {times}."
         case events.FailedOver(before, after, seconds):
             change = f"{before} -> {after}" if before != after else f"{after} is back"
             return WARN, f"Failover: writer {change}, no writer for {seconds:.1f} s."

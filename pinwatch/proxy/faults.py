@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, Literal, Protocol
 
+from pinwatch import events
 from pinwatch.clock import Clock
-from pinwatch.errors import FaultError, borrow_timeout
+from pinwatch.errors import FaultError, borrow_timeout, unreachable
 from pinwatch.pool.interfaces import Borrower, ConnectionSource
 from pinwatch.pool.pool import Pool
 from pinwatch.proxy.endpoints import Endpoint
 from pinwatch.relay.database_connection import DatabaseConnection
+from pinwatch.targets.group import TargetGroup
 
 Kind = Literal["latency", "refuse", "kill", "pause"]
 KILLED: Final = "Killed by a fault on demand."
@@ -43,6 +45,11 @@ class Fault:
     kill_at: float | None = None
     _borrows: int = field(default=0, repr=False)
 
+    @property
+    def is_outage(self) -> bool:
+        """True if no borrow succeeds while the fault is active."""
+        return self.kind == "pause" or (self.kind == "refuse" and self.every == 1)
+
     def refuses(self) -> bool:
         """Count a borrow; return True if the fault refuses it."""
         self._borrows += 1
@@ -61,9 +68,25 @@ class FaultTargets(Protocol):
     def pools(self) -> Collection[Pool[DatabaseConnection]]: ...
 
     clock: Clock
+    group: TargetGroup
+
+    def observe(self, event: events.Event) -> None: ...
 
     def source(self, endpoint: Endpoint) -> ConnectionSource[DatabaseConnection]:
         """Return the source that serves the endpoint without faults."""
+
+
+def _meaning(fault: Fault) -> str:
+    """Return what the fault does, as a sentence."""
+    if fault.kind == "latency":
+        return f"each borrow takes {fault.seconds:g} s longer."
+    if fault.kind == "pause":
+        return "no borrow is served."
+    if fault.kind == "refuse":
+        which = "each borrow" if fault.every == 1 else f"one of {fault.every} borrows"
+        return f"{which} fails."
+    number = "all" if fault.connections is None else str(fault.connections)
+    return f"{number} connections are closed every {fault.seconds:g} s."
 
 
 class Faults:
@@ -102,6 +125,10 @@ class Faults:
                 pool.pause()
         self.on[name] = fault
         self.put()
+        self.targets.observe(events.FaultBegan(name, _meaning(fault)))
+        if fault.is_outage:
+            text = f"The fault {name} is active: {_meaning(fault)}"
+            self.targets.group.simulate(name, unreachable(text))
         return fault
 
     def remove(self, name: str) -> Fault:
@@ -114,6 +141,9 @@ class Faults:
             for pool in self.targets.pools:
                 pool.resume()
         self.put()
+        if fault.is_outage:
+            self.targets.group.simulate(name, None)
+        self.targets.observe(events.FaultEnded(name, fault.happened))
         return fault
 
     def put(self) -> None:
@@ -163,6 +193,7 @@ class Unreliable(ConnectionSource[DatabaseConnection]):
         for fault in self.faults.on.values():
             if fault.kind == "refuse" and fault.refuses():
                 fault.happened += 1
+                borrower.counters.borrow_timeouts += 1
                 self._after(
                     loop, 0, borrower, lambda: borrower.borrow_failed(borrow_timeout())
                 )

@@ -13,7 +13,13 @@ from typing import Final
 from pinwatch import events
 from pinwatch.clock import Clock
 from pinwatch.config.model import Settings, TargetRole
-from pinwatch.errors import FailoverError, TargetError, no_reader
+from pinwatch.errors import (
+    ClientError,
+    FailoverError,
+    TargetError,
+    no_reader,
+    planned_outage,
+)
 from pinwatch.pool.interfaces import Borrower, ConnectionSource
 from pinwatch.pool.pool import Pool
 from pinwatch.relay.database_connection import DatabaseConnection
@@ -22,6 +28,8 @@ from pinwatch.targets.health import Monitor
 from pinwatch.targets.tasks import Tasks
 
 FAILED_OVER: Final = "The target is no longer the writer after a failover."
+PLANNED: Final = "failover"
+"""The cause of an outage that a failover on demand simulates."""
 
 
 @dataclass(slots=True)
@@ -88,9 +96,9 @@ class TargetGroup(ConnectionSource[DatabaseConnection]):
             self._tasks.run(member.monitor.run())
 
     async def reach(self) -> None:
-        """Check the writer unless a connection to it is open; raises TargetError."""
+        """Check the writer, unless it is up and connected; raises TargetError."""
         writer = self._writer
-        if not writer.pool.open_count:
+        if writer.monitor.error is not None or not writer.pool.open_count:
             await writer.monitor.check()
             self._raise_for(writer)
 
@@ -163,15 +171,24 @@ class TargetGroup(ConnectionSource[DatabaseConnection]):
         self._failing_over = True
         before, began = self._writer, self._clock.now
         before.pool.pause()
+        if outage:
+            before.monitor.simulate(PLANNED, planned_outage(outage))
         try:
             before.connections.drop(FAILED_OVER)
             await asyncio.sleep(self._clock.real_seconds(outage))
         finally:
             self._failing_over = False
             before.pool.resume()
+            before.monitor.simulate(PLANNED, None)
         self._move(chosen, began)
         self._changed()
         return self._writer
+
+    def simulate(self, cause: str, error: ClientError | None) -> None:
+        """Report all targets as unavailable with error; None ends it."""
+        for member in self.members:
+            member.monitor.simulate(cause, error)
+        self._changed()
 
     def _chosen(self, to: str | None) -> Member:
         """Return the target to fail over to; raises FailoverError."""

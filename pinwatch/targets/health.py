@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from pinwatch import events
 from pinwatch.errors import ClientError
 from pinwatch.targets.connections import TargetConnections
 from pinwatch.targets.tasks import backoff, jittered
@@ -62,9 +63,10 @@ class Monitor:
         single: bool,
     ) -> None:
         self.connections = connections
-        self.health = REGISTERING
         self.writable = False
-        self.error: ClientError | None = None
+        self._checked = REGISTERING  # the outcome of the last check
+        self._check_error: ClientError | None = None
+        self._simulated: dict[str, ClientError] = {}  # errors by cause
         self._changed = changed
         self._single = single
         interval = connections.clock.real_seconds(
@@ -74,6 +76,18 @@ class Monitor:
         self._failures = 0
         self._check_now = asyncio.Event()
         self._checking = asyncio.Lock()
+
+    @property
+    def health(self) -> TargetHealth:
+        """The health: of a simulated outage if there is one, or of the last check."""
+        for error in self._simulated.values():
+            return unavailable(error)
+        return self._checked
+
+    @property
+    def error(self) -> ClientError | None:
+        """Why the target is not available; None if it is."""
+        return next(iter(self._simulated.values()), self._check_error)
 
     @property
     def available(self) -> bool:
@@ -88,6 +102,19 @@ class Monitor:
         """True if the target serves no client; a refused login is not an outage."""
         return self.health.reason in ("UNREACHABLE", "CONNECTION_FAILED")
 
+    def simulate(self, cause: str, error: ClientError | None) -> None:
+        """Report the target as unavailable with error; None ends that of this cause.
+
+        Checks go on meanwhile; the health is that of the last one afterwards. Does not
+        call changed.
+        """
+        before = self.health
+        if error is None:
+            self._simulated.pop(cause, None)
+        else:
+            self._simulated[cause] = error
+        self._report(before)
+
     def check_soon(self) -> None:
         """Check before the interval ends, because a connection was lost."""
         self._check_now.set()
@@ -98,17 +125,30 @@ class Monitor:
             await self._check()
 
     async def _check(self) -> None:
-        before = self.health, self.writable
+        before, was_writable = self.health, self.writable
         try:
             status = await self.connections.check(keep_open=not self._single)
         except ClientError as error:
-            self.health, self.error = unavailable(error), error
+            self._checked, self._check_error = unavailable(error), error
             self._failures += 1
         else:
-            self.health, self.writable, self.error = AVAILABLE, status.writable, None
+            self._checked, self._check_error = AVAILABLE, None
+            self.writable = status.writable
             self._failures = 0
-        if (self.health, self.writable) != before:
+        self._report(before)
+        if (self.health, self.writable) != (before, was_writable):
             self._changed()
+
+    def _report(self, before: TargetHealth) -> None:
+        """Report the health if it differs; a first check that succeeds is no news."""
+        now = self.health
+        if now == before or (now is AVAILABLE and before is REGISTERING):
+            return
+        self.connections.observe(
+            events.HealthChanged(
+                self.connections.name, now.state, now.reason, now.description
+            )
+        )
 
     async def run(self) -> None:
         """Check until cancelled."""

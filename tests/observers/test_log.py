@@ -25,6 +25,24 @@ CLIENT = "[proxyEndpoint=default] [clientConnection=1]"
 DATABASE = "[dbConnection=2]"
 LINES: list[tuple[events.Event, str]] = [
     (
+        events.HealthChanged("first", "UNAVAILABLE", "UNREACHABLE", "No route."),
+        "[WARN] [proxyEndpoint=default] The target first is UNAVAILABLE (UNREACHABLE): "
+        "No route.",
+    ),
+    (
+        events.HealthChanged("first", "AVAILABLE", None, None),
+        "[WARN] [proxyEndpoint=default] The target first is AVAILABLE.",
+    ),
+    (
+        events.FaultBegan("slow", "each borrow takes 2 s longer."),
+        "[WARN] [proxyEndpoint=default] The fault slow began: each borrow takes 2 s "
+        "longer.",
+    ),
+    (
+        events.FaultEnded("slow", 1),
+        "[WARN] [proxyEndpoint=default] The fault slow ended; it took effect 1 time.",
+    ),
+    (
         events.FailedOver("first", "second", 2.25),
         "[WARN] [proxyEndpoint=default] Failover: writer first -> second, no writer "
         "for 2.2 s.",

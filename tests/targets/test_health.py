@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 import psycopg
 import pytest
 
+from pinwatch import events
 from pinwatch.clock import Clock
 from pinwatch.config.model import DEFAULT
 from pinwatch.errors import ClientError, TargetError, unreachable
@@ -19,7 +20,6 @@ from pinwatch.targets.health import (
     REGISTERING,
     Monitor,
     TargetHealth,
-    unavailable,
 )
 from pinwatch.targets.tasks import backoff
 from tests.harness import Postgres, Proxies, RunningProxy, eventually
@@ -36,10 +36,16 @@ def monitor(proxy: RunningProxy, name: str) -> Monitor:
 class Down:
     """The connections to a target that is down."""
 
+    name = DEFAULT
     clock = Clock()
 
+    def __init__(self, error: ClientError) -> None:
+        self.error = error
+        self.observed: list[events.Event] = []
+        self.observe = self.observed.append
+
     async def check(self, keep_open: bool) -> Status:
-        raise unreachable("Connection refused")
+        raise self.error
 
 
 def test_both_targets_are_available(before: Before, pair: Pair) -> None:
@@ -60,14 +66,17 @@ def test_both_targets_are_available(before: Before, pair: Pair) -> None:
         ("28P01", "password authentication failed", False),
     ],
 )
-def test_only_some_failures_count_as_down(
-    proxy: Proxies, sqlstate: str, text: str, down: bool
+async def test_only_some_failures_count_as_down(
+    sqlstate: str, text: str, down: bool
 ) -> None:
     """The metric of availability depends on down; one refused login is no outage."""
-    running = proxy(1)
-    one = monitor(running, DEFAULT)
-    one.health = unavailable(ClientError(text, sqlstate))
+    connections = Down(ClientError(text, sqlstate))
+    one = Monitor(cast("TargetConnections", connections), lambda: None, single=True)
+    await one.check()
     assert (one.available, one.down) == (False, down)
+    (changed,) = connections.observed
+    assert isinstance(changed, events.HealthChanged)
+    assert (changed.state, changed.description) == ("UNAVAILABLE", text)
 
 
 def test_unreachable(before: Before, pair: Pair) -> None:
@@ -90,7 +99,8 @@ def test_the_time_between_retries_has_a_limit(failures: int, seconds: float) -> 
 
 
 async def test_checks_go_on_after_a_long_outage() -> None:
-    one = Monitor(cast("TargetConnections", Down()), lambda: None, single=True)
+    connections = Down(unreachable("Connection refused"))
+    one = Monitor(cast("TargetConnections", connections), lambda: None, single=True)
     for _ in range(1_100):
         await one.check()
     with pytest.raises(TimeoutError):

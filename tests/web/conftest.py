@@ -11,8 +11,11 @@ from typing import Any, Protocol
 import pytest
 from starlette.types import ASGIApp
 
+from pinwatch.metrics.exporter import metrics_route
+from pinwatch.metrics.tally import Tally
 from pinwatch.observers.pin_history import History
 from pinwatch.web.app import app
+from pinwatch.web.control import control_routes
 from pinwatch.web.stream import Feed
 from tests.harness import Postgres, Proxies
 from tests.live.clients import Clients
@@ -39,7 +42,7 @@ class Watched:
         assert answer.status == status, answer.text
         return answer.json
 
-    def in_the_loop(self, action: Callable[[], None]) -> None:
+    def in_the_loop(self, action: Callable[[], object]) -> None:
         """Done when this returns."""
 
         async def act() -> None:
@@ -55,16 +58,22 @@ class Watch(Protocol):
         """Start a proxy with at most pool database connections, and its HTTP side."""
 
 
+async def no_reload() -> list[str]:
+    return []
+
+
 def watched(
     clients: Clients,
     stack: ExitStack,
     heartbeat: float = 15,
     guard: Callable[[ASGIApp], ASGIApp] = lambda app: app,
 ) -> Watched:
-    history = History(clients.proxy.proxy.clock)
-    clients.proxy.proxy.observers += (history,)
+    proxy = clients.proxy.proxy
+    tally, history = Tally(proxy.clock), History(proxy.clock)
+    proxy.observers += (tally, history)
     feed = Feed(history, heartbeat)
-    answers = guard(app(clients.proxy.proxy, history, feed))
+    more = metrics_route(proxy, tally), *control_routes(proxy, no_reload)
+    answers = guard(app(proxy, history, feed, *more))
     url = stack.enter_context(answering(clients.proxy, answers))
     found = Watched(clients, feed, url)
     stack.callback(found.in_the_loop, feed.close)
