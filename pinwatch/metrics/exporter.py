@@ -2,6 +2,12 @@
 
 from collections.abc import Iterator
 
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+)
 from prometheus_client.core import Metric as Family
 from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
@@ -20,6 +26,9 @@ class Exporter:
         self.proxy = proxy
         self.tally = tally
         self._hits = 0
+        self._process = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self._process)
 
     def collect(self) -> Iterator[Family]:
         reading = Reading(self.proxy, self.tally)
@@ -27,6 +36,7 @@ class Exporter:
         self._hits = reading.verdict_hits = max(self._hits, reading.verdict_hits)
         for metric in (*cloudwatch.METRICS, *own.METRICS):
             yield metric.family(reading)
+        yield from self._process.collect()
 
 
 def metrics_route(proxy: Measured, tally: Tally) -> Route:

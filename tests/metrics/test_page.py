@@ -74,7 +74,8 @@ def test_what_is_scraped(measure: Measure) -> None:
     for family in families(fetch(proxy.url, "application/openmetrics-text")[1]):
         name = family.name + "_total" * (family.type == "counter")
         (labels,) = {frozenset(s.labels) - {"le"} for s in family.samples}
-        scraped[f"`{name}`"] = labels, family.documentation
+        if name.startswith("pinwatch_"):
+            scraped[f"`{name}`"] = labels, family.documentation
     published = {
         name: (frozenset(re.findall(r"`(\w+)`", labels)), meaning)
         for name, labels, meaning, _ in (
@@ -83,6 +84,15 @@ def test_what_is_scraped(measure: Measure) -> None:
         )
     }
     assert scraped == published
+
+
+def test_metrics_of_the_process(measure: Measure) -> None:
+    """The page names those of prometheus_client that operators use most."""
+    found = families(fetch(measure().url, "application/openmetrics-text")[1])
+    scraped = {family.name for family in found}
+    spoken = set(re.findall(r"`((?:process|python)_\w+)`", PAGE))
+    assert {name.removesuffix("_total") for name in spoken} <= scraped
+    assert {"process_cpu_seconds_total", "python_info"} <= spoken
 
 
 def test_names_that_it_speaks_of() -> None:
