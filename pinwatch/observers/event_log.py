@@ -5,6 +5,7 @@ the thread falls behind, pins are dropped; gaps in their ids show it.
 """
 
 import logging
+import os
 import sys
 from contextlib import suppress
 from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
@@ -99,14 +100,22 @@ class _Json(logging.Formatter):
 
 
 class _File(RotatingFileHandler):
-    """A rotating file that logs at most one failure per minute."""
+    """A rotating file that logs at most one failure per minute.
+
+    It holds SQL with constants: new files are for their owner only.
+    """
 
     def __init__(self, file: Path, max_bytes: int, backups: int) -> None:
+        _create(file)
         super().__init__(
             file, maxBytes=max_bytes, backupCount=backups, encoding="utf-8"
         )
         self._warn_at = 0.0  # monotonic seconds
         self._lost = 0
+
+    def rotate(self, source: str, dest: str) -> None:
+        super().rotate(source, dest)
+        _create(source)
 
     def handleError(self, record: logging.LogRecord) -> None:
         self._lost += 1
@@ -120,6 +129,12 @@ class _File(RotatingFileHandler):
                 self._lost,
             )
             self._lost = 0
+
+
+def _create(file: str | Path) -> None:
+    """Create the file for its owner only, unless it exists."""
+    with suppress(FileExistsError):
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600))
 
 
 def _reason(error: BaseException | None) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -57,6 +58,28 @@ def test_a_line_for_each_pin(target: str, tmp_path: Path) -> None:
     assert logged == ["LISTEN jobs", "SET a.b =\n'ö\u2028'"]
     begun = [{k: v for k, v in one.items() if k not in NOT_YET} for one in pins]
     assert lines(file) == begun[::-1]
+
+
+@pytest.mark.parametrize("backups", [0, 2])
+def test_its_files_are_for_their_owner_only(tmp_path: Path, backups: int) -> None:
+    folder = tmp_path / "log"
+    folder.mkdir()
+    history = History(Clock())
+    with EventLog(folder / "pins.jsonl", 500, backups) as written:
+        history.listeners.append(written)
+        for client in range(20):
+            history(replace(PIN, client=client))
+    files = list(folder.iterdir())
+    assert len(files) == 1 + backups
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_an_existing_file_keeps_its_mode(tmp_path: Path) -> None:
+    file = tmp_path / "pins.jsonl"
+    file.touch(0o640)
+    with EventLog(file, 500, 0):
+        pass
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
 
 
 def test_it_goes_on_where_it_ended(target: str, tmp_path: Path) -> None:
