@@ -8,12 +8,15 @@ from typing import Final, Literal
 
 from grafana.rows import health, multiplexing
 
+FEWEST_PINNED: Final = 3
+"""Pinned connections below which their share is no news: one of one is 100 %."""
+
 
 @dataclass(frozen=True, slots=True)
 class Alert:
     """An alert that fires when its expression has crossed the limit for ``lasting``.
 
-    panel is the title of the panel that shows the expression.
+    panel is the title of the panel that shows the expression, or the outage.
     """
 
     name: str
@@ -30,13 +33,16 @@ class Alert:
 ALERTS: Final = (
     Alert(
         name="PinwatchPinnedShare",
-        expression="pinwatch_database_connections_currently_session_pinned"
-        " / (pinwatch_database_connections > 0)",
+        expression="(pinwatch_database_connections_currently_session_pinned"
+        " / (pinwatch_database_connections > 0)"
+        " and pinwatch_database_connections_currently_session_pinned"
+        f" >= {FEWEST_PINNED})",
         side="above",
         limit=multiplexing.TOLERABLE,
         lasting="5m",
         severity="warning",
-        summary="More than 10 % of the database connections are pinned",
+        summary=f"At least {FEWEST_PINNED}, and more than 10 %, of the database "
+        "connections are pinned",
         description="Pinned sessions keep their database connections until they end, "
         "so other clients have to wait. /api/digests ranks the statements that pin.",
         panel=multiplexing.PINNED_SHARE_TITLE,
@@ -64,6 +70,18 @@ ALERTS: Final = (
         summary="The target is unavailable",
         description="The last attempt to connect to the target failed. /readyz returns "
         "the reason.",
+        panel=health.AVAILABILITY_TITLE,
+    ),
+    Alert(
+        name="PinwatchDown",
+        expression='up{job="pinwatch"}',
+        side="below",
+        limit=1,
+        lasting="1m",
+        severity="critical",
+        summary="pinwatch cannot be scraped",
+        description="Prometheus gets no answer from pinwatch's HTTP address: the "
+        "process has ended, or the address, the network or http_token is wrong.",
         panel=health.AVAILABILITY_TITLE,
     ),
 )

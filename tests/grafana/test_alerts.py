@@ -20,12 +20,15 @@ RULE: Final = {
 SHARE: Final = "PinwatchPinnedShare"
 TIMEOUTS: Final = "PinwatchBorrowTimeouts"
 TARGET: Final = "PinwatchTargetUnavailable"
+DOWN: Final = "PinwatchDown"
 
 PINNED: Final = "pinwatch_database_connections_currently_session_pinned"
 OPEN: Final = "pinwatch_database_connections"
 TIMED_OUT: Final = 'pinwatch_borrows_total{outcome="timed_out"}'
 AVAILABLE: Final = "pinwatch_availability_percentage"
-OF_SERIES: Final = {TIMEOUTS: {"outcome": "timed_out"}}
+UP: Final = 'up{job="pinwatch"}'
+OTHER_UP: Final = 'up{job="other"}'
+OF_SERIES: Final = {TIMEOUTS: {"outcome": "timed_out"}, DOWN: {"job": "pinwatch"}}
 """Labels that an alert has from what it looks at."""
 
 pytestmark = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
@@ -34,9 +37,10 @@ pytestmark = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not instal
 @pytest.mark.parametrize(
     ("alert", "series", "at"),
     [
-        (SHARE, {PINNED: "2x9", OPEN: "10x9"}, "5m"),
+        (SHARE, {PINNED: "3x9", OPEN: "10x9"}, "5m"),
         (TIMEOUTS, {TIMED_OUT: "0x2 1x6"}, "3m"),
         (TARGET, {AVAILABLE: "100x2 0x6"}, "4m"),
+        (DOWN, {UP: "1x2 0x6"}, "4m"),
     ],
 )
 def test_it_fires(
@@ -49,16 +53,19 @@ def test_it_fires(
     ("alert", "series", "at"),
     [
         pytest.param(
-            SHARE, {PINNED: "2x9", OPEN: "10x9"}, "4m", id="not for 5 minutes"
+            SHARE, {PINNED: "3x9", OPEN: "10x9"}, "4m", id="not for 5 minutes"
         ),
-        pytest.param(SHARE, {PINNED: "1x9", OPEN: "10x9"}, "9m", id="10 %, not over"),
+        pytest.param(SHARE, {PINNED: "3x9", OPEN: "30x9"}, "9m", id="10 %, not over"),
+        pytest.param(SHARE, {PINNED: "2x9", OPEN: "2x9"}, "9m", id="only two"),
         pytest.param(SHARE, {PINNED: "0x9", OPEN: "0x9"}, "9m", id="no connections"),
         pytest.param(
-            SHARE, {PINNED: "2x3 0 2x4", OPEN: "10x9"}, "8m", id="not all the time"
+            SHARE, {PINNED: "3x3 0 3x4", OPEN: "10x9"}, "8m", id="not all the time"
         ),
         pytest.param(TIMEOUTS, {TIMED_OUT: "3x9"}, "9m", id="of long ago"),
         pytest.param(TARGET, {AVAILABLE: "100x9"}, "9m", id="it serves"),
         pytest.param(TARGET, {AVAILABLE: "100x2 0x6"}, "3m", id="not for a minute"),
+        pytest.param(DOWN, {UP: "1x9"}, "9m", id="it is scraped"),
+        pytest.param(DOWN, {OTHER_UP: "0x9"}, "9m", id="another job"),
     ],
 )
 def test_it_does_not_fire(

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from grafana.rows import health
 from pinwatch.metrics import cloudwatch, own
 from tests.grafana.written import DASHBOARD, expressions, panels, provisioned
 
@@ -91,14 +92,21 @@ def test_its_data_sources_are_provisioned() -> None:
         assert known_datasources()[source["uid"]] == source["type"]
 
 
+UNSCRAPED: Final = "pinwatch cannot be scraped"
+"""The title of the one alert that is about no metric of pinwatch."""
+
+
 def test_alerts_point_to_the_panels_that_show_them() -> None:
     (group,) = provisioned("alerting")["groups"]
     ids = {str(panel["id"]): panel for panel in panels()}
     for rule in group["rules"]:
         assert rule["annotations"]["__dashboardUid__"] == DASHBOARD["uid"]
-        metric = re.findall(r"pinwatch_\w+", rule["data"][0]["model"]["expr"])[0]
         panel = ids[rule["annotations"]["__panelId__"]]
-        assert metric in panel["targets"][0]["expr"]
+        if rule["title"] == UNSCRAPED:
+            assert panel["title"] == health.AVAILABILITY_TITLE
+        else:
+            metric = re.findall(r"pinwatch_\w+", rule["data"][0]["model"]["expr"])[0]
+            assert metric in panel["targets"][0]["expr"]
 
 
 @pytest.mark.parametrize("rule", provisioned("alerting")["groups"][0]["rules"])
