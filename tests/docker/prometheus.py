@@ -64,23 +64,30 @@ def prometheus(
     are changed: the address of pinwatch, which is a name in compose's network, and the
     scrape interval.
     """
-    assert PROGRAM is not None
     lay_out("prometheus", root, variables)
     file = root / option("prometheus", "config.file")[1:]
     file.write_text(yaml.safe_dump(here(yaml.safe_load(file.read_text()), target)))
+    with running(file) as found:
+        yield found
+
+
+@contextmanager
+def running(file: Path) -> Iterator[Prometheus]:
+    """Run Prometheus with a configuration file, and its data beside the file."""
+    assert PROGRAM is not None
     command = [
         PROGRAM,
         f"--config.file={file}",
-        f"--storage.tsdb.path={root / 'data'}",
+        f"--storage.tsdb.path={file.parent / 'data'}",
         "--web.listen-address=127.0.0.1:0",
         "--log.level=warn",
     ]
-    with subprocess.Popen(command, cwd=root) as process:
+    with subprocess.Popen(command, cwd=file.parent) as process:
         try:
             port = eventually(lambda: listening(process))
-            running = Prometheus(f"http://127.0.0.1:{port}")
-            eventually(running.ready)
-            yield running
+            found = Prometheus(f"http://127.0.0.1:{port}")
+            eventually(found.ready)
+            yield found
         finally:
             process.terminate()
 
