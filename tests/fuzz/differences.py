@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import Final, NamedTuple
 
 from pinwatch.wire import messages
-from tests.fuzz.guesses import QUERY_IN_BATCH, REQUEST_IN_COPY
+from tests.fuzz.guesses import QUERY_IN_BATCH, REQUEST_IN_COPY, SYNC_IN_COPY
 from tests.fuzz.transcript import CLOSED
 from tests.wireclient import Message
 
@@ -69,6 +69,12 @@ def interrupts_a_copy(
     return REQUEST_IN_COPY in guesses
 
 
+def synchronizes_in_a_failing_copy(
+    direct: Transcript, proxied: Transcript, guesses: Set[str]
+) -> bool:
+    return SYNC_IN_COPY in guesses and bool(errors(direct))
+
+
 INTENDED: Final[dict[str, Intended]] = {
     "unexpected state": Intended(
         "A Query ends a batch that has no Sync. On PostgreSQL 18 the next statement "
@@ -97,6 +103,13 @@ INTENDED: Final[dict[str, Intended]] = {
         "connection (docs/decisions/counting-replies.md). If the fence meets another "
         "COPY of the same pipeline, the server ends the connection.",
         interrupts_a_copy,
+    ),
+    SYNC_IN_COPY: Intended(
+        "A client sends a Sync and more requests while a COPY waits for data, and the "
+        "COPY fails. The server does not report whether it ignored the Sync or answers "
+        "it. pinwatch may take that answer for the answer to a later Sync, and forward "
+        "the reply to a hidden message.",
+        synchronizes_in_a_failing_copy,
     ),
 }
 

@@ -11,6 +11,7 @@ from tests.fuzz.actions import Action
 
 QUERY_IN_BATCH: Final = "Query in a batch"
 REQUEST_IN_COPY: Final = "request in a COPY"
+SYNC_IN_COPY: Final = "Sync in a COPY"
 
 ENDS: Final = frozenset({"sync", "query", "call"})  # that ReadyForQuery answers
 COPIES: Final = frozenset({"copy_data", "copy_done", "copy_fail", "flush"})
@@ -32,8 +33,9 @@ class Guesses:
         if action.name in COPIES:
             self._copy(action.name)
             return
-        if action.name != "sync" and self.copies:
-            self.reasons.add(REQUEST_IN_COPY)
+        if self.copies:
+            sync = action.name == "sync"
+            self.reasons.add(SYNC_IN_COPY if sync else REQUEST_IN_COPY)
         if action.name in ENDS:
             if self.batch_open and action.name != "sync":
                 self.reasons.add(QUERY_IN_BATCH)
