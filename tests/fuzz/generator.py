@@ -1,8 +1,8 @@
 """Random scripts; a seed always gives the same.
 
 Owns the statements, and how likely each message is. Each script has its own weights,
-and few statements, values and names, so that its messages meet often. ``differences`` lists what scripts do
-not contain.
+and few statements, values and names, so that its messages meet often. ``differences``
+lists what scripts do not contain.
 """
 
 from collections.abc import Callable, Sequence
