@@ -413,6 +413,10 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         if self.replies.in_request() or session.stream.passing:
             return
         statements = session.client.statements
+        if self.statements.unnamed is not statements.doubtful_unnamed:
+            statements.resolve_unnamed(exists=True)
+            session.became_idle()
+            return
 
         def described(_row: Row, error: ClientError | None) -> None:
             exists = error is None or error.sqlstate != UNDEFINED_STATEMENT

@@ -208,7 +208,7 @@ class UnnamedByClient(Change):
         self.after = after
 
     def doubt(self) -> None:
-        if self.after is not None:
+        if self.after is not None and self.server_before is self.before:
             self.client.doubtful_unnamed = self.before
 
     def undo(self) -> None:

@@ -59,6 +59,13 @@ FOUND: Final = {
             turn(1, flight(parse('', 'SELECT 3'), sync())),
             turn(0, flight(bind('', ''), execute(''), sync())))
     """,
+    "an unnamed Parse that is skipped on a connection without the statement": """
+        script(
+            turn(0, flight(parse('', 'SELECT 1'), sync())),
+            turn(1, flight(parse('', 'SELECT 2'), sync())),
+            turn(0, flight(execute(''), parse('', 'SELECT 3'), sync()),
+                flight(bind('', ''), execute(''), sync())))
+    """,
     "an unnamed Parse that fails in a transaction": """
         script(
             turn(0, flight(parse('', 'SELECT 1'), parse('a', 'ROLLBACK'), sync()),
