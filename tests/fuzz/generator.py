@@ -36,8 +36,9 @@ RARE: Final = 0.03  # the share of turns that end a client's connection
 
 SYNCED: Final = (0.4, 1.0)  # the share of Queries with a Sync before them
 PIPELINED: Final = (0.0, 0.0, 0.3)  # the share of messages with a Sync after them
+CONTINUED: Final = (0.1, 0.6)  # the share of turns that begin with a Bind
 ENDED: Final = (0.7, 1.0)  # the share of flights with a Sync at the end
-TEXTS: Final = (2, 4, 8, 16)  # statements of a script
+TEXTS: Final = (2, 3, 4, 12)  # statements of a script
 
 MD5: Final = 2311  # md5(text), among pg_proc's fixed numbers
 DIVIDE: Final = 154  # int4div(int4, int4)
@@ -125,7 +126,7 @@ SEVERAL: Final = (
 STATEMENTS: Final = (
     (READS, 10),
     (WRITES, 5),
-    (FAILURES, 4),
+    (FAILURES, 8),
     (TRANSACTIONS, 4),
     (SQL_NAMES, 2),
     (STATE, 2),
@@ -178,6 +179,7 @@ class Generator:
         self.synced = self._of(SYNCED)
         self.flights = self._of(MAX_FLIGHTS)
         self.sizes = self._of(MAX_PARTS)
+        self.continued = self._of(CONTINUED)
         self.ended = self._of(ENDED)
         self.pipelined = self._of(PIPELINED)
         self.values = self._of(VALUES)
@@ -189,13 +191,13 @@ class Generator:
             (self._one, 8),
             (self._whole, 4),
             (self._bound, 6),
+            (lambda: [self._parse()], 4),
             (self._query, 4),
             (self._copy_in, 1),
             (lambda: [bind("", UNKNOWN)], 2),
             (lambda: [close(self._of(self.names))], 3),
         )
         singles: tuple[tuple[Callable[[], Action], int], ...] = (
-            (self._parse, 6),
             (self._bind, 3),
             (self._execute, 3),
             (lambda: describe(self._of(self.names)), 2),
@@ -222,7 +224,8 @@ class Generator:
         own = parameters[client]
         self.resets = not own
         count = self.chance.randint(1, self.flights)
-        flights = tuple(self._flight() for _ in range(count))
+        first = self._bound() if self.chance.random() < self.continued else []
+        flights = self._flight(first), *(self._flight([]) for _ in range(count - 1))
         early = self.chance.random() < 0.5
         if self.chance.random() > RARE:
             return Turn(client, flights, own, early)
@@ -230,8 +233,8 @@ class Generator:
         cut = 0 if end == "leave" else self.chance.randint(0, 100)
         return Turn(client, flights, own, early, end, cut)
 
-    def _flight(self) -> Flight:
-        actions: list[Action] = []
+    def _flight(self, first: list[Action]) -> Flight:
+        actions = first
         for _ in range(self.chance.randint(1, self.sizes)):
             part = self._weighted(self.parts)()
             if part[0].name in ("query", "call") and self.chance.random() < self.synced:
