@@ -16,7 +16,7 @@ from tests.fuzz.stage import Stage, new_stage
 from tests.harness import Postgres
 
 SEEDS: Final = range(4)
-SCRIPTS: Final = 120  # of each seed
+SCRIPTS: Final = 90  # of each seed
 
 FOUND: Final = {
     "COPY after an unnamed Parse": """
