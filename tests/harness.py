@@ -235,7 +235,7 @@ class RunningProxy:
         """Run work on the proxy's loop; return its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
-    def happened(self, kind: type[events.Event]) -> list[events.Event]:
+    def happened(self, kind: type[T]) -> list[T]:
         """Return the events of this type so far."""
         return [event for event in list(self.events) if isinstance(event, kind)]
 

@@ -1,27 +1,23 @@
 """Endpoints: the addresses that clients connect to, and the pool that serves each.
 
-Owns the listening socket, and the cache of parameters that clients receive at login.
-The target group decides which target serves an endpoint.
+Owns the listening socket. The target group decides which target serves an endpoint.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final
 
 from pinwatch.config.model import DEFAULT, Address, TargetRole
 from pinwatch.counters import EndpointCounters
 from pinwatch.errors import cannot_listen
 from pinwatch.pool.interfaces import ConnectionSource, Key
+from pinwatch.proxy.parameter_cache import ParameterCache
 from pinwatch.relay import client_login
 from pinwatch.relay.client_login import CachedParameters
 from pinwatch.relay.client_session import ClientSession
 from pinwatch.relay.database_connection import DatabaseConnection
-from pinwatch.relay.parameters import APPLICATION_NAME, Values, nameless, plain_name
+from pinwatch.relay.parameters import Values
 from pinwatch.sockets.acceptor import Acceptor
 from pinwatch.sockets.connect import listen
 from pinwatch.sockets.loop import running
-
-MAX_CACHED_PARAMETERS: Final = 10_000
 
 
 class Endpoint(client_login.Endpoint):
@@ -38,9 +34,7 @@ class Endpoint(client_login.Endpoint):
         self.counters = counters
         self.role = role
         self.source = source
-        self._cached_parameters: OrderedDict[tuple[Key, Values], CachedParameters] = (
-            OrderedDict()
-        )
+        self._cached_parameters = ParameterCache()
         self._listener: Acceptor | None = None
 
     async def listen(
@@ -75,16 +69,7 @@ class Endpoint(client_login.Endpoint):
     def cached_parameters(
         self, key: Key, parameters: Values
     ) -> CachedParameters | None:
-        found = self._cached_parameters.get((key, nameless(parameters)))
-        name = plain_name(parameters)
-        if found is None or name is None:
-            return found
-        reported = found.reported_parameters.changed(APPLICATION_NAME, name)
-        return found._replace(reported_parameters=reported)
+        return self._cached_parameters.get(key, parameters)
 
     def cache_parameters(self, parameters: Values, cached: CachedParameters) -> None:
-        entry = cached.key, nameless(parameters)
-        self._cached_parameters[entry] = cached
-        self._cached_parameters.move_to_end(entry)
-        if len(self._cached_parameters) > MAX_CACHED_PARAMETERS:
-            self._cached_parameters.popitem(last=False)
+        self._cached_parameters.put(parameters, cached)

@@ -17,7 +17,12 @@ from pinwatch.counters import EndpointCounters, Histogram, TargetCounters
 from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
 from pinwatch.pool.interfaces import Key
 from pinwatch.relay.database_startup import DatabaseStartup, Encryption, LoginResult
-from pinwatch.relay.database_stream import Answer, DatabaseStream, Row
+from pinwatch.relay.database_stream import (
+    UNDEFINED_STATEMENT,
+    Answer,
+    DatabaseStream,
+    Row,
+)
 from pinwatch.relay.interfaces import BorrowedConnection, Session
 from pinwatch.relay.parameters import (
     NO_INIT_QUERY,
@@ -375,6 +380,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             return
         if replies.needs_fence or replies.needs_reset_query:
             self._resolve_doubts(session)
+        elif session.client.statements.doubtful_unnamed is not None:
+            self._resolve_unnamed(session)
         else:
             session.became_idle()
 
@@ -397,6 +404,25 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             self.write(stream.fence(keep=session.pinned))
         elif not replies.needs_fence:
             self.write(stream.reset_query())
+
+    def _resolve_unnamed(self, session: Session) -> None:
+        """Ask the server whether it has the doubtful unnamed statement.
+
+        Only a session that keeps the connection can leave the decision to the server.
+        """
+        if self.replies.in_request() or session.stream.passing:
+            return
+        statements = session.client.statements
+        if self.statements.unnamed is not statements.doubtful_unnamed:
+            statements.resolve_unnamed(exists=True)
+            session.became_idle()
+            return
+
+        def described(_row: Row, error: ClientError | None) -> None:
+            exists = error is None or error.sqlstate != UNDEFINED_STATEMENT
+            statements.resolve_unnamed(exists)
+
+        self.write(self.stream.describe_unnamed(described))
 
     def _note_latency(self) -> None:
         now, session = self.clock.now, self.session

@@ -210,6 +210,17 @@ class DatabaseStream:
         self.replies.inject(INJECTED)
         return batch + SYNC_MESSAGE
 
+    def describe_unnamed(self, answer: Answer) -> bytes:
+        """Return the messages that describe the unnamed statement.
+
+        answer receives the error UNDEFINED_STATEMENT if there is none. The connection
+        must be idle.
+        """
+        self.answer = answer
+        self.row = []
+        self.error = None
+        return self.hidden_batch(messages.describe_statement(b""))
+
     def _must_keep_unnamed(self) -> bool:
         """Return True if the proxy could not prepare the unnamed statement again.
 

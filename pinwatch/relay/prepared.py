@@ -187,7 +187,7 @@ class UnnamedByClient(Change):
     """A client's Parse or Close of its unnamed statement, in the middle of a batch.
 
     It is not the first in its batch, so the server may skip it after an error. The
-    earlier unnamed statement then stays.
+    earlier unnamed statement then stays. A Parse that fails by itself drops it.
     """
 
     __slots__ = ("after", "before", "client", "server", "server_before", "verdict")
@@ -206,6 +206,10 @@ class UnnamedByClient(Change):
         self.before = client.unnamed
         self.verdict = client.unnamed_verdict
         self.after = after
+
+    def doubt(self) -> None:
+        if self.after is not None and self.server_before is self.before:
+            self.client.doubtful_unnamed = self.before
 
     def undo(self) -> None:
         client, server = self.client, self.server
@@ -316,6 +320,7 @@ class ClientStatements:
     """
 
     __slots__ = (
+        "doubtful_unnamed",
         "kept_bytes",
         "long_names",
         "named",
@@ -342,6 +347,9 @@ class ClientStatements:
         self.pinned = False  # if true, new statements keep the client's names
         self.unnamed: object = None
         self.unnamed_verdict: Verdict | None = None
+        # The unnamed statement before an error that may be that of a Parse, which
+        # drops it, or of a message before the Parse, which the server then skips.
+        self.doubtful_unnamed: object = None
 
     def add(self, name: bytes, statement: Statement) -> None:
         self.drop(name)
@@ -643,6 +651,12 @@ class ClientStatements:
         replies.probing = True
         replies.change(Probe(replies))
         return close_statement(self.registry.unused_name) + FLUSH_MESSAGE
+
+    def resolve_unnamed(self, exists: bool) -> None:
+        """Record whether the server still has the doubtful unnamed statement."""
+        if not exists and self.unnamed is self.doubtful_unnamed:
+            self.unnamed = None
+        self.doubtful_unnamed = None
 
     def queried(self) -> None:
         """Record that a Query is being sent, which drops the unnamed statement."""

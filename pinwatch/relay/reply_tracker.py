@@ -129,6 +129,12 @@ class Change:
     def undo(self) -> None:
         """Revert the effect."""
 
+    def doubt(self) -> None:
+        """Handle an error before ``undo``: the server rejected or skipped the message.
+
+        The error is that of this message, or of an earlier one that has no entry.
+        """
+
     def redo(self) -> None:
         """Apply the effect again, unless a later message changed the same statement."""
 
@@ -357,8 +363,11 @@ class ReplyTracker:
         self.sync_ignored = False
         self.state = ERROR_RECEIVED[self.state]
         self._pass_copy_ends()
-        if self.due.first() in (QUERY, INJECTED, FENCE):
+        first = self.due.first()
+        if first in (QUERY, INJECTED, FENCE):
             return False
+        if first == UNNAMED_CHANGE:
+            self.changes[0].doubt()
         return self._skip_to_sync()
 
     def _skip_to_sync(self) -> bool:

@@ -10,7 +10,7 @@ import asyncpg
 import pg8000.dbapi
 import psycopg
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from scramp import ScramClient
@@ -653,3 +653,27 @@ def test_any_bytes_are_refused_and_nothing_else_happens(
         return
     except StopIteration:
         assert method is Method.TRUST
+
+
+@settings(deadline=None)
+@given(
+    at=st.integers(0, 120),
+    size=st.integers(0, 30),
+    other=st.one_of(FIELDS, st.binary(max_size=30)),
+)
+def test_a_final_message_with_any_change_is_refused(
+    at: int, size: int, other: bytes
+) -> None:
+    sent: list[bytes] = []
+
+    def change(message: bytes) -> bytes:
+        sent[:] = message, message[:at] + other + message[at + size :]
+        return sent[1]
+
+    known = Credential("ann", Method.SCRAM_SHA_256, KEYS, "s3cret")
+    refused = False
+    try:
+        Client().log_in(login(known, no_verifier), final=change)
+    except AuthenticationFailed:
+        refused = True
+    assert refused == (sent[0] != sent[1])

@@ -2,14 +2,14 @@
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
@@ -273,3 +273,32 @@ def test_any_messages_are_answered_or_refused(bodies: list[bytes]) -> None:
     with suppress(LoginRefused, StopIteration):
         for each in bodies:
             conversation.send(each)
+
+
+SERVER_FIRST = st.sampled_from(
+    [b"r=%r", b"r=%rx", b"r=", SALT, b"s=", b"i=4096", b"i=-1", b"i=x", b"m=ext", b"e="]
+)
+SERVER_FINAL = st.sampled_from([b"v=" + b"A" * 43 + b"=", b"v=", b"e=no", b""])
+
+
+@settings(deadline=None)
+@given(
+    st.lists(SERVER_FIRST | st.binary(max_size=8), max_size=5),
+    SERVER_FINAL | st.binary(max_size=50),
+)
+@example([b"r=%rx", SALT, b"i=4096"], b"v=")
+def test_a_server_that_does_not_know_the_password_is_refused(
+    fields: list[bytes], final: bytes
+) -> None:
+    conversation = login("role", "password")
+    next(conversation)
+    nonce = conversation.send(SASL).partition(b"r=")[2]
+    first = b",".join(fields).replace(b"%r", nonce)
+    last = body(messages.AUTHENTICATION_SASL_FINAL, final)
+    with pytest.raises(LoginRefused):
+        send_all(conversation, [CONTINUE + first, last])
+
+
+def send_all(conversation: Generator[bytes, bytes, None], bodies: list[bytes]) -> None:
+    for each in bodies:
+        conversation.send(each)

@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import Final, NamedTuple
 
 from pinwatch.wire import messages
-from tests.fuzz.guesses import QUERY_IN_BATCH, REQUEST_IN_COPY
+from tests.fuzz.guesses import FAILED_COPY, QUERY_IN_BATCH, REQUEST_IN_COPY
 from tests.fuzz.transcript import CLOSED
 from tests.wireclient import Message
 
@@ -69,6 +69,12 @@ def interrupts_a_copy(
     return REQUEST_IN_COPY in guesses
 
 
+def follows_a_failed_copy(
+    direct: Transcript, proxied: Transcript, guesses: Set[str]
+) -> bool:
+    return FAILED_COPY in guesses
+
+
 INTENDED: Final[dict[str, Intended]] = {
     "unexpected state": Intended(
         "A Query ends a batch that has no Sync. On PostgreSQL 18 the next statement "
@@ -97,6 +103,14 @@ INTENDED: Final[dict[str, Intended]] = {
         "connection (docs/decisions/counting-replies.md). If the fence meets another "
         "COPY of the same pipeline, the server ends the connection.",
         interrupts_a_copy,
+    ),
+    FAILED_COPY: Intended(
+        "A client sends a Sync or a request while a COPY waits for data, and the COPY "
+        "fails. The server does not report whether it ignored the Sync or answers it. "
+        "pinwatch may take that answer for the answer to a later Sync, and forward the "
+        "reply to a hidden message, and what the client prepared behind the COPY may "
+        "be wrong. Other clients are not affected.",
+        follows_a_failed_copy,
     ),
 }
 

@@ -1,8 +1,8 @@
 """Random scripts; a seed always gives the same.
 
-Owns the statements, and how likely each message is: each script has its own weights.
-Few names are used, so that they conflict often. ``differences`` lists what scripts do
-not contain.
+Owns the statements, and how likely each message is. Each script has its own weights,
+and few statements, values and names, so that its messages meet often. ``differences``
+lists what scripts do not contain.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,12 +29,16 @@ from tests.fuzz.actions import (
 from tests.fuzz.script import End, Flight, Script, Turn
 from tests.fuzz.stage import CLIENTS
 
-MAX_TURNS: Final = 6
-MAX_FLIGHTS: Final = 3
-MAX_PARTS: Final = 4
-RARE: Final = 0.06  # the share of turns that end a client's connection
+MAX_TURNS: Final = 16
+MAX_FLIGHTS: Final = (1, 2, 4)  # of a turn; a script draws one of them
+MAX_PARTS: Final = (1, 2, 4)  # of a flight
+RARE: Final = 0.03  # the share of turns that end a client's connection
 
-SYNCED: Final = (0.4, 1.0)  # the share of Queries that have a Sync before them
+SYNCED: Final = (0.4, 1.0)  # the share of Queries with a Sync before them
+PIPELINED: Final = (0.0, 0.0, 0.3)  # the share of messages with a Sync after them
+CONTINUED: Final = (0.1, 0.6)  # the share of turns that begin with a Bind
+ENDED: Final = (0.7, 1.0)  # the share of flights with a Sync at the end
+TEXTS: Final = (2, 3, 4, 12)  # statements of a script
 
 MD5: Final = 2311  # md5(text), among pg_proc's fixed numbers
 DIVIDE: Final = 154  # int4div(int4, int4)
@@ -62,6 +66,7 @@ WRITES: Final = (
 )
 FAILURES: Final = (
     "SELEKT 1",
+    "SELEKT 2",
     "SELECT * FROM nowhere",
     "SELECT 1 / (random() * 0)::int",
     "SELECT 1 / (3 - n) FROM generate_series(1, 5) AS n",
@@ -121,11 +126,11 @@ SEVERAL: Final = (
 STATEMENTS: Final = (
     (READS, 10),
     (WRITES, 5),
-    (FAILURES, 4),
+    (FAILURES, 8),
     (TRANSACTIONS, 4),
     (SQL_NAMES, 2),
     (STATE, 2),
-    (LARGE, 2),
+    (LARGE, 3),
     (COPIES, 1),
     (RESETS, 1),
 )
@@ -136,16 +141,14 @@ PARAMETERS: Final[tuple[dict[str, str], ...]] = (
     {"DateStyle": "SQL, DMY"},
     {"TimeZone": "Asia/Tokyo", "application_name": "two"},
 )
-NAMES: Final = (("",), ("", "", "a"), ("", "", "a", "b"))
+NAMES: Final = (("",), ("", "a"), ("", "", "a"), ("", "", "a", "b"))
+UNKNOWN: Final = "none"  # a name that no statement has
 PORTALS: Final = (("",), ("", "", "", "p"))
-FOCUS: Final = (0, 1, 1, 4)  # factors of the weights, which a script draws
-VALUES: Final[tuple[tuple[str | None, ...], ...]] = (
-    (),
-    (),
-    ("1",),
-    ("1", "2"),
-    (None,),
-    ("x",),
+FOCUS: Final = (0, 0, 1, 4)  # factors of the weights, which a script draws
+VALUES: Final[tuple[tuple[tuple[str | None, ...], ...], ...]] = (
+    ((),),
+    ((), (), ("1",)),
+    ((), (), ("1",), ("1", "2"), (None,), ("x",)),
 )
 LIMITS: Final = (0, 0, 0, 1, 2)
 ROWS: Final = ("7\tseven\n", "8\teight\n", "bad\trow\n", "7", "")
@@ -174,22 +177,31 @@ class Generator:
         self.names = self._of(NAMES)
         self.portals = self._of(PORTALS)
         self.synced = self._of(SYNCED)
+        self.flights = self._of(MAX_FLIGHTS)
+        self.sizes = self._of(MAX_PARTS)
+        self.continued = self._of(CONTINUED)
+        self.ended = self._of(ENDED)
+        self.pipelined = self._of(PIPELINED)
+        self.values = self._of(VALUES)
         self.resets = True  # the client that is being drawn may reset its settings
-        self.statements = self._focused(STATEMENTS)
+        statements = self._focused(STATEMENTS)
+        count = self._of(TEXTS)
+        self.texts = [self._of(self._weighted(statements)) for _ in range(count)]
         parts: tuple[tuple[Callable[[], list[Action]], int], ...] = (
             (self._one, 8),
             (self._whole, 4),
             (self._bound, 6),
+            (lambda: [self._parse()], 4),
             (self._query, 4),
             (self._copy_in, 1),
+            (lambda: [bind("", UNKNOWN)], 2),
+            (lambda: [close(self._of(self.names))], 3),
         )
         singles: tuple[tuple[Callable[[], Action], int], ...] = (
-            (self._parse, 6),
             (self._bind, 3),
             (self._execute, 3),
             (lambda: describe(self._of(self.names)), 2),
             (lambda: describe_portal(self._of(self.portals)), 1),
-            (lambda: close(self._of(self.names)), 2),
             (lambda: close_portal(self._of(self.portals)), 1),
             (lambda: self._of(CALLS), 1),
             (sync, 3),
@@ -211,8 +223,9 @@ class Generator:
         client = self._of(range(len(parameters)))
         own = parameters[client]
         self.resets = not own
-        count = self.chance.randint(1, MAX_FLIGHTS)
-        flights = tuple(self._flight() for _ in range(count))
+        count = self.chance.randint(1, self.flights)
+        first = self._bound() if self.chance.random() < self.continued else []
+        flights = self._flight(first), *(self._flight([]) for _ in range(count - 1))
         early = self.chance.random() < 0.5
         if self.chance.random() > RARE:
             return Turn(client, flights, own, early)
@@ -220,14 +233,17 @@ class Generator:
         cut = 0 if end == "leave" else self.chance.randint(0, 100)
         return Turn(client, flights, own, early, end, cut)
 
-    def _flight(self) -> Flight:
-        actions: list[Action] = []
-        for _ in range(self.chance.randint(1, MAX_PARTS)):
+    def _flight(self, first: list[Action]) -> Flight:
+        actions = first
+        for _ in range(self.chance.randint(1, self.sizes)):
             part = self._weighted(self.parts)()
             if part[0].name in ("query", "call") and self.chance.random() < self.synced:
                 actions.append(sync())
-            actions += part
-        if self.chance.random() < 0.7:
+            for action in part:
+                actions.append(action)
+                if self.chance.random() < self.pipelined:
+                    actions.append(sync())
+        if self.chance.random() < self.ended:
             actions.append(sync())
         elif self.chance.random() < 0.5:
             actions.append(flush())
@@ -242,14 +258,14 @@ class Generator:
         name, portal = self._of(self.names), self._of(self.portals)
         return [
             parse(name, self._sql()),
-            bind(portal, name, *self._of(VALUES)),
+            bind(portal, name, *self._of(self.values)),
             execute(portal, self._of(LIMITS)),
         ]
 
     def _bound(self) -> list[Action]:
         portal = self._of(self.portals)
         return [
-            bind(portal, self._of(self.names), *self._of(VALUES)),
+            bind(portal, self._of(self.names), *self._of(self.values)),
             execute(portal, self._of(LIMITS)),
         ]
 
@@ -268,16 +284,16 @@ class Generator:
         return parse(self._of(self.names), self._sql())
 
     def _bind(self) -> Action:
-        return bind(self._of(self.portals), self._of(self.names), *self._of(VALUES))
+        return bind(
+            self._of(self.portals), self._of(self.names), *self._of(self.values)
+        )
 
     def _execute(self) -> Action:
         return execute(self._of(self.portals), self._of(LIMITS))
 
     def _sql(self) -> str:
-        statements = self._weighted(self.statements)
-        if statements is RESETS and not self.resets:
-            statements = READS
-        return self._of(statements)
+        text = self._of(self.texts)
+        return "SELECT 1" if text in RESETS and not self.resets else text
 
     def _of(self, values: Sequence[T]) -> T:
         return self.chance.choice(values)

@@ -1,8 +1,8 @@
 """Notes what a client sends that leaves pinwatch uncertain how many replies are due.
 
 PostgreSQL does not report which messages it skipped or took for COPY data. A note holds
-until the client is idle. That of a Query in a batch stays if there was an error: which
-statements the messages behind the Query prepared is uncertain, too.
+until the client is idle. After an error it stays uncertain which statements the
+messages behind a Query in a batch, or behind a COPY, have prepared.
 """
 
 from typing import Final
@@ -11,6 +11,8 @@ from tests.fuzz.actions import Action
 
 QUERY_IN_BATCH: Final = "Query in a batch"
 REQUEST_IN_COPY: Final = "request in a COPY"
+SYNC_IN_COPY: Final = "Sync in a COPY"
+FAILED_COPY: Final = "requests behind a failed COPY"
 
 ENDS: Final = frozenset({"sync", "query", "call"})  # that ReadyForQuery answers
 COPIES: Final = frozenset({"copy_data", "copy_done", "copy_fail", "flush"})
@@ -32,8 +34,9 @@ class Guesses:
         if action.name in COPIES:
             self._copy(action.name)
             return
-        if action.name != "sync" and self.copies:
-            self.reasons.add(REQUEST_IN_COPY)
+        if self.copies:
+            sync = action.name == "sync"
+            self.reasons.add(SYNC_IN_COPY if sync else REQUEST_IN_COPY)
         if action.name in ENDS:
             if self.batch_open and action.name != "sync":
                 self.reasons.add(QUERY_IN_BATCH)
@@ -45,6 +48,9 @@ class Guesses:
     def failed(self) -> None:
         """Note that the client has received an error."""
         self.lasting |= self.reasons & {QUERY_IN_BATCH}
+        if self.reasons & {REQUEST_IN_COPY, SYNC_IN_COPY}:
+            self.lasting.add(FAILED_COPY)
+        self.reasons |= self.lasting
 
     def is_idle(self) -> None:
         """Note that the client has received all replies."""

@@ -48,7 +48,7 @@ class Performance:
         self.pairs: dict[int, Pair] = {}  # those that are logged in
         self.gone: set[int] = set()  # clients that have vanished
         self.logs: list[Pair] = []  # all that were logged in
-        self.pins = 0  # of earlier turns
+        self.numbers: dict[Pair, int] = {}  # the proxy's numbers of the clients
 
     def play(self, script: Script) -> None:
         try:
@@ -90,6 +90,7 @@ class Performance:
             pair = Pair(turn.client, endpoints, monitor, turn.parameters, self._is_idle)
             self.pairs[turn.client] = pair
             self.logs.append(pair)
+            self.numbers[pair] = self.proxy.happened(events.ClientConnected)[-1].client
         return self.pairs[turn.client]
 
     def _is_idle(self) -> bool:
@@ -111,14 +112,14 @@ class Performance:
             self._send_early(early)
         if not pair.idle:
             pair.fly(BACK_TO_IDLE, table(pair.number))
-        if pair.open and (self._pinned() or turn.end == "leave"):
+        if pair.open and (self._pinned(pair) or turn.end == "leave"):
             self._send_early(early)
             pair.leave()
 
-    def _pinned(self) -> bool:
-        """Return True if the client whose turn ends is pinned. Call it once a turn."""
-        pins, self.pins = self.pins, len(self.proxy.happened(events.SessionPinned))
-        return self.pins > pins
+    def _pinned(self, pair: Pair) -> bool:
+        number = self.numbers[pair]
+        pins = self.proxy.happened(events.SessionPinned)
+        return any(pin.client == number for pin in pins)
 
     def _send_early(self, turn: Turn | None) -> None:
         """Send a client's first flight, once, while another has the connection."""

@@ -16,7 +16,7 @@ from tests.fuzz.stage import Stage, new_stage
 from tests.harness import Postgres
 
 SEEDS: Final = range(4)
-SCRIPTS: Final = 120  # of each seed
+SCRIPTS: Final = 90  # of each seed
 
 FOUND: Final = {
     "COPY after an unnamed Parse": """
@@ -44,6 +44,43 @@ FOUND: Final = {
             turn(0, flight(
                 parse('', 'SELECT 1'), query('SELECT * FROM nowhere'), sync()),
                 flight(bind('', ''), sync())))
+    """,
+    "an unnamed Parse that fails behind a Bind": """
+        script(
+            turn(0, flight(parse('', 'SELECT 1'), sync()),
+                flight(bind('', ''), parse('', 'SELEKT'), sync())),
+            turn(1, flight(parse('', 'SELECT 2'), sync())),
+            turn(0, flight(bind('', ''), sync())))
+    """,
+    "an unnamed Parse that is skipped behind a Bind": """
+        script(
+            turn(0, flight(parse('', 'SELECT 1'), sync()),
+                flight(bind('', '', '1'), parse('', 'SELECT 2'), sync())),
+            turn(1, flight(parse('', 'SELECT 3'), sync())),
+            turn(0, flight(bind('', ''), execute(''), sync())))
+    """,
+    "an unnamed Parse that is skipped on a connection without the statement": """
+        script(
+            turn(0, flight(parse('', 'SELECT 1'), sync())),
+            turn(1, flight(parse('', 'SELECT 2'), sync())),
+            turn(0, flight(execute(''), parse('', 'SELECT 3'), sync()),
+                flight(bind('', ''), execute(''), sync())))
+    """,
+    "an unnamed Parse that fails in a transaction": """
+        script(
+            turn(0, flight(parse('', 'SELECT 1'), parse('a', 'ROLLBACK'), sync()),
+                flight(parse('b', 'BEGIN'), bind('', 'b'), execute(''),
+                    parse('', 'SELEKT'), sync()),
+                flight(bind('', 'a'), execute(''), sync())),
+            turn(1, flight(parse('', 'SELECT 2'), sync())),
+            turn(0, flight(bind('', ''), sync())))
+    """,
+    "an EXECUTE that fails in an unnamed Parse": """
+        script(
+            turn(0, flight(parse('a', 'SELECT 1'), parse('', 'SELECT 1'), sync()),
+                flight(parse('', 'EXECUTE a(1)'), sync())),
+            turn(1, flight(parse('', 'SELECT 2'), sync())),
+            turn(0, flight(bind('', ''), sync())))
     """,
     "PREPARE of its own name": """
         script(turn(0, flight(

@@ -114,6 +114,33 @@ def test_any_replies_to_a_login(stream: list[bytes]) -> None:
     assert serves(stage)
 
 
+@settings(deadline=None)
+@given(streams, st.booleans())
+def test_any_replies_to_the_proxys_own_queries(
+    stream: list[bytes], resets: bool
+) -> None:
+    """The queries set the startup parameters, or reset a session that pinned."""
+    stage = Stage()
+    if resets:
+        client, server = stage.connected()
+        client.send(query("SET work_mem TO '1MB'"))
+        server.send(complete(b"SET"), READY)
+        client.vanish()
+        assert b"DISCARD ALL" in server.read()
+    else:
+        client = stage.client(TimeZone=b"UTC")
+        (server,) = stage.servers
+        assert b"set_config" in server.read()
+    for part in stream:
+        if not server.wire.closed:
+            server.send(part)
+    if server.wire.closed:
+        server.connection.connection_lost(None)
+    if not client.wire.closed:
+        client.vanish()
+    assert serves(stage)
+
+
 @pytest.mark.parametrize("sent", MALFORMED.values(), ids=list(MALFORMED))
 def test_a_malformed_message_ends_the_database_connection(sent: bytes) -> None:
     stage = Stage()

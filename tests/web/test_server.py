@@ -3,6 +3,7 @@ import json
 import logging
 import signal
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
@@ -43,6 +44,13 @@ async def get(address: Address, path: str) -> tuple[int, object]:
 async def test_it_is_well_where_it_says_it_listens(host: str) -> None:
     async with serving(SITE, Address(host, 0)) as address:
         assert await get(address, "/healthz") == (200, {"status": "ok"})
+
+
+async def test_there_is_no_tls() -> None:
+    async with serving(SITE, ANY_PORT) as address:
+        assert await get(address, "/healthz") == (200, {"status": "ok"})
+        with pytest.raises(ssl.SSLError):
+            await asyncio.open_connection(*address, ssl=ssl.create_default_context())
 
 
 async def test_it_stops_listening_at_the_end() -> None:
