@@ -31,10 +31,11 @@ _UNSERVED: Final = re.compile(
     r"resolv|temporary failure|max retries|timed out|timeout|could not connect"
     r"|unable to connect|connection (?:refused|reset|failed)|failed to establish"
     r"|no such host|unreachable|404 +not found|unable to find a source"
-    r"|no matching distribution|unknown revision|50[234] ",
+    r"|no matching distribution|unknown revision|50[234] "
+    r"|no matching version|code (?:e404|enotfound|econn|etimedout)",
     re.IGNORECASE,
 )
-"""What pip, apt-get and go print if a registry is unreachable or lacks a version."""
+"""What the clients of registries print if one is unreachable or lacks a version."""
 
 _PATIENCE: Final = 120
 """Seconds that a registry may take to answer."""
@@ -84,6 +85,20 @@ class Workshop:
             )
             (place / "complete").touch()
         return python
+
+    def npm(self, name: str, packages: Sequence[str]) -> Path:
+        """Return the folder node_modules with these packages of the npm registry."""
+        digest = hashlib.sha256(" ".join(packages).encode())
+        place = self.folder / "npm" / f"{name}-{digest.hexdigest()[:12]}"
+        if not (place / "complete").exists():
+            self.say(f"installing {name}'s packages")
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir(parents=True)
+            quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock")
+            npm = ["npm", "install", *quiet, f"--prefix={place}"]
+            self._fetch([*npm, *packages], "the npm registry")
+            (place / "complete").touch()
+        return place / "node_modules"
 
     def debian_source(self, package: str, version: str) -> Path:
         """Return the unpacked upstream source of a Debian source package.
@@ -209,9 +224,12 @@ def unserved(log: str) -> bool:
     return _UNSERVED.search(log) is not None
 
 
-def checkout_version(folder: Path) -> str:
-    """Return the tag or commit of a checkout, or "unknown" without git."""
-    describe = ("git", "-C", folder, "describe", "--always", "--tags")
+def checkout_version(folder: Path, tags: str = "*") -> str:
+    """Return the tag or commit of a checkout, or "unknown" without git.
+
+    ``tags`` is the pattern of its releases' tags, if it has other tags as well.
+    """
+    describe = ("git", "-C", folder, "describe", "--always", "--tags", "--match", tags)
     done = subprocess.run(describe, capture_output=True, text=True)
     return done.stdout.strip() or "unknown"
 

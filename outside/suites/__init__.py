@@ -9,8 +9,10 @@ from outside.suites import (
     isolation,
     lib_pq,
     libpq_pipeline,
+    node_postgres,
     pg8000,
     pgx,
+    postgres_js,
     psycopg,
     regress,
     sqlalchemy,
@@ -28,6 +30,8 @@ SUITES: tuple[Suite, ...] = (
     pgx.Pgx(),
     lib_pq.LibPq(),
     psycopg.Psycopg(),
+    node_postgres.NodePostgres(),
+    postgres_js.PostgresJs(),
 )
 
 

@@ -26,7 +26,7 @@ class Psycopg:
     def prepare(self, workshop: Workshop) -> str:
         """Find the checkout, and install its packages."""
         self._tests = workshop.checkout(self.name, "psycopg")
-        version = checkout_version(self._tests)
+        version = checkout_version(self._tests, "[0-9]*")
         self._python = workshop.python(
             f"psycopg-{version}",
             [
