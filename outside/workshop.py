@@ -23,9 +23,9 @@ from outside.commands import Broken, Skipped
 
 _KEYRING: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _SOURCES: Final = """\
-deb-src [signed-by={key}] http://deb.debian.org/debian {release} main
-deb-src [signed-by={key}] http://deb.debian.org/debian {release}-updates main
-deb-src [signed-by={key}] http://deb.debian.org/debian-security {release}-security main
+{kind} [signed-by={key}] http://deb.debian.org/debian {release} main
+{kind} [signed-by={key}] http://deb.debian.org/debian {release}-updates main
+{kind} [signed-by={key}] http://deb.debian.org/debian-security {release}-security main
 """
 _UNSERVED: Final = re.compile(
     r"resolv|temporary failure|max retries|timed out|timeout|could not connect"
@@ -108,7 +108,7 @@ class Workshop:
         place = self.folder / "debian" / f"{package}-{version}"
         if not place.exists():
             self.say(f"downloading Debian's source of {package} {version}")
-            options = self._apt_options()
+            options = self._apt_options("deb-src")
             source = ["apt-get", *options, "source", "--download-only"]
             self._fetch(["apt-get", *options, "update"], "Debian's packages")
             inbox = self._empty("inbox")
@@ -118,6 +118,23 @@ class Workshop:
                 inbox,
             )
             self._unpack(next(inbox.glob("*.orig.tar.*")), place)
+        return place
+
+    def debian_package(self, package: str, version: str) -> Path:
+        """Return the folder with the files of a Debian package, uninstalled."""
+        place = self.folder / "debian" / f"{package}-{version}"
+        if not place.exists():
+            self.say(f"downloading Debian's {package} {version}")
+            apt = ["apt-get", *self._apt_options("deb")]
+            self._fetch([*apt, "update"], "Debian's packages")
+            inbox = self._empty("inbox")
+            download = [*apt, "download", f"{package}={version}"]
+            self._fetch(download, "Debian's packages", inbox)
+            unpacked = self._empty("unpacked")
+            archive = next(inbox.glob("*.deb"))
+            subprocess.run(["dpkg-deb", "--extract", archive, unpacked], check=True)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            unpacked.rename(place)
         return place
 
     def go_module(self, module: str, version: str) -> Path:
@@ -201,14 +218,17 @@ class Workshop:
             raise
         return log.read_text(errors="replace")
 
-    def _apt_options(self) -> list[str]:
-        """Return options for apt-get that keep its lists in the cache folder."""
+    def _apt_options(self, kind: str) -> list[str]:
+        """Return options for apt-get that keep its lists in the cache folder.
+
+        ``kind`` is deb or deb-src.
+        """
         place = self.folder / "apt"
         for folder in ("lists/partial", "cache/archives/partial"):
             (place / folder).mkdir(parents=True, exist_ok=True)
         release = debian_release()
         sources = place / "sources.list"
-        sources.write_text(_SOURCES.format(key=_KEYRING, release=release))
+        sources.write_text(_SOURCES.format(kind=kind, key=_KEYRING, release=release))
         options = {
             "Dir::Etc::sourcelist": sources.absolute(),
             "Dir::Etc::sourceparts": "-",

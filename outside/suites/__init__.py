@@ -5,6 +5,7 @@ from __future__ import annotations
 from outside.suite import Suite
 from outside.suites import (
     asyncpg,
+    dbd_pg,
     django,
     isolation,
     lib_pq,
@@ -32,6 +33,7 @@ SUITES: tuple[Suite, ...] = (
     psycopg.Psycopg(),
     node_postgres.NodePostgres(),
     postgres_js.PostgresJs(),
+    dbd_pg.DBDPg(),
 )
 
 
