@@ -132,7 +132,8 @@ class Workshop:
             self._fetch(download, "Debian's packages", inbox)
             unpacked = self._empty("unpacked")
             archive = next(inbox.glob("*.deb"))
-            subprocess.run(["dpkg-deb", "--extract", archive, unpacked], check=True)
+            extract = ("dpkg-deb", "--extract", archive, unpacked)
+            commands.must(extract, log=self.log("dpkg-deb"))
             place.parent.mkdir(parents=True, exist_ok=True)
             unpacked.rename(place)
         return place
