@@ -37,7 +37,9 @@ make outside ARGS=--write                 # everything, and write this page
 ```
 
 The suites come from PyPI, from Debian's source packages and from the Go module proxy.
-They are kept in `build/outside`, with the logs of the last run of each.
+No registry carries the tests of psycopg, node-postgres, postgres.js and DBD::Pg, for
+which `SOURCE` names a checkout. Downloads, builds and the logs of the last run of each
+suite are kept in `build/outside`.
 
 - An equal test may have failed both times, for example because it needs another server.
 - A test is unstable if its outcome changes between two runs of the same kind. When a

@@ -29,6 +29,12 @@ _REGRESS: Final = re.compile(
 )
 
 
+_TAP: Final = re.compile(
+    r"^(?P<not>not )?ok (?P<number>\d+)(?: -)?(?P<name>[^#\n]*)(?:# *(?P<why>\w+))?",
+    re.MULTILINE,
+)
+
+
 def junit(path: Path) -> Outcomes:
     """Return the outcomes in a JUnit XML file, as pytest writes it.
 
@@ -76,6 +82,21 @@ def regress(text: str) -> Outcomes:
             found[match["tap"]] = FAILED if match["not"] else PASSED
         else:
             found[match["name"]] = PASSED if match["outcome"] == "ok" else FAILED
+    return found
+
+
+def tap(text: str) -> Outcomes:
+    """Return the outcomes in the output of a test in the Test Anything Protocol.
+
+    Tests of the same name have the worst outcome; one without a name has its number.
+    """
+    found: Outcomes = {}
+    for match in _TAP.finditer(text):
+        name = match["name"].strip() or match["number"]
+        outcome = FAILED if match["not"] else PASSED
+        if (match["why"] or "").upper() in ("SKIP", "TODO"):
+            outcome = SKIPPED
+        found[name] = worse(found.get(name, PASSED), outcome)
     return found
 
 

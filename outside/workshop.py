@@ -23,18 +23,19 @@ from outside.commands import Broken, Skipped
 
 _KEYRING: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _SOURCES: Final = """\
-deb-src [signed-by={key}] http://deb.debian.org/debian {release} main
-deb-src [signed-by={key}] http://deb.debian.org/debian {release}-updates main
-deb-src [signed-by={key}] http://deb.debian.org/debian-security {release}-security main
+{kind} [signed-by={key}] http://deb.debian.org/debian {release} main
+{kind} [signed-by={key}] http://deb.debian.org/debian {release}-updates main
+{kind} [signed-by={key}] http://deb.debian.org/debian-security {release}-security main
 """
 _UNSERVED: Final = re.compile(
     r"resolv|temporary failure|max retries|timed out|timeout|could not connect"
     r"|unable to connect|connection (?:refused|reset|failed)|failed to establish"
     r"|no such host|unreachable|404 +not found|unable to find a source"
-    r"|no matching distribution|unknown revision|50[234] ",
+    r"|no matching distribution|unknown revision|50[234] "
+    r"|no matching version|code (?:e404|enotfound|econn|etimedout)",
     re.IGNORECASE,
 )
-"""What pip, apt-get and go print if a registry is unreachable or lacks a version."""
+"""What the clients of registries print if one is unreachable or lacks a version."""
 
 _PATIENCE: Final = 120
 """Seconds that a registry may take to answer."""
@@ -85,6 +86,20 @@ class Workshop:
             (place / "complete").touch()
         return python
 
+    def npm(self, name: str, packages: Sequence[str]) -> Path:
+        """Return the folder node_modules with these packages of the npm registry."""
+        digest = hashlib.sha256(" ".join(packages).encode())
+        place = self.folder / "npm" / f"{name}-{digest.hexdigest()[:12]}"
+        if not (place / "complete").exists():
+            self.say(f"installing {name}'s packages")
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir(parents=True)
+            quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock")
+            npm = ["npm", "install", *quiet, f"--prefix={place}"]
+            self._fetch([*npm, *packages], "the npm registry")
+            (place / "complete").touch()
+        return place / "node_modules"
+
     def debian_source(self, package: str, version: str) -> Path:
         """Return the unpacked upstream source of a Debian source package.
 
@@ -93,7 +108,7 @@ class Workshop:
         place = self.folder / "debian" / f"{package}-{version}"
         if not place.exists():
             self.say(f"downloading Debian's source of {package} {version}")
-            options = self._apt_options()
+            options = self._apt_options("deb-src")
             source = ["apt-get", *options, "source", "--download-only"]
             self._fetch(["apt-get", *options, "update"], "Debian's packages")
             inbox = self._empty("inbox")
@@ -103,6 +118,24 @@ class Workshop:
                 inbox,
             )
             self._unpack(next(inbox.glob("*.orig.tar.*")), place)
+        return place
+
+    def debian_package(self, package: str, version: str) -> Path:
+        """Return the folder with the files of a Debian package, uninstalled."""
+        place = self.folder / "debian" / f"{package}-{version}"
+        if not place.exists():
+            self.say(f"downloading Debian's {package} {version}")
+            apt = ["apt-get", *self._apt_options("deb")]
+            self._fetch([*apt, "update"], "Debian's packages")
+            inbox = self._empty("inbox")
+            download = [*apt, "download", f"{package}={version}"]
+            self._fetch(download, "Debian's packages", inbox)
+            unpacked = self._empty("unpacked")
+            archive = next(inbox.glob("*.deb"))
+            extract = ("dpkg-deb", "--extract", archive, unpacked)
+            commands.must(extract, log=self.log("dpkg-deb"))
+            place.parent.mkdir(parents=True, exist_ok=True)
+            unpacked.rename(place)
         return place
 
     def go_module(self, module: str, version: str) -> Path:
@@ -186,14 +219,17 @@ class Workshop:
             raise
         return log.read_text(errors="replace")
 
-    def _apt_options(self) -> list[str]:
-        """Return options for apt-get that keep its lists in the cache folder."""
+    def _apt_options(self, kind: str) -> list[str]:
+        """Return options for apt-get that keep its lists in the cache folder.
+
+        ``kind`` is deb or deb-src.
+        """
         place = self.folder / "apt"
         for folder in ("lists/partial", "cache/archives/partial"):
             (place / folder).mkdir(parents=True, exist_ok=True)
         release = debian_release()
         sources = place / "sources.list"
-        sources.write_text(_SOURCES.format(key=_KEYRING, release=release))
+        sources.write_text(_SOURCES.format(kind=kind, key=_KEYRING, release=release))
         options = {
             "Dir::Etc::sourcelist": sources.absolute(),
             "Dir::Etc::sourceparts": "-",
@@ -209,9 +245,12 @@ def unserved(log: str) -> bool:
     return _UNSERVED.search(log) is not None
 
 
-def checkout_version(folder: Path) -> str:
-    """Return the tag or commit of a checkout, or "unknown" without git."""
-    describe = ("git", "-C", folder, "describe", "--always", "--tags")
+def checkout_version(folder: Path, tags: str = "*") -> str:
+    """Return the tag or commit of a checkout, or "unknown" without git.
+
+    ``tags`` is the pattern of its releases' tags, if it has other tags as well.
+    """
+    describe = ("git", "-C", folder, "describe", "--always", "--tags", "--match", tags)
     done = subprocess.run(describe, capture_output=True, text=True)
     return done.stdout.strip() or "unknown"
 

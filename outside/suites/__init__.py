@@ -5,12 +5,15 @@ from __future__ import annotations
 from outside.suite import Suite
 from outside.suites import (
     asyncpg,
+    dbd_pg,
     django,
     isolation,
     lib_pq,
     libpq_pipeline,
+    node_postgres,
     pg8000,
     pgx,
+    postgres_js,
     psycopg,
     regress,
     sqlalchemy,
@@ -28,6 +31,9 @@ SUITES: tuple[Suite, ...] = (
     pgx.Pgx(),
     lib_pq.LibPq(),
     psycopg.Psycopg(),
+    node_postgres.NodePostgres(),
+    postgres_js.PostgresJs(),
+    dbd_pg.DBDPg(),
 )
 
 

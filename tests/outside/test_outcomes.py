@@ -90,3 +90,23 @@ not ok 3     + char                                       30 ms
         "boolean": "passed",
         "char": "failed",
     }
+
+
+def test_tap_has_names_numbers_and_directives() -> None:
+    text = """1..6
+ok 1 - Connect with DBI->connect()
+not ok 2 - DB handle method "do" works
+#   Failed test 'DB handle method "do" works'
+ok 3
+ok 4 # skip Need PostgreSQL 99
+not ok 5 - Later # TODO not written
+ok 6 - Connect with DBI->connect()
+not ok 6 - Connect with DBI->connect()
+"""
+    assert outcomes.tap(text) == {
+        "Connect with DBI->connect()": "failed",
+        'DB handle method "do" works': "failed",
+        "3": "passed",
+        "4": "skipped",
+        "Later": "skipped",
+    }

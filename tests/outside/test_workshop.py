@@ -17,6 +17,8 @@ from outside.workshop import Workshop
         "Temporary failure resolving 'registry'",
         "E: Failed to fetch postgresql-15.dsc  404  Not Found [IP: 192.0.2.1 80]",
         "ERROR: No matching distribution found for asyncpg==0.0.1",
+        "npm error code ETARGET\nnpm error notarget No matching version for pg@0.0.1.",
+        "npm error code ENOTFOUND\nnpm error network request to registry failed",
         "go: m@v1.0.0: Get registry: dial tcp: lookup: no such host",
     ],
 )
