@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from grafana.alerts import ALERTS
 from grafana.dashboard import ROWS
 from tests.docker.compose import SERVICES, interpolated
@@ -19,8 +21,9 @@ def test_rows() -> None:
     assert first_cells("What each row answers") == [row.TITLE for row in ROWS]
 
 
-def test_alerts() -> None:
-    assert first_cells("Alerts") == [f"`{alert.name}`" for alert in ALERTS]
+@pytest.mark.parametrize("heading", ["Alerts", "Rehearse an alert"])
+def test_alerts(heading: str) -> None:
+    assert first_cells(heading) == [f"`{alert.name}`" for alert in ALERTS]
 
 
 def test_where_things_are() -> None:

@@ -1,8 +1,8 @@
 """The proof that the fuzzer works: `python -m tests.fuzz.proof`.
 
 Puts each fault of ``faults`` back into the proxy, and runs random scripts, the same as
-`make fuzz`, until one shows the fault. Prints the number of that script, which is the
-number of scripts that ran before it.
+`make fuzz`, until one shows the fault. Prints the number of that script: it is the
+number of scripts that ran before it, unless the search began later.
 
 A rare fault takes minutes. Therefore the tests do not search: ``test_proof`` runs the
 script of each fault that this command found and printed. After a change of the

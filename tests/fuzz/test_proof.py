@@ -20,10 +20,10 @@ FOUND_AT: Final = {
     "name space": 578,
     "surviving statement": 2511,
 }
-"""The scripts that `python -m tests.fuzz.proof` printed.
+"""The numbers of scripts that show the faults.
 
-They are the first of their seed that show the faults. A change of the generator changes
-all scripts: run the command again, and replace these numbers.
+`python -m tests.fuzz.proof` searches for such scripts, from a first number on. A change
+of the generator changes all scripts: run the command again, and replace these numbers.
 """
 CHANGED: Final = (
     "The generator has changed: run `python -m tests.fuzz.proof` and enter the "
