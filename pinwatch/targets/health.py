@@ -140,9 +140,14 @@ class Monitor:
             self._changed()
 
     def _report(self, before: TargetHealth) -> None:
-        """Report the health if it differs; a first check that succeeds is no news."""
+        """Report the health if it differs.
+
+        A first check that succeeds is no news. If that of a single target fails, the
+        proxy does not start, and says so.
+        """
         now = self.health
-        if now == before or (now is AVAILABLE and before is REGISTERING):
+        first = before is REGISTERING
+        if now == before or (first and (now is AVAILABLE or self._single)):
             return
         self.connections.observe(
             events.HealthChanged(

@@ -22,6 +22,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from grafana.alerts import FEWEST_PINNED
 from tests.cli.command import pinwatch_up
 from tests.docker.compose import FOLDER, SERVICES, mounts
 from tests.docker.prometheus import INTERVAL, PROGRAM, Prometheus, prometheus
@@ -36,8 +37,12 @@ CHOSEN: Final = {
     "$__range": "1m",
     "$proxy": ".+",
     "$endpoint": ".+",
+    f" >= {FEWEST_PINNED}": " >= 1",
 }
-"""Values that Grafana would substitute for the dashboard's variables."""
+"""Values that Grafana would substitute for the dashboard's variables.
+
+The load pins fewer sessions than the alert on pinned connections needs.
+"""
 
 
 pytestmark = [

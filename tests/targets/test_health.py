@@ -71,7 +71,7 @@ async def test_only_some_failures_count_as_down(
 ) -> None:
     """The metric of availability depends on down; one refused login is no outage."""
     connections = Down(ClientError(text, sqlstate))
-    one = Monitor(cast("TargetConnections", connections), lambda: None, single=True)
+    one = Monitor(cast("TargetConnections", connections), lambda: None, single=False)
     await one.check()
     assert (one.available, one.down) == (False, down)
     (changed,) = connections.observed
