@@ -37,6 +37,7 @@ log = logging.getLogger("pinwatch")
 
 OTHER_FILES: Final = 1_000  # file descriptors beside clients, for database connections
 LOG_FORMAT: Final = "%(asctime)s.%(msecs)03dZ [%(levelname)s] %(message)s"
+INTERRUPT_INTERVAL: Final = 0.5  # seconds
 WIDE: Final = 10_000  # columns, so that no cell wraps
 NO_ROLE: Final = (
     "No role can log in. Add an [[auth]] entry to the file of --config; see "
@@ -152,14 +153,31 @@ def up(
         beneath = _from(from_, proxy, given, config, say)
         return load(beneath | given, config)
 
+    _exit_at_signals()
+    try:
+        raise typer.Exit(_run(read(say=True), read))
+    finally:
+        _stop_interrupting()
+
+
+def _exit_at_signals() -> None:
+    """Exit at SIGINT or SIGTERM, while there is nothing to stop in order.
+
+    Python runs a handler at the next instruction. If a signal arrives just before a
+    read that does not end, there is none: a timer interrupts such a read.
+    """
+
+    def end(number: int, frame: object) -> NoReturn:
+        raise SystemExit(0)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _exit)
-    raise typer.Exit(_run(read(say=True), read))
+        signal.signal(number, end)
+    signal.signal(signal.SIGALRM, lambda number, frame: None)
+    signal.setitimer(signal.ITIMER_REAL, INTERRUPT_INTERVAL, INTERRUPT_INTERVAL)
 
 
-def _exit(number: int, frame: object) -> NoReturn:
-    """Stop before there is anything to stop in order, such as while reading a pipe."""
-    raise SystemExit(0)
+def _stop_interrupting() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _from(
@@ -203,6 +221,7 @@ def _run(settings: Settings, read: Callable[[], Settings]) -> int:
     _set_up_log(settings.log_level)
     _allow_open_files(settings.max_client_connections + OTHER_FILES)
     event_log_file = _event_log(settings)  # may be a pipe, so it can be interrupted
+    _stop_interrupting()
     with (
         stop_signals(signal.SIG_BLOCK),
         event_log_file as event_log,
