@@ -6,12 +6,14 @@ and stalls it for as long as that takes. An expensive one goes to a thread, whic
 the loop for as long as it keeps the interpreter lock.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Thread
 from time import perf_counter, sleep
 from typing import Final
 
+from pinwatch.cli.serve import SWITCH_INTERVAL
 from pinwatch.pins.rules import MAX_STATEMENT
 from pinwatch.pins.scan import CHEAP, is_expensive
 from pinwatch.pins.tokens import tokens
@@ -82,7 +84,11 @@ def worst() -> dict[str, str]:
 
 
 def stalls() -> Iterator[Stall]:
-    """Yield each statement, whole and cut to the longest length that is cheap."""
+    """Yield each statement, whole and cut to the longest length that is cheap.
+
+    Threads switch as often as in `pinwatch up`, from now on.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL)
     for name, text in worst().items():
         for sql in (text.encode(), text.encode()[:CHEAP]):
             measured = [_stall(sql) for _ in range(ROUNDS)]
