@@ -35,7 +35,8 @@ _UNSERVED: Final = re.compile(
     r"|no matching version|code (?:e404|enotfound|econn|etimedout)",
     re.IGNORECASE,
 )
-"""What the clients of registries print if one is unreachable or lacks a version."""
+"""Messages of pip, apt-get, go and npm about a registry that cannot be reached, or that
+does not have the version."""
 
 _PATIENCE: Final = 120
 """Seconds that a registry may take to answer."""
@@ -88,17 +89,15 @@ class Workshop:
 
     def npm(self, name: str, packages: Sequence[str]) -> Path:
         """Return the folder node_modules with these packages of the npm registry."""
-        digest = hashlib.sha256(" ".join(packages).encode())
-        place = self.folder / "npm" / f"{name}-{digest.hexdigest()[:12]}"
-        if not (place / "complete").exists():
+        digest = hashlib.sha256(" ".join(packages).encode()).hexdigest()
+
+        def install(place: Path) -> None:
             self.say(f"installing {name}'s packages")
-            shutil.rmtree(place, ignore_errors=True)
-            place.mkdir(parents=True)
             quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock")
             npm = ["npm", "install", *quiet, f"--prefix={place}"]
             self._fetch([*npm, *packages], "the npm registry")
-            (place / "complete").touch()
-        return place / "node_modules"
+
+        return self.once(f"npm-{name}-{digest[:12]}", install) / "node_modules"
 
     def debian_source(self, package: str, version: str) -> Path:
         """Return the unpacked upstream source of a Debian source package.
@@ -108,15 +107,8 @@ class Workshop:
         place = self.folder / "debian" / f"{package}-{version}"
         if not place.exists():
             self.say(f"downloading Debian's source of {package} {version}")
-            options = self._apt_options("deb-src")
-            source = ["apt-get", *options, "source", "--download-only"]
-            self._fetch(["apt-get", *options, "update"], "Debian's packages")
-            inbox = self._empty("inbox")
-            self._fetch(
-                [*source, f"{package}={version}"],
-                "Debian's packages",
-                inbox,
-            )
+            request = ("source", "--download-only", f"{package}={version}")
+            inbox = self._apt("deb-src", *request)
             self._unpack(next(inbox.glob("*.orig.tar.*")), place)
         return place
 
@@ -125,11 +117,7 @@ class Workshop:
         place = self.folder / "debian" / f"{package}-{version}"
         if not place.exists():
             self.say(f"downloading Debian's {package} {version}")
-            apt = ["apt-get", *self._apt_options("deb")]
-            self._fetch([*apt, "update"], "Debian's packages")
-            inbox = self._empty("inbox")
-            download = [*apt, "download", f"{package}={version}"]
-            self._fetch(download, "Debian's packages", inbox)
+            inbox = self._apt("deb", "download", f"{package}={version}")
             unpacked = self._empty("unpacked")
             archive = next(inbox.glob("*.deb"))
             extract = ("dpkg-deb", "--extract", archive, unpacked)
@@ -219,11 +207,19 @@ class Workshop:
             raise
         return log.read_text(errors="replace")
 
-    def _apt_options(self, kind: str) -> list[str]:
-        """Return options for apt-get that keep its lists in the cache folder.
+    def _apt(self, kind: str, *request: str) -> Path:
+        """Download with apt-get's up-to-date lists; return the folder of the files.
 
         ``kind`` is deb or deb-src.
         """
+        apt = ["apt-get", *self._apt_options(kind)]
+        self._fetch([*apt, "update"], "Debian's packages")
+        inbox = self._empty("inbox")
+        self._fetch([*apt, *request], "Debian's packages", inbox)
+        return inbox
+
+    def _apt_options(self, kind: str) -> list[str]:
+        """Return options for apt-get that keep its lists in the cache folder."""
         place = self.folder / "apt"
         for folder in ("lists/partial", "cache/archives/partial"):
             (place / folder).mkdir(parents=True, exist_ok=True)
