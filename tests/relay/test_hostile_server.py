@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from pinwatch.wire import messages
 from pinwatch.wire.messages import message
-from tests.stage import AUTHENTICATED, READY, Server, Stage, complete, kinds, row
+from tests.stage import (
+    AUTHENTICATED,
+    READY,
+    Client,
+    Server,
+    Stage,
+    complete,
+    kinds,
+    row,
+)
 from tests.wireclient import SYNC, bind, close, describe, execute, parse, query
 
 KINDS: Final = bytes(sorted(set(b"12367ACDEGHIKNRSTVWZcdnstvy")))
@@ -71,6 +80,20 @@ def serves(stage: Stage) -> bool:
     return kinds(client.read()) == "DCZ"
 
 
+def send(server: Server, part: bytes) -> None:
+    """Send a part, unless the proxy has closed the connection."""
+    if not server.wire.closed:
+        server.send(part)
+
+
+def end(client: Client, server: Server) -> None:
+    """End what is still open."""
+    if server.wire.closed:
+        server.connection.connection_lost(None)
+    if not client.wire.closed:
+        client.vanish()
+
+
 @settings(deadline=None)
 @given(streams, st.sampled_from(REQUESTS), st.booleans())
 @example([b"S\0\0\0\x0cTimeZone"], REQUESTS[0], False)
@@ -85,12 +108,8 @@ def test_any_replies_to_a_request(
     for part in stream:
         pieces = [part[at : at + 1] for at in range(len(part))]
         for piece in pieces if byte_by_byte and len(part) < 100 else [part]:
-            if not server.wire.closed:
-                server.send(piece)
-    if server.wire.closed:
-        server.connection.connection_lost(None)
-    if not client.wire.closed:
-        client.vanish()
+            send(server, piece)
+    end(client, server)
     assert serves(stage)
 
 
@@ -106,8 +125,7 @@ def test_any_replies_to_a_login(stream: list[bytes]) -> None:
     client = stage.client()
     (server,) = stage.servers
     for part in stream:
-        if not server.wire.closed:
-            server.send(part)
+        send(server, part)
     if not client.wire.closed:
         client.vanish()
     server.vanish()
@@ -132,12 +150,8 @@ def test_any_replies_to_the_proxys_own_queries(
         (server,) = stage.servers
         assert b"set_config" in server.read()
     for part in stream:
-        if not server.wire.closed:
-            server.send(part)
-    if server.wire.closed:
-        server.connection.connection_lost(None)
-    if not client.wire.closed:
-        client.vanish()
+        send(server, part)
+    end(client, server)
     assert serves(stage)
 
 
