@@ -10,11 +10,8 @@ import resource
 import shlex
 import signal
 import time
-from collections.abc import Callable, Mapping
-from contextlib import (
-    AbstractContextManager,
-    nullcontext,
-)
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
@@ -153,14 +150,15 @@ def up(
         beneath = _from(from_, proxy, given, config, say)
         return load(beneath | given, config)
 
-    _exit_at_signals()
-    try:
-        raise typer.Exit(_run(read(say=True), read))
-    finally:
-        _stop_interrupting()
+    with _exiting_at_signals():  # a file of settings or the event log may be a pipe
+        settings = read(say=True)
+        _set_up_log(settings.log_level)
+        log_file = _event_log(settings)
+    raise typer.Exit(_run(settings, log_file, read))
 
 
-def _exit_at_signals() -> None:
+@contextmanager
+def _exiting_at_signals() -> Iterator[None]:
     """Exit at SIGINT or SIGTERM, while there is nothing to stop in order.
 
     Python runs a handler at the next instruction. If a signal arrives just before a
@@ -174,10 +172,10 @@ def _exit_at_signals() -> None:
         signal.signal(number, end)
     signal.signal(signal.SIGALRM, lambda number, frame: None)
     signal.setitimer(signal.ITIMER_REAL, INTERRUPT_INTERVAL, INTERRUPT_INTERVAL)
-
-
-def _stop_interrupting() -> None:
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _from(
@@ -211,20 +209,21 @@ def _from(
     return left.settings
 
 
-def _run(settings: Settings, read: Callable[[], Settings]) -> int:
+def _run(
+    settings: Settings,
+    log_file: AbstractContextManager[EventLog | None],
+    read: Callable[[], Settings],
+) -> int:
     """Serve until stopped; return the exit status."""
     import asyncio
 
     from pinwatch.cli.serve import serve, stop_signals
     from pinwatch.sockets.loop import Loop
 
-    _set_up_log(settings.log_level)
     _allow_open_files(settings.max_client_connections + OTHER_FILES)
-    event_log_file = _event_log(settings)  # may be a pipe, so it can be interrupted
-    _stop_interrupting()
     with (
         stop_signals(signal.SIG_BLOCK),
-        event_log_file as event_log,
+        log_file as event_log,
         _target(settings) as target,
         asyncio.Runner(loop_factory=Loop) as runner,
     ):
