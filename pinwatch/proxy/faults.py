@@ -19,6 +19,7 @@ from pinwatch.pool.pool import Pool
 from pinwatch.proxy.endpoints import Endpoint
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.targets.group import TargetGroup
+from pinwatch.text import number_of
 
 Kind = Literal["latency", "refuse", "kill", "pause"]
 KILLED: Final = "Killed by a fault on demand."
@@ -50,6 +51,21 @@ class Fault:
         """True if no borrow succeeds while the fault is active."""
         return self.kind == "pause" or (self.kind == "refuse" and self.every == 1)
 
+    @property
+    def meaning(self) -> str:
+        """What the fault does, as a sentence."""
+        if self.kind == "latency":
+            return f"each borrow takes {self.seconds:g} s longer."
+        if self.kind == "pause":
+            return "no borrow is served."
+        if self.kind == "refuse":
+            which = "each borrow" if self.every == 1 else f"one of {self.every} borrows"
+            return f"{which} fails."
+        number = "all connections"
+        if self.connections is not None:
+            number = number_of(self.connections, "connection")
+        return f"every {self.seconds:g} s it closes {number}."
+
     def refuses(self) -> bool:
         """Count a borrow; return True if the fault refuses it."""
         self._borrows += 1
@@ -74,19 +90,6 @@ class FaultTargets(Protocol):
 
     def source(self, endpoint: Endpoint) -> ConnectionSource[DatabaseConnection]:
         """Return the source that serves the endpoint without faults."""
-
-
-def _meaning(fault: Fault) -> str:
-    """Return what the fault does, as a sentence."""
-    if fault.kind == "latency":
-        return f"each borrow takes {fault.seconds:g} s longer."
-    if fault.kind == "pause":
-        return "no borrow is served."
-    if fault.kind == "refuse":
-        which = "each borrow" if fault.every == 1 else f"one of {fault.every} borrows"
-        return f"{which} fails."
-    number = "all" if fault.connections is None else str(fault.connections)
-    return f"{number} connections are closed every {fault.seconds:g} s."
 
 
 class Faults:
@@ -125,9 +128,9 @@ class Faults:
                 pool.pause()
         self.on[name] = fault
         self.put()
-        self.targets.observe(events.FaultBegan(name, _meaning(fault)))
+        self.targets.observe(events.FaultBegan(name, fault.meaning))
         if fault.is_outage:
-            text = f"The fault {name} is active: {_meaning(fault)}"
+            text = f"The fault {name} is active: {fault.meaning}"
             self.targets.group.simulate(name, unreachable(text))
         return fault
 

@@ -1,7 +1,7 @@
 """The parameters that clients of one endpoint receive at login, from earlier logins.
 
 Bounded in entries and in bytes: the oldest entries are dropped. A client can send
-10,000 bytes of startup parameters, most of which the database reports back.
+10,000 bytes of startup parameters, and the database reports most of them back.
 """
 
 from collections import OrderedDict

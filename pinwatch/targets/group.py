@@ -28,8 +28,8 @@ from pinwatch.targets.health import Monitor
 from pinwatch.targets.tasks import Tasks
 
 FAILED_OVER: Final = "The target is no longer the writer after a failover."
-PLANNED: Final = "failover"
-"""The cause of an outage that a failover on demand simulates."""
+PLANNED: Final = ""
+"""The cause of an outage that a failover simulates; no fault has this name."""
 
 
 @dataclass(slots=True)

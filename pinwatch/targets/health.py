@@ -63,9 +63,11 @@ class Monitor:
         single: bool,
     ) -> None:
         self.connections = connections
+        self.health = REGISTERING
         self.writable = False
-        self._checked = REGISTERING  # the outcome of the last check
-        self._check_error: ClientError | None = None
+        self.error: ClientError | None = None
+        # The health and the error by the last check.
+        self._found: tuple[TargetHealth, ClientError | None] = REGISTERING, None
         self._simulated: dict[str, ClientError] = {}  # errors by cause
         self._changed = changed
         self._single = single
@@ -76,18 +78,6 @@ class Monitor:
         self._failures = 0
         self._check_now = asyncio.Event()
         self._checking = asyncio.Lock()
-
-    @property
-    def health(self) -> TargetHealth:
-        """The health: of a simulated outage if there is one, or of the last check."""
-        for error in self._simulated.values():
-            return unavailable(error)
-        return self._checked
-
-    @property
-    def error(self) -> ClientError | None:
-        """Why the target is not available; None if it is."""
-        return next(iter(self._simulated.values()), self._check_error)
 
     @property
     def available(self) -> bool:
@@ -108,12 +98,11 @@ class Monitor:
         Checks go on meanwhile; the health is that of the last one afterwards. Does not
         call changed.
         """
-        before = self.health
         if error is None:
             self._simulated.pop(cause, None)
         else:
             self._simulated[cause] = error
-        self._report(before)
+        self._update()
 
     def check_soon(self) -> None:
         """Check before the interval ends, because a connection was lost."""
@@ -125,28 +114,32 @@ class Monitor:
             await self._check()
 
     async def _check(self) -> None:
-        before, was_writable = self.health, self.writable
+        before = self.health, self.writable
         try:
             status = await self.connections.check(keep_open=not self._single)
         except ClientError as error:
-            self._checked, self._check_error = unavailable(error), error
+            self._found = unavailable(error), error
             self._failures += 1
         else:
-            self._checked, self._check_error = AVAILABLE, None
+            self._found = AVAILABLE, None
             self.writable = status.writable
             self._failures = 0
-        self._report(before)
-        if (self.health, self.writable) != (before, was_writable):
+        self._update()
+        if (self.health, self.writable) != before:
             self._changed()
 
-    def _report(self, before: TargetHealth) -> None:
-        """Report the health if it differs.
+    def _update(self) -> None:
+        """Take the health of a simulated outage, or of the last check.
 
-        A first check that succeeds is no news. If that of a single target fails, the
-        proxy does not start, and says so.
+        Report a change. A first check that succeeds is no news. If that of a single
+        target fails, the proxy does not start, and says so.
         """
-        now = self.health
-        first = before is REGISTERING
+        before = self.health
+        self.health, self.error = self._found
+        simulated = next(iter(self._simulated.values()), None)
+        if simulated is not None:
+            self.health, self.error = unavailable(simulated), simulated
+        now, first = self.health, before is REGISTERING
         if now == before or (first and (now is AVAILABLE or self._single)):
             return
         self.connections.observe(

@@ -5,8 +5,7 @@ from typing import Final
 
 import pytest
 
-from pinwatch import events
-from pinwatch.observers.log import describe
+from pinwatch.observers.log import PROXY_EVENTS, describe
 from pinwatch.proxy.faults import Kind
 from tests.harness import eventually
 from tests.metrics.scrape import Measured
@@ -32,14 +31,8 @@ def metric(watched: Watched, name: str, **labels: str) -> float:
 
 
 def log(watched: Watched) -> list[str]:
-    proxy = watched.clients.proxy
-    kinds = (
-        events.HealthChanged,
-        events.FaultBegan,
-        events.FaultEnded,
-        events.FailedOver,
-    )
-    return [describe(one)[1] for one in list(proxy.events) if isinstance(one, kinds)]
+    happened = list(watched.clients.proxy.events)
+    return [describe(one)[1] for one in happened if isinstance(one, PROXY_EVENTS)]
 
 
 def is_well(watched: Watched) -> bool:
