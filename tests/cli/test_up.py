@@ -29,6 +29,8 @@ from tests.cli.command import (
 from tests.harness import Postgres, eventually
 from tests.site import ask as ask_http
 
+README: Final = (Path(__file__).parents[2] / "README.md").read_text()
+
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
@@ -57,6 +59,7 @@ def test_a_newcomer_needs_no_postgresql(folder: Path, log: Path) -> None:
             "(first start only)."
         )
         assert up.lines[1] == "pinwatch 0.1.0 in front of embedded PostgreSQL"
+        assert f"\n{up.lines[1]}\n" in README
         assert list(up.greeting)[2:] == ["", "Connect", "psql", "HTTP", "Stop"]
         assert ask(up.url) == "pong"
         with urlopen(f"{up.greeting['HTTP']}/healthz", timeout=10) as answer:
