@@ -169,9 +169,10 @@ class HealthChanged:
 
 @dataclass(frozen=True, slots=True)
 class FaultBegan:
-    """A fault on demand began; ``meaning`` says what it does, as a sentence."""
+    """A fault on demand began; ``meaning`` says what it does, as a phrase."""
 
     fault: str
+    kind: str
     meaning: str
 
 

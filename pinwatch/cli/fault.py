@@ -11,7 +11,7 @@ import typer
 
 from pinwatch.cli.http_side import DEFAULT_URL, HttpSide, Token, Url
 from pinwatch.errors import SettingError
-from pinwatch.text import number_of, printable
+from pinwatch.text import printable
 
 fault = typer.Typer(
     help="Inject faults: latency, refused borrows, killed connections, a pause.",
@@ -127,14 +127,6 @@ def remove(
 
 
 def _line(fault: dict[str, Any]) -> str:
-    connections, every = fault["connections"], fault["every"]
-    how = {
-        "latency": f"{fault['seconds']:g} s before each borrow",
-        "refuse": "every borrow" if every == 1 else f"1 borrow in {every}",
-        "kill": number_of(connections or "all", "database connection")
-        + (f" every {fault['seconds']:g} s" if fault["seconds"] else ""),
-        "pause": "no borrow is served",
-    }[fault["kind"]]
     times = "once" if fault["happened"] == 1 else f"{fault['happened']} times"
     left = "" if fault["left"] is None else f", {fault['left']:.0f} s left"
-    return printable(f"{fault['name']}: {how}; happened {times}{left}")
+    return printable(f"{fault['name']}: {fault['meaning']}; happened {times}{left}")

@@ -160,8 +160,8 @@ def describe(  # noqa: C901 - a branch for each kind of event
             return WARN, f"The target {target} is AVAILABLE."
         case events.HealthChanged(target, state, reason, description):
             return WARN, f"The target {target} is {state} ({reason}): {description}"
-        case events.FaultBegan(fault, meaning):
-            return WARN, f"The fault {fault} began: {meaning}"
+        case events.FaultBegan(fault, kind, meaning):
+            return WARN, f"The fault {fault} began: {kind}, {meaning}."
         case events.FaultEnded(fault, happened):
             times = number_of(happened, "time")
             return WARN, f"The fault {fault} ended; it took effect {times}."

@@ -53,18 +53,15 @@ class Fault:
 
     @property
     def meaning(self) -> str:
-        """What the fault does, as a sentence."""
+        """What the fault does, as a phrase."""
         if self.kind == "latency":
-            return f"each borrow takes {self.seconds:g} s longer."
-        if self.kind == "pause":
-            return "no borrow is served."
+            return f"{self.seconds:g} s before each borrow"
         if self.kind == "refuse":
-            which = "each borrow" if self.every == 1 else f"one of {self.every} borrows"
-            return f"{which} fails."
-        number = "all connections"
-        if self.connections is not None:
-            number = number_of(self.connections, "connection")
-        return f"every {self.seconds:g} s it closes {number}."
+            return "every borrow" if self.every == 1 else f"1 borrow in {self.every}"
+        if self.kind == "pause":
+            return "no borrow is served"
+        closed = number_of(self.connections or "all", "database connection")
+        return f"{closed} every {self.seconds:g} s" if self.seconds else closed
 
     def refuses(self) -> bool:
         """Count a borrow; return True if the fault refuses it."""
@@ -128,9 +125,9 @@ class Faults:
                 pool.pause()
         self.on[name] = fault
         self.put()
-        self.targets.observe(events.FaultBegan(name, fault.meaning))
+        self.targets.observe(events.FaultBegan(name, kind, fault.meaning))
         if fault.is_outage:
-            text = f"The fault {name} is active: {fault.meaning}"
+            text = f"The fault {name} is active: {kind}, {fault.meaning}."
             self.targets.group.simulate(name, unreachable(text))
         return fault
 

@@ -149,6 +149,9 @@ class Fault(Answer):
 
     name: str
     kind: str
+    meaning: str
+    """What the fault does, in words."""
+
     seconds: float
     every: int
     connections: int | None
@@ -162,10 +165,10 @@ class Fault(Answer):
     def of(cls, fault: faults.Fault, now: float) -> Self:
         known = {name: value for name, value in asdict(fault).items() if name in SHOWN}
         left = None if fault.until is None else max(fault.until - now, 0.0)
-        return cls(left=left, **known)
+        return cls(left=left, meaning=fault.meaning, **known)
 
 
-SHOWN = set(Fault.model_fields) - {"left"}
+SHOWN = set(Fault.model_fields) - {"left", "meaning"}
 
 
 def config_route(proxy: Proxy) -> Operation:

@@ -34,9 +34,9 @@ LINES: list[tuple[events.Event, str]] = [
         "[WARN] [proxyEndpoint=default] The target first is AVAILABLE.",
     ),
     (
-        events.FaultBegan("slow", "each borrow takes 2 s longer."),
-        "[WARN] [proxyEndpoint=default] The fault slow began: each borrow takes 2 s "
-        "longer.",
+        events.FaultBegan("slow", "latency", "2 s before each borrow"),
+        "[WARN] [proxyEndpoint=default] The fault slow began: latency, 2 s before each "
+        "borrow.",
     ),
     (
         events.FaultEnded("slow", 1),

@@ -12,8 +12,8 @@ from tests.metrics.scrape import Measured
 from tests.web.conftest import Watch, Watched
 
 MEANINGS: Final[dict[Kind, str]] = {
-    "pause": "no borrow is served.",
-    "refuse": "each borrow fails.",
+    "pause": "pause, no borrow is served.",
+    "refuse": "refuse, every borrow.",
 }
 
 
@@ -72,7 +72,7 @@ def test_faults_that_overlap(watch: Watch) -> None:
     watched.in_the_loop(lambda: faults.add("pause", "one"))
     watched.in_the_loop(lambda: faults.add("refuse", "two"))
     watched.in_the_loop(lambda: faults.remove("one"))
-    assert target(watched)[2] == "The fault two is active: each borrow fails."
+    assert target(watched)[2] == "The fault two is active: refuse, every borrow."
     watched.in_the_loop(lambda: faults.remove("two"))
     assert is_well(watched)
 
@@ -85,8 +85,8 @@ def test_a_fault_that_serves_some_borrows(watch: Watch) -> None:
     assert is_well(watched)
     assert watched.get("/readyz") == {"status": "ok"}
     assert log(watched) == [
-        "The fault some began: one of 2 borrows fails.",
-        "The fault slow began: each borrow takes 0.001 s longer.",
+        "The fault some began: refuse, 1 borrow in 2.",
+        "The fault slow began: latency, 0.001 s before each borrow.",
     ]
 
 
