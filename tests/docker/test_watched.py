@@ -25,9 +25,10 @@ import pytest
 from grafana.alerts import FEWEST_PINNED
 from tests.cli.command import pinwatch_up
 from tests.docker.compose import FOLDER, SERVICES, mounts
-from tests.docker.prometheus import INTERVAL, PROGRAM, Prometheus, prometheus
+from tests.docker.prometheus import prometheus
 from tests.grafana.written import DASHBOARD, expressions, panels
 from tests.harness import PATIENCE, Postgres, eventually
+from tests.prometheus import INTERVAL, PROGRAM, Prometheus
 
 TOKEN: Final = "of this test"
 LOAD: Final = FOLDER / "load" / "load.sh"

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from tests.cli.command import Up, pinwatch, pinwatch_up
-from tests.docker.prometheus import INTERVAL, PROGRAM, Prometheus, running
 from tests.grafana.written import RULES
 from tests.harness import eventually
+from tests.prometheus import INTERVAL, PROGRAM, Prometheus, running
 
 LASTING: Final = "2s"  # in place of the minutes that an alert is pending
 WINDOW: Final = "[5s]"  # in place of [5m]
