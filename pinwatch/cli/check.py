@@ -62,7 +62,7 @@ def check(
 
     $ pinwatch check --baseline pins.json --update-baseline
     """
-    from pinwatch.testing.plugin.annotations import annotations
+    from pinwatch.reports.github import annotations
     from pinwatch.testing.plugin.record import Outcome
     from pinwatch.testing.plugin.wording import explained
 
@@ -76,7 +76,7 @@ def check(
     shown = [one for one in records if one.outcome is not Outcome.BASELINE]
     if shown:
         print(explained(shown), end="\n\n")
-    for line in annotations(shown):
+    for line in annotations(one.result() for one in shown):
         print(line)
     print(f"{number_of(len(records), 'pin')}, {len(failing)} failing.")
     raise typer.Exit(PINS if failing else 0)

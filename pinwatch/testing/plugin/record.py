@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Final, Self
 
+from pinwatch.reports.result import Level, Place, Result
 from pinwatch.testing.recorder import Pin
 
 
@@ -14,6 +15,15 @@ class Outcome(StrEnum):
     CONTESTED = "contested"
     BASELINE = "baseline"
     ALLOWED = "allowed"
+
+
+LEVELS: Final = {
+    Outcome.FAILED: Level.ERROR,
+    Outcome.CONTESTED: Level.WARNING,
+    Outcome.BASELINE: Level.NOTE,
+    Outcome.ALLOWED: Level.NOTE,
+}
+SUPPRESSED: Final = {Outcome.BASELINE: "external", Outcome.ALLOWED: "inSource"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,25 @@ class Record:
         """Return the record as allowed if it would have failed the test."""
         failed = self.outcome is Outcome.FAILED
         return replace(self, outcome=Outcome.ALLOWED) if failed else self
+
+    def result(self) -> Result:
+        """Return the pin as reports for other programs have it."""
+        pin = self.pin
+        return Result(
+            rule=pin.rule,
+            level=LEVELS[self.outcome],
+            statement=pin.statement,
+            digest=pin.digest,
+            reason=pin.reason,
+            advice=pin.advice,
+            contested=pin.contested,
+            places=tuple(
+                Place(frame.file, frame.line, frame.function)
+                for frame in reversed(pin.frames)
+            ),
+            test=self.test,
+            suppression=SUPPRESSED.get(self.outcome, ""),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the pin's document with ``test``, ``outcome`` and ``log`` added."""

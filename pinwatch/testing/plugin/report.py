@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from pinwatch import __version__
+from pinwatch.reports.result import Result
+from pinwatch.reports.sarif import sarif
 from pinwatch.testing.plugin.baseline import Baseline, Entry, write_json
 from pinwatch.testing.plugin.options import Options
 from pinwatch.testing.plugin.record import Outcome, Record
-from pinwatch.testing.plugin.sarif import sarif
 from pinwatch.testing.recorder import Pin
 
 VERSION: Final = 1
@@ -37,6 +38,10 @@ class Report:
     def ratio(self) -> float | None:
         """Peak client connections divided by peak database connections."""
         return self.clients / self.connections if self.connections else None
+
+    def results(self) -> list[Result]:
+        """Return the records as other programs read them."""
+        return [record.result() for record in self.records]
 
     def outcomes(self) -> dict[Outcome, int]:
         return {
@@ -75,6 +80,6 @@ def write(report: Report, options: Options, baseline: Baseline) -> None:
     if options.json is not None:
         write_json(options.json, report.to_json(report.gone(baseline)))
     if options.sarif is not None:
-        write_json(options.sarif, sarif(report.records))
+        write_json(options.sarif, sarif(report.results()))
     if options.update_baseline and options.baseline is not None:
         report.updated(baseline).write(options.baseline)

@@ -10,9 +10,9 @@ from typing import Any, Final
 import pytest
 
 from pinwatch.errors import SettingError
+from pinwatch.reports.github import annotations
 from pinwatch.testing.background import Proxy
 from pinwatch.testing.plugin import wording
-from pinwatch.testing.plugin.annotations import annotations
 from pinwatch.testing.plugin.baseline import Baseline
 from pinwatch.testing.plugin.judge import Exceptions, Judge
 from pinwatch.testing.plugin.options import Options
@@ -173,7 +173,7 @@ class Watch:
             terminalreporter.write_line(printable(line))
         if self._unwritten:
             terminalreporter.write_line(printable(self._unwritten))
-        for line in annotations(self.report.records):
+        for line in annotations(self.report.results()):
             terminalreporter.write_line(line)
 
 

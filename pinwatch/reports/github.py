@@ -8,34 +8,39 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from pinwatch.testing.plugin.record import Outcome, Record
+from pinwatch.reports.result import Level, Result
 
-LEVELS: Final = {Outcome.FAILED: "error", Outcome.CONTESTED: "warning"}
+COMMANDS: Final = {Level.ERROR: "error", Level.WARNING: "warning"}
 
 
 def annotations(
-    records: Iterable[Record], environment: Mapping[str, str] = os.environ
+    results: Iterable[Result], environment: Mapping[str, str] = os.environ
 ) -> Iterator[str]:
     """Yield one annotation per place; none outside of GitHub Actions."""
     if environment.get("GITHUB_ACTIONS") != "true":
         return
     root = Path(environment.get("GITHUB_WORKSPACE") or Path.cwd())
     yield from dict.fromkeys(
-        _annotation(record, root) for record in records if record.outcome in LEVELS
+        _annotation(result, root) for result in results if result.level in COMMANDS
     )
 
 
-def _annotation(record: Record, root: Path) -> str:
-    properties = {"title": f"RDS Proxy pins: {record.pin.rule}"}
-    if record.pin.frame is not None and record.pin.frame.file:
-        file = Path(record.pin.frame.file).absolute()
+def _annotation(result: Result, root: Path) -> str:
+    properties = {"title": f"RDS Proxy pins: {result.rule}"}
+    place = result.place
+    if place is not None and place.file:
+        file = Path(place.file).absolute()
         inside = file.relative_to(root) if file.is_relative_to(root) else file
         properties["file"] = inside.as_posix()
-        if record.pin.frame.line:
-            properties["line"] = str(record.pin.frame.line)
+        if place.line:
+            properties["line"] = str(place.line)
     listed = ",".join(f"{name}={_escaped(value)}" for name, value in properties.items())
-    text = f"{record.pin.statement}\nFix: {record.pin.advice}\nTest: {record.test}"
-    return f"::{LEVELS[record.outcome]} {listed}::{_data(text)}"
+    return f"::{COMMANDS[result.level]} {listed}::{_data(_text(result))}"
+
+
+def _text(result: Result) -> str:
+    text = f"{result.statement}\nFix: {result.advice}"
+    return f"{text}\nTest: {result.test}" if result.test else text
 
 
 def _data(text: str) -> str:
