@@ -4,10 +4,16 @@ Owns the fields that SARIF, JUnit and GitHub's annotations share. Does not know 
 command found it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from pinwatch.pins.alike import alike
+
+DOCUMENT_VERSION: Final = 1
+"""The version of JSON documents. It changes if a key is removed or changes its meaning;
+new keys do not change it."""
 
 
 class Level(StrEnum):
@@ -30,6 +36,11 @@ class Place:
     function: str = ""
     column: int = 0
     end_column: int = 0
+
+    def __str__(self) -> str:
+        line = f":{self.line}" if self.line else ""
+        function = f" in {self.function}" if self.function else ""
+        return f"{self.file}{line}{function}".lstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +76,26 @@ class Result:
     def same_code(self) -> tuple[str, str]:
         """Rule and digest, equal in each run of the same code."""
         return self.rule, alike(self.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Input that could not be read or judged; statement is its beginning, or empty."""
+
+    text: str
+    statement: str = ""
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The results of one run of a command, ``pinwatch check`` for example."""
+
+    command: str
+    results: Sequence[Result]
+    problems: Sequence[Problem] = ()
+
+    @property
+    def fails(self) -> bool:
+        """Return whether a result counts, rather than being shown only."""
+        return any(result.level is Level.ERROR for result in self.results)

@@ -10,33 +10,36 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from pinwatch import __version__
-from pinwatch.reports.result import Place, Result
+from pinwatch.reports.result import Place, Problem, Result
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def sarif(results: Sequence[Result]) -> dict[str, Any]:
+def sarif(
+    results: Sequence[Result], problems: Sequence[Problem] = ()
+) -> dict[str, Any]:
     """Return a log with one run; paths that are not absolute are in the sources."""
     rules = sorted({result.rule for result in results})
-    return {
-        "$schema": SCHEMA,
-        "version": "2.1.0",
-        "runs": [
-            {
-                "tool": {
-                    "driver": {
-                        "name": "pinwatch",
-                        "version": __version__,
-                        "rules": [_rule(rule) for rule in rules],
-                    }
-                },
-                "columnKind": "unicodeCodePoints",
-                "results": [
-                    _result(result, rules.index(result.rule)) for result in results
-                ],
+    run: dict[str, Any] = {
+        "tool": {
+            "driver": {
+                "name": "pinwatch",
+                "version": __version__,
+                "rules": [_rule(rule) for rule in rules],
             }
-        ],
+        },
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(result, rules.index(result.rule)) for result in results],
     }
+    if problems:
+        notifications = [_notification(problem) for problem in problems]
+        run["invocations"] = [
+            {
+                "executionSuccessful": False,
+                "toolExecutionNotifications": notifications,
+            }
+        ]
+    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
 def _rule(rule: str) -> dict[str, Any]:
@@ -67,6 +70,15 @@ def _result(result: Result, rule: int) -> dict[str, Any]:
     if result.suppression:
         described["suppressions"] = [{"kind": result.suppression}]
     return described
+
+
+def _notification(problem: Problem) -> dict[str, Any]:
+    text = problem.text
+    if problem.statement:
+        text = f"{text} SQL: {problem.statement}"
+    location = _location(problem.place)
+    located = {"locations": [location]} if location else {}
+    return {"level": "error", "message": {"text": text}, **located}
 
 
 def _message(result: Result) -> str:
