@@ -14,7 +14,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
-from pinwatch.reports.result import Level, Result
+from pinwatch.reports.result import Level, Place, Problem, Result
 from pinwatch.text import number_of
 
 COMMANDS: Final = {Level.ERROR: "error", Level.WARNING: "warning"}
@@ -41,7 +41,7 @@ def annotations(
     """
     if environment.get("GITHUB_ACTIONS") != "true":
         return
-    root = Path(environment.get("GITHUB_WORKSPACE") or Path.cwd())
+    root = _root(environment)
     shown = [result for result in results if result.level in COMMANDS]
     without_file = [result for result in shown if not result.has_file]
     file = environment.get("GITHUB_STEP_SUMMARY")
@@ -52,8 +52,9 @@ def annotations(
     yield from dict.fromkeys(_annotation(result, root) for result in shown)
     if without_file:
         level = _worst(without_file)
-        verb = "is" if len(without_file) == 1 else "are"
-        count = number_of(len(without_file), "pin")
+        pins = _pins(without_file)
+        verb = "is" if pins == 1 else "are"
+        count = number_of(pins, "pin")
         yield ANNOUNCED.format(COMMANDS[level], count, verb)
 
 
@@ -71,19 +72,23 @@ def _summary(results: Iterable[Result]) -> str:
     """Return a table in Markdown with a row for each rule and statement."""
     ranked = sorted(results, key=attrgetter("same_code"))
     groups = [list(group) for _, group in groupby(ranked, attrgetter("same_code"))]
-    groups.sort(key=lambda group: (_worst(group), -len(group)))
+    groups.sort(key=lambda group: (_worst(group), -_pins(group)))
     return SUMMARY + "".join(f"| {' | '.join(_cells(group))} |\n" for group in groups)
 
 
 def _cells(same: Sequence[Result]) -> Iterator[str]:
     first = same[0]
-    yield str(len(same))
+    yield str(_pins(same))
     yield f"{first.rule}, contested" if first.contested else first.rule
     yield f"<code>{_markdown(first.statement)}</code>"
     yield _markdown(first.advice)
     tests = list(dict.fromkeys(one.test for one in same if one.test))
     more = f" and {len(tests) - MAX_TESTS} more" if len(tests) > MAX_TESTS else ""
     yield _markdown(", ".join(tests[:MAX_TESTS])) + more
+
+
+def _pins(results: Iterable[Result]) -> int:
+    return sum(result.count for result in results)
 
 
 def _worst(results: Iterable[Result]) -> Level:
@@ -96,9 +101,25 @@ def _markdown(text: str) -> str:
     return MARKUP.sub(lambda found: f"&#{ord(found[0])};", one_line)
 
 
+def problem_annotation(
+    command: str, problem: Problem, environment: Mapping[str, str] = os.environ
+) -> str:
+    """Return the annotation of input that could not be read or judged."""
+    text = f"{problem.text}\n{problem.statement}".rstrip()
+    return _command("error", command, problem.place, _root(environment), text)
+
+
 def _annotation(result: Result, root: Path) -> str:
-    properties = {"title": f"RDS Proxy pins: {result.rule}"}
-    place = result.place
+    title = f"RDS Proxy pins: {result.rule}"
+    return _command(COMMANDS[result.level], title, result.place, root, _text(result))
+
+
+def _root(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("GITHUB_WORKSPACE") or Path.cwd())
+
+
+def _command(name: str, title: str, place: Place | None, root: Path, text: str) -> str:
+    properties = {"title": title}
     if place is not None and place.file:
         file = Path(place.file).absolute()
         inside = file.relative_to(root) if file.is_relative_to(root) else file
@@ -106,7 +127,7 @@ def _annotation(result: Result, root: Path) -> str:
         if place.line:
             properties["line"] = str(place.line)
     listed = ",".join(f"{name}={_escaped(value)}" for name, value in properties.items())
-    return f"::{COMMANDS[result.level]} {listed}::{_data(_text(result))}"
+    return f"::{name} {listed}::{_data(text)}"
 
 
 def _text(result: Result) -> str:

@@ -38,7 +38,7 @@ class Place:
     end_column: int = 0
 
     def __str__(self) -> str:
-        line = f":{self.line}" if self.line else ""
+        line = f":{self.line}" if self.file and self.line else ""
         function = f" in {self.function}" if self.function else ""
         return f"{self.file}{line}{function}".lstrip()
 
@@ -48,7 +48,8 @@ class Result:
     """A statement that pins, by one rule.
 
     ``places`` are lines of code, innermost first. ``test`` is the id of a test, and
-    ``suppression`` is SARIF's kind of suppression; both may be empty.
+    ``suppression`` is SARIF's kind of suppression; both may be empty. ``count`` is the
+    number of times that it was seen.
     """
 
     rule: str
@@ -61,6 +62,7 @@ class Result:
     places: tuple[Place, ...] = ()
     test: str = ""
     suppression: str = ""
+    count: int = 1
 
     @property
     def place(self) -> Place | None:

@@ -67,6 +67,8 @@ def _result(result: Result, rule: int) -> dict[str, Any]:
                 "frames": [{"location": _location(place)} for place in result.places],
             }
         ]
+    if result.count > 1:
+        described["occurrenceCount"] = result.count
     if result.suppression:
         described["suppressions"] = [{"kind": result.suppression}]
     return described

@@ -35,6 +35,11 @@ def test_a_result_without_a_place() -> None:
     assert result["locations"] == []
 
 
+def test_a_result_that_was_seen_several_times() -> None:
+    (result,) = run_of([replace(RESULT, count=3)])["results"]
+    assert result["occurrenceCount"] == 3
+
+
 def test_a_problem_is_a_notification() -> None:
     assert "invocations" not in run_of([RESULT])
     (invocation,) = run_of([], [Problem("Not judged.", "selec 1", PLACE)])[
