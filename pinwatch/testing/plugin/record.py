@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, Self
 
+from pinwatch.pins.alike import alike
 from pinwatch.reports.result import Level, Place, Result
 from pinwatch.testing.recorder import Pin
 
@@ -43,7 +44,12 @@ class Record:
         failed = self.outcome is Outcome.FAILED
         return replace(self, outcome=Outcome.ALLOWED) if failed else self
 
-    def result(self) -> Result:
+    @property
+    def same_code(self) -> tuple[str, str]:
+        """Rule and digest, equal in each run of the same code."""
+        return self.pin.rule, alike(self.pin.digest)
+
+    def result(self, count: int = 1) -> Result:
         """Return the pin as reports for other programs have it."""
         pin = self.pin
         return Result(
@@ -60,6 +66,7 @@ class Record:
             ),
             test=self.test,
             suppression=SUPPRESSED.get(self.outcome, ""),
+            count=count,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from io import StringIO
-from itertools import groupby
+from typing import Any
 
 from pinwatch import events
 from pinwatch.observers.log import Log
-from pinwatch.pins.alike import alike
 from pinwatch.pins.carets import marked
 from pinwatch.testing.plugin.record import Record
 from pinwatch.text import number_of, printable
@@ -33,23 +32,35 @@ def failure(records: Sequence[Record], spare: int = 0) -> str:
 
 def explained(records: Sequence[Record]) -> str:
     """Return the text about all pins; equal pins at one place are shown once."""
-    return "\n\n".join("\n".join(_lines(same)) for same in repeated(records))
+    return "\n\n".join(map(explanation, repeated(records)))
+
+
+def explanation(same: Sequence[Record]) -> str:
+    """Return the text about equal pins at one place."""
+    return "\n".join(_lines(same))
 
 
 def repeated(records: Iterable[Record]) -> Iterator[list[Record]]:
     """Yield groups of records with the same pin at the same place."""
-    for _, group in groupby(sorted(records, key=_place), key=_place):
-        yield [*group]
+    return _grouped(((_place(one), one.same_code), one) for one in records)
 
 
-def _place(record: Record) -> tuple[bool, str, str, str]:
+def at_one_place(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Yield groups of records at the same place; all of them are the same pin."""
+    return _grouped((_place(one), one) for one in records)
+
+
+def _grouped(keyed: Iterable[tuple[Any, Record]]) -> Iterator[list[Record]]:
+    """Yield the records with the same key, in the order of the keys."""
+    groups: dict[Any, list[Record]] = {}
+    for key, record in keyed:
+        groups.setdefault(key, []).append(record)
+    return (groups[key] for key in sorted(groups))
+
+
+def _place(record: Record) -> tuple[bool, str]:
     """Return the sort key; records without a line sort last."""
-    return (
-        not record.pin.located,
-        _where(record),
-        record.pin.rule,
-        alike(record.pin.digest),
-    )
+    return not record.pin.located, _where(record)
 
 
 def _where(record: Record) -> str:
@@ -72,7 +83,7 @@ def title(same: Sequence[Record]) -> str:
     return f"{same[0].pin.rule}: {_where(same[0])}{times}"
 
 
-def _lines(same: list[Record]) -> Iterator[str]:
+def _lines(same: Sequence[Record]) -> Iterator[str]:
     record = same[0]
     yield title(same)
     yield "  |"
