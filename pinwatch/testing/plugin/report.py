@@ -1,17 +1,15 @@
 """The result of a whole run, and the files it is written to."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from pinwatch import __version__
-from pinwatch.reports.result import Result
+from pinwatch.reports.result import DOCUMENT_VERSION, Result
 from pinwatch.reports.sarif import sarif
 from pinwatch.testing.plugin.baseline import Baseline, Entry, write_json
 from pinwatch.testing.plugin.options import Options
 from pinwatch.testing.plugin.record import Outcome, Record
 from pinwatch.testing.recorder import Pin
-
-VERSION: Final = 1
 
 
 class Report:
@@ -63,7 +61,7 @@ class Report:
 
     def to_json(self, gone: list[Entry]) -> dict[str, Any]:
         return {
-            "version": VERSION,
+            "version": DOCUMENT_VERSION,
             "pinwatch": __version__,
             "tests": len(self.tests),
             "outcomes": {str(name): count for name, count in self.outcomes().items()},
