@@ -31,13 +31,15 @@ SUPPRESSED: Final = {Outcome.BASELINE: "external", Outcome.ALLOWED: "inSource"}
 class Record:
     """A pin, the id of its test, and its outcome.
 
-    ``log`` is the line that RDS Proxy logs for the first pin of a session.
+    ``log`` is the line that RDS Proxy logs for the first pin of a session. If
+    ``fixture_scope`` is not empty, ``test`` is the id of a fixture with that scope.
     """
 
     test: str
     outcome: Outcome
     pin: Pin
     log: str
+    fixture_scope: str = ""
 
     def allowed(self) -> Self:
         """Return the record as allowed if it would have failed the test."""
@@ -70,11 +72,17 @@ class Record:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the pin's document with ``test``, ``outcome`` and ``log`` added."""
-        judged = {"test": self.test, "outcome": str(self.outcome), "log": self.log}
+        """Return the pin's document with the other fields added."""
+        judged = {
+            "test": self.test,
+            "fixture_scope": self.fixture_scope,
+            "outcome": str(self.outcome),
+            "log": self.log,
+        }
         return judged | self.pin.to_json()
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
         pin, outcome = Pin.from_json(document), Outcome(document["outcome"])
-        return cls(document["test"], outcome, pin, document["log"])
+        scope = document["fixture_scope"]
+        return cls(document["test"], outcome, pin, document["log"], scope)

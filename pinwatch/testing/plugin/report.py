@@ -15,13 +15,15 @@ from pinwatch.testing.recorder import Pin
 class Report:
     """The records of a run.
 
-    ``asked`` is true if a test used a proxy; ``clients`` and ``connections`` are the
-    peak numbers of client and database connections, added over all processes.
+    ``tests`` and ``fixtures`` are ids. ``asked`` is true if a test used a proxy;
+    ``clients`` and ``connections`` are the peak numbers of client and database
+    connections, added over all processes.
     """
 
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.tests: set[str] = set()
+        self.fixtures: set[str] = set()
         self.asked = False
         self.clients = 0
         self.connections = 0
@@ -48,11 +50,11 @@ class Report:
         }
 
     def gone(self, baseline: Baseline) -> list[Entry]:
-        """Return the baseline's entries of tests that ran and did not pin so."""
-        return baseline.gone(self.tests, self._happened())
+        """Return the baseline's entries of what ran and did not pin so."""
+        return baseline.gone(self.tests | self.fixtures, self._happened())
 
     def updated(self, baseline: Baseline) -> Baseline:
-        return baseline.updated(self.tests, self._happened())
+        return baseline.updated(self.tests | self.fixtures, self._happened())
 
     def _happened(self) -> Iterator[tuple[Pin, str]]:
         for record in self.records:

@@ -22,11 +22,15 @@ def log_line(event: events.SessionPinned) -> str:
     return stream.getvalue().splitlines()[0]
 
 
-def failure(records: Sequence[Record], spare: int = 0) -> str:
+def failure(
+    records: Sequence[Record],
+    spare: int = 0,
+    whose: str = "this test's database connection",
+) -> str:
     """Return the failure text of a test; ``spare`` is its max_pins."""
     pinned = number_of(len(records), "pin")
     allowed = f" (max_pins allows {spare})" if spare else ""
-    head = f"RDS Proxy would pin this test's database connection: {pinned}{allowed}."
+    head = f"RDS Proxy would pin {whose}: {pinned}{allowed}."
     return "\n".join([head, "", explained(records)])
 
 
@@ -65,8 +69,19 @@ def _place(record: Record) -> tuple[bool, str]:
 
 def _where(record: Record) -> str:
     """Return the line of code, or without one the session's client."""
-    place = printable(str(record.pin.frame or UNKNOWN))
-    return place if record.pin.located else f"{place}, session of {_client(record)}"
+    pin = record.pin
+    place = printable(str(pin.frame or ""))
+    if pin.located:
+        return place
+    if pin.other_process:
+        return f"{place}, {_sender(record)}" if place else _sender(record)
+    return f"{place or UNKNOWN}, session of {_client(record)}"
+
+
+def _sender(record: Record) -> str:
+    name = record.pin.application_name
+    client = f"application {printable(name)}" if name else _client(record)
+    return f"sent by another process, {client}"
 
 
 def _client(record: Record) -> str:
@@ -95,6 +110,8 @@ def _lines(same: Sequence[Record]) -> Iterator[str]:
     yield f"  = fix: {printable(record.pin.advice)}"
     if not record.pin.located:
         yield f"  = line: {TAGS}"
+    elif record.pin.other_process:
+        yield f"  = {_sender(record)}"
     for frame in record.pin.frames[-2::-1]:
         yield f"  = called from {printable(str(frame))}"
     if any(one.pin.first for one in same):
