@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 
+from pinwatch.errors import TargetError
 from pinwatch.wire import messages
 from pinwatch.wire.messages import HEADER, INT32, SSL_REQUEST_CODE, message
 from tests.harness import Endpoint, Postgres, Proxies
@@ -112,6 +113,20 @@ def test_the_pool_recovers_from_an_answer_to_ssl_request(
         with WireClient.login(other) as client:
             assert client.query("SELECT 'honest'").value == "honest"
     assert liar.times == 0
+    liar.listening.close()
+
+
+def test_data_in_clear_text_is_not_taken_for_data_under_tls(
+    postgres: Postgres, database: str
+) -> None:
+    lie = b"S" + message(messages.AUTHENTICATION, bytes(4))
+    liar = Liar(postgres.server.host, lie, SSL_REQUEST)
+    server = Endpoint("127.0.0.1", liar.port, "postgres", database)
+    with (
+        ExitStack() as stack,
+        pytest.raises(TargetError, match="unencrypted data after the answer to TLS"),
+    ):
+        Proxies(replace(postgres, server=server), database, stack)(1)
     liar.listening.close()
 
 
