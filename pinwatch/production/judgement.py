@@ -55,6 +55,7 @@ def judged(sql: str) -> Verdict:
     return verdict_of_tokens(sql, error="syntax error")
 
 
+@lru_cache(MAX_TEXTS)
 def cause_of(reason: str, digest: str) -> Cause:
     """Return what pinned, from the reason and the digest that RDS Proxy logged."""
     if "byte limit" in reason:

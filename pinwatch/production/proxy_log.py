@@ -27,7 +27,8 @@ RELEVANT: Final = re.compile(
     rb"session (?:was|will be)\s+pinned|client connect(?:ed|ion closed)|"
     rb'Digest: "|exceeded the 16384 byte limit|A parse message was detected'
 )
-"""Matches each line from which ``read_line`` makes a record."""
+"""Matches all lines that say something about clients and pins."""
+RELEVANT_TEXT: Final = re.compile(RELEVANT.pattern.decode())
 START: Final = re.compile(
     rb"\[(?:DEBUG|INFO|WARN|WARNING|ERROR)\] ?|^\s*(?:The client |A new client |A TCP |"
     rb"The database |If this prepared statement|Credentials )"
@@ -56,6 +57,8 @@ def read_line(line: str, at: datetime | None = None, id: str = "") -> Record | N
 
     at and id are CloudWatch's; a time in the line itself goes before.
     """
+    if not RELEVANT_TEXT.search(line):
+        return None
     found = HEAD.search(line)
     message = line.strip()
     client = ""
@@ -64,16 +67,14 @@ def read_line(line: str, at: datetime | None = None, id: str = "") -> Record | N
         at = read_time(found["at"] or "") or at
         named = CLIENT.search(found["tags"])
         client = named[1] if named else ""
-    if (connected := CONNECTED.search(message)) is not None:
-        return Connected(at, client, connected[1])
     if CLOSED in message:
         return Disconnected(at, client)
+    if (connected := CONNECTED.match(message)) is not None:
+        return Connected(at, client, connected[1])
     return _pin(message, at, client, id)
 
 
-def _pin(message: str, at: datetime | None, client: str, id: str) -> Record | None:
-    if not RELEVANT.search(message.encode()):
-        return None
+def _pin(message: str, at: datetime | None, client: str, id: str) -> Record:
     found = REASON.search(message)
     reason, digest = split_reason(found[1] if found else message)
     if AHEAD in message:
@@ -91,7 +92,6 @@ def read_text(name: str, stream: BinaryIO) -> Iterator[Record]:
     """Yield the records of a text file, which may have wrapped lines."""
     for entry in entries(stream, START):
         if RELEVANT.search(entry):
-            text = " ".join(entry.decode("utf-8", "replace").split())
-            record = read_line(text)
+            record = read_line(entry.decode("utf-8", "replace").replace("\n", " "))
             if record is not None:
                 yield record

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from pinwatch.pins.alike import alike
@@ -16,6 +17,7 @@ from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.digest import fold
 from pinwatch.pins.rules import MAX_STATEMENT
 from pinwatch.production.judgement import (
+    MAX_TEXTS,
     OVERSIZE,
     Cause,
     cause_of,
@@ -188,7 +190,7 @@ class Ranking:
             row.seconds += _seconds(since, at)
 
     def _row(self, cause: Cause, digest: str) -> Row:
-        text = alike(fold(digest)) if digest else ""
+        text = _folded(digest)
         key = cause.rule, text
         row = self._rows.get(key)
         if row is None:
@@ -233,9 +235,14 @@ def _seconds(since: datetime | None, until: datetime | None) -> float:
     return min(max((until - since).total_seconds(), 0.0), MAX_PINNED)
 
 
+@lru_cache(MAX_TEXTS)
+def _folded(digest: str) -> str:
+    return alike(fold(digest))
+
+
 def _earlier(known: datetime | None, at: datetime) -> datetime:
-    return at if known is None else min(known, at)
+    return at if known is None or at < known else known
 
 
 def _later(known: datetime | None, at: datetime) -> datetime:
-    return at if known is None else max(known, at)
+    return at if known is None or at > known else known

@@ -14,6 +14,15 @@ PARTS: Final = re.compile(r"([^.,+Z]*?\d\d:\d\d:\d\d)(?:[.,](\d+))?\s*(.*)")
 
 def read_time(text: str) -> datetime | None:
     """Return the time that text is, or None if it is none."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return _read_other(text)
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _read_other(text: str) -> datetime | None:
+    """Return a time with a comma, a zone of letters or an odd number of digits."""
     found = PARTS.fullmatch(text.strip())
     if found is None:
         return None
