@@ -1,4 +1,8 @@
-"""Text for people: printable characters, counts with nouns, and addresses."""
+"""Text for people: printable characters, counts with nouns, durations, addresses."""
+
+from typing import Final
+
+UNITS: Final = ((3_600, "h"), (60, "min"), (1, "s"))
 
 
 def escaped(text: str) -> str:
@@ -26,6 +30,14 @@ def printable(text: str) -> str:
 def number_of(count: int | str, noun: str) -> str:
     """Return the count and the noun, as in "1 pin", "2 pins" and "all pins"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in the largest fitting unit, as in "4.2 s", "29 min" and "3 h"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    size, unit = next((size, unit) for size, unit in UNITS if seconds >= size)
+    return f"{seconds / size:.0f} {unit}"
 
 
 def host_and_port(host: str, port: int) -> str:

@@ -13,7 +13,7 @@ FLOORS: Final = (
     {"clock", "counters", "errors", "events", "text"},
     {"config", "version", "wire"},
     {"auth", "infrastructure", "pins", "tls"},
-    {"pool", "production"},
+    {"pool", "production", "reports"},
     {"sockets"},
     {"relay"},
     {"targets"},
