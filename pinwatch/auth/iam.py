@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from pinwatch.errors import SettingError
+from pinwatch.extras import AWS, install_command
 
 if TYPE_CHECKING:  # pydantic is slow to import, and not needed to read its models
     from pinwatch.config.auth import IamSettings
@@ -192,7 +193,7 @@ def verifier(settings: "IamSettings", hosts: Iterable[str], port: int) -> TokenV
         from botocore.session import Session
     except ImportError:
         raise SettingError(
-            "IAM authentication needs botocore: install pinwatch[aws]."
+            f"IAM authentication needs boto3: install it by {install_command(AWS)}"
         ) from None
     session = Session()
     try:

@@ -338,7 +338,7 @@ class TestVerifier:
 
     def test_without_botocore(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "botocore.session", None)
-        with pytest.raises(SettingError, match=r"install pinwatch\[aws\]"):
+        with pytest.raises(SettingError, match=r"pip install 'boto3>="):
             verifier(IamSettings(), [], 5432)
 
     def test_none(self) -> None:
