@@ -51,6 +51,14 @@ def up(
             help="PostgreSQL server behind the proxy. Default: an embedded PostgreSQL.",
         ),
     ] = None,
+    wait: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Retry a target that cannot be reached yet, for up to SECONDS. "
+            "Default: 0.",
+        ),
+    ] = None,
     listen: Annotated[
         str | None,
         typer.Option(
@@ -126,6 +134,8 @@ def up(
 
     $ pinwatch up --target postgresql://me:secret@db:5432/app --max-connections 20
 
+    $ pinwatch up --target postgresql://me:secret@db:5432/app --wait 60
+
     $ PINWATCH_CANCEL=forward pinwatch up --http off
 
     $ pinwatch up --from template.yaml
@@ -134,6 +144,7 @@ def up(
     """
     options = {
         "target": target,
+        "wait": wait,
         "listen": listen,
         "http": http,
         "max_connections": max_connections,

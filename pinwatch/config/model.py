@@ -244,6 +244,11 @@ class Settings(BaseModel):
     targets: tuple[TargetEntry, ...] = ()
     """Several servers instead of `target`: a writer and its replicas."""
 
+    wait: Annotated[float, Field(ge=0)] = 0
+    """Seconds for which the start retries a target that cannot be reached yet. A login
+    that is refused is not retried. Of several targets, those of the role READ_WRITE are
+    waited for, until one accepts writes."""
+
     engine_family: Literal["POSTGRESQL"] = "POSTGRESQL"
     """Engine of the targets."""
 

@@ -43,6 +43,7 @@ LOCAL: Final = frozenset(
         "target",
         "targets",
         "tls",
+        "wait",
     }
 )
 """Settings of this machine, which a property of the same name must not change."""

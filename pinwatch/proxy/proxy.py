@@ -68,6 +68,7 @@ RESTART_SETTINGS: Final = (
     "event_log",
     "event_log_max_bytes",
     "event_log_backups",
+    "wait",
     "allow_faults",
     "time_scale",
 )
@@ -118,7 +119,7 @@ class Proxy:
     # Starting and stopping.
 
     async def start(self) -> None:
-        """Check the targets, then listen.
+        """Check the targets, for which it waits if the settings say so, then listen.
 
         Raises SettingError, TargetError and ListenError.
         """
@@ -132,8 +133,8 @@ class Proxy:
         for name, role, target in targets:
             single = len(targets) == 1
             self.group.add(role, self._connections(name, target), single)
-        await self.group.start()
         try:
+            await self.group.start(settings.wait)
             await self._listen(settings)
         except BaseException:
             self._stop_listening()
