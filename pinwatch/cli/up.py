@@ -313,7 +313,7 @@ def _greet(target: Target, proxy: Proxy, http: Address | None) -> None:
         if name != DEFAULT:
             lines.append((name, client_url(target, endpoint.address)))
     if http is not None:
-        lines.append(("HTTP", f"http://{http}"))
+        lines.append(("HTTP", f"http://{from_here(http)}"))
     lines.append(("Stop", "Ctrl-C\n"))
     width = max(len(label) for label, _ in lines)
     for label, text in lines:
@@ -322,9 +322,14 @@ def _greet(target: Target, proxy: Proxy, http: Address | None) -> None:
 
 def client_url(target: Target, listening: Address) -> str:
     """Return the URL for a client on this machine."""
-    host = WILDCARDS.get(listening.host, listening.host)
     user, database = quote(target.user, safe=""), quote(target.database, safe="")
-    return f"postgresql://{user}@{listening._replace(host=host)}/{database}"
+    return f"postgresql://{user}@{from_here(listening)}/{database}"
+
+
+def from_here(listening: Address) -> Address:
+    """Return the address to which a client on this machine connects."""
+    host = WILDCARDS.get(listening.host, listening.host)
+    return listening._replace(host=host)
 
 
 def _say(*parts: str | tuple[str, str]) -> None:
