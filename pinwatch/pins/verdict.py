@@ -33,7 +33,6 @@ from pinwatch.pins.rules import (
     Readings,
     Rule,
     Warned,
-    advice,
 )
 from pinwatch.pins.scan import DEFAULTS_VIEW
 from pinwatch.pins.sqlcommenter import without_comments
@@ -71,7 +70,6 @@ class Finding:
     position: int
     trigger: Span
     sentence: str
-    advice: str
     readings: Readings | None = None
 
     @property
@@ -220,8 +218,6 @@ def oversize(beginning: bytes) -> Verdict:
         0,
         Span(0, len(text)),
         STATEMENT_SIZE_REASON,
-        "Send fewer values a statement, as one array parameter or by COPY: only the "
-        "statement's text counts, not what is bound to it.",
     )
     return Verdict(text, (finding,), approximate=True)
 
@@ -235,7 +231,6 @@ def parse_message(text: str) -> Verdict:
         0,
         Span(0, len(text)),
         PARSE_REASON,
-        "Use the simple protocol: RDS Proxy of that time pinned at any Parse message.",
     )
     return Verdict(text, (finding,))
 
@@ -335,7 +330,6 @@ class _Reader:
             span.start,
             self.triggers.find(rule, node.fields, span, node.location),
             rule.reason,
-            advice(rule, subject),
             rule.readings,
         )
 

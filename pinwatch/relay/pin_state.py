@@ -173,7 +173,7 @@ class Pinning:
             application_name=session.application_name,
             tags=verdict.tags,
             transaction_status=chr(connection.stream.status),
-            advice=advice(verdict, finding).text,
+            advice=advice(verdict, finding, session.application_name).text,
             first=self.event is None,
         )
         if self.event is None:
