@@ -80,7 +80,8 @@ class Answer:
 
     @property
     def findings(self) -> list[tuple[Judged, Finding]]:
-        return [(one, found) for one in self.judged for found in one.verdict.findings]
+        """The findings, those of each statement or message with contested ones last."""
+        return [(one, f) for one in self.judged for f in one.verdict.by_certainty]
 
     @property
     def is_no_sql(self) -> bool:

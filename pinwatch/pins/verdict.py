@@ -112,6 +112,14 @@ class Verdict:
         return tuple(sorted(self.findings, key=CONTESTED))
 
     @cached_property
+    def decisive(self) -> tuple[Finding, ...]:
+        """The certain findings, or the contested ones of a text with no certain one.
+
+        A text that pins for certain does so whatever its contested triggers do.
+        """
+        return tuple(f for f in self.findings if not f.contested) or self.findings
+
+    @cached_property
     def digest(self) -> str:
         return digest_of_tokens(self.text) if self.approximate else digest(self.text)
 

@@ -53,6 +53,17 @@ def test_for_people() -> None:
     assert shown[-1] == "This pins, by the rules of rds-2023-11: 1 reason."
 
 
+def test_a_certain_trigger_comes_before_a_contested_one() -> None:
+    reset = "SELECT pg_advisory_unlock_all(); RESET ALL;"
+    shown = pinwatch("explain", reset).stdout.splitlines()
+    assert shown[1:3] == [
+        " " * len("line 1: SELECT pg_advisory_unlock_all(); ") + "^^^^^",
+        "reset: ALL",
+    ]
+    _, (found,) = lines({"sql": reset})
+    assert [f["contested"] for f in found["findings"]] == [False, True]
+
+
 def test_what_does_not_pin() -> None:
     ended = pinwatch("explain", "SELECT 1")
     assert ended.returncode == 0

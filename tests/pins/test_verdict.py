@@ -32,7 +32,7 @@ def test_case(case: dict[str, Any]) -> None:
     found = judged(case["sql"])
     assert found.pins is case["pins"]
     if case["pins"]:
-        assert found.findings[0].rule == case["rule"]
+        assert found.decisive[0].rule == case["rule"]
         contested = all(finding.contested for finding in found.findings)
         assert contested is case.get("contested", False)
 
@@ -65,7 +65,7 @@ def test_a_padded_case_keeps_its_verdict(padding: str) -> None:
         if found.error:  # the padding was cut in the middle of a token
             found = verdict(padded[: padded.rindex(b" ")])
         assert found.pins is case["pins"], case["sql"]
-        assert [f.rule for f in found.findings][:1] == [case["rule"]] * case["pins"]
+        assert [f.rule for f in found.decisive][:1] == [case["rule"]] * case["pins"]
         assert outcome(found) == outcome(judged(case["sql"])), case["sql"]
 
 

@@ -179,6 +179,15 @@ def test_digests(watched: Watched) -> None:
     assert now["listen"]["pinned_seconds"] == listen["pinned_seconds"]
 
 
+def test_a_text_is_filed_under_its_certain_trigger(watched: Watched) -> None:
+    client = watched()
+    client.query("SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL;")
+    client.leave()
+    over(watched, 1)
+    (digest,) = watched.get("/api/digests")
+    assert (digest["rule"], digest["contested"]) == ("reset", "")
+
+
 def test_a_cursor_is_one_whatever_the_id_in_its_name(watched: Watched) -> None:
     for name in ("c_7fc812629250_2", "c_7fd0aa11e5b0_1c"):
         watched().query(f"DECLARE {name} CURSOR WITH HOLD FOR SELECT 1")
