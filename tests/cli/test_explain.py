@@ -266,6 +266,28 @@ def test_what_a_script_hides_is_warned_of(script: str, rule: str) -> None:
     assert [warning["rule"] for warning in found["warnings"]] == [rule]
 
 
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    [
+        ("CALL archive(2025)", "CALL archive"),
+        ("DO $$ BEGIN PERFORM 1; END $$", "DO"),
+        ("SELECT set_tenant('42')", "set_tenant()"),
+    ],
+)
+def test_code_that_is_not_seen_is_warned_of(sql: str, code: str) -> None:
+    ended = pinwatch("explain", sql)
+    assert ended.returncode == 0
+    shown = ended.stdout.splitlines()
+    assert shown[0] == f"line 1: {sql}"
+    assert shown[1].startswith("Warning, unseen: Neither RDS Proxy nor explain sees")
+    assert f"sees the code of {code}: " in shown[1]
+    assert shown[-1].startswith("Nothing pins")
+    _, (found,) = lines({"sql": f"SELECT 1; {sql};"})
+    (warning,) = found["warnings"]
+    assert (warning["rule"], warning["position"]) == ("unseen", 10)
+    assert warning["statement"] == sql
+
+
 def test_one_refused_statement_hides_no_other() -> None:
     script = "SELECT 1;\nselec 2;\nSELECT nextval('s');\nDISCARD ALL;"
     status, found = answer(script)
