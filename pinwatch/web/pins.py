@@ -1,19 +1,9 @@
 """The history of pins over HTTP: pins with filters, and digests."""
 
-from datetime import UTC, datetime
 from itertools import islice
-from typing import Annotated, Final, Self
+from typing import Annotated, Final
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    WithJsonSchema,
-)
-from pydantic_core import ErrorDetails
-from starlette.exceptions import HTTPException
+from pydantic import AfterValidator, Field, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,19 +11,15 @@ from pinwatch.observers import pin_history, schemas
 from pinwatch.observers.pin_history import History
 from pinwatch.pins.rules import CODES
 from pinwatch.web.operation import Operation, json_list_response
+from pinwatch.web.parameters import Parameters, Time
 
 MAX_LIMIT: Final = 1_000_000
-MAX_QUOTED: Final = 80  # characters of a wrong value that its refusal repeats
 
 
 def _rule(given: str) -> str:
     if given not in CODES:
         raise ValueError(f"must be one of {', '.join(CODES)}")
     return given
-
-
-def _aware(given: datetime) -> datetime:
-    return given if given.tzinfo is not None else given.replace(tzinfo=UTC)
 
 
 Rule = Annotated[
@@ -43,37 +29,11 @@ Rule = Annotated[
 ]
 
 
-class Query(BaseModel):
-    """Parameters of a request."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True
-    )
+class Query(Parameters):
+    """Parameters of a list."""
 
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] | None = None
     """Maximum number of results. Default: all."""
-
-    @classmethod
-    def of(cls, request: Request) -> Self:
-        """Parse the query parameters. Raises HTTPException with one sentence."""
-        try:
-            return cls.model_validate(dict(request.query_params))
-        except ValidationError as error:
-            raise HTTPException(400, cls._sentence(error.errors()[0])) from None
-
-    @classmethod
-    def _sentence(cls, error: ErrorDetails) -> str:
-        """Name the parameter, its value and what is allowed."""
-        name, given = error["loc"][0], error["input"][:MAX_QUOTED]
-        match error["type"]:
-            case "extra_forbidden":
-                known = ", ".join(cls.model_fields)
-                return f"{str(name)[:MAX_QUOTED]} is not a parameter: there is {known}."
-            case "value_error":
-                allowed = str(error["ctx"]["error"])
-            case _:
-                allowed = error["msg"].replace("Input should", "must")
-        return f"{name} is {given!r}, but {allowed}."
 
 
 class PinQuery(Query):
@@ -91,7 +51,7 @@ class PinQuery(Query):
     partial: bool = False
     """Match a part of user, database and application, in any case."""
 
-    since: Annotated[datetime, AfterValidator(_aware)] | None = None
+    since: Time | None = None
     """Pins from this time on: ISO 8601, in UTC unless it has an offset."""
 
     pinned: bool | None = None

@@ -12,8 +12,10 @@ from starlette.routing import Mount, Route
 from pinwatch.metrics.exporter import metrics_route
 from pinwatch.metrics.tally import Tally
 from pinwatch.observers.pin_history import History
+from pinwatch.observers.timeline import Timeline
 from pinwatch.web.app import app
 from pinwatch.web.control import control_routes
+from pinwatch.web.history import history_route
 from pinwatch.web.operation import JSON
 from pinwatch.web.stream import Feed
 from tests.site import ask
@@ -28,6 +30,7 @@ def watched(watch: Watch) -> Watched:
     watched = watch(3)
     for sql in ("LISTEN jobs", "BEGIN", "SET LOCAL a.b = 'c'"):
         watched(application_name="shop").query(sql)
+    watched.tick()
     return watched
 
 
@@ -48,6 +51,7 @@ def test_every_route_is_in_it(watched: Watched) -> None:
         proxy,
         history,
         Feed(history),
+        history_route(Timeline(proxy.clock)),
         metrics_route(proxy, Tally(proxy.clock)),
         *control_routes(proxy, no_reload),
     )
@@ -73,6 +77,7 @@ def test_every_route_is_in_it(watched: Watched) -> None:
         "/api/sessions",
         "/api/pins",
         "/api/digests",
+        "/api/history",
         "/api/pool",
         "/api/config",
         "/api/targets",
