@@ -25,8 +25,10 @@ from pinwatch.web.app import app
 from pinwatch.web.control import control_routes
 from pinwatch.web.guard import Guard
 from pinwatch.web.history import history_route
+from pinwatch.web.proxy import proxy_route
 from pinwatch.web.server import serving
 from pinwatch.web.stream import Feed
+from pinwatch.web.summary import summary_route
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 CHECK_INTERVAL: Final = 1.0  # seconds between checks of the embedded PostgreSQL
@@ -118,6 +120,8 @@ async def _answering(
     feed, tasks = Feed(history), Tasks()
     more = (
         history_route(timeline),
+        summary_route(proxy, history, timeline),
+        proxy_route(proxy, tally),
         metrics_route(proxy, tally),
         *control_routes(proxy, reload),
     )

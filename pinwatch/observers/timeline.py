@@ -134,6 +134,11 @@ class Resolution:
             self._append(_sample(at, self._peaks, self._before, totals))
         self._slot, self._before, self._peaks = slot, totals, Peaks()
 
+    def pins(self, total: int) -> int:
+        """Return the pins of all samples, and of the present one by the total."""
+        before = 0 if self._before is None else self._before.pins
+        return total - before + sum(sample.pins for sample in self.samples)
+
     def _append(self, sample: Sample) -> None:
         """Append a sample. If the wall clock was set back, later ones are dropped."""
         while self.samples and self.samples[-1].at >= sample.at:
@@ -184,6 +189,10 @@ class Timeline:
         at, totals = self.now(), _totals(proxy, self.clock.real, self._pins)
         for resolution in self.resolutions:
             resolution.take(proxy, totals, at)
+
+    def pins(self) -> int:
+        """Return the number of sessions that pinned in the last hour."""
+        return self.resolutions[-1].pins(self._pins)
 
     def lasting(self, kind: str) -> list[Mark]:
         """Return the marks of this kind that have not ended, the oldest first."""

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pinwatch.observers import pin_history, schemas
+from pinwatch.observers.digests import Digests, Order
 from pinwatch.observers.pin_history import History
 from pinwatch.pins.rules import CODES
 from pinwatch.web.operation import Operation, json_list_response
@@ -60,6 +61,17 @@ class PinQuery(Query):
     first: bool | None = None
     """True if the statement pinned the session, false if it was pinned already."""
 
+    client: int | None = None
+    """Number of the client connection."""
+
+    digest_id: str | None = None
+    """The id of the pin's digest."""
+
+    @property
+    def selects(self) -> bool:
+        """True if it is a filter for anything but the rule."""
+        return bool(self.model_fields_set - {"limit", "order", "partial", "rule"})
+
     def covers(self, pin: pin_history.Pin) -> bool:
         event, is_named = pin.event, _is_part if self.partial else _is
         return (
@@ -70,7 +82,16 @@ class PinQuery(Query):
             and (self.since is None or self.since <= event.at)
             and self.pinned in (None, pin.until is None)
             and self.first in (None, event.first)
+            and self.client in (None, event.client)
+            and self.digest_id in (None, pin.digest_id)
         )
+
+
+class DigestQuery(PinQuery):
+    """Filters for digests: those of a pin, then only pins count that match them."""
+
+    order: Order = "pinned"
+    """pinned: longest pinned time first; latest: digest of the latest pin first."""
 
 
 def _is(wanted: str | None, name: str) -> bool:
@@ -98,16 +119,26 @@ def pins_route(history: History) -> Operation:
 
 def digests_route(history: History) -> Operation:
     async def digests(request: Request) -> Response:
-        """List pins by digest and rule, those with the longest pinned time first."""
-        query, now = Query.of(request), history.clock.now
-        ranked = history.digests.ranked(now)[: query.limit]
-        return json_list_response(schemas.Digest.of(digest, now) for digest in ranked)
+        """List pins by digest and rule, those with the longest pinned time first.
+        With filters, only pins count that are kept and match them."""
+        query, now = DigestQuery.of(request), history.clock.now
+        ranked = _digests(history, query).ranked(now, query.order)
+        found = (one for one in ranked if query.rule in (None, one.latest.rule))
+        return json_list_response(
+            schemas.Digest.of(digest, now) for digest in islice(found, query.limit)
+        )
 
     return Operation(
         "/api/digests",
         digests,
         schemas.Digest,
         several=True,
-        query=Query,
+        query=DigestQuery,
         errors=(400,),
     )
+
+
+def _digests(history: History, query: PinQuery) -> Digests:
+    if not query.selects:
+        return history.digests
+    return history.digests_of(pin for pin in history.pins() if query.covers(pin))

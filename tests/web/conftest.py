@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import pytest
 from starlette.types import ASGIApp
 
+from pinwatch.clock import Clock
 from pinwatch.metrics.exporter import metrics_route
 from pinwatch.metrics.tally import Tally
 from pinwatch.observers.pin_history import History
@@ -18,7 +19,9 @@ from pinwatch.observers.timeline import Timeline
 from pinwatch.web.app import app
 from pinwatch.web.control import control_routes
 from pinwatch.web.history import history_route
+from pinwatch.web.proxy import proxy_route
 from pinwatch.web.stream import Feed
+from pinwatch.web.summary import summary_route
 from tests.harness import Postgres, Proxies
 from tests.live.clients import Clients
 from tests.live.conftest import Serve
@@ -76,14 +79,17 @@ def watched(
     heartbeat: float = 15,
     guard: Callable[[ASGIApp], ASGIApp] = lambda app: app,
     timeline: Timeline | None = None,
+    history_clock: Clock | None = None,
 ) -> Watched:
     proxy = clients.proxy.proxy
-    tally, history = Tally(proxy.clock), History(proxy.clock)
+    tally, history = Tally(proxy.clock), History(history_clock or proxy.clock)
     timeline = timeline or Timeline(proxy.clock)
     proxy.observers += (tally, history, timeline)
     feed = Feed(history, heartbeat)
     more = (
         history_route(timeline),
+        summary_route(proxy, history, timeline),
+        proxy_route(proxy, tally),
         metrics_route(proxy, tally),
         *control_routes(proxy, no_reload),
     )

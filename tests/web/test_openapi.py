@@ -17,7 +17,9 @@ from pinwatch.web.app import app
 from pinwatch.web.control import control_routes
 from pinwatch.web.history import history_route
 from pinwatch.web.operation import JSON
+from pinwatch.web.proxy import proxy_route
 from pinwatch.web.stream import Feed
+from pinwatch.web.summary import summary_route
 from tests.site import ask
 from tests.web.conftest import Watch, Watched, no_reload
 
@@ -46,13 +48,16 @@ def test_it_is_valid(document: Any) -> None:
 
 def test_every_route_is_in_it(watched: Watched) -> None:
     proxy = watched.clients.proxy.proxy
-    history = History(proxy.clock)
+    tally, history = Tally(proxy.clock), History(proxy.clock)
+    timeline = Timeline(proxy.clock)
     answers = app(
         proxy,
         history,
         Feed(history),
-        history_route(Timeline(proxy.clock)),
-        metrics_route(proxy, Tally(proxy.clock)),
+        history_route(timeline),
+        summary_route(proxy, history, timeline),
+        proxy_route(proxy, tally),
+        metrics_route(proxy, tally),
         *control_routes(proxy, no_reload),
     )
     routes = [route for route in answers.routes if isinstance(route, Route)]
@@ -78,6 +83,8 @@ def test_every_route_is_in_it(watched: Watched) -> None:
         "/api/pins",
         "/api/digests",
         "/api/history",
+        "/api/summary",
+        "/api/proxy",
         "/api/pool",
         "/api/config",
         "/api/targets",
