@@ -2,91 +2,52 @@
 
 import gc
 import tracemalloc
-from collections import deque
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
 import pytest
 
 from pinwatch import events
 from pinwatch.clock import Clock
-from pinwatch.counters import LATENCIES, EndpointCounters
-from pinwatch.observers import timeline
+from pinwatch.counters import LATENCIES
 from pinwatch.observers.timeline import (
     MAX_BYTES,
     MAX_MARKS,
     MAX_TEXT,
-    Measured,
-    Timeline,
+    Sample,
     quantile,
 )
 from pinwatch.pins.rules import CODES
+from tests.figures import FakeProxy
 from tests.pinned import PIN
 
 START = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 
 
-class FakePool:
-    """A pool with these numbers."""
-
-    def __init__(self) -> None:
-        self.open_count = 0
-        self.waiting: list[object] = []
-        self.pinned: dict[str, int] = {}
-
-    def usage(self) -> events.PoolUsage:
-        return events.PoolUsage(10, self.open_count, self.pinned)
+def fine(proxy: FakeProxy) -> list[Sample]:
+    return list(proxy.timeline.resolutions[0].samples)
 
 
-class FakeProxy:
-    """A proxy with these numbers, its wall clock, and its timeline."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.at = START
-        self.pool = FakePool()
-        self.pools = [self.pool]
-        self.sessions: list[object] = []
-        self.endpoint = EndpointCounters()
-        self.counters = {"default": self.endpoint}
-        self.clock = clock
-        self.timeline = Timeline(clock, self.now)
-
-    def now(self) -> datetime:
-        return self.at
-
-    def live(self, seconds: int) -> None:
-        """Let seconds pass, with a sample at each."""
-        for _ in range(seconds):
-            self.at += timedelta(seconds=1)
-            self.clock.real += 1
-            self.timeline.tick(cast(Measured, self))
-
-    @property
-    def fine(self) -> deque[timeline.Sample]:
-        return self.timeline.resolutions[0].samples
-
-    @property
-    def coarse(self) -> deque[timeline.Sample]:
-        return self.timeline.resolutions[1].samples
+def coarse(proxy: FakeProxy) -> list[Sample]:
+    return list(proxy.timeline.resolutions[1].samples)
 
 
 @pytest.fixture
 def proxy(clock: Clock) -> FakeProxy:
-    return FakeProxy(clock)
+    return FakeProxy(clock, START)
 
 
 def test_a_sample_a_second_and_one_in_ten(proxy: FakeProxy) -> None:
     proxy.live(31)
-    assert [sample.at.second for sample in proxy.fine] == list(range(2, 32))
-    assert [sample.at.second for sample in proxy.coarse] == [10, 20, 30]
+    assert [sample.at.second for sample in fine(proxy)] == list(range(2, 32))
+    assert [sample.at.second for sample in coarse(proxy)] == [10, 20, 30]
 
 
 def test_the_last_five_minutes_and_the_last_hour(proxy: FakeProxy) -> None:
     proxy.live(2 * 3_600)
-    assert (len(proxy.fine), len(proxy.coarse)) == (300, 360)
-    assert proxy.fine[-1].at - proxy.fine[0].at == timedelta(seconds=299)
-    assert proxy.coarse[-1].at - proxy.coarse[0].at == timedelta(seconds=3_590)
+    assert (len(fine(proxy)), len(coarse(proxy))) == (300, 360)
+    assert fine(proxy)[-1].at - fine(proxy)[0].at == timedelta(seconds=299)
+    assert coarse(proxy)[-1].at - coarse(proxy)[0].at == timedelta(seconds=3_590)
 
 
 def test_a_peak_between_two_samples_is_kept(proxy: FakeProxy) -> None:
@@ -98,10 +59,10 @@ def test_a_peak_between_two_samples_is_kept(proxy: FakeProxy) -> None:
     proxy.sessions, proxy.pool.open_count, proxy.pool.waiting = [], 1, []
     proxy.pool.pinned = {"listen": 1}
     proxy.live(7)
-    peaks = proxy.coarse[-1].peaks
+    peaks = coarse(proxy)[-1].peaks
     assert (peaks.clients, peaks.connections, peaks.waiting) == (5, 4, 3)
     assert peaks.pinned == {"set": 2, "listen": 1}
-    assert proxy.fine[-1].peaks.pinned == {"listen": 1}
+    assert fine(proxy)[-1].peaks.pinned == {"listen": 1}
 
 
 def test_pins_are_counted_where_they_happened(proxy: FakeProxy) -> None:
@@ -109,8 +70,8 @@ def test_pins_are_counted_where_they_happened(proxy: FakeProxy) -> None:
     for first in (True, True, False):  # RDS Proxy does not count a later pin
         proxy.timeline(replace(PIN, first=first))
     proxy.live(10)
-    assert [sample.pins for sample in proxy.fine][-10:] == [2] + 9 * [0]
-    assert [sample.pins for sample in proxy.coarse] == [0, 2]
+    assert [sample.pins for sample in fine(proxy)[-10:]] == [2] + 9 * [0]
+    assert [sample.pins for sample in coarse(proxy)] == [0, 2]
 
 
 def test_statements_are_per_real_second(proxy: FakeProxy) -> None:
@@ -118,8 +79,8 @@ def test_statements_are_per_real_second(proxy: FakeProxy) -> None:
     proxy.endpoint.plain.statements += 30
     proxy.endpoint.encrypted.statements += 20
     proxy.live(10)
-    assert proxy.fine[-10].statements_per_second == 50
-    assert proxy.coarse[-1].statements_per_second == 5
+    assert fine(proxy)[-10].statements_per_second == 50
+    assert coarse(proxy)[-1].statements_per_second == 5
 
 
 def test_waits_are_those_of_the_sample(proxy: FakeProxy) -> None:
@@ -130,7 +91,7 @@ def test_waits_are_those_of_the_sample(proxy: FakeProxy) -> None:
         proxy.endpoint.borrow_latency.observe(0.3)
     proxy.live(10)
     proxy.live(10)
-    busy, idle = list(proxy.coarse)[-2:]
+    busy, idle = coarse(proxy)[-2:]
     assert busy.wait_p50 == 0
     assert busy.wait_p99 == pytest.approx((0.25 + 0.5) / 2)
     assert (idle.wait_p50, idle.wait_p99) == (None, None)
@@ -149,7 +110,7 @@ def test_a_wall_clock_that_is_set_back(proxy: FakeProxy) -> None:
     proxy.live(60)
     proxy.at -= timedelta(seconds=30)
     proxy.live(5)
-    times = [sample.at for sample in proxy.fine]
+    times = [sample.at for sample in fine(proxy)]
     assert times == sorted(set(times))
     assert times[-1] == proxy.at
 
@@ -193,7 +154,7 @@ def test_another_reason_is_another_mark(proxy: FakeProxy) -> None:
 def test_its_memory_is_bounded(clock: Clock) -> None:
     tracemalloc.start()
     try:
-        proxy = FakeProxy(clock)
+        proxy = FakeProxy(clock, START)
         for number in range(3 * MAX_MARKS):
             text = str(number) + MAX_TEXT * "\N{PUSHPIN}"
             failed = events.HealthChanged(text[:64], "UNAVAILABLE", "UNREACHABLE", text)
@@ -208,6 +169,6 @@ def test_its_memory_is_bounded(clock: Clock) -> None:
         used = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
-    assert (len(proxy.fine), len(proxy.coarse)) == (300, 360)
+    assert (len(fine(proxy)), len(coarse(proxy))) == (300, 360)
     assert len(proxy.timeline.marks) == MAX_MARKS
     assert MAX_BYTES / 4 < used < MAX_BYTES

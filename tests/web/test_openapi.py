@@ -127,4 +127,9 @@ def test_the_page_has_all_of_it_and_no_other_host(
     ids = re.findall(r'id="([^"]*)"', answer.text)
     links = set(re.findall(r'href="([^"]*)"', answer.text))
     assert "#Pin" in links
-    assert links <= {"/openapi.json", *(f"#{name}" for name in ids)}
+    static = {"/static/base.css", "/static/docs.css"}
+    assert links == {"/", "/openapi.json", *static} | (
+        links & {f"#{name}" for name in ids}
+    )
+    for file in static:
+        assert ask(f"{watched.url}{file}").status == 200
