@@ -4,6 +4,11 @@ from typing import Final
 
 UNITS: Final = ((3_600, "h"), (60, "min"), (1, "s"))
 
+from typing import Final
+
+UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
+"""Seconds of a unit and its name; a unit is used from two of it on."""
+
 
 def escaped(text: str) -> str:
     """Return text with each unprintable character as a backslash escape.
@@ -25,6 +30,16 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def spelled(seconds: float) -> str:
+    """Return a duration in whole units, as in "29 minutes" or "less than a second"."""
+    if seconds < 1:
+        return "less than a second"
+    for size, unit in UNITS:
+        if seconds >= 2 * size:
+            return number_of(int(seconds // size), unit)
+    return number_of(int(seconds), "second")
 
 
 def number_of(count: int | str, noun: str) -> str:

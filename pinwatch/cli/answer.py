@@ -14,6 +14,7 @@ from pinwatch.pins.profiles import Profile
 from pinwatch.pins.rules import MAX_STATEMENT
 from pinwatch.pins.script import filled, pieces
 from pinwatch.pins.tokens import PARAMETER, tokens
+from pinwatch.pins.unseen import unseen
 from pinwatch.pins.verdict import Finding, Verdict, verdict, verdict_of_tokens
 from pinwatch.reports.result import DOCUMENT_VERSION
 from pinwatch.text import number_of, printable
@@ -33,6 +34,12 @@ NORMALISED_FROM: Final = 0.8  # of the largest statement
 NORMALISED: Final = (
     "{} of 16,384 bytes, with placeholders: if this is normalised text, as in "
     "pg_stat_statements, what was sent was longer, and may have pinned by its size."
+)
+UNSEEN: Final = (
+    "Neither RDS Proxy nor explain sees the code of {}: a SET, a temporary table or a "
+    "session-level lock in there does not pin, and stays on the database connection "
+    "for the next client. State that ends with the transaction is safe: "
+    "set_config(..., true), ON COMMIT DROP, pg_advisory_xact_lock."
 )
 AS_ONE: Final = (
     "The statements were judged one by one, as psql sends them. As one message of {} "
@@ -82,7 +89,8 @@ class Answer:
 
     @property
     def findings(self) -> list[tuple[Judged, Finding]]:
-        return [(one, found) for one in self.judged for found in one.verdict.findings]
+        """The findings, those of each statement or message with contested ones last."""
+        return [(one, f) for one in self.judged for f in one.verdict.by_certainty]
 
     @property
     def is_no_sql(self) -> bool:
@@ -175,6 +183,10 @@ def _notes_on(text: str, one: Judged) -> Iterator[Note]:
         at = start + warning.position
         shown = text[at : at + len(warning.statement)]
         yield Note(warning.rule, warning.text, shown, at)
+    for hidden in () if one.is_refused else unseen(verdict.text):
+        at = start + hidden.position
+        shown = text[at : at + hidden.size]
+        yield Note("unseen", UNSEEN.format(", ".join(hidden.code)), shown, at)
     if one.is_refused:
         sentence = NOT_JUDGED if one.is_unknown else BY_WORDS
         yield Note("syntax", sentence.format(verdict.error), statement, start)

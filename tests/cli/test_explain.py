@@ -54,6 +54,17 @@ def test_for_people() -> None:
     assert shown[-1] == "This pins, by the rules of rds-2023-11: 1 reason."
 
 
+def test_a_certain_trigger_comes_before_a_contested_one() -> None:
+    reset = "SELECT pg_advisory_unlock_all(); RESET ALL;"
+    shown = pinwatch("explain", reset).stdout.splitlines()
+    assert shown[1:3] == [
+        " " * len("line 1: SELECT pg_advisory_unlock_all(); ") + "^^^^^",
+        "reset: ALL",
+    ]
+    _, (found,) = lines({"sql": reset})
+    assert [f["contested"] for f in found["findings"]] == [False, True]
+
+
 def test_what_does_not_pin() -> None:
     ended = pinwatch("explain", "SELECT 1")
     assert ended.returncode == 0
@@ -254,6 +265,28 @@ def test_what_a_script_hides_is_warned_of(script: str, rule: str) -> None:
     status, found = answer(script)
     assert (status, found["pinned"]) == (0, False)
     assert [warning["rule"] for warning in found["warnings"]] == [rule]
+
+
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    [
+        ("CALL archive(2025)", "CALL archive"),
+        ("DO $$ BEGIN PERFORM 1; END $$", "DO"),
+        ("SELECT set_tenant('42')", "set_tenant()"),
+    ],
+)
+def test_code_that_is_not_seen_is_warned_of(sql: str, code: str) -> None:
+    ended = pinwatch("explain", sql)
+    assert ended.returncode == 0
+    shown = ended.stdout.splitlines()
+    assert shown[0] == f"line 1: {sql}"
+    assert shown[1].startswith("Warning, unseen: Neither RDS Proxy nor explain sees")
+    assert f"sees the code of {code}: " in shown[1]
+    assert shown[-1].startswith("Nothing pins")
+    _, (found,) = lines({"sql": f"SELECT 1; {sql};"})
+    (warning,) = found["warnings"]
+    assert (warning["rule"], warning["position"]) == ("unseen", 10)
+    assert warning["statement"] == sql
 
 
 def test_one_refused_statement_hides_no_other() -> None:

@@ -1,6 +1,8 @@
 """The reports of a run for programs: JSON, SARIF, JUnit properties, annotations."""
 
 import json
+import os
+import stat
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,9 @@ from pinwatch.testing.recorder import Pin
 from tests.pinned import PIN
 from tests.testing.conftest import Run
 from tests.testing.plugin.suites import CONFTEST
+
+UMASK = os.umask(0o022)
+os.umask(UMASK)
 
 SUITE = """
 import pytest
@@ -92,6 +97,24 @@ def test_json(run: Run, pytester: pytest.Pytester) -> None:
     ]
     assert pins[0]["trigger"] == [0, 6]
     assert "The client session was pinned" in pins[0]["log"]
+
+
+def test_reports_are_for_their_owner_only(run: Run, pytester: pytest.Pytester) -> None:
+    """Unless they exist with another mode; a baseline has digests only."""
+    (pytester.path / "shared.json").touch(0o640)
+    files = {
+        "--pinwatch-json=pins.json": 0o600,
+        "--pinwatch-sarif=pins.sarif": 0o600,
+        "--pinwatch-baseline=baseline.json": 0o666 & ~UMASK,
+    }
+    options = ("--pinwatch", "--pinwatch-update-baseline", *files)
+    run(*options, conftest=CONFTEST, test_it=SUITE)
+    run("--pinwatch", "--pinwatch-json=shared.json")
+    files["=shared.json"] = 0o640
+    assert {
+        option: stat.S_IMODE((pytester.path / option.partition("=")[2]).stat().st_mode)
+        for option in files
+    } == files
 
 
 def test_sarif(run: Run, pytester: pytest.Pytester) -> None:
