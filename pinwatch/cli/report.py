@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from pinwatch.errors import SettingError
-from pinwatch.text import escaped, number_of, printable
+from pinwatch.text import duration, escaped, number_of, printable
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.production.ranking import Ranking, Row, Suspect
@@ -27,7 +27,6 @@ MISUSE: Final = 2
 VERSION: Final = 1
 MOST: Final = 20  # rows without --all
 STANDARD_INPUT: Final = "-"
-UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
 class Format(StrEnum):
@@ -202,7 +201,7 @@ def _summary(ranking: Ranking, rows: list[Row]) -> str:
     seconds = sum(row.seconds for row in rows)
     parts = [number_of(pins, "pin")]
     if seconds:
-        parts.append(f"{_duration(seconds)} pinned")
+        parts.append(f"{duration(seconds)} pinned")
     if ranking.first and ranking.last:
         parts.append(f"{_minute(ranking.first)} to {_minute(ranking.last)} UTC")
     if ranking.repeated:
@@ -227,7 +226,7 @@ def _figures(row: Row) -> str:
     if row.count:
         parts.append(number_of(row.count, "pin"))
     if row.seconds:
-        parts.append(f"{_duration(row.seconds)} pinned")
+        parts.append(f"{duration(row.seconds)} pinned")
     if row.lasting:
         parts.append(f"{row.lasting} not ended")
     if row.hosts:
@@ -246,11 +245,3 @@ def _cut(text: str, most: int = 200) -> str:
 
 def _minute(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M}"
-
-
-def _duration(seconds: float) -> str:
-    """Return a duration in the largest unit of which it has at least one."""
-    for unit, size in UNITS:
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s"

@@ -112,10 +112,10 @@ def test_the_text(tmp_path: Path) -> None:
     lines = shown.stdout.splitlines()
     assert shown.returncode == 1
     assert lines[0] == (
-        "2 pins, 1.5 min pinned, 2026-11-30 10:00 to 2026-11-30 10:01 UTC."
+        "2 pins, 2 min pinned, 2026-11-30 10:00 to 2026-11-30 10:01 UTC."
     )
-    assert lines[2] == "1. statement_size: 1 pin, 1.0 min pinned, from 1 host"
-    assert "2. set: 1 pin, 30.0 s pinned, from 1 host" in lines
+    assert lines[2] == "1. statement_size: 1 pin, 1 min pinned, from 1 host"
+    assert "2. set: 1 pin, 30 s pinned, from 1 host" in lines
     assert "  set search_path to $1" in lines
 
 
