@@ -2,9 +2,10 @@
 
 from typing import Final
 
+SYMBOLS: Final = ((3_600, "h"), (60, "min"), (1, "s"))
+"""Seconds of a unit and its symbol; a unit is used from one of it on."""
 UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 """Seconds of a unit and its name; a unit is used from two of it on."""
-SHORT_UNITS: Final = ((3_600, "h"), (60, "min"), (1, "s"))
 
 
 def escaped(text: str) -> str:
@@ -48,7 +49,7 @@ def duration(seconds: float) -> str:
     """Return seconds in the largest fitting unit, as in "4.2 s", "29 min" and "3 h"."""
     if seconds < 10:
         return f"{seconds:.1f} s"
-    size, unit = next((size, unit) for size, unit in SHORT_UNITS if seconds >= size)
+    size, unit = next((size, unit) for size, unit in SYMBOLS if seconds >= size)
     return f"{seconds / size:.0f} {unit}"
 
 

@@ -11,28 +11,27 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from pinwatch.cli.formats import (
+    Contested,
+    ContestedOption,
+    Format,
+    FormatOption,
+    rendered,
+    status,
+)
 from pinwatch.errors import SettingError
-from pinwatch.text import escaped, number_of, printable
+from pinwatch.text import duration, escaped, number_of, printable
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.production.ranking import Ranking, Row, Suspect
+    from pinwatch.reports.result import Result
 
-FOUND: Final = 1
-MISUSE: Final = 2
-VERSION: Final = 1
 MOST: Final = 20  # rows without --all
 STANDARD_INPUT: Final = "-"
-UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60))
-
-
-class Format(StrEnum):
-    TEXT = "text"
-    JSON = "json"
 
 
 def report(
@@ -44,9 +43,8 @@ def report(
             "standard input.",
         ),
     ] = None,
-    format: Annotated[
-        Format, typer.Option(help="Text for people, or JSON for programs.")
-    ] = Format.TEXT,
+    format: FormatOption = Format.TEXT,
+    contested: ContestedOption = Contested.REPORT,
     everything: Annotated[
         bool, typer.Option("--all", help=f"Show all rows, not {MOST}.")
     ] = False,
@@ -59,32 +57,41 @@ def report(
     as CSV or JSON lines; PostgreSQL's log as stderr, csvlog or jsonlog. A pin that
     several files have is counted once.
 
-    The exit status is 0 if nothing pins, 1 if something does, and 2 on misuse, or if a
-    file could not be read to its end.
+    The exit status is 0 if nothing pins for certain, 1 if something does, and 2 on
+    misuse, or if a file could not be read to its end.
 
     [bold]Examples[/bold]
 
     $ aws logs filter-log-events --log-group-name /aws/rds/proxy/app
-    --filter-pattern '"session"' > log.json; pinwatch report log.json
+    --filter-pattern '"client"' > log.json; pinwatch report log.json
 
     $ pinwatch report export/*.gz statements.csv
 
     $ zcat proxy.log.gz | pinwatch report --format json -
     """
     from pinwatch.production.ranking import Ranking
+    from pinwatch.reports.result import Problem, Report
 
     if not files:
         raise SettingError("Give the name of a file, or - for standard input.")
     ranking = Ranking()
     problems = _read(ranking, files)
     rows, suspects = ranking.rows(), ranking.suspects()
-    if format is Format.JSON:
-        print(json.dumps(_document(ranking, rows, suspects, problems)))
-    else:
-        _print(ranking, rows, suspects, None if everything else MOST)
+    found = Report(
+        "pinwatch report",
+        [_result(row, contested) for row in rows],
+        [Problem(problem) for problem in problems],
+    )
+    match format:
+        case Format.TEXT:
+            _print(ranking, rows, suspects, None if everything else MOST)
+        case Format.JSON:
+            print(json.dumps(_document(ranking, rows, suspects, problems)))
+        case _:
+            print(rendered(found, format))
     for problem in problems:
         print(f"pinwatch: {escaped(problem)}", file=sys.stderr)
-    raise typer.Exit(MISUSE if problems else FOUND if rows else 0)
+    raise typer.Exit(status(found))
 
 
 def _read(ranking: Ranking, files: list[str]) -> list[str]:
@@ -118,14 +125,32 @@ def _progress(files: list[str]) -> Iterator[Callable[[int], None]]:
         yield lambda size: bar.advance(task, size)
 
 
-# JSON, for programs.
+# For programs.
+
+
+def _result(row: Row, contested: Contested) -> Result:
+    from pinwatch.reports.result import Level, Result
+
+    shown = row.cause.contested and contested is Contested.REPORT
+    digest = f' Digest: "{row.digest}".' if row.digest else ""
+    return Result(
+        rule=row.cause.rule,
+        level=Level.WARNING if shown else Level.ERROR,
+        statement=row.digest,
+        digest=row.digest,
+        reason=f"{_figures(row)}.{digest}",
+        advice=row.cause.fix,
+        count=row.count or row.calls or row.ahead,
+    )
 
 
 def _document(
     ranking: Ranking, rows: list[Row], suspects: list[Suspect], problems: list[str]
 ) -> dict[str, Any]:
+    from pinwatch.reports.result import DOCUMENT_VERSION
+
     return {
-        "version": VERSION,
+        "version": DOCUMENT_VERSION,
         "first": _time(ranking.first),
         "last": _time(ranking.last),
         "repeated": ranking.repeated,
@@ -202,7 +227,7 @@ def _summary(ranking: Ranking, rows: list[Row]) -> str:
     seconds = sum(row.seconds for row in rows)
     parts = [number_of(pins, "pin")]
     if seconds:
-        parts.append(f"{_duration(seconds)} pinned")
+        parts.append(f"{duration(seconds)} pinned")
     if ranking.first and ranking.last:
         parts.append(f"{_minute(ranking.first)} to {_minute(ranking.last)} UTC")
     if ranking.repeated:
@@ -227,7 +252,7 @@ def _figures(row: Row) -> str:
     if row.count:
         parts.append(number_of(row.count, "pin"))
     if row.seconds:
-        parts.append(f"{_duration(row.seconds)} pinned")
+        parts.append(f"{duration(row.seconds)} pinned")
     if row.lasting:
         parts.append(f"{row.lasting} not ended")
     if row.hosts:
@@ -246,11 +271,3 @@ def _cut(text: str, most: int = 200) -> str:
 
 def _minute(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M}"
-
-
-def _duration(seconds: float) -> str:
-    """Return a duration in the largest unit of which it has at least one."""
-    for unit, size in UNITS:
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s"

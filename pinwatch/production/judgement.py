@@ -21,7 +21,6 @@ from pinwatch.pins.verdict import (
 MAX_TEXTS: Final = 4_096
 UNKNOWN: Final = "unknown"
 """The rule of a pin whose line does not say what pinned."""
-STATEMENT_SIZE: Final = "statement_size"
 PARSE_MESSAGE: Final = "parse_message"
 OUTDATED: Final = (
     "RDS Proxy logged this until November 2023 only; a Parse message no longer pins."
@@ -42,9 +41,6 @@ class Cause:
     driver: str = ""
 
 
-OVERSIZE: Final = Cause(STATEMENT_SIZE, oversize(b"").findings[0].advice)
-
-
 @lru_cache(MAX_TEXTS)
 def judged(sql: str) -> Verdict:
     """Return the verdict on a text, with values for its placeholders if needed."""
@@ -59,7 +55,7 @@ def judged(sql: str) -> Verdict:
 def cause_of(reason: str, digest: str) -> Cause:
     """Return what pinned, from the reason and the digest that RDS Proxy logged."""
     if "byte limit" in reason:
-        return OVERSIZE
+        return oversize_cause()
     if "parse message" in reason.lower():
         return Cause(PARSE_MESSAGE, OUTDATED)
     if not digest:
@@ -67,11 +63,15 @@ def cause_of(reason: str, digest: str) -> Cause:
     return first_cause(judged(digest)) or Cause(UNKNOWN, "")
 
 
+def oversize_cause() -> Cause:
+    """Return the cause of a pin by a statement that is too long."""
+    found = oversize(b"")
+    return _cause(found, found.findings[0])
+
+
 def first_cause(found: Verdict) -> Cause | None:
     """Return the first certain finding as a cause, else the first contested one."""
-    if not found.by_certainty:
-        return None
-    return _cause(found, found.by_certainty[0])
+    return _cause(found, found.decisive[0]) if found.decisive else None
 
 
 def _cause(found: Verdict, finding: Finding) -> Cause:

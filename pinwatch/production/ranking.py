@@ -18,11 +18,11 @@ from pinwatch.pins.digest import fold
 from pinwatch.pins.rules import MAX_STATEMENT
 from pinwatch.production.judgement import (
     MAX_TEXTS,
-    OVERSIZE,
     Cause,
     cause_of,
     first_cause,
     judged,
+    oversize_cause,
 )
 from pinwatch.production.records import (
     Connected,
@@ -218,7 +218,7 @@ class Ranking:
     def _suspect(self, statement: Executed, size: int) -> None:
         is_certain = size > MAX_STATEMENT and not statement.normalised
         if is_certain:
-            row = self._row(OVERSIZE, "")
+            row = self._row(oversize_cause(), "")
             row.calls += statement.calls
             row.seen(statement.at)
         if not (is_certain or statement.normalised):

@@ -112,10 +112,10 @@ def test_the_text(tmp_path: Path) -> None:
     lines = shown.stdout.splitlines()
     assert shown.returncode == 1
     assert lines[0] == (
-        "2 pins, 1.5 min pinned, 2026-11-30 10:00 to 2026-11-30 10:01 UTC."
+        "2 pins, 2 min pinned, 2026-11-30 10:00 to 2026-11-30 10:01 UTC."
     )
-    assert lines[2] == "1. statement_size: 1 pin, 1.0 min pinned, from 1 host"
-    assert "2. set: 1 pin, 30.0 s pinned, from 1 host" in lines
+    assert lines[2] == "1. statement_size: 1 pin, 1 min pinned, from 1 host"
+    assert "2. set: 1 pin, 30 s pinned, from 1 host" in lines
     assert "  set search_path to $1" in lines
 
 
@@ -156,3 +156,30 @@ def test_no_file() -> None:
     assert ended.stderr == (
         "pinwatch: Give the name of a file, or - for standard input.\n"
     )
+
+
+CONTESTED: Final = LOG[1].replace("set search_path to $1", "set local work_mem = $1")
+
+
+@pytest.mark.parametrize(
+    ("lines", "arguments", "status"),
+    [
+        ([CONTESTED], [], 0),
+        ([CONTESTED], ["--contested", "fail"], 1),
+        ([CONTESTED, LOG[3]], [], 1),
+    ],
+)
+def test_contested_pins_count_if_wanted(
+    tmp_path: Path, lines: list[str], arguments: list[str], status: int
+) -> None:
+    log = write(tmp_path, "log", text(lines))
+    assert pinwatch("report", log, *arguments).returncode == status
+
+
+@pytest.mark.parametrize("format", ["sarif", "github", "junit"])
+def test_formats_for_other_programs(tmp_path: Path, format: str) -> None:
+    log = write(tmp_path, "log", text(LOG))
+    shown = pinwatch("report", log, "--format", format)
+    assert shown.returncode == 1
+    assert "statement_size" in shown.stdout
+    assert "set search_path to $1" in shown.stdout
