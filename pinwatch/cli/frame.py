@@ -6,7 +6,8 @@ Owns what is left out if the terminal has few lines. Does not know keys.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from textwrap import wrap
 from typing import Final, NamedTuple
 
@@ -94,7 +95,7 @@ def _head(answers: Answers, url: str, width: int) -> list[Text]:
         _proxy(answers.proxy, url),
         _counts(answers.pool),
         bar(answers.pool, width),
-        *map(_target, answers.targets[:MAX_TARGETS]),
+        *chain.from_iterable(map(_target, answers.targets[:MAX_TARGETS])),
         _endpoints(answers.proxy),
         *map(_fault, answers.faults),
     ]
@@ -103,23 +104,23 @@ def _head(answers: Answers, url: str, width: int) -> list[Text]:
 def _proxy(proxy: Document, url: str) -> Text:
     failovers = number_of(proxy["failovers"], "failover")
     described = (
-        f"{proxy['name']}, {proxy['profile']}, up {duration(proxy['uptime'])}, "
-        f"{failovers}"
+        f"proxy {proxy['name']}, profile {proxy['profile']}, "
+        f"up {duration(proxy['uptime'])}, {failovers}"
     )
     version = f"pinwatch {proxy['version']}"
     return _cut(Text.assemble((version, "bold"), f"  {url}  ", _line(described)))
 
 
-def _target(target: Document) -> Text:
-    state = target["state"]
+def _target(target: Document) -> Iterator[Text]:
+    """Yield a line, and a second one with the reason if it is not available."""
     role = "writer" if target["role"] == "READ_WRITE" else "reader"
-    health = Text(state, STYLES.get(state, "red"))
+    style = STYLES.get(target["state"], "red")
     fields = [f"target {target['name']}", role, target["address"]]
-    text = Text("  ").join([*map(_line, fields), health])
+    health = Text(target["state"], style)
+    yield _cut(Text("  ").join([*map(_line, fields), health]))
     if target["reason"]:
-        why = filter(None, (target["reason"], target["description"]))
-        text.append(f"  {_line(': '.join(why))}")
-    return _cut(text)
+        why = ": ".join(filter(None, (target["reason"], target["description"])))
+        yield _cut(Text.assemble("  ", (_line(why).plain, style)))
 
 
 def _endpoints(proxy: Document) -> Text:
@@ -160,7 +161,7 @@ def _counts(pool: Document) -> Text:
         if states[state]
     ]
     opened = f"{pool['open']} of {pool['max_connections']} database connections"
-    clients = f"{pool['clients']} clients, {pool['waiting']} waiting"
+    clients = f"{number_of(pool['clients'], 'client')}, {pool['waiting']} waiting"
     return _cut(Text("   ").join([Text(clients), Text(opened), *shown]))
 
 

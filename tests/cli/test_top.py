@@ -85,7 +85,7 @@ def test_frames(up: Up, clients: Clients, database: str) -> None:
     lines = once(up)
     assert re.fullmatch(
         rf"pinwatch {__version__}  {up.greeting['HTTP']}  "
-        r"pinwatch, rds-2023-11, up [0-9.]+ (s|min), 0 failovers",
+        r"proxy pinwatch, profile rds-2023-11, up [0-9.]+ (s|min), 0 failovers",
         lines[0],
     )
     assert lines[1] == (
@@ -120,8 +120,9 @@ def test_an_outage_and_a_fault_are_shown(up: Up) -> None:
     site = ("--url", up.greeting["HTTP"], "--token", TOKEN)
     assert pinwatch("fault", "add", "refuse", "--name", "flaky", *site).returncode == 0
     lines = once(up)
-    (target,) = [line for line in lines if line.startswith("target default")]
-    assert "  UNAVAILABLE  " in target
+    (at,) = [n for n, line in enumerate(lines) if line.startswith("target default")]
+    assert lines[at].endswith("  UNAVAILABLE")
+    assert re.match(r"  [A-Z_]+: \S", lines[at + 1])
     assert "fault flaky: every borrow; happened 0 times" in lines
     assert pinwatch("fault", "remove", "flaky", *site).returncode == 0
     assert pinwatch("failover", "--outage", "0.1", *site).returncode == 0
