@@ -85,6 +85,9 @@ class Proxy:
 
     group: TargetGroup
     clock: Clock
+    started: float
+    """When it began to listen, in seconds of the clock."""
+    started_at: datetime
 
     def __init__(
         self,
@@ -142,7 +145,8 @@ class Proxy:
             raise
         self.admission.listening(self.address.port)
         self._timer = self._loop.call_later(SWEEP_INTERVAL, self._sweep)
-        self._client_sweep_at = self.clock.now
+        self._client_sweep_at = self.started = self.clock.now
+        self.started_at = self.now()
 
     def _targets(self) -> list[tuple[str, TargetRole, Target]]:
         """Return name, role and address of each target; raises SettingError."""

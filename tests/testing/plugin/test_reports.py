@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema
 
+from pinwatch.reports.github import annotations
+from pinwatch.reports.result import Result
+from pinwatch.reports.sarif import sarif
 from pinwatch.testing.origin import Frame
-from pinwatch.testing.plugin.annotations import annotations
 from pinwatch.testing.plugin.record import Outcome, Record
-from pinwatch.testing.plugin.sarif import sarif
 from pinwatch.testing.recorder import Pin
 from tests.pinned import PIN
 from tests.testing.conftest import Run
@@ -58,6 +59,10 @@ def record(
     }
     pin = Pin(**PIN.values() | values | chosen)
     return Record(test, outcome, pin, log="[WARN]")
+
+
+def result(**chosen: Any) -> Result:
+    return record(**chosen).result()
 
 
 def valid(report: dict[str, Any]) -> dict[str, Any]:
@@ -146,8 +151,8 @@ def test_sarif_of_nothing() -> None:
 
 
 def test_sarif_of_a_line_that_was_not_found() -> None:
-    (result,) = valid(sarif([record(frames=())]))["runs"][0]["results"]
-    assert result["locations"] == [
+    (found,) = valid(sarif([result(frames=())]))["runs"][0]["results"]
+    assert found["locations"] == [
         {
             "logicalLocations": [
                 {
@@ -157,14 +162,14 @@ def test_sarif_of_a_line_that_was_not_found() -> None:
             ]
         }
     ]
-    assert "stacks" not in result
+    assert "stacks" not in found
 
 
 def test_sarif_of_a_function_alone() -> None:
-    (result,) = valid(sarif([record(frames=(Frame("", 0, "/orders"),))]))["runs"][0][
+    (found,) = valid(sarif([result(frames=(Frame("", 0, "/orders"),))]))["runs"][0][
         "results"
     ]
-    (location,) = result["locations"]
+    (location,) = found["locations"]
     assert [one["fullyQualifiedName"] for one in location.pop("logicalLocations")] == [
         "/orders",
         "tests/test_it.py::test_one",
@@ -180,8 +185,8 @@ def test_sarif_of_a_function_alone() -> None:
     ],
 )
 def test_sarif_of_files(frame: Frame, uri: dict[str, str]) -> None:
-    (result,) = valid(sarif([record(frames=(frame,))]))["runs"][0]["results"]
-    physical = result["locations"][0]["physicalLocation"]
+    (found,) = valid(sarif([result(frames=(frame,))]))["runs"][0]["results"]
+    physical = found["locations"][0]["physicalLocation"]
     assert physical["artifactLocation"] == uri
     assert ("region" in physical) == bool(frame.line)
 
@@ -212,7 +217,7 @@ def test_junit(run: Run, pytester: pytest.Pytester) -> None:
 
 
 def test_annotations_are_for_github_only() -> None:
-    assert list(annotations([record()], {})) == []
+    assert list(annotations([result()], {})) == []
 
 
 REST = "SET a.b = 1%0AFix: Do not.%0ATest: tests/test_it.py::test_one"
@@ -221,15 +226,15 @@ REST = "SET a.b = 1%0AFix: Do not.%0ATest: tests/test_it.py::test_one"
 def test_annotations(tmp_path: Path) -> None:
     environment = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path)}
     inside = Frame(f"{tmp_path}/app/a,b.py", 3, "pay")
-    records = [
-        record(frames=(inside,), statement="SET a =\n'100%'"),
-        record(frames=(inside,), statement="SET a =\n'100%'"),
-        record(outcome=Outcome.ALLOWED),
-        record(outcome=Outcome.CONTESTED, frames=()),
-        record(frames=(Frame("", 0, "/orders"),)),
-        record(frames=(Frame(f"{tmp_path}/a.js", 0, ""),)),
+    results = [
+        result(frames=(inside,), statement="SET a =\n'100%'"),
+        result(frames=(inside,), statement="SET a =\n'100%'"),
+        result(outcome=Outcome.ALLOWED),
+        result(outcome=Outcome.CONTESTED, frames=()),
+        result(frames=(Frame("", 0, "/orders"),)),
+        result(frames=(Frame(f"{tmp_path}/a.js", 0, ""),)),
     ]
-    assert list(annotations(records, environment)) == [
+    assert list(annotations(results, environment)) == [
         "::error title=RDS Proxy pins%3A set,file=app/a%2Cb.py,line=3::"
         "SET a =%0A'100%25'%0AFix: Do not.%0ATest: tests/test_it.py::test_one",
         f"::warning title=RDS Proxy pins%3A set::{REST}",
