@@ -1,7 +1,9 @@
-"""Text for people: printable characters, counts with nouns, and addresses."""
+"""Text for people: printable characters, counts with nouns, durations, addresses."""
 
 from typing import Final
 
+SYMBOLS: Final = ((3_600, "h"), (60, "min"), (1, "s"))
+"""Seconds of a unit and its symbol; a unit is used from one of it on."""
 UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 """Seconds of a unit and its name; a unit is used from two of it on."""
 
@@ -41,6 +43,14 @@ def spelled(seconds: float) -> str:
 def number_of(count: int | str, noun: str) -> str:
     """Return the count and the noun, as in "1 pin", "2 pins" and "all pins"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in the largest fitting unit, as in "4.2 s", "29 min" and "3 h"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    size, unit = next((size, unit) for size, unit in SYMBOLS if seconds >= size)
+    return f"{seconds / size:.0f} {unit}"
 
 
 def host_and_port(host: str, port: int) -> str:

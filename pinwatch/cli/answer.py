@@ -14,7 +14,9 @@ from pinwatch.pins.profiles import Profile
 from pinwatch.pins.rules import MAX_STATEMENT
 from pinwatch.pins.script import filled, pieces
 from pinwatch.pins.tokens import PARAMETER, tokens
+from pinwatch.pins.unseen import unseen
 from pinwatch.pins.verdict import Finding, Verdict, verdict, verdict_of_tokens
+from pinwatch.reports.result import DOCUMENT_VERSION
 from pinwatch.text import number_of, printable
 
 NO_STATEMENT: Final = "There is no statement in this."
@@ -33,10 +35,17 @@ NORMALISED: Final = (
     "{} of 16,384 bytes, with placeholders: if this is normalised text, as in "
     "pg_stat_statements, what was sent was longer, and may have pinned by its size."
 )
+UNSEEN: Final = (
+    "Neither RDS Proxy nor explain sees the code of {}: a SET, a temporary table or a "
+    "session-level lock in there does not pin, and stays on the database connection "
+    "for the next client. State that ends with the transaction is safe: "
+    "set_config(..., true), ON COMMIT DROP, pg_advisory_xact_lock."
+)
 AS_ONE: Final = (
     "The statements were judged one by one, as psql sends them. As one message of {} "
     "bytes, the text would pin by its size."
 )
+UNCOUNTED: Final = ", contested (counted only with --contested fail)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +89,8 @@ class Answer:
 
     @property
     def findings(self) -> list[tuple[Judged, Finding]]:
-        return [(one, found) for one in self.judged for found in one.verdict.findings]
+        """The findings, those of each statement or message with contested ones last."""
+        return [(one, f) for one in self.judged for f in one.verdict.by_certainty]
 
     @property
     def is_no_sql(self) -> bool:
@@ -173,6 +183,10 @@ def _notes_on(text: str, one: Judged) -> Iterator[Note]:
         at = start + warning.position
         shown = text[at : at + len(warning.statement)]
         yield Note(warning.rule, warning.text, shown, at)
+    for hidden in () if one.is_refused else unseen(verdict.text):
+        at = start + hidden.position
+        shown = text[at : at + hidden.size]
+        yield Note("unseen", UNSEEN.format(", ".join(hidden.code)), shown, at)
     if one.is_refused:
         sentence = NOT_JUDGED if one.is_unknown else BY_WORDS
         yield Note("syntax", sentence.format(verdict.error), statement, start)
@@ -195,6 +209,11 @@ def _may_be_longer(text: str) -> bool:
 
 
 # JSON, for programs.
+
+
+def document(answer: Answer, profile: Profile) -> dict[str, Any]:
+    """Return the answer as a JSON document of its own."""
+    return {"version": DOCUMENT_VERSION} | described(answer, profile)
 
 
 def described(answer: Answer, profile: Profile) -> dict[str, Any]:
@@ -244,8 +263,11 @@ def _described(text: str, one: Judged, finding: Finding) -> dict[str, Any]:
 # Text, for people.
 
 
-def lines(answer: Answer, profile: Profile) -> Iterator[tuple[str, str]]:
-    """Yield the lines of the answer, each with its style for rich."""
+def lines(answer: Answer, profile: Profile, counts: bool) -> Iterator[tuple[str, str]]:
+    """Yield the lines of the answer, each with its style for rich.
+
+    ``counts`` is false if no finding counts, because all of them are contested.
+    """
     for one, finding in answer.findings:
         yield from _finding_lines(answer.text, one, finding)
         yield "", ""
@@ -256,17 +278,18 @@ def lines(answer: Answer, profile: Profile) -> Iterator[tuple[str, str]]:
             yield "", ""
         else:
             yield note.text, "yellow"
-    yield _sum(answer, profile)
+    yield _sum(answer, profile, counts)
 
 
-def _sum(answer: Answer, profile: Profile) -> tuple[str, str]:
+def _sum(answer: Answer, profile: Profile, counts: bool) -> tuple[str, str]:
     count = len(answer.findings)
     statements = sum(bool(one.verdict.text) for one in answer.judged)
     unknown = sum(one.is_unknown for one in answer.judged)
     left = f" {unknown} of {statements} statements could not be judged."
     if count:
         reasons = number_of(count, "reason")
-        pins = f"This pins, by the rules of {profile.name}: {reasons}."
+        pins = f"This pins, by the rules of {profile.name}: {reasons}"
+        pins += "." if counts else UNCOUNTED
         return pins + (left if unknown else ""), "bold"
     if unknown:
         return (

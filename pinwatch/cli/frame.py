@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Column, Table
 from rich.text import Text
 
-from pinwatch.text import printable
+from pinwatch.text import duration, printable
 
 Document = dict[str, Any]
 
@@ -24,7 +24,6 @@ CELLS: Final = {
 }
 FREE: Final = "·"
 LATER: Final = "later"  # marks statements after the one that pinned the session
-UNITS: Final = ((3_600, "h"), (60, "min"), (1, "s"))
 OWN_LINES: Final = 11  # lines of a frame beside the rows of its tables
 
 
@@ -115,10 +114,3 @@ def _table(names: Sequence[str], last: str) -> Table:
 
 def _line(text: str) -> Text:
     return Text(printable(" ".join(text.split())))
-
-
-def duration(seconds: float) -> str:
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    size, unit = next((size, unit) for size, unit in UNITS if seconds >= size)
-    return f"{seconds / size:.0f} {unit}"

@@ -1,8 +1,9 @@
 """The conditions under which RDS Proxy pins a PostgreSQL session, one row each.
 
-Owns what pins and what gets a warning, with the texts for people and the evidence. Does
-not know how a statement's tree is walked. Names of nodes are libpg_query's. A predicate
-reads the fields of a node in libpg_query's JSON, which omits false and zero ones.
+Owns what pins and what gets a warning, with the evidence. The advice on pins is in
+``catalogue``. Does not know how a statement's tree is walked. Names of nodes are
+libpg_query's. A predicate reads the fields of a node in libpg_query's JSON, which omits
+false and zero ones.
 
 The source of all rows is
 https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/rds-proxy-pinning.html
@@ -52,24 +53,12 @@ class Rule:
     code: str
     nodes: tuple[str, ...]
     subject: Callable[[Fields], str]
-    advice: str
     words: tuple[str, ...]
     pins: str
     passes: str
     when: Callable[[Fields], bool] = field(default=lambda _: True)
     readings: Readings | None = None
     reason: str = SETTING
-
-
-def advice(rule: Rule, subject: str) -> str:
-    """Return the advice of a rule, with another one for a custom setting.
-
-    The name of a custom setting has a dot. Its value can seldom hold for every
-    connection.
-    """
-    if rule.advice == SETTING_ADVICE and "." in subject:
-        return CUSTOM_SETTING_ADVICE
-    return rule.advice
 
 
 def function_name(call: Fields) -> str:
@@ -137,26 +126,6 @@ CREATIONS: Final = (
     "CreateTableAsStmt",
     "SelectStmt",
 )
-SEQUENCE_ADVICE: Final = (
-    "Let the database draw the number: a serial or identity column, or a column "
-    "default, does not pin, and INSERT ... RETURNING gives it back."
-)
-LOCK_ADVICE: Final = (
-    "Take a lock that ends with the transaction: pg_advisory_xact_lock or "
-    "pg_try_advisory_xact_lock."
-)
-SETTING_ADVICE: Final = (
-    "Move it to where it holds for every connection: the proxy's initialization "
-    "query, ALTER ROLE ... SET, or one of the startup parameters that the proxy "
-    "accepts (application_name, client_encoding, DateStyle, TimeZone, "
-    "extra_float_digits, search_path)."
-)
-CUSTOM_SETTING_ADVICE: Final = (
-    "Where its value differs between requests, as a tenant's for row-level security, "
-    "pass the value to the statement or function as a parameter instead; or accept the "
-    "pin, in a pool of its own with few clients. Where it is the same for all, move it "
-    "to the proxy's initialization query or ALTER ROLE ... SET."
-)
 AWS_TOOLKIT: Final = "https://github.com/aws/agent-toolkit-for-aws"
 PINNING_PAGE: Final = (
     "https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/"
@@ -169,7 +138,6 @@ RULES: Final = (
         nodes=("VariableSetStmt",),
         when=lambda s: is_set(s) and not is_local(s),
         subject=named("name"),
-        advice=SETTING_ADVICE,
         words=("set",),
         pins="SET work_mem = '1GB'",
         passes="SHOW work_mem",
@@ -179,7 +147,6 @@ RULES: Final = (
         nodes=("VariableSetStmt",),
         when=lambda s: is_set(s) and is_local(s),
         subject=named("name"),
-        advice=SETTING_ADVICE,
         words=("set",),
         pins="SET LOCAL work_mem = '1GB'",
         passes="SET TRANSACTION READ ONLY",
@@ -205,10 +172,6 @@ RULES: Final = (
         nodes=("VariableSetStmt",),
         when=is_reset,
         subject=named("name", "ALL"),
-        advice=(
-            "Leave the setting alone, or do not reset when a connection goes back to "
-            "the application's pool: the proxy resets what was pinned."
-        ),
         words=("reset",),
         pins="RESET ALL",
         passes="SHOW ALL",
@@ -218,7 +181,6 @@ RULES: Final = (
         nodes=("FuncCall",),
         when=calls("set_config"),
         subject=lambda call: first_constant(call) or "set_config",
-        advice=SETTING_ADVICE,
         words=("set_config",),
         pins="SELECT set_config('app.tenant', '42', true)",
         passes="SELECT current_setting('app.tenant')",
@@ -227,10 +189,6 @@ RULES: Final = (
         code="prepare",
         nodes=("PrepareStmt",),
         subject=named("name"),
-        advice=(
-            "Prepare through the protocol, as drivers do with bind parameters: that "
-            "is multiplexed."
-        ),
         words=("prepare",),
         pins="PREPARE q AS SELECT 1",
         passes="SELECT prepare FROM plans",
@@ -239,7 +197,6 @@ RULES: Final = (
         code="execute",
         nodes=("ExecuteStmt",),
         subject=named("name"),
-        advice="Execute through the protocol, as drivers do: that is multiplexed.",
         words=("execute",),
         pins="EXECUTE q",
         passes="GRANT EXECUTE ON FUNCTION f TO app",
@@ -248,10 +205,6 @@ RULES: Final = (
         code="deallocate",
         nodes=("DeallocateStmt",),
         subject=named("name", "ALL"),
-        advice=(
-            "Close statements through the protocol, or not at all: the proxy keeps "
-            "them apart for each client."
-        ),
         words=("deallocate",),
         pins="DEALLOCATE ALL",
         passes="SELECT 'deallocate'",
@@ -260,10 +213,6 @@ RULES: Final = (
         code="discard",
         nodes=("DiscardStmt",),
         subject=lambda s: str(s.get("target", "")).removeprefix("DISCARD_"),
-        advice=(
-            "Do not reset when a connection goes back to the application's pool: "
-            "switch the pool's or the driver's reset off."
-        ),
         words=("discard",),
         pins="DISCARD ALL",
         passes="SELECT discard FROM cards",
@@ -273,10 +222,6 @@ RULES: Final = (
         nodes=CREATIONS,
         when=is_temporary,
         subject=lambda s: str(relation(s).get("relname", "")),
-        advice=(
-            "Use a CTE, a subquery, an array parameter, or an unlogged table with a "
-            "key for the job."
-        ),
         words=("temp",),
         pins="CREATE TEMP TABLE t (id int)",
         passes="CREATE TABLE t (id int)",
@@ -286,10 +231,6 @@ RULES: Final = (
         nodes=("DeclareCursorStmt",),
         when=lambda s: bool(int(s.get("options", 0)) & CURSOR_OPT_HOLD),
         subject=named("portalname"),
-        advice=(
-            "Page by key (WHERE id > ... ORDER BY id LIMIT ...), or fetch with the "
-            "protocol's own row limit inside a transaction."
-        ),
         words=("declare",),
         pins="DECLARE c CURSOR WITH HOLD FOR SELECT 1",
         passes="FETCH 1 FROM c",
@@ -299,10 +240,6 @@ RULES: Final = (
         nodes=("DeclareCursorStmt",),
         when=lambda s: not int(s.get("options", 0)) & CURSOR_OPT_HOLD,
         subject=named("portalname"),
-        advice=(
-            "Page by key (WHERE id > ... ORDER BY id LIMIT ...), or fetch with the "
-            "protocol's own row limit inside a transaction."
-        ),
         words=("declare",),
         pins="DECLARE c CURSOR FOR SELECT 1",
         passes="CLOSE c",
@@ -323,10 +260,6 @@ RULES: Final = (
         code="listen",
         nodes=("ListenStmt",),
         subject=named("conditionname"),
-        advice=(
-            "Listen on a connection of its own that goes past the proxy; NOTIFY does "
-            "not pin."
-        ),
         words=("listen",),
         pins="LISTEN jobs",
         passes="NOTIFY jobs",
@@ -335,7 +268,6 @@ RULES: Final = (
         code="load",
         nodes=("LoadStmt",),
         subject=named("filename"),
-        advice="Preload the library: session_preload_libraries or shared_preload_...",
         words=("load",),
         pins="LOAD 'auto_explain'",
         passes="SELECT load FROM trucks",
@@ -345,7 +277,6 @@ RULES: Final = (
         nodes=("FuncCall",),
         when=calls("nextval", "setval"),
         subject=lambda call: first_constant(call) or function_name(call),
-        advice=SEQUENCE_ADVICE,
         words=("nextval", "setval"),
         pins="SELECT nextval('orders_id_seq')",
         passes="SELECT billing.nextval('orders_id_seq')",
@@ -355,7 +286,6 @@ RULES: Final = (
         nodes=("FuncCall",),
         when=calls("currval"),
         subject=lambda call: first_constant(call) or function_name(call),
-        advice=SEQUENCE_ADVICE,
         words=("currval",),
         pins="SELECT currval('orders_id_seq')",
         passes="SELECT last_value FROM orders_id_seq",
@@ -378,7 +308,6 @@ RULES: Final = (
             "pg_try_advisory_lock_shared",
         ),
         subject=lambda call: function_name(call),
-        advice=LOCK_ADVICE,
         words=("pg_advisory_lock", "pg_try_advisory_lock"),
         pins="SELECT pg_advisory_lock(1)",
         passes="SELECT pg_advisory_xact_lock(1)",
@@ -390,7 +319,6 @@ RULES: Final = (
             "pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_unlock_all"
         ),
         subject=lambda call: function_name(call),
-        advice=LOCK_ADVICE,
         words=("pg_advisory_unlock",),
         pins="SELECT pg_advisory_unlock(1)",
         passes="SELECT count(*) FROM pg_locks",

@@ -33,7 +33,6 @@ from pinwatch.pins.rules import (
     Readings,
     Rule,
     Warned,
-    advice,
 )
 from pinwatch.pins.scan import DEFAULTS_VIEW
 from pinwatch.pins.sqlcommenter import without_comments
@@ -71,7 +70,6 @@ class Finding:
     position: int
     trigger: Span
     sentence: str
-    advice: str
     readings: Readings | None = None
 
     @property
@@ -112,6 +110,14 @@ class Verdict:
     def by_certainty(self) -> tuple[Finding, ...]:
         """The findings, contested ones last."""
         return tuple(sorted(self.findings, key=CONTESTED))
+
+    @cached_property
+    def decisive(self) -> tuple[Finding, ...]:
+        """The certain findings, or the contested ones of a text with no certain one.
+
+        A text that pins for certain does so whatever its contested triggers do.
+        """
+        return tuple(f for f in self.findings if not f.contested) or self.findings
 
     @cached_property
     def digest(self) -> str:
@@ -220,8 +226,6 @@ def oversize(beginning: bytes) -> Verdict:
         0,
         Span(0, len(text)),
         STATEMENT_SIZE_REASON,
-        "Send fewer values a statement, as one array parameter or by COPY: only the "
-        "statement's text counts, not what is bound to it.",
     )
     return Verdict(text, (finding,), approximate=True)
 
@@ -235,7 +239,6 @@ def parse_message(text: str) -> Verdict:
         0,
         Span(0, len(text)),
         PARSE_REASON,
-        "Use the simple protocol: RDS Proxy of that time pinned at any Parse message.",
     )
     return Verdict(text, (finding,))
 
@@ -335,7 +338,6 @@ class _Reader:
             span.start,
             self.triggers.find(rule, node.fields, span, node.location),
             rule.reason,
-            advice(rule, subject),
             rule.readings,
         )
 

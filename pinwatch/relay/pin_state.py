@@ -96,11 +96,11 @@ class Pinning:
                 )
             )
         if verdict.findings:
-            self.rules.update(dict.fromkeys(f.rule for f in verdict.findings))
+            self.rules.update(dict.fromkeys(f.rule for f in verdict.decisive))
             if not self.pinned:
                 self.pinned = True
                 self.since = session.clock.now
-            for finding in verdict.by_certainty:
+            for finding in verdict.decisive:
                 if self._is_new(session.services, verdict, finding):
                     self._report(session, verdict, finding, prepared)
         if self.pinned:
@@ -123,7 +123,7 @@ class Pinning:
         connection = None if session is None else session.connection
         if self.pinned or not verdict.findings or session is None or connection is None:
             return
-        finding = verdict.by_certainty[0]
+        finding = verdict.decisive[0]
         session.services.observe(
             events.PinAhead(
                 session.number,
@@ -173,7 +173,7 @@ class Pinning:
             application_name=session.application_name,
             tags=verdict.tags,
             transaction_status=chr(connection.stream.status),
-            advice=advice(verdict, finding).text,
+            advice=advice(verdict, finding, session.application_name).text,
             first=self.event is None,
         )
         if self.event is None:

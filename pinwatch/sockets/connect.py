@@ -1,13 +1,19 @@
 """Opens streams: accepts them on listening sockets, and connects them to addresses."""
 
+import asyncio
 import socket
+import threading
 from collections.abc import Callable
-from typing import Final
+from concurrent.futures import Future
+from functools import partial
+from typing import Final, TypeVar
 
 from pinwatch.sockets.acceptor import Acceptor
 from pinwatch.sockets.loop import Loop
 from pinwatch.sockets.stream import Stream
 from pinwatch.sockets.transport import Receiver
+
+T = TypeVar("T")
 
 BACKLOG: Final = 4_096  # connections that wait in the system to be accepted
 
@@ -81,11 +87,32 @@ async def _addresses(
 
     Only a name is looked up in a thread; numeric addresses need no look-up.
     """
-    kind = {"type": socket.SOCK_STREAM, "proto": socket.IPPROTO_TCP}
+    kind = socket.SOCK_STREAM, socket.IPPROTO_TCP
     try:
         numeric = flags | socket.AI_NUMERICHOST
-        found = socket.getaddrinfo(host, port, flags=numeric, **kind)
+        found = socket.getaddrinfo(host, port, 0, *kind, numeric)
     except socket.gaierror:
-        found = await loop.getaddrinfo(host, port, flags=flags, **kind)
+        found = await _look_up(
+            loop, partial(socket.getaddrinfo, host, port, 0, *kind, flags)
+        )
     unique = {(family, address): None for family, _, _, _, address in found}
     return [(family, address) for family, address in unique]  # type: ignore[misc]
+
+
+async def _look_up(loop: Loop, getaddrinfo: Callable[[], T]) -> T:
+    """Return what getaddrinfo returns, or raise its error.
+
+    It runs in a daemon thread: asyncio's executor would keep the process from ending
+    until the name servers answer.
+    """
+    answer: Future[T] = Future()
+    answer.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            answer.set_result(getaddrinfo())
+        except Exception as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, name="pinwatch-look-up", daemon=True).start()
+    return await asyncio.wrap_future(answer, loop=loop)

@@ -39,7 +39,8 @@ def answer(given: bytes | str) -> tuple[int, dict[str, Any]]:
 
 
 def test_for_people() -> None:
-    ended = pinwatch("explain", "SELECT 1;\nSET LOCAL work_mem = '1MB'")
+    script = "SELECT 1;\nSET LOCAL work_mem = '1MB'"
+    ended = pinwatch("explain", script, "--contested", "fail")
     assert ended.returncode == 1
     shown = ended.stdout.splitlines()
     assert shown[0] == "line 2: SET LOCAL work_mem = '1MB'"
@@ -51,6 +52,17 @@ def test_for_people() -> None:
     assert "  Against: " in ended.stdout
     assert "https://" in ended.stdout
     assert shown[-1] == "This pins, by the rules of rds-2023-11: 1 reason."
+
+
+def test_a_certain_trigger_comes_before_a_contested_one() -> None:
+    reset = "SELECT pg_advisory_unlock_all(); RESET ALL;"
+    shown = pinwatch("explain", reset).stdout.splitlines()
+    assert shown[1:3] == [
+        " " * len("line 1: SELECT pg_advisory_unlock_all(); ") + "^^^^^",
+        "reset: ALL",
+    ]
+    _, (found,) = lines({"sql": reset})
+    assert [f["contested"] for f in found["findings"]] == [False, True]
 
 
 def test_what_does_not_pin() -> None:
@@ -255,6 +267,28 @@ def test_what_a_script_hides_is_warned_of(script: str, rule: str) -> None:
     assert [warning["rule"] for warning in found["warnings"]] == [rule]
 
 
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    [
+        ("CALL archive(2025)", "CALL archive"),
+        ("DO $$ BEGIN PERFORM 1; END $$", "DO"),
+        ("SELECT set_tenant('42')", "set_tenant()"),
+    ],
+)
+def test_code_that_is_not_seen_is_warned_of(sql: str, code: str) -> None:
+    ended = pinwatch("explain", sql)
+    assert ended.returncode == 0
+    shown = ended.stdout.splitlines()
+    assert shown[0] == f"line 1: {sql}"
+    assert shown[1].startswith("Warning, unseen: Neither RDS Proxy nor explain sees")
+    assert f"sees the code of {code}: " in shown[1]
+    assert shown[-1].startswith("Nothing pins")
+    _, (found,) = lines({"sql": f"SELECT 1; {sql};"})
+    (warning,) = found["warnings"]
+    assert (warning["rule"], warning["position"]) == ("unseen", 10)
+    assert warning["statement"] == sql
+
+
 def test_one_refused_statement_hides_no_other() -> None:
     script = "SELECT 1;\nselec 2;\nSELECT nextval('s');\nDISCARD ALL;"
     status, found = answer(script)
@@ -360,7 +394,8 @@ def test_from_standard_input(given: bytes, expected: int) -> None:
     ("profile", "pins"), [("rds-2023-11", 1), ("rds-2020-06", 1), ("lenient", 0)]
 )
 def test_by_the_rules_that_are_asked_for(profile: str, pins: int) -> None:
-    ended = pinwatch("explain", "--profile", profile, "SET LOCAL a.b = 1")
+    arguments = ("--profile", profile, "--contested", "fail")
+    ended = pinwatch("explain", *arguments, "SET LOCAL a.b = 1")
     assert ended.returncode == pins
     assert profile in ended.stdout
 

@@ -15,7 +15,8 @@ from typing import Any, Final
 import psycopg
 import pytest
 
-from pinwatch.cli.frame import bar, duration
+from pinwatch.cli.frame import bar
+from pinwatch.text import duration
 from tests.cli.command import PINWATCH, Up, environment, pinwatch, pinwatch_up
 from tests.harness import PATIENCE, Postgres, eventually
 

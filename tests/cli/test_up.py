@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -339,6 +340,22 @@ def test_the_greeting_names_who_can_log_in(
         assert up.url.startswith(f"postgresql://{role or 'postgres'}@")
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "0", "[::]"])
+def test_the_greeting_has_addresses_to_open(host: str, target: str, log: Path) -> None:
+    with pinwatch_up(
+        log,
+        *("--target", target, "--insecure-trust"),
+        *("--listen", f"{host}:0", "--http", f"{host}:0"),
+        PINWATCH_HTTP_TOKEN="a secret",
+        PINWATCH_ENDPOINTS=json.dumps([{"name": f"reads-{os.getpid()}"}]),
+    ) as up:
+        here = "[::1]" if host == "[::]" else "127.0.0.1"
+        urls = [text for text in up.greeting.values() if "://" in text]
+        hosts = [re.findall(r"[@/]([^@/]+):\d+", url)[-1] for url in urls]
+        assert hosts == 4 * [here]
+        assert up.stop() == 0
+
+
 def test_the_greeting_has_columns(target: str, tmp_path: Path, log: Path) -> None:
     config = tmp_path / "pinwatch.toml"
     config.write_text(
@@ -466,7 +483,8 @@ def test_an_http_token_that_is_none(tmp_path: Path) -> None:
 def test_with_the_http_token_other_machines_may_ask(target: str, log: Path) -> None:
     arguments = "--target", target, "--http", "0.0.0.0:0"
     with pinwatch_up(log, *arguments, PINWATCH_HTTP_TOKEN="a secret") as up:
-        url = up.greeting["HTTP"].replace("0.0.0.0", "127.0.0.1")
+        url = up.greeting["HTTP"]
+        assert url.startswith("http://127.0.0.1:")
         assert ask_http(f"{url}/readyz").status == 200
         assert ask_http(f"{url}/metrics").status == 401
         assert ask_http(f"{url}/metrics", Authorization="Bearer a secret").status == 200

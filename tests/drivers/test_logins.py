@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from botocore.credentials import Credentials
 
+from pinwatch import events
 from tests.drivers import node
 from tests.harness import (
     PATIENCE,
@@ -265,12 +266,21 @@ def test_tls_at_once(proxy: RunningProxy, method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"host": "127.0.0.2"}, {"region": "us-west-1"}], ids=str
+    ("other", "setting"),
+    [({"host": "127.0.0.2"}, "iam.hosts"), ({"region": "us-west-1"}, "iam.region")],
+    ids=str,
 )
-def test_a_token_for_something_else(proxy: RunningProxy, other: dict[str, str]) -> None:
+def test_a_token_for_something_else(
+    proxy: RunningProxy, other: dict[str, str], setting: str
+) -> None:
+    """The client learns nothing more; the log has the setting that would accept it."""
     signed = token(proxy, ROLES["iam"], **other)
     with pytest.raises(psycopg.OperationalError, match="IAM authentication failed"):
         with_psycopg(Login(proxy, ROLES["iam"], signed, "require"))
+    log = proxy.happened(events.ClientRefused)[-1].log
+    assert setting in log
+    assert f"user {ROLES['iam']}" in log
+    assert [value for value in other.values() if value not in log] == []
 
 
 @pytest.mark.parametrize("method", ROLES)

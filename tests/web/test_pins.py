@@ -177,10 +177,19 @@ def test_digests(watched: Watched) -> None:
     assert (listen["count"], listen["peak_connections"]) == (1, 1)
     assert listen["first_seen"] == listen["last_seen"]
     assert both["first_seen"] < both["last_seen"]
-    assert "SET" in both["advice"]
+    assert both["advice"].startswith("Set it inside a function")
     now = {digest["rule"]: digest for digest in watched.get("/api/digests")}
     assert now["set"]["pinned_seconds"] > both["pinned_seconds"]
     assert now["listen"]["pinned_seconds"] == listen["pinned_seconds"]
+
+
+def test_a_text_is_filed_under_its_certain_trigger(watched: Watched) -> None:
+    client = watched()
+    client.query("SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL;")
+    client.leave()
+    over(watched, 1)
+    (digest,) = watched.get("/api/digests")
+    assert (digest["rule"], digest["contested"]) == ("reset", "")
 
 
 def test_a_cursor_is_one_whatever_the_id_in_its_name(watched: Watched) -> None:

@@ -1,0 +1,73 @@
+"""Code that runs inside a statement, and that RDS Proxy does not see.
+
+Owns which functions are PostgreSQL's own: they are in ``functions.txt``, with the query
+that lists them. Such code never pins, so this is for ``pinwatch explain`` only, and
+nothing of the proxy needs it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from pinwatch.pins.tokens import tokens
+from pinwatch.pins.tree import OverBudget, Unparsable, nodes, statements
+from pinwatch.pins.triggers import characters
+
+NAMES: Final = "functions.txt"
+COMMENT: Final = "--"
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """The code of one statement, as in "DO" or "f()", and where the statement is.
+
+    position and size are in characters of the text.
+    """
+
+    code: tuple[str, ...]
+    position: int
+    size: int
+
+
+def unseen(text: str) -> Iterator[Unseen]:
+    """Yield the statements that run DO, CALL or functions that are not PostgreSQL's.
+
+    Yield nothing for a text that the grammar refuses or that is expensive to parse.
+    """
+    try:
+        found = statements(text, tokens(text))
+    except (Unparsable, OverBudget):
+        return
+    at = characters(text)
+    for one in found:
+        names = [name for node in nodes(one.tree) for name in _code(*node)]
+        if names:
+            written = text[at(one.start) : at(one.end)]
+            position = at(one.start) + len(written) - len(written.lstrip())
+            yield Unseen(tuple(dict.fromkeys(names)), position, len(written.strip()))
+
+
+def _code(node: str, fields: Any) -> Iterator[str]:
+    if node == "DoStmt":
+        yield "DO"
+    elif node == "CallStmt":
+        yield f"CALL {'.'.join(_name(fields['funccall']))}"
+    elif node == "FuncCall" and not _is_own(_name(fields)):
+        yield f"{'.'.join(_name(fields))}()"
+
+
+def _name(call: Any) -> list[str]:
+    return [part["String"].get("sval", "") for part in call["funcname"]]
+
+
+def _is_own(name: list[str]) -> bool:
+    return name[:-1] == ["pg_catalog"] or (len(name) == 1 and name[0] in functions())
+
+
+@cache
+def functions() -> frozenset[str]:
+    """Return the names of PostgreSQL's own functions."""
+    lines = (files(__package__) / NAMES).read_text("utf-8").splitlines()
+    return frozenset(line for line in lines if not line.startswith(COMMENT))
