@@ -176,8 +176,8 @@ def test_contested_pins_count_if_wanted(
     assert pinwatch("report", log, *arguments).returncode == status
 
 
-@pytest.mark.parametrize("format", ["sarif", "github", "junit"])
-def test_formats_for_other_programs(tmp_path: Path, format: str) -> None:
+@pytest.mark.parametrize("format", ["sarif", "github", "junit", "html", "markdown"])
+def test_other_formats(tmp_path: Path, format: str) -> None:
     log = write(tmp_path, "log", text(LOG))
     shown = pinwatch("report", log, "--format", format)
     assert shown.returncode == 1
