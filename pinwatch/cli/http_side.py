@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,10 @@ TIMEOUT: Final = 10.0  # seconds for the HTTP side to answer
 MAX_QUOTED: Final = 200  # characters of an answer in an error text
 UNAUTHORIZED: Final = 401
 SERVER_ERROR: Final = 500
+FIELD: Final = re.compile(r"\A(\w+): (?=must )")
+"""How pinwatch begins the text about a field of a request that has a wrong value."""
+OPTIONS: Final = {"lasting": "for"}
+"""The options whose names are not those of the fields that they set."""
 
 Url = Annotated[
     str, typer.Option(metavar="URL", help="HTTP address of the running pinwatch.")
@@ -147,7 +152,7 @@ class HttpSide:
                 f"{self.url} answered {status}" + (f": {said}" if said else ".")
             )
         if text:
-            return SettingError(text)
+            return SettingError(FIELD.sub(_option, text))
         location = error.headers.get("Location")
         if location:
             return self._other(f"it redirects to {printable(location)}")
@@ -177,6 +182,10 @@ def _why(error: Exception) -> str:
         case _:
             reason = getattr(error, "reason", error)
             return getattr(reason, "strerror", None) or str(reason)
+
+
+def _option(field: re.Match[str]) -> str:
+    return f"--{OPTIONS.get(field[1], field[1])} "
 
 
 def _own_text(body: bytes) -> str:

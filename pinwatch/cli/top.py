@@ -70,7 +70,8 @@ def _keys() -> Iterator[Keys | None]:
 def _interrupted() -> list[int]:
     """Return a list that Ctrl-C fills, in case Python drops the KeyboardInterrupt.
 
-    It is not an Event, whose lock the interrupted code may hold.
+    SIGTERM and a hang-up count as Ctrl-C, so that the terminal gets its mode back. The
+    list is not an Event, whose lock the interrupted code may hold.
     """
     signals: list[int] = []
 
@@ -78,7 +79,8 @@ def _interrupted() -> list[int]:
         signals.append(number)
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, note)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, note)
     return signals
 
 

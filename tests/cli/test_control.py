@@ -42,7 +42,7 @@ def site(up: Up) -> str:
 def run(up: Up, *arguments: str, status: int = 0) -> str:
     done = pinwatch(*arguments, "--url", site(up))
     assert done.returncode == status, done.stderr
-    return done.stdout or done.stderr
+    return done.stderr or done.stdout
 
 
 def connect(up: Up) -> psycopg.Connection[Any]:
@@ -66,6 +66,11 @@ def test_a_failover_of_one_target(up: Up) -> None:
 def test_a_failover_to_nowhere(up: Up) -> None:
     output = run(up, "failover", "--to", "b", status=2)
     assert output == "pinwatch: There is no target b: there are default.\n"
+
+
+def test_an_outage_that_is_too_long(up: Up) -> None:
+    output = run(up, "failover", "--outage", "9999", status=2)
+    assert output.endswith("--outage must be less than or equal to 3600.\n")
 
 
 def test_targets_are_told(up: Up) -> None:
@@ -110,11 +115,11 @@ def test_a_fault_with_an_option_of_another(given: str, option: str, kinds: str) 
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ("latency --seconds 5000", "seconds: must be less than or equal to 3600."),
-        ("refuse --name a/b", "name: must match pattern "),
-        ("kill --connections 2000000", "connections: must be less than or equal to "),
-        ("refuse --every 2000000", "every: must be less than or equal to 1000000."),
-        ("pause --for 1e9", "lasting: must be less than or equal to "),
+        ("latency --seconds 5000", "--seconds must be less than or equal to 3600."),
+        ("refuse --name a/b", "--name must match pattern "),
+        ("kill --connections 2000000", "--connections must be less than or equal to "),
+        ("refuse --every 2000000", "--every must be less than or equal to 1000000."),
+        ("pause --for 1e9", "--for must be less than or equal to "),
         ("pause --name taken", "A fault named taken is already active."),
     ],
 )

@@ -249,6 +249,16 @@ def test_keys_pause_help_and_quit(up: Up, clients: Clients) -> None:
         assert mode & termios.ICANON
 
 
+def test_a_termination_leaves_the_terminal_as_it_was(up: Up) -> None:
+    with terminal("--url", up.greeting["HTTP"]) as shown:
+        shown.shows("Pinned: 0")
+        assert not termios.tcgetattr(shown.descriptor)[3] & termios.ECHO
+        shown.process.terminate()
+        assert shown.process.wait(PATIENCE) == 0
+        assert termios.tcgetattr(shown.descriptor)[3] & termios.ECHO
+    eventually(lambda: shown.written.rstrip().endswith(b"\x1b[?1049l"))
+
+
 def test_without_keys_it_goes_on(up: Up) -> None:
     """Standard input may be no terminal."""
     shell = ["sh", "-c", '"$0" "$@" < /dev/null', *PINWATCH]
