@@ -18,7 +18,7 @@ pinwatch: $(if $(wildcard $(STAMP)),$(STAMP),$(RUNNING))
 
 $(RUNNING): pyproject.toml
 	@echo "Installing pinwatch and its embedded PostgreSQL in $(VENV):" \
-	    "about 200 MB, less than a minute, at the first start only."
+	    "about 200 MB, half a minute or more on a busy machine. Only once."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --editable ".[embedded]"
 	@touch $@
@@ -67,7 +67,7 @@ venv: $(STAMP)
 
 $(STAMP): pyproject.toml
 	@echo "Installing the development environment in $(VENV):" \
-	    "about 1.1 GB, one to three minutes, only once."
+	    "about 1.1 GB, two minutes or more on a busy machine. Only once."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/pip install --quiet --editable ".[embedded]" --group dev

@@ -26,6 +26,7 @@ PINS: Final = JsonQuery(
         "user": "string",
         "database": "string",
         "application_name": "string",
+        "source": "string",
         "digest": "string",
         "sql": "string",
         "pinned_seconds": "number",
@@ -39,6 +40,7 @@ WIDTHS: Final = {
     "user": 110,
     "database": 110,
     "application_name": 140,
+    "source": 180,
     "pinned_seconds": 120,
 }
 

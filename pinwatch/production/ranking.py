@@ -5,7 +5,7 @@ the clients that are connected at a time, and by a few bytes for each pin, by wh
 pins of overlapping exports are counted once.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,6 +32,7 @@ from pinwatch.production.records import (
     Pinned,
     Record,
 )
+from pinwatch.production.timeline import Timeline
 
 MAX_CLIENTS: Final = 100_000  # of which the host, or the latest prepared pin, is kept
 MAX_HOSTS: Final = 1_000  # of one row
@@ -60,7 +61,7 @@ class Row:
     seconds: float = 0.0
     lasting: int = 0
     clients: int = 0
-    hosts: set[str] = field(default_factory=set)
+    hosts: Counter[str] = field(default_factory=Counter)  # pins by host
     applications: set[str] = field(default_factory=set)
 
     def seen(self, at: datetime | None) -> None:
@@ -97,6 +98,7 @@ class Ranking:
         self.repeated = 0  # pins that an earlier file had, too
         self.first: datetime | None = None  # of all records
         self.last: datetime | None = None
+        self.timeline = Timeline()  # of pins
         self._rows: dict[tuple[str, str], Row] = {}
         self._pinned: dict[str, tuple[Row, datetime | None]] = {}  # by client
         self._hosts = Recent()
@@ -169,9 +171,11 @@ class Ranking:
         row = self._row(cause_of(pin.reason, digest), digest)
         row.count += 1
         row.seen(pin.at)
+        if pin.at is not None:
+            self.timeline.add(row.cause.rule, pin.at)
         host = self._hosts.get(pin.client)
-        if host and len(row.hosts) < MAX_HOSTS:
-            row.hosts.add(host)
+        if host and (host in row.hosts or len(row.hosts) < MAX_HOSTS):
+            row.hosts[host] += 1
         if pin.client:
             row.clients += 1
             self._pinned[pin.client] = row, pin.at

@@ -156,3 +156,30 @@ def test_no_file() -> None:
     assert ended.stderr == (
         "pinwatch: Give the name of a file, or - for standard input.\n"
     )
+
+
+CONTESTED: Final = LOG[1].replace("set search_path to $1", "set local work_mem = $1")
+
+
+@pytest.mark.parametrize(
+    ("lines", "arguments", "status"),
+    [
+        ([CONTESTED], [], 0),
+        ([CONTESTED], ["--contested", "fail"], 1),
+        ([CONTESTED, LOG[3]], [], 1),
+    ],
+)
+def test_contested_pins_count_if_wanted(
+    tmp_path: Path, lines: list[str], arguments: list[str], status: int
+) -> None:
+    log = write(tmp_path, "log", text(lines))
+    assert pinwatch("report", log, *arguments).returncode == status
+
+
+@pytest.mark.parametrize("format", ["sarif", "github", "junit", "html", "markdown"])
+def test_other_formats(tmp_path: Path, format: str) -> None:
+    log = write(tmp_path, "log", text(LOG))
+    shown = pinwatch("report", log, "--format", format)
+    assert shown.returncode == 1
+    assert "statement_size" in shown.stdout
+    assert "set search_path to $1" in shown.stdout
