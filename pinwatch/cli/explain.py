@@ -132,6 +132,12 @@ def explain(
             "which contested findings do not pin.",
         ),
     ] = "rds-2023-11",
+    rule: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE", help="Print the page of a rule: what pins, why, what to do."
+        ),
+    ] = None,
 ) -> None:
     """Say whether SQL pins a session of RDS Proxy, why, and what to do about it.
 
@@ -152,9 +158,18 @@ def explain(
 
     $ psql -Atc "SELECT row_to_json(s) FROM pg_stat_statements s" |
     pinwatch explain --jsonl
+
+    $ pinwatch explain --rule set
     """
     from pinwatch.cli.answer import described, message, script
 
+    if rule is not None:
+        if sql is not None or jsonl or format is Format.JSON:
+            raise SettingError(
+                "--rule prints a page: it takes no SQL, no --jsonl and no --format."
+            )
+        _print_page(rule)
+        return
     chosen = _profile(profile)
     if jsonl:
         if sql not in (None, "-") or format is Format.JSON:
@@ -175,6 +190,23 @@ def explain(
     else:
         _print(answer, chosen)
     raise typer.Exit(_status(answer))
+
+
+def _print_page(rule: str) -> None:
+    """Print the page of a rule, as Markdown unless on a terminal."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from pinwatch.pins.rule_pages import page
+    from pinwatch.pins.rules import CODES
+
+    if rule not in CODES:
+        raise SettingError(f"rule is {rule}, but must be one of {', '.join(CODES)}.")
+    console = Console()
+    if console.is_terminal:
+        console.print(Markdown(page(rule)))
+    else:
+        print(page(rule), end="")
 
 
 def _status(answer: Answer) -> int:

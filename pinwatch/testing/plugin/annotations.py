@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from pinwatch.pins.rule_pages import command
 from pinwatch.testing.plugin.record import Outcome, Record
 
 LEVELS: Final = {Outcome.FAILED: "error", Outcome.CONTESTED: "warning"}
@@ -34,7 +35,10 @@ def _annotation(record: Record, root: Path) -> str:
         if record.pin.frame.line:
             properties["line"] = str(record.pin.frame.line)
     listed = ",".join(f"{name}={_escaped(value)}" for name, value in properties.items())
-    text = f"{record.pin.statement}\nFix: {record.pin.advice}\nTest: {record.test}"
+    text = (
+        f"{record.pin.statement}\nFix: {record.pin.advice}\n"
+        f"More: {command(record.pin.rule)}\nTest: {record.test}"
+    )
     return f"::{LEVELS[record.outcome]} {listed}::{_data(text)}"
 
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from pinwatch import __version__
 from pinwatch.pins.alike import alike
+from pinwatch.pins.rule_pages import command, general, page, plain, source
 from pinwatch.testing.origin import Frame
 from pinwatch.testing.plugin.record import Outcome, Record
 
@@ -48,9 +49,16 @@ def sarif(records: Sequence[Record]) -> dict[str, Any]:
 
 
 def _rule(rule: str) -> dict[str, Any]:
+    said = general(rule)
     return {
         "id": rule,
         "shortDescription": {"text": f"RDS Proxy pins a session by the rule {rule}."},
+        "fullDescription": {"text": plain(f"{said.summary} {said.why}")},
+        "help": {
+            "text": plain(f"{said.best} Or: {said.second} See {command(rule)}."),
+            "markdown": page(rule),
+        },
+        "helpUri": source(rule),
         "defaultConfiguration": {"level": "error"},
     }
 

@@ -9,6 +9,7 @@ from pinwatch import events
 from pinwatch.observers.log import Log
 from pinwatch.pins.alike import alike
 from pinwatch.pins.carets import marked
+from pinwatch.pins.rule_pages import command
 from pinwatch.testing.plugin.record import Record
 from pinwatch.text import number_of, printable
 
@@ -82,6 +83,7 @@ def _lines(same: list[Record]) -> Iterator[str]:
     if record.pin.contested:
         yield f"  = contested: {printable(record.pin.contested)}"
     yield f"  = fix: {printable(record.pin.advice)}"
+    yield f"  = more: {command(record.pin.rule)}"
     if not record.pin.located:
         yield f"  = line: {TAGS}"
     for frame in record.pin.frames[-2::-1]:

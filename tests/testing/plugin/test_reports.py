@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema
 
+from pinwatch.pins.rule_pages import page, plain, summary
+from pinwatch.pins.rules import PINNING_PAGE
 from pinwatch.testing.origin import Frame
 from pinwatch.testing.plugin.annotations import annotations
 from pinwatch.testing.plugin.record import Outcome, Record
@@ -98,6 +100,11 @@ def test_sarif(run: Run, pytester: pytest.Pytester) -> None:
         "listen",
         "set",
     ]
+    for rule in of_run["tool"]["driver"]["rules"]:
+        assert rule["helpUri"] == PINNING_PAGE
+        assert rule["fullDescription"]["text"].startswith(plain(summary(rule["id"])))
+        assert rule["help"]["markdown"] == page(rule["id"])
+        assert "`" not in rule["help"]["text"]
     failed, allowed, contested = of_run["results"]
     assert (failed["ruleId"], failed["ruleIndex"], failed["level"]) == (
         "listen",
@@ -192,7 +199,8 @@ def test_annotations_are_for_github_only() -> None:
     assert list(annotations([record()], {})) == []
 
 
-REST = "SET a.b = 1%0AFix: Do not.%0ATest: tests/test_it.py::test_one"
+FIX = "Fix: Do not.%0AMore: pinwatch explain --rule set"
+REST = f"SET a.b = 1%0A{FIX}%0ATest: tests/test_it.py::test_one"
 
 
 def test_annotations(tmp_path: Path) -> None:
@@ -208,7 +216,7 @@ def test_annotations(tmp_path: Path) -> None:
     ]
     assert list(annotations(records, environment)) == [
         "::error title=RDS Proxy pins%3A set,file=app/a%2Cb.py,line=3::"
-        "SET a =%0A'100%25'%0AFix: Do not.%0ATest: tests/test_it.py::test_one",
+        f"SET a =%0A'100%25'%0A{FIX}%0ATest: tests/test_it.py::test_one",
         f"::warning title=RDS Proxy pins%3A set::{REST}",
         f"::error title=RDS Proxy pins%3A set::{REST}",
         f"::error title=RDS Proxy pins%3A set,file=a.js::{REST}",
