@@ -39,7 +39,6 @@ or ``accept`` has those of the general entry of its first rule.
 
 import re
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -81,8 +80,12 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry of the catalogue; rules are the codes of the findings that it is for."""
+    """An entry of the catalogue, from the file with that name in CATALOGUE.
 
+    rules are the codes of the findings that it is for.
+    """
+
+    file: str
     rules: tuple[str, ...]
     application: re.Pattern[str] | None
     text: re.Pattern[str] | None
@@ -147,15 +150,17 @@ def by_rule() -> dict[str, tuple[Entry, ...]]:
 @cache
 def entries() -> tuple[Entry, ...]:
     """Return all entries, in the order in which they are tried."""
-    tables = [*_tables()]
-    general = {rule: one for one in tables if "summary" in one for rule in one["rules"]}
-    return tuple(_entry(table, general) for table in tables)
+    tables = {name: _tables(name) for name in CATALOGUE}
+    general = {rule: one for one in tables["general"] for rule in one["rules"]}
+    return tuple(
+        _entry(name, table, general) for name in CATALOGUE for table in tables[name]
+    )
 
 
-def _tables() -> Iterator[dict[str, Any]]:
-    folder = files(__package__) / "catalogue"
-    for name in CATALOGUE:
-        yield from tomllib.loads((folder / f"{name}.toml").read_text("utf-8"))["entry"]
+def _tables(name: str) -> list[dict[str, Any]]:
+    file = files(__package__) / "catalogue" / f"{name}.toml"
+    found: list[dict[str, Any]] = tomllib.loads(file.read_text("utf-8"))["entry"]
+    return found
 
 
 @lru_cache(LATEST)
@@ -164,10 +169,13 @@ def bare(text: str) -> str:
     return fold(" ".join(code(text))).rstrip("; ")
 
 
-def _entry(table: dict[str, Any], general: dict[str, dict[str, Any]]) -> Entry:
+def _entry(
+    file: str, table: dict[str, Any], general: dict[str, dict[str, Any]]
+) -> Entry:
     rules = CODES if table["rules"] == ["*"] else tuple(table["rules"])
     inherited = {key: general[rules[0]][key] for key in INHERITED}
     return Entry(
+        file=file,
         rules=rules,
         application=_compiled(table.get("application")),
         text=_compiled(_regex(table)),

@@ -25,6 +25,12 @@ WITHOUT_SQL: Final = {
 }
 """Rules that no node of a statement matches, with the sentence in RDS Proxy's log and
 the URL of the source."""
+GROUPS: Final = {
+    "What to do": ("cases", "general"),
+    "What drivers send": ("drivers",),
+    "Migrations and jobs": ("applications",),
+}
+"""The headings over the advice, with the files that have it."""
 
 
 def command(rule: str) -> str:
@@ -115,18 +121,11 @@ def _readings(row: Rule) -> Iterator[str]:
 
 def _sections(rule: str) -> Iterator[str]:
     """Yield the advice: cases first, then drivers, and work that needs no proxy."""
-    entries = by_rule()[rule]
-    applications = [one for one in entries if one.application]
-    drivers = [one for one in entries if one.advice.driver]
-    cases = [one for one in entries if one not in applications and one not in drivers]
-    for heading, group in (
-        ("What to do", cases),
-        ("What drivers send", drivers),
-        ("Migrations and jobs", applications),
-    ):
-        if group:
+    for heading, group in GROUPS.items():
+        entries = [entry for entry in by_rule()[rule] if entry.file in group]
+        if entries:
             yield from (f"## {heading}", "")
-        for entry in group:
+        for entry in entries:
             yield from _section(rule, entry)
 
 
