@@ -15,8 +15,8 @@ that fits is taken. The keys that recognise SQL, of which one must fit:
     statement    the beginning of the one statement that pins
 
 An entry without such a key fits any SQL. All comparisons are in lower case; texts are
-compared without comments and closing semicolon, with white space folded. A regular
-expression has no nested repetition.
+compared without comments and closing semicolon, with white space folded, and up to
+MAX_COMPARED characters. A regular expression has no nested repetition.
 
 The other keys of an entry:
 
@@ -56,6 +56,8 @@ each rule, which fits any SQL."""
 
 INHERITED: Final = ("why", "second", "accept")
 NUMBER: Final = re.compile("[0-9]+")
+MAX_COMPARED: Final = 2_048
+"""Characters at the beginning of a text or statement that are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Entry:
         return (
             self.is_general
             or (self.application is not None and self._is_of(application))
-            or (self.text is not None and self._is_text(bare(text)))
+            or (self.text is not None and self._is_text(bare(text[:MAX_COMPARED])))
             or (self.subject is not None and self._is_on(finding.subject))
             or (self.statement is not None and self._is_in(finding.statement))
         )
@@ -126,7 +128,7 @@ class Entry:
 
     def _is_in(self, statement: str) -> bool:
         assert self.statement is not None
-        return self.statement.match(bare(statement)) is not None
+        return self.statement.match(bare(statement[:MAX_COMPARED])) is not None
 
 
 def advice(verdict: Verdict, finding: Finding, application: str = "") -> Advice:

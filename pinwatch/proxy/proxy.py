@@ -31,6 +31,7 @@ from pinwatch.errors import (
     idle_client_timeout,
     too_many_clients,
 )
+from pinwatch.pins.advice import by_rule
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.databases import DatabaseStatements
 from pinwatch.pins.profiles import PROFILES
@@ -133,6 +134,7 @@ class Proxy:
             single = len(targets) == 1
             self.group.add(role, self._connections(name, target), single)
         await self.group.start()
+        by_rule()  # or else the first pin would read the catalogue on the event loop
         try:
             await self._listen(settings)
         except BaseException:
