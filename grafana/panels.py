@@ -34,6 +34,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana_foundation_sdk.models.units import Seconds, Short
 
 from grafana.datasources import PROMETHEUS
+from grafana.links import live_page
 
 HEIGHT: Final = 8
 GOOD: Final = "green"
@@ -53,6 +54,7 @@ def graph(
         timeseries.Panel()
         .title(title)
         .description(about)
+        .links([live_page()])
         .datasource(PROMETHEUS)
         .targets([_target(ref, *query) for ref, query in _lettered(queries)])
         .height(HEIGHT)
@@ -114,6 +116,7 @@ def number(
         stat.Panel()
         .title(title)
         .description(about)
+        .links([live_page()])
         .datasource(PROMETHEUS)
         .with_target(_target("A", *query))
         .height(HEIGHT)
@@ -131,6 +134,7 @@ def latencies(title: str, about: str, buckets: str, *, width: int) -> heatmap.Pa
         heatmap.Panel()
         .title(title)
         .description(about)
+        .links([live_page()])
         .datasource(PROMETHEUS)
         .with_target(_target("A", buckets, "{{le}}").format(PromQueryFormat.HEATMAP))
         .height(HEIGHT)

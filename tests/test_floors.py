@@ -10,10 +10,10 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[1]
 FLOORS: Final = (
-    {"clock", "counters", "errors", "events", "text"},
+    {"clock", "counters", "errors", "events", "extras", "text"},
     {"config", "version", "wire"},
     {"auth", "infrastructure", "pins", "tls"},
-    {"pool"},
+    {"pool", "production", "reports"},
     {"sockets"},
     {"relay"},
     {"targets"},

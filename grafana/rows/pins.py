@@ -11,6 +11,7 @@ from grafana_foundation_sdk.models.units import Seconds
 
 from grafana.datasources import API
 from grafana.infinity import JsonQuery, JsonQueryBuilder
+from grafana.links import live_page, rule_of_cell, rule_of_series
 from grafana.panels import HEIGHT, AnyPanel, bars, stacked
 from grafana.promql import occurrences, rate
 
@@ -25,6 +26,7 @@ PINS: Final = JsonQuery(
         "user": "string",
         "database": "string",
         "application_name": "string",
+        "source": "string",
         "digest": "string",
         "sql": "string",
         "pinned_seconds": "number",
@@ -38,6 +40,7 @@ WIDTHS: Final = {
     "user": 110,
     "database": 110,
     "application_name": 140,
+    "source": 180,
     "pinned_seconds": 120,
 }
 
@@ -49,7 +52,7 @@ def panels() -> list[AnyPanel]:
             "Sessions that pinned, by the rule that pinned them first.",
             (occurrences("pins_total", "rule"), "{{rule}}"),
             width=8,
-        ),
+        ).data_links([rule_of_series()]),
         bars(
             "Pins by database",
             "Sessions that pinned.",
@@ -67,7 +70,7 @@ def panels() -> list[AnyPanel]:
             "Average number of pinned sessions: pinned seconds per second.",
             (f"{rate('pinned_seconds_total', 'rule')} > 0", "{{rule}}"),
             width=12,
-        ),
+        ).data_links([rule_of_series()]),
         bars(
             "Warnings by rule",
             "Statements that do not pin but got a warning.",
@@ -85,6 +88,7 @@ def events() -> table.Panel:
         .description(
             "The latest sessions that pinned in the time range, from /api/pins."
         )
+        .links([live_page()])
         .datasource(API)
         .with_target(JsonQueryBuilder(PINS))
         .with_transformation(
@@ -96,6 +100,9 @@ def events() -> table.Panel:
     )
     for name, width in WIDTHS.items():
         panel.override_by_name(name, [DynamicConfigValue("custom.width", width)])
+    panel.override_by_name(
+        "rule", [DynamicConfigValue("links", [rule_of_cell().build()])]
+    )
     return panel.override_by_name(
         "pinned_seconds", [DynamicConfigValue("unit", Seconds)]
     )

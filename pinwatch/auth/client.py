@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from pinwatch.auth import md5, refusals
 from pinwatch.auth.credentials import Credential, Method
-from pinwatch.auth.iam import TokenRefused
+from pinwatch.auth.iam_token import TokenRefused
 from pinwatch.auth.proof import Proof, ProofRefused
 from pinwatch.auth.refusals import AuthenticationFailed
 from pinwatch.auth.scram import ScramSha256, ScramSha256Plus

@@ -1,9 +1,9 @@
 """IAM tokens of Amazon RDS, verified offline.
 
-A token is a URL without its scheme, signed for 15 minutes with AWS Signature
-Version 4 in its query. With the access key's secret it can be signed again and
-compared. Owns that check and the list of access keys. The format is in the RDS guide,
-"IAM database authentication", and in botocore's generate_db_auth_token.
+With the access key's secret a token can be signed again and compared. Owns that check,
+the list of access keys, and the sentences about a token that is refused. The format is
+in the RDS guide, "IAM database authentication", and in botocore's
+generate_db_auth_token.
 """
 
 import os
@@ -12,36 +12,28 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
-from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from pinwatch.auth.iam_token import (
+    SECURITY_TOKEN,
+    SIGNATURE,
+    TokenRefused,
+    described,
+    expires_at,
+    host_and_port,
+    parsed,
+    shown,
+    signed_at,
+)
 from pinwatch.errors import SettingError
+from pinwatch.extras import AWS, install_command
 
 if TYPE_CHECKING:  # pydantic is slow to import, and not needed to read its models
     from pinwatch.config.auth import IamSettings
 
-MAX_LIFETIME: Final = 900  # seconds, the lifetime of tokens of AWS's tools
 CLOCK_SKEW: Final = timedelta(minutes=5)  # how far ahead a client's clock may be
-TIMESTAMP: Final = "%Y%m%dT%H%M%SZ"
-ALGORITHM: Final = "AWS4-HMAC-SHA256"
 SERVICE: Final = "rds-db"
 DEFAULT_REGION: Final = "us-east-1"
-
-SECURITY_TOKEN: Final = "X-Amz-Security-Token"
-SIGNATURE: Final = "X-Amz-Signature"
-FIELDS: Final = {
-    "Action",
-    "DBUser",
-    "X-Amz-Algorithm",
-    "X-Amz-Credential",
-    "X-Amz-Date",
-    "X-Amz-Expires",
-    "X-Amz-SignedHeaders",
-    SIGNATURE,
-}
-
-
-class TokenRefused(Exception):
-    """A token is refused; the text is a sentence for the log."""
+MAX_KEYS_SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,81 +45,132 @@ class AccessKey:
     session_token: str | None = field(default=None, repr=False)
 
 
-def verify(
-    token: str,
-    *,
-    user: str,
-    hosts: Iterable[str],
-    port: int,
-    region: str,
-    keys: Mapping[str, AccessKey],
-    now: datetime,
-) -> None:
-    """Raise TokenRefused unless the token is valid for the user at one of the hosts.
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The tokens that are accepted; ``keys`` are by access key id."""
 
-    ``keys`` are by access key id; ``now`` has a time zone.
+    hosts: tuple[str, ...]
+    port: int
+    region: str
+    keys: Mapping[str, AccessKey]
+
+
+def verify(token: str, user: str, accepted: Accepted, now: datetime) -> None:
+    """Raise TokenRefused unless the token is valid for the user.
+
+    The error says what the token is for, what is accepted, and which setting would
+    accept it. ``now`` has a time zone.
     """
-    url, fields = _parsed(token)
-    endpoints = [f"[{h}]:{port}" if ":" in h else f"{h}:{port}" for h in hosts]
-    if url.netloc.lower() not in map(str.lower, endpoints):
-        raise TokenRefused(f"The token is not for {' or '.join(endpoints)}.")
+    try:
+        _verify(token, user, accepted, now)
+    except TokenRefused as refused:
+        raise TokenRefused(f"{refused} {described(token)}".rstrip()) from None
+
+
+def _verify(token: str, user: str, accepted: Accepted, now: datetime) -> None:
+    url, fields = parsed(token)
+    _check_endpoint(url.netloc, accepted)
     if fields["DBUser"] != user:
-        raise TokenRefused("The token is for another user.")
+        raise TokenRefused(
+            f"The token is for the user {shown(fields['DBUser'])}, but the client logs "
+            f"in as {shown(user)}: create the token for that user."
+        )
     if fields["Action"] != "connect":
-        raise TokenRefused("The token is for another action than connect.")
+        raise TokenRefused(
+            f"The token is for the action {shown(fields['Action'])}, not for connect."
+        )
+    key_id = _checked_scope(fields, accepted.region)
+    _check_time(fields, now)
+    _check_signature(url.netloc, fields, key_id, accepted)
 
-    made = _time(fields["X-Amz-Date"])
+
+def _check_endpoint(netloc: str, accepted: Accepted) -> None:
+    host, port = host_and_port(netloc)
+    hosts = [f"[{one}]" if ":" in one else one for one in accepted.hosts]
+    if host.lower() not in map(str.lower, hosts):
+        raise TokenRefused(
+            f"The token is for the host {shown(host)}, but must be for "
+            f"{_any(dict.fromkeys(hosts))}: create it for one of them, or add its host "
+            "to iam.hosts."
+        )
+    if port != str(accepted.port):
+        raise TokenRefused(
+            f"The token is for the port {shown(port)}, but must be for "
+            f"{accepted.port}: create it for that port, or set iam.port to its port."
+        )
+
+
+def _checked_scope(fields: Mapping[str, str], region: str) -> str:
+    """Return the access key id; raises TokenRefused for another region or service."""
     key_id, _, scope = fields["X-Amz-Credential"].partition("/")
-    if scope != f"{made:%Y%m%d}/{region}/{SERVICE}/aws4_request":
-        raise TokenRefused(f"The token is not for {SERVICE} in the region {region}.")
+    expected = f"{signed_at(fields):%Y%m%d}/{region}/{SERVICE}/aws4_request"
+    if scope == expected:
+        return key_id
+    words = scope.split("/")
+    if len(words) == 4 and words[1] != region:
+        raise TokenRefused(
+            f"The token is for the region {shown(words[1])}, but must be for {region}: "
+            "create it for that region, or set iam.region to its region."
+        )
+    raise TokenRefused(
+        f"The token's credential scope is {shown(scope)}, but must be {expected}."
+    )
+
+
+def _check_time(fields: Mapping[str, str], now: datetime) -> None:
+    made = signed_at(fields)
     if made - now > CLOCK_SKEW:
-        raise TokenRefused("The token is from the future.")
-    if now - made > timedelta(seconds=_lifetime(fields["X-Amz-Expires"])):
-        raise TokenRefused("The token has expired.")
+        raise TokenRefused(
+            f"The token is from the future: it was signed {_ago(made - now)} after the "
+            f"proxy's time, {now:%Y-%m-%dT%H:%M:%SZ}. Set the clocks of both machines."
+        )
+    end = expires_at(fields)
+    if now > end:
+        raise TokenRefused(
+            f"The token expired {_ago(now - end)} ago. Create a token for each "
+            "connection: none is valid for more than 15 minutes."
+        )
 
-    key = keys.get(key_id)
+
+def _check_signature(
+    netloc: str, fields: dict[str, str], key_id: str, accepted: Accepted
+) -> None:
+    key = accepted.keys.get(key_id)
     if key is None:
-        raise TokenRefused("The token's access key is not known to the proxy.")
+        raise TokenRefused(
+            f"The token's access key {shown(key_id)} is not known to the proxy, which "
+            f"knows {_ids(accepted.keys)}: add it to iam.access_keys, or to the AWS "
+            "environment of pinwatch."
+        )
     if not _same(fields.get(SECURITY_TOKEN, ""), key.session_token or ""):
-        raise TokenRefused("The token's session token is not that of its access key.")
-    if not _same(fields.pop(SIGNATURE), _signature(url.netloc, fields, region, key)):
-        raise TokenRefused("The token's signature is wrong.")
+        raise TokenRefused(
+            f"The token's session token is not that of its access key {key_id}: set "
+            "its session_token in iam.access_keys, or renew it in the AWS environment "
+            "of pinwatch."
+        )
+    signature = fields.pop(SIGNATURE)
+    if not _same(signature, _signature(netloc, fields, accepted.region, key)):
+        raise TokenRefused(
+            "The token's signature is wrong: it was changed on its way, or pinwatch "
+            f"has another secret for the access key {key_id} in iam.access_keys or in "
+            "its AWS environment."
+        )
 
 
-def _parsed(token: str) -> tuple[SplitResult, dict[str, str]]:
-    """Return a token's URL and the fields of its query, each exactly once."""
-    if not token:
-        raise TokenRefused("The authentication token is empty.")
-    try:
-        url = urlsplit(f"https://{token}")
-        pairs = parse_qsl(url.query, strict_parsing=True)
-    except ValueError:
-        raise TokenRefused("The authentication token is malformed.") from None
-    fields = dict(pairs)
-    if (
-        url.path != "/"
-        or url.fragment
-        or len(fields) != len(pairs)
-        or fields.keys() - {SECURITY_TOKEN} != FIELDS
-        or fields["X-Amz-Algorithm"] != ALGORITHM
-        or fields["X-Amz-SignedHeaders"] != "host"
-    ):
-        raise TokenRefused("The authentication token is malformed.")
-    return url, fields
+def _any(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last
 
 
-def _time(text: str) -> datetime:
-    try:
-        return datetime.strptime(text, TIMESTAMP).replace(tzinfo=UTC)
-    except ValueError:
-        raise TokenRefused("The authentication token is malformed.") from None
+def _ids(keys: Mapping[str, AccessKey]) -> str:
+    """Return the first ids of access keys, which are no secrets."""
+    some = ", ".join(list(keys)[:MAX_KEYS_SHOWN])
+    more = len(keys) - MAX_KEYS_SHOWN
+    return f"{some} and {more} others" if more > 0 else some or "none"
 
 
-def _lifetime(text: str) -> int:
-    """Seconds; at most MAX_LIFETIME, even if the token has more."""
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise TokenRefused("The authentication token is malformed.")
-    return min(int(text), MAX_LIFETIME)
+def _ago(period: timedelta) -> str:
+    return str(timedelta(seconds=round(period.total_seconds())))
 
 
 def _same(one: str, other: str) -> bool:
@@ -157,27 +200,16 @@ def _signature(
 class TokenVerifier:
     """Verifies the tokens of one endpoint."""
 
-    hosts: tuple[str, ...]
-    port: int
-    region: str
-    keys: Mapping[str, AccessKey]
+    accepted: Accepted
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def __call__(self, user: str, token: str) -> None:
-        verify(
-            token,
-            user=user,
-            hosts=self.hosts,
-            port=self.port,
-            region=self.region,
-            keys=self.keys,
-            now=self.clock(),
-        )
+        verify(token, user, self.accepted, self.clock())
 
 
 def no_verifier(user: str, token: str) -> None:
     """Refuse every token, if no role logs in by IAM."""
-    raise TokenRefused("The proxy verifies no tokens.")
+    raise TokenRefused("No role logs in by IAM: set iam_auth or default_auth_scheme.")
 
 
 def verifier(settings: "IamSettings", hosts: Iterable[str], port: int) -> TokenVerifier:
@@ -192,7 +224,7 @@ def verifier(settings: "IamSettings", hosts: Iterable[str], port: int) -> TokenV
         from botocore.session import Session
     except ImportError:
         raise SettingError(
-            "IAM authentication needs botocore: install pinwatch[aws]."
+            f"IAM authentication needs boto3: install it by {install_command(AWS)}"
         ) from None
     session = Session()
     try:
@@ -208,16 +240,14 @@ def verifier(settings: "IamSettings", hosts: Iterable[str], port: int) -> TokenV
             each.secret_access_key.get_secret_value(),
             each.session_token.get_secret_value() if each.session_token else None,
         )
+    region = settings.region or environment.get("aws_region") or profile_region
     return TokenVerifier(
-        hosts=(*hosts, *settings.hosts),
-        port=settings.port or port,
-        region=(
-            settings.region
-            or environment.get("aws_region")
-            or profile_region
-            or DEFAULT_REGION
-        ),
-        keys=keys,
+        Accepted(
+            hosts=(*hosts, *settings.hosts),
+            port=settings.port or port,
+            region=region or DEFAULT_REGION,
+            keys=keys,
+        )
     )
 
 

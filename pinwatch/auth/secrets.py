@@ -13,6 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from pinwatch.extras import AWS, install_command
+
 RETRY_INTERVAL: Final = (
     5.0  # seconds until Secrets Manager is read again after a failure
 )
@@ -125,7 +127,8 @@ class SecretsManager:
             import boto3  # noqa: F401
             from botocore.exceptions import BotoCoreError, ClientError
         except ImportError:
-            return Unreadable(secret_id, "boto3 is missing: install pinwatch[aws]")
+            how = install_command(AWS)
+            return Unreadable(secret_id, f"boto3 is missing: install it by {how}")
         region = secret_id.split(":")[3] if ":" in secret_id else self._region
         try:
             answer = self._client(region).get_secret_value(SecretId=secret_id)

@@ -10,6 +10,7 @@ from pinwatch.cli.control import failover, reload
 from pinwatch.cli.explain import explain
 from pinwatch.cli.fault import fault
 from pinwatch.cli.release import release
+from pinwatch.cli.report import report
 from pinwatch.cli.top import top
 from pinwatch.cli.up import up
 from pinwatch.errors import PinwatchError, SettingError
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command()(up)
 app.command()(explain)
 app.command()(check)
+app.command()(report)
 app.command()(failover)
 app.command()(reload)
 app.command()(release)

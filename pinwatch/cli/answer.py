@@ -17,6 +17,7 @@ from pinwatch.pins.script import filled, pieces
 from pinwatch.pins.tokens import PARAMETER, tokens
 from pinwatch.pins.unseen import unseen
 from pinwatch.pins.verdict import Finding, Verdict, verdict, verdict_of_tokens
+from pinwatch.reports.result import DOCUMENT_VERSION
 from pinwatch.text import number_of, printable
 
 NO_STATEMENT: Final = "There is no statement in this."
@@ -45,6 +46,7 @@ AS_ONE: Final = (
     "The statements were judged one by one, as psql sends them. As one message of {} "
     "bytes, the text would pin by its size."
 )
+UNCOUNTED: Final = ", contested (counted only with --contested fail)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,11 @@ def _may_be_longer(text: str) -> bool:
 # JSON, for programs.
 
 
+def document(answer: Answer, profile: Profile) -> dict[str, Any]:
+    """Return the answer as a JSON document of its own."""
+    return {"version": DOCUMENT_VERSION} | described(answer, profile)
+
+
 def described(answer: Answer, profile: Profile) -> dict[str, Any]:
     """The answer as JSON has it; positions are in characters of the whole text."""
     return {
@@ -257,8 +264,11 @@ def _described(text: str, one: Judged, finding: Finding) -> dict[str, Any]:
 # Text, for people.
 
 
-def lines(answer: Answer, profile: Profile) -> Iterator[tuple[str, str]]:
-    """Yield the lines of the answer, each with its style for rich."""
+def lines(answer: Answer, profile: Profile, counts: bool) -> Iterator[tuple[str, str]]:
+    """Yield the lines of the answer, each with its style for rich.
+
+    ``counts`` is false if no finding counts, because all of them are contested.
+    """
     for one, finding in answer.findings:
         yield from _finding_lines(answer.text, one, finding)
         yield "", ""
@@ -269,17 +279,18 @@ def lines(answer: Answer, profile: Profile) -> Iterator[tuple[str, str]]:
             yield "", ""
         else:
             yield note.text, "yellow"
-    yield _sum(answer, profile)
+    yield _sum(answer, profile, counts)
 
 
-def _sum(answer: Answer, profile: Profile) -> tuple[str, str]:
+def _sum(answer: Answer, profile: Profile, counts: bool) -> tuple[str, str]:
     count = len(answer.findings)
     statements = sum(bool(one.verdict.text) for one in answer.judged)
     unknown = sum(one.is_unknown for one in answer.judged)
     left = f" {unknown} of {statements} statements could not be judged."
     if count:
         reasons = number_of(count, "reason")
-        pins = f"This pins, by the rules of {profile.name}: {reasons}."
+        pins = f"This pins, by the rules of {profile.name}: {reasons}"
+        pins += "." if counts else UNCOUNTED
         return pins + (left if unknown else ""), "bold"
     if unknown:
         return (

@@ -6,28 +6,33 @@ step after the tests.
 
 from __future__ import annotations
 
-from enum import StrEnum
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from pinwatch.cli.formats import (
+    NOTHING,
+    Contested,
+    ContestedOption,
+    Format,
+    FormatOption,
+    rendered,
+    status,
+)
 from pinwatch.cli.http_side import DEFAULT_URL, HttpSide, Token, Url
 from pinwatch.errors import PinwatchError, SettingError
-from pinwatch.text import number_of
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
+    from pinwatch.cli.seen import Seen, Statement
+    from pinwatch.reports.result import Report
     from pinwatch.testing.plugin.baseline import Baseline
-    from pinwatch.testing.plugin.record import Outcome, Record
+    from pinwatch.testing.plugin.record import Outcome
     from pinwatch.testing.recorder import Pin
 
-PINS: Final = 1
 ANY_TEST: Final = "*"
-
-
-class Contested(StrEnum):
-    REPORT = "report"
-    FAIL = "fail"
 
 
 def check(
@@ -45,41 +50,55 @@ def check(
             "--update-baseline", help="Write the present pins to the baseline."
         ),
     ] = False,
-    contested: Annotated[
-        Contested, typer.Option(help="Report contested pins, or fail on them.")
-    ] = Contested.REPORT,
+    format: FormatOption = Format.TEXT,
+    contested: ContestedOption = Contested.REPORT,
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="Show all pins as text, rather than at most 50."),
+    ] = False,
 ) -> None:
     """Fail if a running pinwatch saw pins that the baseline does not list.
 
     Later statements that would have pinned an already pinned session count too.
 
     The exit status is 0 without new pins, 1 with new pins, and 2 if the check could not
-    be made.
+    be made. Contested pins count only with --contested fail.
 
     [bold]Examples[/bold]
 
     $ pinwatch check --url http://localhost:9632
 
     $ pinwatch check --baseline pins.json --update-baseline
+
+    $ pinwatch check --format sarif > pins.sarif
     """
-    from pinwatch.testing.plugin.annotations import annotations
-    from pinwatch.testing.plugin.record import Outcome
-    from pinwatch.testing.plugin.wording import explained
+    from pinwatch.cli.seen import report, statements
 
     known = _baseline(baseline, update_baseline)
-    pins = [_pin(document) for document in _fetch(HttpSide(url, token))]
-    records = [_record(pin, known, contested) for pin in pins]
+    documents = _fetch(HttpSide(url, token))
+    seen = [_seen(document, known, contested) for document in documents]
     if update_baseline and baseline is not None:
-        _update(known, records, baseline)
-        return
-    failing = [one for one in records if one.outcome is Outcome.FAILED]
-    shown = [one for one in records if one.outcome is not Outcome.BASELINE]
-    if shown:
-        print(explained(shown), end="\n\n")
-    for line in annotations(shown):
-        print(line)
-    print(f"{number_of(len(records), 'pin')}, {len(failing)} failing.")
-    raise typer.Exit(PINS if failing else 0)
+        _update(known, seen, baseline)
+        raise typer.Exit(NOTHING)
+    found = statements(seen)
+    summed = report(found)
+    _print(found, summed, format, every)
+    raise typer.Exit(status(summed))
+
+
+def _print(
+    found: Sequence[Statement], summed: Report, format: Format, every: bool
+) -> None:
+    from pinwatch.cli.seen import document, text
+    from pinwatch.reports.github import annotations
+
+    if format is Format.JSON:
+        print(json.dumps(document(found)))
+    elif format is not Format.TEXT:
+        print(rendered(summed, format))
+    else:
+        *lines, last = text(found, every)
+        print("\n".join([*lines, *annotations(summed.results), last]))
 
 
 def _baseline(file: Path | None, update: bool) -> Baseline:
@@ -100,23 +119,23 @@ def _fetch(side: HttpSide) -> list[dict[str, Any]]:
         raise SettingError(str(error)) from None
 
 
-def _pin(document: dict[str, Any]) -> Pin:
+def _seen(document: dict[str, Any], known: Baseline, contested: Contested) -> Seen:
+    """Read one pin; raises SettingError."""
+    from pinwatch.cli.seen import Seen
+    from pinwatch.testing.plugin.record import Record
+    from pinwatch.testing.plugin.wording import log_line
     from pinwatch.testing.recorder import Pin
 
     try:
-        return Pin.from_json(document)
+        pin = Pin.from_json(document)
+        seconds = float(document.get("pinned_seconds", 0.0))
     except (KeyError, TypeError, ValueError) as error:
         raise SettingError(
             f"/api/pins returned something that is not a pin: "
             f"{type(error).__name__}: {error}."
         ) from None
-
-
-def _record(pin: Pin, known: Baseline, contested: Contested) -> Record:
-    from pinwatch.testing.plugin.record import Record
-    from pinwatch.testing.plugin.wording import log_line
-
-    return Record("", _outcome(pin, known, contested), pin, log_line(pin))
+    record = Record("", _outcome(pin, known, contested), pin, log_line(pin))
+    return Seen(record, seconds)
 
 
 def _outcome(pin: Pin, known: Baseline, contested: Contested) -> Outcome:
@@ -129,14 +148,14 @@ def _outcome(pin: Pin, known: Baseline, contested: Contested) -> Outcome:
     return Outcome.BASELINE if listed else Outcome.FAILED
 
 
-def _update(known: Baseline, records: list[Record], file: Path) -> None:
+def _update(known: Baseline, seen: Sequence[Seen], file: Path) -> None:
     from pinwatch.testing.plugin.baseline import Baseline, Entry
     from pinwatch.testing.plugin.record import Outcome
 
     new = [
-        Entry(ANY_TEST, one.pin.rule, one.pin.digest)
-        for one in records
-        if one.outcome is Outcome.FAILED
+        Entry(ANY_TEST, one.record.pin.rule, one.record.pin.digest)
+        for one in seen
+        if one.record.outcome is Outcome.FAILED
     ]
     Baseline([*known.entries, *new]).write(file)
     print(f"Baseline written: {file}")

@@ -1,6 +1,6 @@
 """pinwatch explain: whether SQL pins a session of RDS Proxy, and what to do about it.
 
-Owns how input is read and recognised, and the exit status. Needs no database.
+Owns how input is read and recognised. Needs no database.
 """
 
 from __future__ import annotations
@@ -12,20 +12,29 @@ import re
 import stat
 import sys
 from collections.abc import Iterator
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
 import typer
 
+from pinwatch.cli.formats import (
+    FOUND,
+    MISUSE,
+    NOTHING,
+    Contested,
+    ContestedOption,
+    Format,
+    FormatOption,
+    rendered,
+    status,
+)
 from pinwatch.errors import SettingError
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.cli.answer import Answer, Judged
     from pinwatch.pins.profiles import Profile
+    from pinwatch.reports.result import Report
 
-PINS: Final = 1
-MISUSE: Final = 2
 KEYS: Final = ("sql", "query")
 """The keys of a line of JSON that may have the SQL; the first that is there counts."""
 NO_SQL: Final = (
@@ -47,8 +56,7 @@ UNKNOWN: Final = (
 FOREIGN: Final = (
     (
         re.compile(r'[{\[](?s:.*)"(?:logStreamName|eventId|ingestionTime|events)"'),
-        "This is JSON of CloudWatch Logs, not SQL: give the statements in its messages "
-        "to pinwatch explain -.",
+        "This is JSON of CloudWatch Logs, not SQL: pinwatch report reads it.",
     ),
     (
         re.compile(r"\{|\[\s*[{\[\"\]]"),
@@ -60,21 +68,19 @@ FOREIGN: Final = (
             r".*(?:\[(?:proxyEndpoint|clientConnection|dbConnection)=|"
             r"The client session was pinned to the database connection)"
         ),
-        "This is a log of RDS Proxy, not SQL: give the statements in its digests to "
-        "pinwatch explain -.",
+        "This is a log of RDS Proxy, not SQL: pinwatch report reads it.",
     ),
     (
         re.compile(
             r"(?:[0-9\[<].*\b)?(?:DEBUG[1-5]?|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|"
             r"STATEMENT|DETAIL|HINT|QUERY|CONTEXT):\s"
         ),
-        "This is a log of PostgreSQL, not SQL: give its statements, without the prefix "
-        "of its lines, to pinwatch explain -.",
+        "This is a log of PostgreSQL, not SQL: pinwatch report reads it.",
     ),
     (
         re.compile(r'[0-9"][^,\n]*,|"?\w+"?(?:,"?\w+"?)+\s*(?:\n|\Z)'),
-        "This is CSV, not SQL: give its statements to pinwatch explain --jsonl, as one "
-        "JSON object a line, with SQL in the key sql or query.",
+        "This is CSV, not SQL: pinwatch report reads CSV of Logs Insights and of "
+        "pg_stat_statements.",
     ),
     (
         re.compile(r"[^\n]*\n\s*-+(?:\+-+)*\s*\n"),
@@ -101,11 +107,6 @@ BOMS: Final = {
 }
 
 
-class Format(StrEnum):
-    TEXT = "text"
-    JSON = "json"
-
-
 def explain(
     sql: Annotated[
         str | None,
@@ -113,9 +114,8 @@ def explain(
             metavar="SQL|FILE", help="The SQL, or a file of SQL; - for standard input."
         ),
     ] = None,
-    format: Annotated[
-        Format, typer.Option(help="Text for people, or JSON for programs.")
-    ] = Format.TEXT,
+    format: FormatOption = Format.TEXT,
+    contested: ContestedOption = Contested.REPORT,
     jsonl: Annotated[
         bool,
         typer.Option(
@@ -146,7 +146,8 @@ def explain(
     commands and the rows of a COPY are skipped.
 
     The exit status is 0 if nothing pins, 1 if something does, and 2 on misuse, or if
-    some of the input could not be read or judged.
+    some of the input could not be read or judged. Contested findings count only with
+    --contested fail.
 
     [bold]Examples[/bold]
 
@@ -154,17 +155,18 @@ def explain(
 
     $ pinwatch explain migration.sql
 
-    $ pinwatch explain --format json - < migration.sql
+    $ pinwatch explain --format sarif migration.sql > pins.sarif
 
     $ psql -Atc "SELECT row_to_json(s) FROM pg_stat_statements s" |
     pinwatch explain --jsonl
 
     $ pinwatch explain --rule set
     """
-    from pinwatch.cli.answer import described, message, script
+    from pinwatch.cli.answer import message, script
+    from pinwatch.cli.findings import report
 
     if rule is not None:
-        if sql is not None or jsonl or format is Format.JSON:
+        if sql is not None or jsonl or format is not Format.TEXT:
             raise SettingError(
                 "--rule prints a page: it takes no SQL, no --jsonl and no --format."
             )
@@ -172,24 +174,34 @@ def explain(
         return
     chosen = _profile(profile)
     if jsonl:
-        if sql not in (None, "-") or format is Format.JSON:
+        if sql not in (None, "-") or format is not Format.TEXT:
             raise SettingError(
                 "--jsonl reads standard input: it takes no SQL and no --format."
             )
-        raise typer.Exit(_explain_lines(chosen))
+        raise typer.Exit(_explain_lines(chosen, contested))
     if sql is None:
         raise SettingError("Give the SQL, the name of a file, or - for standard input.")
     text, is_script = _input(sql)
     answer = script(text, chosen) if is_script else message(text, chosen)
     if answer.judged and _begins_without_statement(answer.judged[0]):
         _refuse_foreign(text, is_script)
+    found = report(answer, sql if is_script and sql != "-" else "", contested)
+    _print(answer, chosen, found, format)
+    raise typer.Exit(status(found))
+
+
+def _print(answer: Answer, profile: Profile, found: Report, format: Format) -> None:
+    """Print the answer; raises SettingError if it is for people and is not of SQL."""
+    from pinwatch.cli.answer import document
+
     if format is Format.JSON:
-        print(json.dumps(described(answer, chosen)))
+        print(json.dumps(document(answer, profile)))
+    elif format is not Format.TEXT:
+        print(rendered(found, format))
     elif answer.is_no_sql:
         raise SettingError(NO_SQL.format(answer.refused[0].verdict.error))
     else:
-        _print(answer, chosen)
-    raise typer.Exit(_status(answer))
+        _print_text(answer, profile, found)
 
 
 def _print_page(rule: str) -> None:
@@ -207,10 +219,6 @@ def _print_page(rule: str) -> None:
         console.print(Markdown(page(rule)))
     else:
         print(page(rule), end="")
-
-
-def _status(answer: Answer) -> int:
-    return MISUSE if answer.is_unknown else PINS if answer.findings else 0
 
 
 def _profile(name: str) -> Profile:
@@ -272,10 +280,13 @@ def _refuse_foreign(text: str, is_script: bool) -> None:
             raise SettingError(sentence)
 
 
-def _explain_lines(profile: Profile) -> int:
+def _explain_lines(profile: Profile, contested: Contested) -> int:
     """Answer each line of standard input; return the exit status."""
+    from pinwatch.cli.findings import level
+    from pinwatch.reports.result import Level
+
     out = sys.stdout
-    lines = unreadable = unknown = pinned = 0
+    lines = unreadable = unknown = failing = 0
     for line in _with_progress(sys.stdin.buffer):
         if line.strip():
             document, answer = _explained(line, profile)
@@ -285,13 +296,18 @@ def _explain_lines(profile: Profile) -> int:
                 unreadable += 1
             else:
                 unknown += answer.pins is None
-                pinned += answer.pins is True
+                failing += any(
+                    level(finding, contested) is Level.ERROR
+                    for _, finding in answer.findings
+                )
     out.flush()
     if unreadable:
         print(f"pinwatch: {UNREADABLE.format(unreadable, lines)}", file=sys.stderr)
     elif unknown:
         print(f"pinwatch: {UNKNOWN.format(unknown, lines)}", file=sys.stderr)
-    return MISUSE if unreadable or unknown else PINS if pinned else 0
+    if unreadable or unknown:
+        return MISUSE
+    return FOUND if failing else NOTHING
 
 
 def _explained(line: bytes, profile: Profile) -> tuple[dict[str, Any], Answer | None]:
@@ -332,11 +348,11 @@ def _with_progress(stream: BinaryIO) -> Iterator[bytes]:
             progress.advance(task, len(line))
 
 
-def _print(answer: Answer, profile: Profile) -> None:
+def _print_text(answer: Answer, profile: Profile, found: Report) -> None:
     from rich.console import Console
 
     from pinwatch.cli.answer import lines
 
     console = Console(highlight=False, soft_wrap=True)
-    for line, style in lines(answer, profile):
+    for line, style in lines(answer, profile, found.fails):
         console.print(line, style=style, markup=False)

@@ -58,8 +58,8 @@ class HttpSide:
         """Send a request and return the JSON of the answer.
 
         ``extra_seconds`` are added to the timeout, for requests that take long. Raises
-        SettingError if no pinwatch answers at the URL, and PinwatchError with
-        pinwatch's own text if it refuses or fails.
+        SettingError if no pinwatch answers at the URL, or with pinwatch's own text if
+        it refuses the request, and PinwatchError if it fails.
         """
         from http.client import HTTPException
         from urllib.error import HTTPError
@@ -147,7 +147,7 @@ class HttpSide:
                 f"{self.url} answered {status}" + (f": {said}" if said else ".")
             )
         if text:
-            return PinwatchError(text)
+            return SettingError(text)
         location = error.headers.get("Location")
         if location:
             return self._other(f"it redirects to {printable(location)}")

@@ -17,13 +17,18 @@ from pinwatch.metrics.tally import Tally
 from pinwatch.observers.event_log import EventLog
 from pinwatch.observers.log import Log
 from pinwatch.observers.pin_history import History
+from pinwatch.observers.timeline import Timeline
 from pinwatch.proxy.proxy import Proxy
 from pinwatch.sockets.loop import running as running_loop
+from pinwatch.targets.tasks import Tasks
 from pinwatch.web.app import app
 from pinwatch.web.control import control_routes
 from pinwatch.web.guard import Guard
+from pinwatch.web.history import history_route
+from pinwatch.web.proxy import proxy_route
 from pinwatch.web.server import serving
 from pinwatch.web.stream import Feed
+from pinwatch.web.summary import summary_route
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 CHECK_INTERVAL: Final = 1.0  # seconds between checks of the embedded PostgreSQL
@@ -66,11 +71,11 @@ async def serve(
     with stop_signals(signal.SIG_UNBLOCK), suppress(asyncio.CancelledError):
         async with AsyncExitStack() as running:
             clock = running_loop().clock
-            tally, history = Tally(clock), History(clock)
+            tally, history, timeline = Tally(clock), History(clock), Timeline(clock)
             if event_log is not None:
                 history.listeners.append(event_log)
             written = Log(sys.stderr, level(settings))
-            proxy = Proxy(settings, target, (written, tally, history))
+            proxy = Proxy(settings, target, (written, tally, history, timeline))
             await proxy.start()
             running.push_async_callback(proxy.stop)
 
@@ -78,7 +83,8 @@ async def serve(
             loop.add_signal_handler(signal.SIGHUP, reload.on_signal)
             http = settings.http
             if http is not None:
-                answering = _answering(proxy, tally, history, reload, http)
+                kept = tally, history, timeline
+                answering = _answering(proxy, *kept, reload, http)
                 http = await running.enter_async_context(answering)
             greet(target, proxy, http)
             await _until_ended(target)
@@ -103,15 +109,28 @@ async def _until_ended(target: Target) -> None:
 
 @asynccontextmanager
 async def _answering(
-    proxy: Proxy, tally: Tally, history: History, reload: Reloading, listen: Address
+    proxy: Proxy,
+    tally: Tally,
+    history: History,
+    timeline: Timeline,
+    reload: Reloading,
+    listen: Address,
 ) -> AsyncIterator[Address]:
     """Run the HTTP side and yield the address that it listens on."""
-    feed = Feed(history)
-    more = metrics_route(proxy, tally), *control_routes(proxy, reload)
+    feed, tasks = Feed(history), Tasks()
+    more = (
+        history_route(timeline),
+        summary_route(proxy, history, timeline),
+        proxy_route(proxy, tally),
+        metrics_route(proxy, tally),
+        *control_routes(proxy, reload),
+    )
     answers = app(proxy, history, feed, *more)
     guarded = Guard(answers, listen, proxy.settings.http_token)
     async with serving(guarded, listen) as address:
+        tasks.run(timeline.run(proxy))
         try:
             yield address
         finally:
             feed.close()
+            await tasks.end()

@@ -51,6 +51,14 @@ def up(
             help="PostgreSQL server behind the proxy. Default: an embedded PostgreSQL.",
         ),
     ] = None,
+    wait: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Retry a target that cannot be reached yet, for up to SECONDS. "
+            "Default: 0.",
+        ),
+    ] = None,
     listen: Annotated[
         str | None,
         typer.Option(
@@ -126,6 +134,8 @@ def up(
 
     $ pinwatch up --target postgresql://me:secret@db:5432/app --max-connections 20
 
+    $ pinwatch up --target postgresql://me:secret@db:5432/app --wait 60
+
     $ PINWATCH_CANCEL=forward pinwatch up --http off
 
     $ pinwatch up --from template.yaml
@@ -134,6 +144,7 @@ def up(
     """
     options = {
         "target": target,
+        "wait": wait,
         "listen": listen,
         "http": http,
         "max_connections": max_connections,
@@ -302,7 +313,7 @@ def _greet(target: Target, proxy: Proxy, http: Address | None) -> None:
         if name != DEFAULT:
             lines.append((name, client_url(target, endpoint.address)))
     if http is not None:
-        lines.append(("HTTP", f"http://{http}"))
+        lines.append(("HTTP", f"http://{from_here(http)}"))
     lines.append(("Stop", "Ctrl-C\n"))
     width = max(len(label) for label, _ in lines)
     for label, text in lines:
@@ -311,9 +322,14 @@ def _greet(target: Target, proxy: Proxy, http: Address | None) -> None:
 
 def client_url(target: Target, listening: Address) -> str:
     """Return the URL for a client on this machine."""
-    host = WILDCARDS.get(listening.host, listening.host)
     user, database = quote(target.user, safe=""), quote(target.database, safe="")
-    return f"postgresql://{user}@{listening._replace(host=host)}/{database}"
+    return f"postgresql://{user}@{from_here(listening)}/{database}"
+
+
+def from_here(listening: Address) -> Address:
+    """Return the address to which a client on this machine connects."""
+    host = WILDCARDS.get(listening.host, listening.host)
+    return listening._replace(host=host)
 
 
 def _say(*parts: str | tuple[str, str]) -> None:

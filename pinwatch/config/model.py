@@ -225,8 +225,10 @@ class EndpointEntry(BaseModel):
     name: Name
     """Name of the endpoint in metrics and in the log."""
 
-    listen: AddressSetting
-    """Address where the endpoint's clients connect."""
+    listen: AddressSetting | None = None
+    """Address where the endpoint's clients connect. Default: the host of `listen`, with
+    a port from 20000 that depends on `db_proxy_name` and the endpoint's name, or the
+    next port that is free."""
 
     target_role: TargetRole = "READ_WRITE"
     """READ_ONLY sends the endpoint's clients to readers."""
@@ -243,6 +245,11 @@ class Settings(BaseModel):
 
     targets: tuple[TargetEntry, ...] = ()
     """Several servers instead of `target`: a writer and its replicas."""
+
+    wait: Annotated[float, Field(ge=0)] = 0
+    """Seconds for which the start retries a target that cannot be reached yet. A login
+    that is refused is not retried. Of several targets, those of the role READ_WRITE are
+    waited for, until one accepts writes."""
 
     engine_family: Literal["POSTGRESQL"] = "POSTGRESQL"
     """Engine of the targets."""
@@ -368,9 +375,9 @@ class Settings(BaseModel):
 
     @property
     def listens(self) -> dict[str, Address]:
-        """The addresses for clients, by setting."""
+        """The addresses for clients that are set, by setting."""
         return {"listen": self.listen} | {
-            f"endpoints.{one.name}": one.listen for one in self.endpoints
+            f"endpoints.{one.name}": one.listen for one in self.endpoints if one.listen
         }
 
     @model_validator(mode="after")

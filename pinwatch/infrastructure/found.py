@@ -6,7 +6,7 @@ about a wrong value. Does not know in what language the proxy was written.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
@@ -43,6 +43,7 @@ LOCAL: Final = frozenset(
         "target",
         "targets",
         "tls",
+        "wait",
     }
 )
 """Settings of this machine, which a property of the same name must not change."""
@@ -175,7 +176,6 @@ def sort(file: str, proxy: str, properties: Iterable[Property]) -> Found:
             _put(found.settings, path, p.value)
             used[path] = p
             found.used.append(p.row(dotted(path)))
-    _listen_somewhere(found.settings)
     try:
         Settings(**found.settings)
     except ValidationError as error:
@@ -241,12 +241,6 @@ def _put(table: dict[str, Any], path: Place, value: Any) -> None:
             _put(entries[number], tuple(rest), value)
         case (str(name), *rest):
             _put(table.setdefault(name, {}), tuple(rest), value)
-
-
-def _listen_somewhere(found: Mapping[str, Any]) -> None:
-    """Let each endpoint listen on a free port: RDS gives each a host name."""
-    for endpoint in found.get("endpoints", ()):
-        endpoint["listen"] = "127.0.0.1:0"
 
 
 def _sentence(file: str, error: ValidationError, used: dict[Place, Property]) -> str:

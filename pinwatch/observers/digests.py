@@ -5,21 +5,29 @@ Owns the sums and the limit on the number of digests. Keeps no single pins.
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from hashlib import blake2b
+from operator import attrgetter
+from typing import Final, Literal
 
 from pinwatch import events
 from pinwatch.pins.alike import alike
 
 MAX_DIGESTS: Final = 1_000
+ID_BYTES: Final = 8
+
+Order = Literal["pinned", "latest"]
+"""Longest pinned time first, or the digest of the latest pin first."""
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class Digest:
     """The sums over pins whose texts differ only in constants and generated names.
 
-    ``latest`` is the newest pin; ``seconds`` adds up the pins that ended.
+    ``latest`` is the newest pin; ``seconds`` adds up the pins that ended. ``id`` is the
+    same in each run of the proxy.
     """
 
+    id: str
     text: str
     latest: events.SessionPinned
     first_seen: datetime
@@ -58,12 +66,15 @@ class Digests:
         if digest is None:
             if len(self._known) >= 2 * self.max_digests:
                 self._forget(now)
-            digest = self._known[key] = Digest(key[0], event, event.at)
+            digest = self._known[key] = Digest(_id(*key), key[0], event, event.at)
         digest.pinned(event, now)
         return digest
 
-    def ranked(self, now: float) -> list[Digest]:
-        """Return the digests, longest pinned time first."""
+    def ranked(self, now: float, order: Order = "pinned") -> list[Digest]:
+        """Return the digests in this order."""
+        if order == "latest":
+            found = self._known.values()
+            return sorted(found, key=attrgetter("latest.at"), reverse=True)
         return sorted(
             self._known.values(),
             key=lambda digest: (digest.seconds_at(now), digest.count),
@@ -74,3 +85,7 @@ class Digests:
         """Keep the ``max_digests`` with the longest pinned time."""
         kept = self.ranked(now)[: self.max_digests]
         self._known = {(d.text, d.latest.rule): d for d in kept}
+
+
+def _id(text: str, rule: str) -> str:
+    return blake2b(f"{rule}\0{text}".encode(), digest_size=ID_BYTES).hexdigest()

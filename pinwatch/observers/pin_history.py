@@ -4,11 +4,11 @@ Owns which pins are kept and how long each lasts. Knows neither sessions nor JSO
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from sys import getsizeof
 from typing import Final
 
@@ -27,6 +27,7 @@ class Pin:
 
     id: int
     event: events.SessionPinned
+    digest_id: str
     digest: Digest | None
     """None when it has ended: a digest that is dropped must not be kept by its pins."""
     since: float
@@ -77,11 +78,27 @@ class History:
             kept = chain(kept, self._over)
         return sorted(kept, key=attrgetter("id"), reverse=True)
 
+    def digests_of(self, pins: Iterable[Pin]) -> Digests:
+        """Return the digests of these pins alone."""
+        found = Digests(self.digests.max_digests)
+        moments: list[tuple[float, int, bool, Pin]] = []
+        for pin in pins:
+            moments.append((pin.since, pin.id, False, pin))
+            if pin.until is not None:
+                moments.append((pin.since + pin.seconds, pin.id, True, pin))
+        digests: dict[int, Digest] = {}
+        for at, number, ended, pin in sorted(moments, key=itemgetter(0, 1, 2)):
+            if ended:
+                digests[number].released(pin.event.connection, at)
+            else:
+                digests[number] = found.pinned(pin.event, at)
+        return found
+
     def _pin(self, event: events.SessionPinned) -> None:
         self._count += 1
         now = self.clock.now
         digest = self.digests.pinned(event, now)
-        pin = Pin(self._count, event, digest, now)
+        pin = Pin(self._count, event, digest.id, digest, now)
         self._lasting.setdefault(event.client, []).append(pin)
         self._notify(pin)
 

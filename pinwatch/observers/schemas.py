@@ -1,6 +1,6 @@
 """Pins and digests as JSON, for the HTTP API and the event log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Self, TypeVar, get_type_hints
 
@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from pinwatch import events
 from pinwatch.observers import digests, pin_history
+from pinwatch.observers.source import source
 
 
 class Answer(BaseModel):
@@ -51,6 +52,13 @@ class Pin(Event):
     id: int
     """Number of the pin, from 1 at each start of the proxy."""
 
+    digest_id: str
+    """The id of its digest in /api/digests."""
+
+    source: str
+    """Line of the application by the tags, such as app/db.py:30, or else the name of
+    the function, the controller or the route; empty without such tags."""
+
     until: datetime | None
     """Time when the session ended; null while it is pinned."""
 
@@ -61,6 +69,8 @@ class Pin(Event):
     def of(cls, pin: pin_history.Pin, now: float) -> Self:
         return cls(
             id=pin.id,
+            digest_id=pin.digest_id,
+            source=str(source(pin.event.tags)),
             until=pin.until,
             pinned_seconds=pin.seconds_at(now),
             **pin.event.values(),
@@ -70,12 +80,24 @@ class Pin(Event):
 class Digest(Answer):
     """All pins with the same digest and rule."""
 
+    id: str
+    """Identifier, the same in each run of the proxy."""
+
     digest: str
     """Text without comments, with its constants replaced, and with # for generated
     numbers in names."""
 
     sql: str
     """Text of the latest request, at most 2,048 characters."""
+
+    trigger: tuple[int, int]
+    """Start and end of the words in sql that pin, in characters."""
+
+    tags: Mapping[str, str]
+    """Tags in the comments of the latest request."""
+
+    source: str
+    """Line of the application by these tags, as in a pin."""
 
     rule: str
     """Rule of docs/behaviour.md that pins."""
@@ -93,6 +115,9 @@ class Digest(Answer):
     """Sum of the seconds that these sessions were pinned, including those that still
     are."""
 
+    connections: int
+    """Database connections that these sessions keep now."""
+
     peak_connections: int
     """Most database connections that these sessions kept at a time."""
 
@@ -109,13 +134,18 @@ class Digest(Answer):
     def of(cls, digest: digests.Digest, now: float) -> Self:
         latest = digest.latest
         return cls(
+            id=digest.id,
             digest=digest.text,
             sql=latest.sql,
+            trigger=latest.trigger,
+            tags=latest.tags,
+            source=str(source(latest.tags)),
             rule=latest.rule,
             contested=latest.contested,
             count=digest.count,
             later=digest.later,
             pinned_seconds=digest.seconds_at(now),
+            connections=len(digest.held),
             peak_connections=digest.peak_connections,
             first_seen=digest.first_seen,
             last_seen=latest.at,

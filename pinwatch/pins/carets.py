@@ -28,6 +28,19 @@ def marked(text: str, start: int, end: int) -> Iterator[str]:
     yield " " * (len(label) + len(before) + start - shown_from) + "^" * width
 
 
+def line_and_columns(text: str, start: int, end: int) -> tuple[int, int, int]:
+    """Return the line of a piece, its column, and the column after its end on the line.
+
+    All of them count from 1.
+    """
+    starts = _line_starts(text)
+    number = bisect_right(starts, start)
+    line_end = text.find("\n", start, end)
+    line_start = starts[number - 1]
+    shown_end = end if line_end < 0 else line_end
+    return number, start - line_start + 1, shown_end - line_start + 1
+
+
 @lru_cache(1)
 def _line_starts(text: str) -> Sequence[int]:
     """Return where lines begin; cached, since a script has many pieces."""

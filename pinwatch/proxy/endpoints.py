@@ -3,11 +3,15 @@
 Owns the listening socket. The target group decides which target serves an endpoint.
 """
 
+import logging
+import zlib
 from collections.abc import Callable
+from errno import EADDRINUSE
+from typing import Final, TypeAlias
 
 from pinwatch.config.model import DEFAULT, Address, TargetRole
 from pinwatch.counters import EndpointCounters
-from pinwatch.errors import cannot_listen
+from pinwatch.errors import ListenError, cannot_listen
 from pinwatch.pool.interfaces import ConnectionSource, Key
 from pinwatch.proxy.parameter_cache import ParameterCache
 from pinwatch.relay import client_login
@@ -18,6 +22,24 @@ from pinwatch.relay.parameters import Values
 from pinwatch.sockets.acceptor import Acceptor
 from pinwatch.sockets.connect import listen
 from pinwatch.sockets.loop import running
+
+log = logging.getLogger("pinwatch")
+
+STABLE_PORTS: Final = range(20_000, 30_000)
+"""Ports that neither Linux nor macOS gives to clients' sockets."""
+MAX_PORTS: Final = 20  # ports that are tried
+PORT_TAKEN: Final = (
+    "The port %d of the endpoint %s is taken: it listens on %s. listen in its "
+    "[[endpoints]] entry chooses another port."
+)
+
+Accept: TypeAlias = Callable[["Endpoint"], ClientSession]
+
+
+def stable_port(proxy: str, endpoint: str) -> int:
+    """Return the port of an endpoint without an address: the same at each start."""
+    name = f"{proxy}/{endpoint}".encode()
+    return STABLE_PORTS[zlib.crc32(name) % len(STABLE_PORTS)]
 
 
 class Endpoint(client_login.Endpoint):
@@ -37,17 +59,41 @@ class Endpoint(client_login.Endpoint):
         self._cached_parameters = ParameterCache()
         self._listener: Acceptor | None = None
 
-    async def listen(
-        self, address: Address, accept: Callable[["Endpoint"], ClientSession]
-    ) -> None:
+    async def listen(self, address: Address, accept: Accept) -> None:
         """Listen on the address; raises ListenError."""
         try:
-            self._listener = await listen(
-                running(), address.host, address.port, lambda: accept(self)
-            )
+            await self._open(address, accept)
         except OSError as error:
-            option = "--listen" if self.name == DEFAULT else f"{self.name}'s listen"
-            raise cannot_listen(str(address), error, option) from None
+            raise self._cannot_listen(address, error) from None
+
+    async def listen_near(self, address: Address, accept: Accept) -> None:
+        """Listen on the address, or, if its port is taken, on a port after it.
+
+        Log which port it is in place of the first. Raises ListenError.
+        """
+        for port in range(address.port, address.port + MAX_PORTS):
+            near = address._replace(port=port)
+            try:
+                await self._open(near, accept)
+            except OSError as error:
+                last = error
+                if error.errno != EADDRINUSE:
+                    break
+            else:
+                if near != address:
+                    log.warning(PORT_TAKEN, address.port, self.name, near)
+                return
+        raise self._cannot_listen(near, last)
+
+    async def _open(self, address: Address, accept: Accept) -> None:
+        """Listen on the address; raises OSError."""
+        self._listener = await listen(
+            running(), address.host, address.port, lambda: accept(self)
+        )
+
+    def _cannot_listen(self, address: Address, error: OSError) -> ListenError:
+        option = "--listen" if self.name == DEFAULT else f"{self.name}'s listen"
+        return cannot_listen(str(address), error, option)
 
     @property
     def address(self) -> Address:

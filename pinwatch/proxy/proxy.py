@@ -39,7 +39,7 @@ from pinwatch.pins.verdict import Verdict, judge
 from pinwatch.pool.interfaces import ConnectionSource
 from pinwatch.pool.pool import Pool
 from pinwatch.proxy.admission import Admission
-from pinwatch.proxy.endpoints import Endpoint
+from pinwatch.proxy.endpoints import Endpoint, stable_port
 from pinwatch.proxy.faults import Faults
 from pinwatch.relay.client_session import ClientSession
 from pinwatch.relay.client_startup import StartupClient
@@ -69,6 +69,7 @@ RESTART_SETTINGS: Final = (
     "event_log",
     "event_log_max_bytes",
     "event_log_backups",
+    "wait",
     "allow_faults",
     "time_scale",
 )
@@ -85,6 +86,9 @@ class Proxy:
 
     group: TargetGroup
     clock: Clock
+    started: float
+    """When it began to listen, in seconds of the clock."""
+    started_at: datetime
 
     def __init__(
         self,
@@ -119,7 +123,7 @@ class Proxy:
     # Starting and stopping.
 
     async def start(self) -> None:
-        """Check the targets, then listen.
+        """Check the targets, for which it waits if the settings say so, then listen.
 
         Raises SettingError, TargetError and ListenError.
         """
@@ -133,9 +137,9 @@ class Proxy:
         for name, role, target in targets:
             single = len(targets) == 1
             self.group.add(role, self._connections(name, target), single)
-        await self.group.start()
         by_rule()  # or else the first pin would read the catalogue on the event loop
         try:
+            await self.group.start(settings.wait)
             await self._listen(settings)
         except BaseException:
             self._stop_listening()
@@ -143,7 +147,8 @@ class Proxy:
             raise
         self.admission.listening(self.address.port)
         self._timer = self._loop.call_later(SWEEP_INTERVAL, self._sweep)
-        self._client_sweep_at = self.clock.now
+        self._client_sweep_at = self.started = self.clock.now
+        self.started_at = self.now()
 
     def _targets(self) -> list[tuple[str, TargetRole, Target]]:
         """Return name, role and address of each target; raises SettingError."""
@@ -174,7 +179,12 @@ class Proxy:
         """Open an endpoint and return it; raises ListenError."""
         name = entry.name
         endpoint = Endpoint(name, entry.target_role, self.pool, self.counters[name])
-        await endpoint.listen(entry.listen, self._accept)
+        if entry.listen is not None:
+            await endpoint.listen(entry.listen, self._accept)
+        else:
+            port = stable_port(self.settings.db_proxy_name, name)
+            near = self.settings.listen._replace(port=port)
+            await endpoint.listen_near(near, self._accept)
         return endpoint
 
     def source(self, endpoint: Endpoint) -> ConnectionSource[DatabaseConnection]:

@@ -325,6 +325,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             self.abort()
         except ssl.SSLError as error:
             self.reason = f"{failure(error)}."
+            if isinstance(error, ssl.SSLCertVerificationError):
+                self.owner.failed(self, ClientError(self.reason, "08004"))
             self.abort()
 
     def _receive(self, data: bytes) -> None:

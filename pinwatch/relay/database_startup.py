@@ -125,7 +125,7 @@ class DatabaseStartup:
             self._waits_for_tls = False
             self._connection.encrypt(self._stream)
         elif encryption.required or answer != b"N":
-            raise ClientError("the server does not support TLS", "08006")
+            raise ClientError("the server does not support TLS", "08004")
         else:
             self._waits_for_tls = False
             self._start()

@@ -2,11 +2,13 @@
 
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from pinwatch.sockets.acceptor import Acceptor
 from pinwatch.sockets.loop import Loop
 from pinwatch.sockets.stream import Stream
+from pinwatch.sockets.threads import in_thread
 from pinwatch.sockets.transport import Receiver
 
 BACKLOG: Final = 4_096  # connections that wait in the system to be accepted
@@ -21,7 +23,7 @@ async def listen(
     """
     sockets: list[socket.socket] = []
     try:
-        for family, address in await _addresses(loop, host, port, socket.AI_PASSIVE):
+        for family, address in await _addresses(host, port, socket.AI_PASSIVE):
             sockets.append(
                 socket.create_server(address, family=family, backlog=BACKLOG)
             )
@@ -42,7 +44,7 @@ async def connect(loop: Loop, receiver: Receiver, host: str, port: int) -> None:
     Raises the OSError of the first address if all of them fail.
     """
     errors: list[OSError] = []
-    for family, address in await _addresses(loop, host, port):
+    for family, address in await _addresses(host, port):
         try:
             await _connect(loop, receiver, family, address)
         except OSError as error:
@@ -75,17 +77,19 @@ async def _connect(
 
 
 async def _addresses(
-    loop: Loop, host: str, port: int, flags: int = 0
+    host: str, port: int, flags: int = 0
 ) -> list[tuple[int, tuple[str, int]]]:
     """Return the families and addresses of host, each once. Raises OSError.
 
     Only a name is looked up in a thread; numeric addresses need no look-up.
     """
-    kind = {"type": socket.SOCK_STREAM, "proto": socket.IPPROTO_TCP}
+    kind = socket.SOCK_STREAM, socket.IPPROTO_TCP
     try:
         numeric = flags | socket.AI_NUMERICHOST
-        found = socket.getaddrinfo(host, port, flags=numeric, **kind)
+        found = socket.getaddrinfo(host, port, 0, *kind, numeric)
     except socket.gaierror:
-        found = await loop.getaddrinfo(host, port, flags=flags, **kind)
+        found = await in_thread(
+            partial(socket.getaddrinfo, host, port, 0, *kind, flags)
+        )
     unique = {(family, address): None for family, _, _, _, address in found}
     return [(family, address) for family, address in unique]  # type: ignore[misc]

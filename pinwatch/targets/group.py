@@ -26,6 +26,7 @@ from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.targets.connections import TargetConnections
 from pinwatch.targets.health import Monitor
 from pinwatch.targets.tasks import Tasks
+from pinwatch.targets.waiting import may_come_up, wait_for
 
 FAILED_OVER: Final = "The target is no longer the writer after a failover."
 PLANNED: Final = ""
@@ -83,9 +84,14 @@ class TargetGroup(ConnectionSource[DatabaseConnection]):
         connections.lost = self._check_soon
         self.members.append(Member(role, connections, monitor))
 
-    async def start(self) -> None:
-        """Check all targets and choose the writer; raises TargetError."""
+    async def start(self, wait: float = 0) -> None:
+        """Check all targets and choose the writer; raises TargetError.
+
+        Unless a READ_WRITE target accepts writes, those that cannot be reached are
+        checked again for up to ``wait`` real seconds.
+        """
         await asyncio.gather(*(member.monitor.check() for member in self.members))
+        await wait_for(self._awaited, wait)
         marked = sorted(self.members, key=lambda member: member.role != "READ_WRITE")
         writable = [one for one in marked if one.monitor.serves_writes]
         self._writer = (writable or marked)[0]
@@ -94,6 +100,13 @@ class TargetGroup(ConnectionSource[DatabaseConnection]):
         self._started = True
         for member in self.members:
             self._tasks.run(member.monitor.run())
+
+    def _awaited(self) -> list[Monitor]:
+        """Return the monitors of the targets that may come up and be the writer."""
+        marked = [one.monitor for one in self.members if one.role == "READ_WRITE"]
+        if any(monitor.serves_writes for monitor in marked):
+            return []
+        return [monitor for monitor in marked if may_come_up(monitor)]
 
     async def reach(self) -> None:
         """Check the writer, unless it is up and connected; raises TargetError."""

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 from pinwatch import events
 from pinwatch.errors import SettingError
 from pinwatch.pins.rules import CODES
-from pinwatch.testing.origin import Frame, origin
+from pinwatch.testing.origin import Frame, is_of_other_process, origin
 from pinwatch.testing.origin.tagged import tagged
 
 
@@ -23,11 +23,13 @@ class Pin(events.SessionPinned):
     """A pin with the application's code that caused it.
 
     ``frames`` are the application's stack frames, outermost first, and empty if they
-    were not found. ``allowed`` is true if an ``allow`` block covered the rule.
+    were not found. ``allowed`` is true if an ``allow`` block covered the rule, and
+    ``other_process`` if a client outside of this process sent the statement.
     """
 
     frames: tuple[Frame, ...] = ()
     allowed: bool = False
+    other_process: bool = False
 
     @property
     def frame(self) -> Frame | None:
@@ -54,12 +56,16 @@ class Pin(events.SessionPinned):
             frames = tuple(Frame(**frame) for frame in document["frames"])
         else:
             frames = tagged(values["tags"])
-        return cls(**values, frames=frames)
+        elsewhere = bool(document.get("other_process"))
+        return cls(**values, frames=frames, other_process=elsewhere)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``from_json`` reads."""
         values = self.values() | {"at": self.at.isoformat(), "tags": dict(self.tags)}
-        return values | {"frames": [asdict(frame) for frame in self.frames]}
+        return values | {
+            "frames": [asdict(frame) for frame in self.frames],
+            "other_process": self.other_process,
+        }
 
 
 class Peak:
@@ -117,10 +123,12 @@ class Recorder:
 
     def _pin(self, event: events.SessionPinned) -> Pin:
         address = self._addresses.get(event.client, "")
+        frames = origin(address, event.sql)
         return Pin(
             **event.values(),
-            frames=origin(address, event.sql) or tagged(event.tags),
+            frames=frames or tagged(event.tags),
             allowed=any(event.rule in rules for rules in list(self._allowances)),
+            other_process=not frames and is_of_other_process(address),
         )
 
 

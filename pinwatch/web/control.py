@@ -1,5 +1,6 @@
 """Targets, settings and faults over HTTP: their state, and requests that change it."""
 
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
 from typing import Annotated, Final, Self, TypeVar
@@ -311,5 +312,5 @@ def _sentence(error: ValidationError) -> str:
     """Describe the first fault: the field, and what it must be."""
     [first, *_] = error.errors(include_url=False)
     where = ".".join(map(str, first["loc"]))
-    why = first["msg"].replace("Input should", "must").replace("String", "must")
+    why = re.sub(r"\A(?:Input|String) should", "must", first["msg"])
     return f"{where}: {why}." if where else f"{why}."

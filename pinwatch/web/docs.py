@@ -1,4 +1,5 @@
-"""The OpenAPI document as an HTML page, without scripts, styles or other hosts."""
+"""The OpenAPI document as an HTML page in the style of the live page, without scripts
+or other hosts."""
 
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -10,7 +11,12 @@ from starlette.routing import Route
 from pinwatch.web.openapi import Describe, Schema
 
 DOCTYPE: Final = "<!DOCTYPE html>\n"
-VIEWPORT: Final = {"name": "viewport", "content": "width=device-width"}
+META: Final = (
+    {"charset": "utf-8"},
+    {"name": "viewport", "content": "width=device-width, initial-scale=1"},
+    {"name": "color-scheme", "content": "light dark"},
+)
+STYLES: Final = ("/static/base.css", "/static/docs.css")
 
 
 def docs_route(describe: Describe) -> Route:
@@ -25,40 +31,53 @@ def page(document: Schema) -> str:
     title = f"{document['info']['title']} {document['info']['version']}"
     html = Element("html", lang="en")
     head = SubElement(html, "head")
-    SubElement(head, "meta", charset="utf-8")
-    SubElement(head, "meta", VIEWPORT)
+    for attributes in META:
+        SubElement(head, "meta", attributes)
     SubElement(head, "title").text = title
+    for style in STYLES:
+        SubElement(head, "link", rel="stylesheet", href=style)
     body = SubElement(html, "body")
-    SubElement(body, "h1").text = title
-    SubElement(body, "p").text = document["info"]["description"]
-    SubElement(SubElement(body, "p"), "a", href="/openapi.json").text = "OpenAPI"
+    _header(body, title)
+    main = SubElement(body, "main")
+    SubElement(main, "p").text = document["info"]["description"]
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            _operation(body, f"{method.upper()} {path}", operation)
+            _operation(main, f"{method.upper()} {path}", operation)
     for name, schema in document["components"]["schemas"].items():
-        _schema(body, name, schema)
+        _schema(main, name, schema)
     return DOCTYPE + tostring(html, "unicode", method="html")
 
 
-def _operation(body: Element, title: str, operation: Schema) -> None:
-    SubElement(body, "h2", id=operation["operationId"]).text = title
-    SubElement(body, "p").text = operation["summary"]
+def _header(body: Element, title: str) -> None:
+    header = SubElement(body, "header")
+    SubElement(header, "h1").text = title
+    links = SubElement(header, "nav", {"aria-label": "Page and document"})
+    SubElement(links, "a", href="/").text = "Live page"
+    links[-1].tail = " "
+    SubElement(links, "a", href="/openapi.json").text = "OpenAPI"
+
+
+def _operation(main: Element, title: str, operation: Schema) -> None:
+    section = SubElement(main, "section")
+    SubElement(section, "h2", id=operation["operationId"]).text = title
+    SubElement(section, "p").text = operation["summary"]
     parameters = operation.get("parameters")
     if parameters:
-        table = _table(body, "Parameter", "Type", "")
+        table = _table(section, "Parameter", "Type", "Meaning")
         for one in parameters:
             _row(table, one["name"], one["schema"], one["description"])
-    table = _table(body, "Status", "Answer", "")
+    table = _table(section, "Status", "Answer", "Meaning")
     for status, response in operation["responses"].items():
         for media_type, content in response.get("content", {"": {}}).items():
             about = f"{response['description']} {media_type}".strip()
             _row(table, status, content.get("schema", {}), about)
 
 
-def _schema(body: Element, name: str, schema: Schema) -> None:
-    SubElement(body, "h2", id=name).text = name
-    SubElement(body, "p").text = schema.get("description", "")
-    table = _table(body, "Property", "Type", "")
+def _schema(main: Element, name: str, schema: Schema) -> None:
+    section = SubElement(main, "section")
+    SubElement(section, "h2", id=name).text = name
+    SubElement(section, "p").text = schema.get("description", "")
+    table = _table(section, "Property", "Type", "Meaning")
     for prop, described in schema.get("properties", {}).items():
         _row(table, prop, described, described.get("description", ""))
 

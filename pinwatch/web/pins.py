@@ -1,39 +1,26 @@
 """The history of pins over HTTP: pins with filters, and digests."""
 
-from datetime import UTC, datetime
 from itertools import islice
-from typing import Annotated, Final, Self
+from typing import Annotated, Final
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    WithJsonSchema,
-)
-from pydantic_core import ErrorDetails
-from starlette.exceptions import HTTPException
+from pydantic import AfterValidator, Field, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
 
 from pinwatch.observers import pin_history, schemas
+from pinwatch.observers.digests import Digests, Order
 from pinwatch.observers.pin_history import History
 from pinwatch.pins.rules import CODES
 from pinwatch.web.operation import Operation, json_list_response
+from pinwatch.web.parameters import Parameters, Time
 
 MAX_LIMIT: Final = 1_000_000
-MAX_QUOTED: Final = 80  # characters of a wrong value that its refusal repeats
 
 
 def _rule(given: str) -> str:
     if given not in CODES:
         raise ValueError(f"must be one of {', '.join(CODES)}")
     return given
-
-
-def _aware(given: datetime) -> datetime:
-    return given if given.tzinfo is not None else given.replace(tzinfo=UTC)
 
 
 Rule = Annotated[
@@ -43,37 +30,11 @@ Rule = Annotated[
 ]
 
 
-class Query(BaseModel):
-    """Parameters of a request."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True
-    )
+class Query(Parameters):
+    """Parameters of a list."""
 
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] | None = None
     """Maximum number of results. Default: all."""
-
-    @classmethod
-    def of(cls, request: Request) -> Self:
-        """Parse the query parameters. Raises HTTPException with one sentence."""
-        try:
-            return cls.model_validate(dict(request.query_params))
-        except ValidationError as error:
-            raise HTTPException(400, cls._sentence(error.errors()[0])) from None
-
-    @classmethod
-    def _sentence(cls, error: ErrorDetails) -> str:
-        """Name the parameter, its value and what is allowed."""
-        name, given = error["loc"][0], error["input"][:MAX_QUOTED]
-        match error["type"]:
-            case "extra_forbidden":
-                known = ", ".join(cls.model_fields)
-                return f"{str(name)[:MAX_QUOTED]} is not a parameter: there is {known}."
-            case "value_error":
-                allowed = str(error["ctx"]["error"])
-            case _:
-                allowed = error["msg"].replace("Input should", "must")
-        return f"{name} is {given!r}, but {allowed}."
 
 
 class PinQuery(Query):
@@ -91,7 +52,7 @@ class PinQuery(Query):
     partial: bool = False
     """Match a part of user, database and application, in any case."""
 
-    since: Annotated[datetime, AfterValidator(_aware)] | None = None
+    since: Time | None = None
     """Pins from this time on: ISO 8601, in UTC unless it has an offset."""
 
     pinned: bool | None = None
@@ -99,6 +60,17 @@ class PinQuery(Query):
 
     first: bool | None = None
     """True if the statement pinned the session, false if it was pinned already."""
+
+    client: int | None = None
+    """Number of the client connection."""
+
+    digest_id: str | None = None
+    """The id of the pin's digest."""
+
+    @property
+    def selects(self) -> bool:
+        """True if it is a filter for anything but the rule."""
+        return bool(self.model_fields_set - {"limit", "order", "partial", "rule"})
 
     def covers(self, pin: pin_history.Pin) -> bool:
         event, is_named = pin.event, _is_part if self.partial else _is
@@ -110,7 +82,16 @@ class PinQuery(Query):
             and (self.since is None or self.since <= event.at)
             and self.pinned in (None, pin.until is None)
             and self.first in (None, event.first)
+            and self.client in (None, event.client)
+            and self.digest_id in (None, pin.digest_id)
         )
+
+
+class DigestQuery(PinQuery):
+    """Filters for digests: those of a pin, then only pins count that match them."""
+
+    order: Order = "pinned"
+    """pinned: longest pinned time first; latest: digest of the latest pin first."""
 
 
 def _is(wanted: str | None, name: str) -> bool:
@@ -138,16 +119,26 @@ def pins_route(history: History) -> Operation:
 
 def digests_route(history: History) -> Operation:
     async def digests(request: Request) -> Response:
-        """List pins by digest and rule, those with the longest pinned time first."""
-        query, now = Query.of(request), history.clock.now
-        ranked = history.digests.ranked(now)[: query.limit]
-        return json_list_response(schemas.Digest.of(digest, now) for digest in ranked)
+        """List pins by digest and rule, those with the longest pinned time first.
+        With filters, only pins count that are kept and match them."""
+        query, now = DigestQuery.of(request), history.clock.now
+        ranked = _digests(history, query).ranked(now, query.order)
+        found = (one for one in ranked if query.rule in (None, one.latest.rule))
+        return json_list_response(
+            schemas.Digest.of(digest, now) for digest in islice(found, query.limit)
+        )
 
     return Operation(
         "/api/digests",
         digests,
         schemas.Digest,
         several=True,
-        query=Query,
+        query=DigestQuery,
         errors=(400,),
     )
+
+
+def _digests(history: History, query: PinQuery) -> Digests:
+    if not query.selects:
+        return history.digests
+    return history.digests_of(pin for pin in history.pins() if query.covers(pin))

@@ -14,6 +14,7 @@ from pinwatch.relay.client_session import Phase
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.targets.group import Member
 from pinwatch.web.operation import Operation, json_list_response, json_response
+from pinwatch.web.parameters import Parameters
 
 State = Literal["idle", "borrowed", "in transaction", "pinned", "opening", "closing"]
 
@@ -140,13 +141,29 @@ def pool_route(proxy: Proxy) -> Operation:
     return Operation("/api/pool", pool, Pool)
 
 
+class SessionQuery(Parameters):
+    """Filter for sessions."""
+
+    client: int | None = None
+    """Number of the client connection."""
+
+
 def sessions_route(proxy: Proxy) -> Operation:
     async def sessions(request: Request) -> Response:
         """List all client sessions, pinned or not."""
+        query = SessionQuery.of(request)
         return json_list_response(
             Session.of(session)
             for session in list(proxy.sessions)
             if session.phase is not Phase.CLOSED
+            and query.client in (None, session.number)
         )
 
-    return Operation("/api/sessions", sessions, Session, several=True)
+    return Operation(
+        "/api/sessions",
+        sessions,
+        Session,
+        several=True,
+        query=SessionQuery,
+        errors=(400,),
+    )

@@ -18,7 +18,8 @@ from scramp import ScramClient
 from pinwatch.auth import md5, refusals
 from pinwatch.auth.client import Conversation, login
 from pinwatch.auth.credentials import Credential, Credentials, Method
-from pinwatch.auth.iam import TokenRefused, no_verifier
+from pinwatch.auth.iam import no_verifier
+from pinwatch.auth.iam_token import TokenRefused
 from pinwatch.auth.keys import derived
 from pinwatch.auth.refusals import AuthenticationFailed, Refusal
 from pinwatch.auth.secrets import Secret

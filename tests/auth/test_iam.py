@@ -20,13 +20,14 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from pinwatch.auth.iam import (
+    Accepted,
     AccessKey,
-    TokenRefused,
     TokenVerifier,
     no_verifier,
     verifier,
     verify,
 )
+from pinwatch.auth.iam_token import TokenRefused
 from pinwatch.config.auth import IamAccessKey, IamSettings
 from pinwatch.errors import SettingError
 
@@ -77,15 +78,14 @@ def rds(key: AccessKey) -> Any:
 def check(
     made: str, user: str = "ann", now: datetime = NOW, region: str = "eu-west-1"
 ) -> None:
-    verify(
-        made,
-        user=user,
-        hosts=["localhost", "127.0.0.1", "::1", "Proxy.Example.com"],
-        port=5432,
-        region=region,
-        keys=KEYS,
-        now=now,
-    )
+    hosts = ("localhost", "127.0.0.1", "::1", "Proxy.Example.com")
+    verify(made, user, Accepted(hosts, 5432, region, KEYS), now)
+
+
+def refused(made: str, now: datetime = NOW) -> str:
+    with pytest.raises(TokenRefused) as raised:
+        check(made, now=now)
+    return str(raised.value)
 
 
 @pytest.mark.usefixtures("at")
@@ -116,11 +116,33 @@ class TestBoto3:
     @pytest.mark.parametrize(
         ("made", "reason"),
         [
-            ({"user": "bob"}, "for another user"),
-            ({"host": "db.example.com"}, "not for localhost:5432 or 127.0.0.1:5432 or"),
-            ({"port": 5433}, "not for localhost:5432"),
-            ({"region": "us-east-1"}, "not for rds-db in the region eu-west-1"),
-            ({"key": AccessKey("AKIAOTHER", "x")}, "access key is not known"),
+            (
+                {"user": "bob"},
+                "The token is for the user bob, but the client logs in as ann: create "
+                "the token for that user.",
+            ),
+            (
+                {"host": "db.example.com"},
+                "The token is for the host db.example.com, but must be for localhost, "
+                "127.0.0.1, [::1] or Proxy.Example.com: create it for one of them, or "
+                "add its host to iam.hosts.",
+            ),
+            (
+                {"port": 5433},
+                "The token is for the port 5433, but must be for 5432: create it for "
+                "that port, or set iam.port to its port.",
+            ),
+            (
+                {"region": "us-east-1"},
+                "The token is for the region us-east-1, but must be for eu-west-1: "
+                "create it for that region, or set iam.region to its region.",
+            ),
+            (
+                {"key": AccessKey("AKIAOTHER", "x")},
+                "The token's access key AKIAOTHER is not known to the proxy, which "
+                "knows AKIALASTING, ASIATEMPORARY: add it to iam.access_keys, or to "
+                "the AWS environment of pinwatch.",
+            ),
             ({"key": AccessKey("AKIALASTING", "x")}, "signature is wrong"),
             (
                 {"key": AccessKey("AKIALASTING", "s/ecret+1", "token")},
@@ -139,15 +161,43 @@ class TestBoto3:
     def test_a_token_for_something_else(
         self, made: dict[str, Any], reason: str
     ) -> None:
-        with pytest.raises(TokenRefused, match=reason):
-            check(token(**made))
+        assert reason in refused(token(**made))
 
     @pytest.mark.parametrize(
-        ("seconds", "reason"), [(-301, "from the future"), (901, "has expired")]
+        ("seconds", "reason"),
+        [
+            (
+                -301,
+                "The token is from the future: it was signed 0:05:01 after the proxy's "
+                "time, 2026-05-04T12:25:14Z. Set the clocks of both machines.",
+            ),
+            (
+                901,
+                "The token expired 0:00:01 ago. Create a token for each connection: "
+                "none is valid for more than 15 minutes.",
+            ),
+        ],
     )
     def test_a_token_out_of_its_time(self, seconds: int, reason: str) -> None:
-        with pytest.raises(TokenRefused, match=reason):
-            check(token(), now=NOW + timedelta(seconds=seconds))
+        assert reason in refused(token(), now=NOW + timedelta(seconds=seconds))
+
+    def test_the_refusal_says_what_the_token_is_for(self) -> None:
+        made = token(user="bob", host="db", port=1, region="us-east-1", key=TEMPORARY)
+        assert refused(made).endswith(
+            " The token says: host db, port 1, user bob, region us-east-1, access key "
+            "ASIATEMPORARY, signed at 2026-05-04T12:30:15Z, valid until "
+            "2026-05-04T12:45:15Z."
+        )
+
+    def test_the_refusal_has_no_secret(self) -> None:
+        made = token(user="bob", key=TEMPORARY)
+        signature = made.rpartition("=")[2]
+        assert len(signature) == 64
+        assert signature not in refused(made)
+        assert "ssion" not in refused(made).replace("session token", "")
+
+    def test_a_long_field_is_cut(self) -> None:
+        assert len(refused(token(user="b" * 10_000))) < 1_000
 
     @pytest.mark.parametrize(
         ("pattern", "text", "reason"),
@@ -175,13 +225,13 @@ class TestBoto3:
             ("Expires=900", "Expires=-1", "malformed"),
             ("Expires=900", "Expires=%D9%A9", "malformed"),
             ("Expires=900", "Expires=9999999999", "malformed"),
-            ("^localhost", "ann@localhost", "not for localhost"),
-            ("^localhost:5432", "localhost", "not for localhost"),
-            ("connect", "drop", "another action"),
-            ("rds-db", "rds", "not for rds-db"),
-            ("aws4_request", "aws3_request", "not for rds-db"),
-            ("%2F20260504", "%2F20260505", "not for rds-db"),
-            ("Credential=[^&]*", "Credential=AKIALASTING", "not for rds-db"),
+            ("^localhost", "ann@localhost", "must be for localhost"),
+            ("^localhost:5432", "localhost", "for the port \\(none\\)"),
+            ("connect", "drop", "for the action drop"),
+            ("rds-db", "rds", "credential scope is"),
+            ("aws4_request", "aws3_request", "credential scope is"),
+            ("%2F20260504", "%2F20260505", "credential scope is"),
+            ("Credential=[^&]*", "Credential=AKIALASTING", "credential scope is"),
             # ...and these because they are not what was signed.
             ("T123015Z", "T123016Z", "signature is wrong"),
             ("Expires=900", "Expires=901", "signature is wrong"),
@@ -220,6 +270,14 @@ class TestBoto3:
                 check(made, now=NOW + timedelta(seconds=seconds))
 
 
+@pytest.mark.parametrize(
+    "password", ["s3cret", "s3cret/?s3cret", "s3cret/?s3cret=s3cret", "s3cret#s3cret"]
+)
+def test_a_password_in_place_of_a_token_is_not_shown(password: str) -> None:
+    assert "s3cret" not in refused(password)
+    assert "aws rds generate-db-auth-token prints" in refused(password)
+
+
 @given(st.one_of(st.text(), st.from_regex(r"\Alocalhost:5432/[?]([A-Za-z-]+=.*&?)+")))
 def test_any_text_is_refused_and_nothing_else_happens(text: str) -> None:
     with pytest.raises(TokenRefused):
@@ -253,14 +311,15 @@ class TestVerifier:
 
     @pytest.mark.usefixtures("at")
     def test_it_verifies(self) -> None:
-        endpoint = TokenVerifier(("localhost",), 5432, "eu-west-1", KEYS, lambda: NOW)
+        accepted = Accepted(("localhost",), 5432, "eu-west-1", KEYS)
+        endpoint = TokenVerifier(accepted, lambda: NOW)
         endpoint("ann", token())
         with pytest.raises(TokenRefused):
             endpoint("bob", token())
 
     def test_it_goes_by_the_clock(self) -> None:
         verifies = verifier(IamSettings(region="eu-west-1"), ["localhost"], 5432)
-        verifies.keys["AKIALASTING"] = LASTING  # type: ignore[index]
+        verifies.accepted.keys["AKIALASTING"] = LASTING  # type: ignore[index]
         verifies("ann", token())
 
     def test_the_settings(self) -> None:
@@ -283,14 +342,14 @@ class TestVerifier:
             ),
             ["localhost"],
             5432,
-        )
+        ).accepted
         assert found.hosts == ("localhost", "proxy.example.com")
         assert found.port == 15432
         assert found.region == "eu-west-1"
         assert found.keys == KEYS
 
     def test_without_any(self) -> None:
-        found = verifier(IamSettings(), ["localhost"], 5432)
+        found = verifier(IamSettings(), ["localhost"], 5432).accepted
         assert (found.port, found.region, found.keys) == (5432, "us-east-1", {})
 
     def test_the_environment(
@@ -306,7 +365,7 @@ class TestVerifier:
             "[other]\naws_access_key_id = ASIATEMPORARY\n"
             "aws_secret_access_key = old\n"
         )
-        found = verifier(IamSettings(), [], 5432)
+        found = verifier(IamSettings(), [], 5432).accepted
         assert found.region == "eu-west-3"
         old = AccessKey("ASIATEMPORARY", "old")
         assert found.keys == {"AKIALASTING": LASTING, "ASIATEMPORARY": old}
@@ -315,7 +374,7 @@ class TestVerifier:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", TEMPORARY.access_key_id)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", TEMPORARY.secret_access_key)
         monkeypatch.setenv("AWS_SESSION_TOKEN", TEMPORARY.session_token or "")
-        found = verifier(IamSettings(), [], 5432)
+        found = verifier(IamSettings(), [], 5432).accepted
         assert found.region == "eu-west-1"
         assert found.keys == KEYS
 
@@ -338,7 +397,7 @@ class TestVerifier:
 
     def test_without_botocore(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "botocore.session", None)
-        with pytest.raises(SettingError, match=r"install pinwatch\[aws\]"):
+        with pytest.raises(SettingError, match=r"pip install 'boto3>="):
             verifier(IamSettings(), [], 5432)
 
     def test_none(self) -> None:

@@ -20,6 +20,7 @@ from pinwatch.auth.secrets import (
     SecretsManager,
     Unreadable,
 )
+from pinwatch.extras import AWS, install_command
 
 SECRET = Secret("ann", "s3cret")
 TEXT = json.dumps({"username": "ann", "password": "s3cret"})
@@ -186,7 +187,8 @@ class TestSecretsManager:
     def test_no_boto3(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "boto3", None)
         found = SecretsManager().get("ann")
-        assert found == Unreadable("ann", "boto3 is missing: install pinwatch[aws]")
+        hint = f"install it by {install_command(AWS)}"
+        assert found == Unreadable("ann", f"boto3 is missing: {hint}")
 
     def test_nothing_secret_is_logged(
         self, manager: SecretsManager, arn: str, caplog: pytest.LogCaptureFixture

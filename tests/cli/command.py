@@ -64,6 +64,13 @@ class Up:
 
 @contextmanager
 def pinwatch_up(log: Path, *arguments: str, **variables: str) -> Iterator[Up]:
+    """Run pinwatch up on free ports until it greets; see ``pinwatch_starting``."""
+    with pinwatch_starting(log, *arguments, **variables) as process:
+        yield Up(process)
+
+
+@contextmanager
+def pinwatch_starting(log: Path, *arguments: str, **variables: str) -> Iterator[Forked]:
     """Run pinwatch up on free ports, with standard error in the file log."""
     command = ("up", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", *arguments)
     with log.open("w") as stderr:
@@ -72,7 +79,7 @@ def pinwatch_up(log: Path, *arguments: str, **variables: str) -> Iterator[Up]:
         watchdog = Timer(PATIENCE, process.kill)
         watchdog.start()
         try:
-            yield Up(process)
+            yield process
         finally:
             watchdog.cancel()
             process.kill()

@@ -130,6 +130,68 @@ def test_a_baseline(serve: Serve, pins: list[dict[str, Any]], tmp_path: Path) ->
     assert pinwatch("check", "--url", url, "--baseline", file).returncode == 1
 
 
+def many(pin: dict[str, Any], count: int) -> list[dict[str, Any]]:
+    """Return this many statements, those pinned longest last."""
+    return [
+        pin
+        | {"digest": f"listen {chr(97 + n // 26)}{chr(97 + n % 26)}"}
+        | {"client": n, "pinned_seconds": 60.0 * n}
+        for n in range(count)
+    ]
+
+
+def test_it_starts_with_a_summary_by_harm(
+    serve: Serve, pins: list[dict[str, Any]]
+) -> None:
+    """A session's pins end together, so their time counts once."""
+    listen, local = pins
+    listens = [
+        listen | {"client": 1, "pinned_seconds": 120.0, "digest": "listen jobs_12"},
+        listen | {"client": 1, "pinned_seconds": 100.0, "digest": "listen jobs_13"},
+        listen | {"client": 2, "pinned_seconds": 60.0, "digest": "listen jobs_14"},
+    ]
+    other = local | {"client": 3, "pinned_seconds": 4.24}
+    done = pinwatch("check", "--url", serve([other, *listens]))
+    assert done.stdout.splitlines()[:6] == [
+        "Pins by rule and statement, longest pinned time first:",
+        "",
+        "pinned  pins  sessions  rule            statement",
+        " 3 min     3         2  listen          listen jobs_#",
+        " 4.2 s     1         1  set, contested  set local a.b = $1",
+        "",
+    ]
+    assert done.stdout.endswith("\n\n4 pins, 3 failing.\n")
+
+
+def test_it_shows_50_of_many(serve: Serve, pins: list[dict[str, Any]]) -> None:
+    url = serve(many(pins[0], 52))
+    done = pinwatch("check", "--url", url)
+    lines = done.stdout.splitlines()
+    first, last = lines[3], lines[52]
+    assert first.split() == ["51", "min", "1", "1", "listen", "listen", "bz"]
+    assert last.split() == ["2", "min", "1", "1", "listen", "listen", "ac"]
+    assert lines[53:55] == ["... and 2 more statements: --all lists them.", ""]
+    assert done.stdout.count("  = fix: ") == 50
+    assert lines[-3:] == [
+        "... and 2 more: --all explains them.",
+        "",
+        "52 pins, 52 failing.",
+    ]
+    done = pinwatch("check", "--url", url, "--all")
+    assert done.stdout.count("  = fix: ") == 52
+    assert "--all" not in done.stdout
+
+
+def test_what_is_known_is_not_in_the_summary(
+    serve: Serve, pins: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    file = str(tmp_path / "known.json")
+    url = serve(pins[:1])
+    pinwatch("check", "--url", url, "--baseline", file, "--update-baseline")
+    done = pinwatch("check", "--url", url, "--baseline", file)
+    assert (done.returncode, done.stdout) == (0, "1 pin, 0 failing.\n")
+
+
 def test_what_a_pinned_session_does_is_seen(target: str, tmp_path: Path) -> None:
     """A baseline with the first pin of a running pinwatch hides no other pin."""
     file = str(tmp_path / "known.json")
@@ -145,7 +207,7 @@ def test_what_a_pinned_session_does_is_seen(target: str, tmp_path: Path) -> None
             connection.execute("LISTEN jobs")
         done = pinwatch(*check)
         assert done.returncode == 1
-        assert done.stdout.startswith("listen: ")
+        assert "\nlisten: " in done.stdout
         assert "  = later: " in done.stdout
         assert "RDS Proxy logs" not in done.stdout
         assert done.stdout.endswith("2 pins, 1 failing.\n")

@@ -64,7 +64,7 @@ def test_a_failover_of_one_target(up: Up) -> None:
 
 
 def test_a_failover_to_nowhere(up: Up) -> None:
-    output = run(up, "failover", "--to", "b", status=1)
+    output = run(up, "failover", "--to", "b", status=2)
     assert output == "pinwatch: There is no target b: there are default.\n"
 
 
@@ -84,7 +84,7 @@ def test_faults_come_and_go(up: Up) -> None:
         assert "happened once," in run(up, "fault", "list")
         run(up, "fault", "remove", "flaky")
         client.execute("SELECT 1")
-    output = run(up, "fault", "remove", "flaky", status=1)
+    output = run(up, "fault", "remove", "flaky", status=2)
     assert output == "pinwatch: No fault named flaky; active faults: none.\n"
 
 
@@ -105,6 +105,45 @@ def test_a_fault_with_an_option_of_another(given: str, option: str, kinds: str) 
         done.stderr
         == f"pinwatch: {option} does not apply to {kind}, only to {kinds}.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("latency --seconds 5000", "seconds: must be less than or equal to 3600."),
+        ("refuse --name a/b", "name: must match pattern "),
+        ("kill --connections 2000000", "connections: must be less than or equal to "),
+        ("refuse --every 2000000", "every: must be less than or equal to 1000000."),
+        ("pause --for 1e9", "lasting: must be less than or equal to "),
+        ("pause --name taken", "A fault named taken is already active."),
+    ],
+)
+def test_a_fault_that_the_running_pinwatch_refuses(
+    up: Up, given: str, sentence: str
+) -> None:
+    run(up, "fault", "add", "pause", "--name", "taken")
+    output = run(up, "fault", "add", *given.split(), status=2)
+    assert output.startswith(f"pinwatch: {sentence}")
+    run(up, "fault", "remove", "taken")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fault",),
+        ("fault", "add"),
+        ("fault", "add", "fire"),
+        ("fault", "remove"),
+        ("fault", "put"),
+        ("fault", "add", "refuse", "--every", "0"),
+        ("fault", "add", "latency", "--seconds", "nan", "--url", "127.0.0.1:1"),
+        ("fault", "add", "pause", "--for", "inf", "--url", "127.0.0.1:1"),
+    ],
+)
+def test_misuse_of_fault(arguments: tuple[str, ...]) -> None:
+    done = pinwatch(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
 
 
 def test_numbers_of_faults_are_told_in_words_that_agree(up: Up) -> None:
@@ -130,7 +169,7 @@ def test_a_reload_over_http(up: Up, config: Path) -> None:
     assert ask(f"{site(up)}/api/pool").json["max_connections"] == 7
     assert ask(f"{site(up)}/api/config").json["max_connections"] == 7
     config.write_text("max_connections = 0\n")
-    output = run(up, "reload", status=1)
+    output = run(up, "reload", status=2)
     assert output == (
         "pinwatch: max_connections is 0, but must be a whole number of at least 1.\n"
     )
@@ -167,7 +206,7 @@ def test_a_release_lets_a_database_be_dropped(up: Up) -> None:
 
 
 def test_a_release_of_an_unknown_database(up: Up) -> None:
-    output = run(up, "release", "nowhere", status=1)
+    output = run(up, "release", "nowhere", status=2)
     assert output == (
         "pinwatch: No client has connected to a database nowhere; known databases: "
         "postgres.\n"
@@ -207,7 +246,7 @@ def test_from_other_machines_faults_must_be_allowed(
     postgres: Postgres, log: Path
 ) -> None:
     arguments = ("--target", postgres.server.url(), "--http", "0.0.0.0:0")
-    for more, status in ((), 1), (("--allow-faults",), 0):
+    for more, status in ((), 2), (("--allow-faults",), 0):
         with pinwatch_up(log, *arguments, *more, PINWATCH_HTTP_TOKEN="secret") as up:
             url = site(up).replace("0.0.0.0", "127.0.0.1")
             add = ("fault", "add", "pause", "--url", url)

@@ -1,6 +1,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 from pathlib import Path
 from typing import Any, Final
@@ -41,7 +42,8 @@ def answer(given: bytes | str) -> tuple[int, dict[str, Any]]:
 
 
 def test_for_people() -> None:
-    ended = pinwatch("explain", "SELECT 1;\nSET LOCAL work_mem = '1MB'")
+    script = "SELECT 1;\nSET LOCAL work_mem = '1MB'"
+    ended = pinwatch("explain", script, "--contested", "fail")
     assert ended.returncode == 1
     shown = ended.stdout.splitlines()
     assert shown[0] == "line 2: SET LOCAL work_mem = '1MB'"
@@ -165,7 +167,7 @@ def test_other_input_is_recognised(text: str, sentence: str, format: str) -> Non
     status, out, error = run(text.encode(), "--format", format, "-")
     assert (status, out) == (2, "")
     assert error.startswith(f"pinwatch: {sentence}")
-    assert "pinwatch explain" in error
+    assert re.search("pinwatch (explain|report)", error)
     assert len(error.splitlines()) == 1
     ended = pinwatch("explain", text)
     assert (ended.returncode, ended.stderr) == (2, error)
@@ -422,7 +424,8 @@ def test_from_standard_input(given: bytes, expected: int) -> None:
     ("profile", "pins"), [("rds-2023-11", 1), ("rds-2020-06", 1), ("lenient", 0)]
 )
 def test_by_the_rules_that_are_asked_for(profile: str, pins: int) -> None:
-    ended = pinwatch("explain", "--profile", profile, "SET LOCAL a.b = 1")
+    arguments = ("--profile", profile, "--contested", "fail")
+    ended = pinwatch("explain", *arguments, "SET LOCAL a.b = 1")
     assert ended.returncode == pins
     assert profile in ended.stdout
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import boto3
 import psycopg
@@ -279,4 +280,50 @@ def test_a_proxy_is_of_a_file() -> None:
     assert (ended.returncode, ended.stderr) == (
         2,
         "pinwatch: --proxy needs --from.\n",
+    )
+
+
+def test_an_endpoint_has_the_same_port_at_each_start(
+    template: Path, target: str, tmp_path: Path
+) -> None:
+    template.write_text(with_endpoint("stable"))
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+    with up_from(template, target, first) as up:
+        usual = up.greeting["reads"]
+        with up_from(template, target, second) as other:
+            moved = other.greeting["reads"]
+    with up_from(template, target, first) as up:
+        assert up.greeting["reads"] == usual
+    assert moved != usual
+    before, after = (urlsplit(url).port for url in (usual, moved))
+    (line,) = [
+        line for line in (second / "log").read_text().splitlines() if " taken" in line
+    ]
+    assert line.partition(" ")[2] == (
+        f"[WARN] The port {before} of the endpoint reads is taken: it listens on "
+        f"127.0.0.1:{after}. listen in its [[endpoints]] entry chooses another port."
+    )
+    assert "is taken" not in (first / "log").read_text()
+
+
+def test_the_port_of_an_endpoint_depends_on_its_proxy(
+    template: Path, target: str, tmp_path: Path
+) -> None:
+    ports = []
+    for name in ("orders", "carts"):
+        template.write_text(with_endpoint(name))
+        with up_from(template, target, tmp_path) as up:
+            ports.append(urlsplit(up.greeting["reads"]).port)
+    assert len({*ports}) == 2
+
+
+def with_endpoint(proxy: str) -> str:
+    """The template with an endpoint, and a name that no other process uses."""
+    name = f"      DBProxyName: {proxy}-{os.getpid()}\n      EngineFamily"
+    return TEMPLATE.replace("      EngineFamily", name) + (
+        "  Reads:\n"
+        "    Type: AWS::RDS::DBProxyEndpoint\n"
+        "    Properties: {DBProxyName: !Ref Proxy, DBProxyEndpointName: reads}\n"
     )

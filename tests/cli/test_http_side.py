@@ -62,7 +62,7 @@ HTML = b"<html>\n<h1>It works!</h1>"
         ),
         (
             http("409 Conflict", b'{"error": "No target named b."}'),
-            1,
+            2,
             "No target named b.",
         ),
         (

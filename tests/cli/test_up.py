@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -103,6 +104,20 @@ def test_settings_come_from_options_variables_and_a_file(
                 ask(up.url)
         assert up.stop() == 0
     assert "[DEBUG] [proxyEndpoint=default]" in log.read_text()
+
+
+def test_the_history_is_recorded(target: str, log: Path) -> None:
+    with pinwatch_up(log, "--target", target) as up, psycopg.connect(up.url):
+
+        def clients() -> list[int]:
+            history = ask_http(f"{up.greeting['HTTP']}/api/history").json
+            found: list[int] = history["resolutions"][0]["clients"]
+            return found
+
+        assert eventually(clients)[-1] == 1
+        summary = ask_http(f"{up.greeting['HTTP']}/api/summary").json
+        assert [headline["text"] for headline in summary] == ["Nothing is pinned."]
+        assert ask_http(f"{up.greeting['HTTP']}/api/proxy").json["uptime"] > 0
 
 
 def test_a_pin_is_seen_in_the_log_and_by_http(target: str, log: Path) -> None:
@@ -239,6 +254,21 @@ class TestStopping:
             os.close(end)
         assert (process.returncode, errors) == (0, "")
 
+    def test_while_it_reads_a_secret_from_a_pipe_that_does_not_end(
+        self, target: str, tmp_path: Path
+    ) -> None:
+        pipe, config = tmp_path / "fifo", tmp_path / "pinwatch.toml"
+        os.mkfifo(pipe)
+        config.write_text(f'[[auth]]\nsecret_file = "{pipe}"\n')
+        command = [*PINWATCH, "up", "--target", target, "--config", str(config)]
+        with Popen(command, env=environment(), stderr=PIPE, text=True) as process:
+            end = eventually(partial(open_for_a_reader, pipe))
+            assert end is not None
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=PATIENCE)
+            os.close(end)
+        assert (process.returncode, errors) == (0, "")
+
     def test_while_it_opens_an_event_log_that_is_a_pipe(
         self, target: str, tmp_path: Path
     ) -> None:
@@ -323,6 +353,22 @@ def test_the_greeting_names_who_can_log_in(
         greeting = "\n".join(up.lines)
         assert ("No role can log in" in greeting) is (role is None)
         assert up.url.startswith(f"postgresql://{role or 'postgres'}@")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "0", "[::]"])
+def test_the_greeting_has_addresses_to_open(host: str, target: str, log: Path) -> None:
+    with pinwatch_up(
+        log,
+        *("--target", target, "--insecure-trust"),
+        *("--listen", f"{host}:0", "--http", f"{host}:0"),
+        PINWATCH_HTTP_TOKEN="a secret",
+        PINWATCH_ENDPOINTS=json.dumps([{"name": f"reads-{os.getpid()}"}]),
+    ) as up:
+        here = "[::1]" if host == "[::]" else "127.0.0.1"
+        urls = [text for text in up.greeting.values() if "://" in text]
+        hosts = [re.findall(r"[@/]([^@/]+):\d+", url)[-1] for url in urls]
+        assert hosts == 4 * [here]
+        assert up.stop() == 0
 
 
 def test_the_greeting_has_columns(target: str, tmp_path: Path, log: Path) -> None:
@@ -452,7 +498,8 @@ def test_an_http_token_that_is_none(tmp_path: Path) -> None:
 def test_with_the_http_token_other_machines_may_ask(target: str, log: Path) -> None:
     arguments = "--target", target, "--http", "0.0.0.0:0"
     with pinwatch_up(log, *arguments, PINWATCH_HTTP_TOKEN="a secret") as up:
-        url = up.greeting["HTTP"].replace("0.0.0.0", "127.0.0.1")
+        url = up.greeting["HTTP"]
+        assert url.startswith("http://127.0.0.1:")
         assert ask_http(f"{url}/readyz").status == 200
         assert ask_http(f"{url}/metrics").status == 401
         assert ask_http(f"{url}/metrics", Authorization="Bearer a secret").status == 200

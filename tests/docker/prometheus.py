@@ -30,7 +30,8 @@ def prometheus(
 
 def here(configuration: dict[str, Any], target: str) -> dict[str, Any]:
     (scraped,) = configuration["scrape_configs"]
-    assert scraped["static_configs"] == [{"targets": ["pinwatch:9632"]}]
-    scraped["static_configs"] = [{"targets": [target]}]
+    (static,) = scraped["static_configs"]
+    assert static["targets"] == ["pinwatch:9632"]
+    static["targets"] = [target]
     configuration["global"] = dict.fromkeys(configuration["global"], INTERVAL)
     return configuration

@@ -83,6 +83,15 @@ def test_one_token_for_all_who_ask_pinwatch() -> None:
     ]
 
 
+def test_the_instance_is_the_address_that_a_browser_opens() -> None:
+    """The dashboard's links are of the form http://${instance}/."""
+    file = mounts("prometheus")[Path(option("prometheus", "config.file"))]
+    (scraped,) = yaml.safe_load(file.read_text())["scrape_configs"]
+    (static,) = scraped["static_configs"]
+    port = static["targets"][0].rpartition(":")[2]
+    assert f"{static['labels']['instance']}:{port}" in SERVICES["pinwatch"]["ports"]
+
+
 def test_grafana_s_variables_are_set() -> None:
     asked = set(re.findall(r"\$(\w+)", json.dumps(provisioned("datasources"))))
     assert asked

@@ -1,6 +1,7 @@
 """The files that the image is built from exist, and build the wheel."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -98,3 +99,13 @@ def test_its_command_is_that_of_the_wheel(parser: Any) -> None:
     (command,) = values(parser, "CMD")
     assert entrypoint == json.dumps([*PROJECT["scripts"]])
     assert command == '["up"]'
+
+
+def test_its_health_is_not_judged_while_it_waits_for_a_target(parser: Any) -> None:
+    variables = " ".join(values(parser, "ENV"))
+    (healthcheck,) = values(parser, "HEALTHCHECK")
+    seconds = re.search(r"PINWATCH_WAIT=(\d+)", variables)
+    period = re.search(r"--start-period=(\d+)s", healthcheck)
+    assert seconds is not None
+    assert period is not None
+    assert int(seconds[1]) == 60 < int(period[1])

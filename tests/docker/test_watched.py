@@ -26,7 +26,7 @@ from grafana.alerts import FEWEST_PINNED
 from tests.cli.command import pinwatch_up
 from tests.docker.compose import FOLDER, SERVICES, mounts
 from tests.docker.prometheus import prometheus
-from tests.grafana.written import DASHBOARD, expressions, panels
+from tests.grafana.written import expressions, looked_up, panels
 from tests.harness import PATIENCE, Postgres, eventually
 from tests.prometheus import INTERVAL, PROGRAM, Prometheus
 
@@ -36,6 +36,8 @@ CHOSEN: Final = {
     "$__rate_interval": "3s",
     "$__interval": "1s",
     "$__range": "1m",
+    'instance="$instance"': 'instance=~".+"',
+    "$job": ".+",
     "$proxy": ".+",
     "$endpoint": ".+",
     f" >= {FEWEST_PINNED}": " >= 1",
@@ -137,7 +139,7 @@ def chosen(expression: str) -> str:
 
 
 def test_variables_have_values(watched: Watched) -> None:
-    for variable in DASHBOARD["templating"]["list"]:
+    for variable in looked_up():
         (series, label) = re.findall(
             r"label_values\((.+), (\w+)\)", chosen(variable["query"])
         )[0]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pinwatch.config.model import Settings
-from pinwatch.observers import pin_history
+from pinwatch.observers import pin_history, timeline
 from pinwatch.observers.digests import MAX_DIGESTS
 from pinwatch.pins import cache, rules
 from pinwatch.proxy import parameter_cache
@@ -70,6 +70,7 @@ def test_the_figures_are_those_of_the_code() -> None:
         pin_history.MAX_BYTES,
         MAX_REPORTED,
         2 * MAX_DIGESTS,
+        timeline.MAX_BYTES,
         MAX_BODY,
         Limits().connections,
         MAX_READERS,

@@ -5,6 +5,7 @@ import os
 import shutil
 import ssl
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import psycopg
 import pytest
 from botocore.credentials import Credentials
 
+from pinwatch import events
 from tests.drivers import node
 from tests.harness import (
     PATIENCE,
@@ -265,12 +267,76 @@ def test_tls_at_once(proxy: RunningProxy, method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"host": "127.0.0.2"}, {"region": "us-west-1"}], ids=str
+    ("other", "setting"),
+    [({"host": "127.0.0.2"}, "iam.hosts"), ({"region": "us-west-1"}, "iam.region")],
+    ids=str,
 )
-def test_a_token_for_something_else(proxy: RunningProxy, other: dict[str, str]) -> None:
+def test_a_token_for_something_else(
+    proxy: RunningProxy, other: dict[str, str], setting: str
+) -> None:
+    """The client learns nothing more; the log has the setting that would accept it."""
     signed = token(proxy, ROLES["iam"], **other)
     with pytest.raises(psycopg.OperationalError, match="IAM authentication failed"):
         with_psycopg(Login(proxy, ROLES["iam"], signed, "require"))
+    log = proxy.happened(events.ClientRefused)[-1].log
+    assert setting in log
+    assert f"user {ROLES['iam']}" in log
+    assert [value for value in other.values() if value not in log] == []
+
+
+def test_a_pool_of_asyncpg_creates_a_token_for_each_connection(
+    proxy: RunningProxy,
+) -> None:
+    """As docs/howto/fastapi.md has it."""
+    created: list[str] = []
+
+    def create() -> str:
+        created.append(token(proxy, ROLES["iam"]))
+        return created[-1]
+
+    async def work() -> None:
+        async with asyncpg.create_pool(
+            host="localhost",
+            port=proxy.endpoint().port,
+            user=ROLES["iam"],
+            database=proxy.database,
+            password=create,
+            ssl="require",
+            min_size=2,
+            reset=lambda connection: asyncio.sleep(0),
+        ) as pool:
+            assert await pool.fetchval("SELECT current_user") == ROLES["iam"]
+
+    asyncio.run(work())
+    assert len(created) == 2
+
+
+def test_the_backend_of_the_django_example_creates_tokens(proxy: RunningProxy) -> None:
+    database = {
+        "ENGINE": "shop.iam",
+        "HOST": "localhost",
+        "PORT": proxy.endpoint().port,
+        "USER": ROLES["iam"],
+        "NAME": proxy.database,
+    }
+    program = (
+        "from django.conf import settings\n"
+        f"settings.configure(DATABASES={{'default': {database!r}}}, USE_TZ=True)\n"
+        "from django.db import connection\n"
+        "with connection.cursor() as cursor:\n"
+        "    cursor.execute('SELECT current_user')\n"
+        "    print(cursor.fetchone()[0])\n"
+    )
+    environment = os.environ | {
+        "AWS_ACCESS_KEY_ID": KEY["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": KEY["secret_access_key"],
+        "AWS_DEFAULT_REGION": REGION,
+    }
+    example = Path(__file__).parents[2] / "examples" / "django"
+    output = subprocess.check_output(
+        [sys.executable, "-c", program], cwd=example, env=environment, text=True
+    )
+    assert output == f"{ROLES['iam']}\n"
 
 
 @pytest.mark.parametrize("method", ROLES)

@@ -9,7 +9,14 @@ import pytest
 
 from grafana.rows import health
 from pinwatch.metrics import cloudwatch, own
-from tests.grafana.written import DASHBOARD, expressions, panels, provisioned
+from tests.grafana.written import (
+    DASHBOARD,
+    expressions,
+    inside,
+    looked_up,
+    panels,
+    provisioned,
+)
 
 COLUMNS: Final = 24  # of Grafana's grid
 
@@ -28,7 +35,72 @@ def test_rows() -> None:
 
 def test_variables() -> None:
     variables = [variable["name"] for variable in DASHBOARD["templating"]["list"]]
-    assert variables == ["proxy", "endpoint"]
+    assert variables == ["datasource", "api", "job", "instance", "proxy", "endpoint"]
+
+
+def test_rows_below_the_first_two_are_collapsed() -> None:
+    rows = [panel for panel in DASHBOARD["panels"] if panel["type"] == "row"]
+    assert [row["collapsed"] for row in rows] == 2 * [False] + 4 * [True]
+    assert [bool(inside(row)) for row in rows] == 2 * [False] + 4 * [True]
+
+
+def test_every_query_is_of_the_chosen_instance() -> None:
+    """A metric without the label proxy takes it from the one that it is joined with."""
+    for who, expression in expressions():
+        kind, _, name = who.partition(" ")
+        if kind == "alert" or name == "job":
+            continue
+        selectors = re.findall(r"(?:pinwatch_\w+|\bup)\{(.*?)\}", expression)
+        named = re.findall(r"pinwatch_\w+|\bup\b", expression)
+        assert len(selectors) == len(named), expression
+        for selector in selectors:
+            assert selector.startswith('job=~"$job"')
+            if name != "instance":
+                assert 'instance="$instance"' in selector
+
+
+def test_variables_depend_on_those_before_them() -> None:
+    before: list[str] = []
+    for variable in looked_up():
+        assert re.findall(r'="\$(\w+)"|=~"\$(\w+)"', variable["query"]) == [
+            ("", name) if name != "instance" else (name, "") for name in before
+        ]
+        before.append(variable["name"])
+
+
+def test_import_asks_for_prometheus_only() -> None:
+    """Import substitutes what it asks for, and leaves variables as they are."""
+    (asked,) = DASHBOARD["__inputs"]
+    assert (asked["type"], asked["pluginId"]) == ("datasource", "prometheus")
+    variables = {one["name"]: one for one in DASHBOARD["templating"]["list"]}
+    assert variables["datasource"]["current"]["value"] == f"${{{asked['name']}}}"
+    assert asked["name"] not in variables
+    assert {
+        one["query"] for one in variables.values() if one["type"] == "datasource"
+    } == {one["id"] for one in DASHBOARD["__requires"] if one["type"] == "datasource"}
+
+
+def test_every_panel_links_to_the_live_page() -> None:
+    (link,) = DASHBOARD["links"]
+    assert link["url"] == "http://${instance}/"
+    assert [p["title"] for p in panels() if p["links"][0]["url"] != link["url"]] == []
+
+
+def test_series_and_cells_with_a_rule_link_to_its_page() -> None:
+    linked = set()
+    for panel in panels():
+        config = panel.get("fieldConfig", {})
+        for link in config.get("defaults", {}).get("links", []):
+            assert link["url"] == "http://${instance}/rules/${__field.labels.rule}"
+            assert "by (rule)" in panel["targets"][0]["expr"]
+            linked.add(panel["title"])
+        for override in config.get("overrides", []):
+            properties = {one["id"]: one["value"] for one in override["properties"]}
+            for link in properties.get("links", []):
+                assert link["url"] == "http://${instance}/rules/${__value.text}"
+                assert override["matcher"]["options"] == "rule"
+                linked.add(panel["title"])
+    assert linked == {"Pins by rule", "Pinned sessions by rule", "Pin events"}
 
 
 def metrics_used() -> set[str]:
@@ -47,8 +119,9 @@ def test_it_asks_for_no_other_metric_than_there_is() -> None:
 
 
 def test_ids_and_titles_are_unique() -> None:
+    rows = [panel for panel in DASHBOARD["panels"] if panel["type"] == "row"]
     for key in ("id", "title"):
-        counts = Counter(panel[key] for panel in DASHBOARD["panels"])
+        counts = Counter(panel[key] for panel in (*rows, *panels()))
         assert [value for value, count in counts.items() if count > 1] == []
 
 
@@ -57,9 +130,21 @@ def test_every_panel_says_what_it_shows() -> None:
 
 
 def test_panels_are_within_the_grid_and_apart() -> None:
-    places = [panel["gridPos"] for panel in DASHBOARD["panels"]]
-    assert all(place["x"] + place["w"] <= COLUMNS for place in places)
-    assert not any(overlap(one, other) for one, other in combinations(places, 2))
+    groups = [DASHBOARD["panels"], *map(inside, DASHBOARD["panels"])]
+    for group in groups:
+        places = [panel["gridPos"] for panel in group]
+        assert all(place["x"] + place["w"] <= COLUMNS for place in places)
+        assert not any(overlap(one, other) for one, other in combinations(places, 2))
+
+
+def test_collapsed_rows_follow_each_other() -> None:
+    rows = [panel for panel in DASHBOARD["panels"] if inside(panel)]
+    first = rows[0]["gridPos"]["y"]
+    assert [row["gridPos"]["y"] for row in rows] == list(
+        range(first, first + len(rows))
+    )
+    for row in rows:
+        assert inside(row)[0]["gridPos"]["y"] == row["gridPos"]["y"] + 1
 
 
 def overlap(one: dict[str, int], other: dict[str, int]) -> bool:
@@ -86,10 +171,16 @@ def referenced(value: Any) -> list[dict[str, str]]:
     return here + referenced(list(value.values()))
 
 
-def test_its_data_sources_are_provisioned() -> None:
+def test_its_data_sources_are_variables() -> None:
+    variables = {
+        f"${{{one['name']}}}": one["query"]
+        for one in DASHBOARD["templating"]["list"]
+        if one["type"] == "datasource"
+    }
     assert referenced(DASHBOARD)
     for source in referenced(DASHBOARD):
-        assert known_datasources()[source["uid"]] == source["type"]
+        assert variables[source["uid"]] == source["type"]
+    assert set(variables.values()) == set(known_datasources().values())
 
 
 UNSCRAPED: Final = "pinwatch cannot be scraped"

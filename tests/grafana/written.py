@@ -23,7 +23,21 @@ def provisioned(kind: str) -> dict[str, Any]:
 
 
 def panels() -> list[dict[str, Any]]:
-    return [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+    """Return the panels that are no rows, also those of collapsed rows."""
+    every = [inner for one in DASHBOARD["panels"] for inner in (one, *inside(one))]
+    return [panel for panel in every if panel["type"] != "row"]
+
+
+def inside(panel: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the panels of a collapsed row."""
+    found: list[dict[str, Any]] = panel.get("panels", [])
+    return found
+
+
+def looked_up() -> list[dict[str, Any]]:
+    """Return the variables whose values Prometheus has."""
+    variables = DASHBOARD["templating"]["list"]
+    return [variable for variable in variables if variable["type"] == "query"]
 
 
 def rules() -> list[dict[str, Any]]:
@@ -39,7 +53,7 @@ def expressions() -> Iterator[tuple[str, str]]:
         for target in panel["targets"]:
             if "expr" in target:
                 yield f"panel {panel['title']}", target["expr"]
-    for variable in DASHBOARD["templating"]["list"]:
+    for variable in looked_up():
         query = variable["query"].removeprefix("label_values(").rpartition(",")[0]
         yield f"variable {variable['name']}", query
     for rule in rules():

@@ -63,10 +63,10 @@ def test_a_setting_added_to_the_model_is_used() -> None:
 
 
 @pytest.mark.usefixtures("settings_to_come")
-def test_an_endpoint_listens_on_a_free_port() -> None:
+def test_an_endpoint_without_a_name_is_left_out() -> None:
     proxy = read(TEMPLATE, "t.yaml")
     assert proxy.settings["endpoints"] == [
-        {"name": "reports", "target_role": "READ_ONLY", "listen": "127.0.0.1:0"}
+        {"name": "reports", "target_role": "READ_ONLY"}
     ]
     assert "First.DBProxyEndpointName" in notes(proxy.unresolved)
 
@@ -116,6 +116,6 @@ def test_a_property_cannot_change_a_setting_of_this_machine(setting: str) -> Non
     assert proxy.settings == {
         "engine_family": "POSTGRESQL",
         "auth": [{"secret_arn": "a"}],
-        "endpoints": [{"name": "reports", "listen": "127.0.0.1:0"}],
+        "endpoints": [{"name": "reports"}],
     }
     assert "a" in values(proxy.meaningless).values()

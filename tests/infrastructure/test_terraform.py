@@ -902,9 +902,7 @@ class TestCloudControl:
             "engine_family": "POSTGRESQL",
             "require_tls": True,
             "connection_pool": {"max_connections_percent": 11},
-            "endpoints": [
-                {"name": "ro", "target_role": "READ_ONLY", "listen": "127.0.0.1:0"}
-            ],
+            "endpoints": [{"name": "ro", "target_role": "READ_ONLY"}],
         }
         name = f"{self.POOL}.connection_pool_configuration_info.max_connections_percent"
         assert values(orders.used)[name] == "11"

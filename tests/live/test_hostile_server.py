@@ -1,4 +1,4 @@
-"""A database that answers the first request with something else."""
+"""A database that answers a request, or the SSLRequest, with something else."""
 
 import socket
 import threading
@@ -9,8 +9,9 @@ from typing import Final
 
 import pytest
 
+from pinwatch.errors import TargetError
 from pinwatch.wire import messages
-from pinwatch.wire.messages import HEADER, message
+from pinwatch.wire.messages import HEADER, INT32, SSL_REQUEST_CODE, message
 from tests.harness import Endpoint, Postgres, Proxies
 from tests.wireclient import Reply, WireClient
 
@@ -26,15 +27,34 @@ LIES: Final = {
     "a flood of CopyInResponse": message(messages.COPY_IN_RESPONSE, b"\0\0\0") * 1_000,
     "a flood of ParseComplete": message(messages.PARSE_COMPLETE, b"") * 10_000,
 }
+SSL_REQUEST: Final = INT32.pack(8) + INT32.pack(SSL_REQUEST_CODE)
+ANSWERS_TO_SSL_REQUEST: Final = {
+    "nothing": b"",
+    "garbage": b"\xff" * 100,
+    "an HTTP reply": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    "an ErrorResponse": messages.error_response("FATAL", "0A000", "no"),
+    "S and no TLS": b"S",
+    "S and garbage": b"S" + b"\xff" * 100,
+    "S and a login in clear text": b"S" + message(messages.AUTHENTICATION, bytes(4)),
+    "N and garbage": b"N" + b"\xff" * 100,
+    "N and a flood": b"N" + ROW * 100_000,
+}
 HALF_A_MESSAGE: Final = HEADER.pack(messages.DATA_ROW, 100)
 
 
 class Liar:
-    """A relay to PostgreSQL that answers TRIGGER with the lie, and then disconnects."""
+    """A relay to PostgreSQL that answers trigger with the lie, and then disconnects.
 
-    def __init__(self, server: str, lie: bytes) -> None:
+    It lies the given number of times.
+    """
+
+    def __init__(
+        self, server: str, lie: bytes, trigger: bytes = TRIGGER, times: int = 1_000
+    ) -> None:
         self.server = server
         self.lie = lie
+        self.trigger = trigger
+        self.times = times
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.listening.getsockname()[1]
         self._run(self._serve)
@@ -54,7 +74,8 @@ class Liar:
     def _pass_on(self, source: socket.socket, drain: socket.socket) -> None:
         with suppress(OSError), source, drain:
             while data := source.recv(65_536):
-                if TRIGGER in data:
+                if self.times and self.trigger in data:
+                    self.times -= 1
                     source.sendall(self.lie)
                     return
                 drain.sendall(data)
@@ -74,6 +95,39 @@ def test_the_client_is_disconnected_in_the_middle_of_a_message(
     """It would take an error for the rest of the message."""
     replies = lied_to(postgres, database, HALF_A_MESSAGE)
     assert [reply.kinds for reply in replies] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    "lie", ANSWERS_TO_SSL_REQUEST.values(), ids=list(ANSWERS_TO_SSL_REQUEST)
+)
+def test_the_pool_recovers_from_an_answer_to_ssl_request(
+    postgres: Postgres, database: str, lie: bytes
+) -> None:
+    """The proxy opens a connection to another database than those at its start."""
+    liar = Liar(postgres.server.host, lie, SSL_REQUEST, times=0)
+    server = Endpoint("127.0.0.1", liar.port, "postgres", database)
+    with ExitStack() as stack:
+        running = Proxies(replace(postgres, server=server), database, stack)(1)
+        liar.times = 3
+        other = replace(running.endpoint(), database="postgres")
+        with WireClient.login(other) as client:
+            assert client.query("SELECT 'honest'").value == "honest"
+    assert liar.times == 0
+    liar.listening.close()
+
+
+def test_data_in_clear_text_is_not_taken_for_data_under_tls(
+    postgres: Postgres, database: str
+) -> None:
+    lie = b"S" + message(messages.AUTHENTICATION, bytes(4))
+    liar = Liar(postgres.server.host, lie, SSL_REQUEST)
+    server = Endpoint("127.0.0.1", liar.port, "postgres", database)
+    with (
+        ExitStack() as stack,
+        pytest.raises(TargetError, match="unencrypted data after the answer to TLS"),
+    ):
+        Proxies(replace(postgres, server=server), database, stack)(1)
+    liar.listening.close()
 
 
 def lied_to(postgres: Postgres, database: str, lie: bytes) -> list[Reply]:

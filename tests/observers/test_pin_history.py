@@ -175,5 +175,5 @@ def test_the_document_has_every_field_of_the_event(history: History) -> None:
     history(PIN)
     (pin,) = history.pins()
     answer = schemas.Pin.of(pin, pin.since).model_dump()
-    own = {"id", "until", "pinned_seconds"}
+    own = {"id", "digest_id", "source", "until", "pinned_seconds"}
     assert {name: answer[name] for name in answer if name not in own} == PIN.values()

@@ -1,15 +1,24 @@
-"""A real browser before a real proxy; every page that is opened must stay clean."""
+"""A real browser before a real proxy; every page that is opened must stay clean.
+
+Browser and proxy are those of all tests of the folder. Each test has its own HTTP side
+with an empty history, whose clocks it drives.
+"""
 
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
+from pinwatch import events
+from pinwatch.clock import Clock
 from pinwatch.web.guard import Guard
-from tests.harness import Postgres, Proxies
+from tests.figures import FakeProxy
+from tests.harness import Postgres, Proxies, RunningProxy, eventually
 from tests.live.clients import Clients
 from tests.site import ANY_PORT
 from tests.web.conftest import Watched, watched
@@ -17,14 +26,30 @@ from tests.web.conftest import Watched, watched
 CHROMIUM = shutil.which("chromium")
 
 
+@dataclass(frozen=True, slots=True)
+class Seen(Watched):
+    """A proxy that the page looks at; its history has the figures of ``figures``."""
+
+    figures: FakeProxy
+
+    def observe(self, *happened: events.Event) -> None:
+        """Report events, as the proxy does."""
+
+        def report() -> None:
+            for event in happened:
+                self.clients.proxy.proxy.observe(event)
+
+        self.in_the_loop(report)
+
+
 class Open(Protocol):
-    def __call__(self, **context: object) -> Page:
+    def __call__(self, path: str = "/", **context: object) -> Page:
         """The live page in a new context of the browser."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """A browser for one module; no other loop can run in its thread."""
+    """A browser for this folder; no other loop can run in its thread."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on the PATH: apt-get install chromium")
     with sync_playwright() as playwright:
@@ -35,16 +60,37 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def seen(postgres: Postgres, database: str) -> Iterator[Watched]:
-    """A proxy that the page looks at, behind the guard as in pinwatch up."""
+@pytest.fixture(scope="package")
+def running(postgres: Postgres) -> Iterator[RunningProxy]:
     with ExitStack() as stack:
-        clients = Clients(Proxies(postgres, database, stack)(20), stack)
-        yield watched(clients, stack, guard=lambda app: Guard(app, ANY_PORT, None))
+        database = stack.enter_context(postgres.new_database())
+        yield Proxies(postgres, database, stack)(20)
 
 
 @pytest.fixture
-def open_page(browser: Browser, seen: Watched) -> Iterator[Open]:
+def seen(running: RunningProxy) -> Iterator[Seen]:
+    """The proxy behind the guard, as in pinwatch up, and without connections."""
+    proxy = running.proxy
+    observers = proxy.observers
+    figures = FakeProxy(Clock(), datetime.now(UTC))
+    setattr(proxy, "now", figures.now)  # noqa: B010 - a method is no attribute for mypy
+    with ExitStack() as stack:
+        site = watched(
+            Clients(running, stack),
+            stack,
+            guard=lambda app: Guard(app, ANY_PORT, None),
+            timeline=figures.timeline,
+            history_clock=figures.clock,
+        )
+        yield Seen(site.clients, site.feed, site.timeline, site.url, figures)
+    proxy.observers = observers
+    del proxy.now
+    eventually(lambda: not running.clients)
+    running.run(proxy.release())
+
+
+@pytest.fixture
+def open_page(browser: Browser, seen: Seen) -> Iterator[Open]:
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
@@ -52,15 +98,16 @@ def open_page(browser: Browser, seen: Watched) -> Iterator[Open]:
         complaints.append(f"asked {route.request.url}")
         route.abort()
 
-    def opened(**settings: object) -> Page:
+    def opened(path: str = "/", **settings: object) -> Page:
         context = browser.new_context(**settings)  # type: ignore[arg-type]
         contexts.append(context)
         context.route(lambda url: not url.startswith(seen.url), elsewhere)
         page = context.new_page()
         page.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(seen.url)
-        page.get_by_text("Live.").wait_for()
+        page.goto(f"{seen.url}{path}")
+        if not path.startswith("/api"):
+            page.get_by_text("Live.").wait_for()
         return page
 
     yield opened

@@ -11,12 +11,17 @@ from typing import Any, Protocol
 import pytest
 from starlette.types import ASGIApp
 
+from pinwatch.clock import Clock
 from pinwatch.metrics.exporter import metrics_route
 from pinwatch.metrics.tally import Tally
 from pinwatch.observers.pin_history import History
+from pinwatch.observers.timeline import Timeline
 from pinwatch.web.app import app
 from pinwatch.web.control import control_routes
+from pinwatch.web.history import history_route
+from pinwatch.web.proxy import proxy_route
 from pinwatch.web.stream import Feed
+from pinwatch.web.summary import summary_route
 from tests.harness import Postgres, Proxies
 from tests.live.clients import Clients
 from tests.live.conftest import Serve
@@ -31,6 +36,8 @@ class Watched:
 
     clients: Clients
     feed: Feed
+    timeline: Timeline
+    """It takes samples when the test calls ``tick``."""
     url: str
 
     def __call__(self, **parameters: str) -> WireClient:
@@ -50,6 +57,10 @@ class Watched:
 
         self.clients.proxy.run(act())
 
+    def tick(self) -> None:
+        """Take a sample for the history."""
+        self.in_the_loop(lambda: self.timeline.tick(self.clients.proxy.proxy))
+
 
 class Watch(Protocol):
     def __call__(
@@ -67,15 +78,24 @@ def watched(
     stack: ExitStack,
     heartbeat: float = 15,
     guard: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+    timeline: Timeline | None = None,
+    history_clock: Clock | None = None,
 ) -> Watched:
     proxy = clients.proxy.proxy
-    tally, history = Tally(proxy.clock), History(proxy.clock)
-    proxy.observers += (tally, history)
+    tally, history = Tally(proxy.clock), History(history_clock or proxy.clock)
+    timeline = timeline or Timeline(proxy.clock)
+    proxy.observers += (tally, history, timeline)
     feed = Feed(history, heartbeat)
-    more = metrics_route(proxy, tally), *control_routes(proxy, no_reload)
+    more = (
+        history_route(timeline),
+        summary_route(proxy, history, timeline),
+        proxy_route(proxy, tally),
+        metrics_route(proxy, tally),
+        *control_routes(proxy, no_reload),
+    )
     answers = guard(app(proxy, history, feed, *more))
     url = stack.enter_context(answering(clients.proxy, answers))
-    found = Watched(clients, feed, url)
+    found = Watched(clients, feed, timeline, url)
     stack.callback(found.in_the_loop, feed.close)
     return found
 

@@ -12,10 +12,14 @@ from starlette.routing import Mount, Route
 from pinwatch.metrics.exporter import metrics_route
 from pinwatch.metrics.tally import Tally
 from pinwatch.observers.pin_history import History
+from pinwatch.observers.timeline import Timeline
 from pinwatch.web.app import app
 from pinwatch.web.control import control_routes
+from pinwatch.web.history import history_route
 from pinwatch.web.operation import JSON
+from pinwatch.web.proxy import proxy_route
 from pinwatch.web.stream import Feed
+from pinwatch.web.summary import summary_route
 from tests.site import ask
 from tests.web.conftest import Watch, Watched, no_reload
 
@@ -28,6 +32,7 @@ def watched(watch: Watch) -> Watched:
     watched = watch(3)
     for sql in ("LISTEN jobs", "BEGIN", "SET LOCAL a.b = 'c'"):
         watched(application_name="shop").query(sql)
+    watched.tick()
     return watched
 
 
@@ -43,12 +48,16 @@ def test_it_is_valid(document: Any) -> None:
 
 def test_every_route_is_in_it(watched: Watched) -> None:
     proxy = watched.clients.proxy.proxy
-    history = History(proxy.clock)
+    tally, history = Tally(proxy.clock), History(proxy.clock)
+    timeline = Timeline(proxy.clock)
     answers = app(
         proxy,
         history,
         Feed(history),
-        metrics_route(proxy, Tally(proxy.clock)),
+        history_route(timeline),
+        summary_route(proxy, history, timeline),
+        proxy_route(proxy, tally),
+        metrics_route(proxy, tally),
         *control_routes(proxy, no_reload),
     )
     routes = [route for route in answers.routes if isinstance(route, Route)]
@@ -76,6 +85,9 @@ def test_every_route_is_in_it(watched: Watched) -> None:
         "/api/sessions",
         "/api/pins",
         "/api/digests",
+        "/api/history",
+        "/api/summary",
+        "/api/proxy",
         "/api/pool",
         "/api/config",
         "/api/targets",
@@ -118,4 +130,9 @@ def test_the_page_has_all_of_it_and_no_other_host(
     ids = re.findall(r'id="([^"]*)"', answer.text)
     links = set(re.findall(r'href="([^"]*)"', answer.text))
     assert "#Pin" in links
-    assert links <= {"/openapi.json", *(f"#{name}" for name in ids)}
+    static = {"/static/base.css", "/static/docs.css"}
+    assert links == {"/", "/openapi.json", *static} | (
+        links & {f"#{name}" for name in ids}
+    )
+    for file in static:
+        assert ask(f"{watched.url}{file}").status == 200

@@ -10,6 +10,9 @@ from pinwatch.web.operation import SLICE
 from tests.harness import eventually
 from tests.web.conftest import Watch, Watched
 
+OWN = ("id", "digest_id", "source", "until", "pinned_seconds")
+"""Fields of a pin that its event does not have."""
+
 
 def pins(watched: Watched, **query: object) -> list[Any]:
     found: list[Any] = watched.get(f"/api/pins?{urlencode(query)}")
@@ -35,7 +38,7 @@ def test_a_pin_has_all_that_its_event_has(watched: Watched, database: str) -> No
     client.query("SELECT 1; LISTEN jobs /*route='home'*/")
     (pin,) = pins(watched)
     (session,) = watched.get("/api/sessions")
-    own = {name: pin.pop(name) for name in ("id", "until", "pinned_seconds")}
+    own = {name: pin.pop(name) for name in OWN}
     assert pin == session["pin"]
     assert pin == {
         "at": pin["at"],
@@ -59,6 +62,7 @@ def test_a_pin_has_all_that_its_event_has(watched: Watched, database: str) -> No
     assert datetime.fromisoformat(pin["at"]).tzinfo is not None
     assert (own["id"], own["until"]) == (1, None)
     assert own["pinned_seconds"] > 0
+    assert own["source"] == "home"
 
 
 def test_a_pin_is_over_with_its_session(watched: Watched) -> None:
@@ -210,6 +214,56 @@ def test_those_are_first_that_pinned_for_longest(watched: Watched) -> None:
     assert ranked == ["listen", "set"]
     (first,) = watched.get("/api/digests?limit=1")
     assert first["rule"] == "listen"
-    assert watched.get("/api/digests?rule=set", 400) == {
-        "error": "rule is not a parameter: there is limit."
-    }
+    answer = watched.get("/api/digests?order=first", 400)
+    assert answer["error"].startswith("order is 'first', but must be 'pinned' or")
+
+
+def digests(watched: Watched, **query: object) -> list[tuple[str, int, int]]:
+    found = watched.get(f"/api/digests?{urlencode(query)}")
+    return [(one["rule"], one["count"], one["connections"]) for one in found]
+
+
+def test_digests_of_some_pins(watched: Watched) -> None:
+    with watched(application_name="shop") as client:
+        client.query("SET a.b = 1")
+    over(watched, 1)
+    watched(application_name="mails").query("SET a.b = 2")
+    watched(application_name="shop").query("LISTEN jobs")
+    assert digests(watched, order="latest") == [("listen", 1, 1), ("set", 2, 1)]
+    assert digests(watched, rule="set") == [("set", 2, 1)]
+    shop = digests(watched, application="SHOP", partial="true", order="latest")
+    assert shop == [("listen", 1, 1), ("set", 1, 0)]
+    assert digests(watched, pinned="true", rule="set") == [("set", 1, 1)]
+    assert digests(watched, order="latest", limit=1) == [("listen", 1, 1)]
+    assert digests(watched, user="ann") == []
+
+
+def test_the_digests_of_all_pins_are_those_that_are_kept(watched: Watched) -> None:
+    """They are summed up again for a filter, and must come to the same."""
+    client = watched()
+    for sql in ("SET a.b = 1", "SET a.b = 2", "LISTEN jobs"):
+        client.query(sql)
+    client.leave()
+    watched().query("SET a.b = 3")
+    over(watched, 2)
+    kept = watched.get("/api/digests")
+    again = watched.get("/api/digests?since=2020-01-01")
+    for one in [*kept, *again]:
+        one["pinned_seconds"] = round(one["pinned_seconds"])
+    assert again == kept
+
+
+def test_the_pins_of_a_digest_and_of_a_client(watched: Watched) -> None:
+    for _ in range(2):
+        watched().query("SET a.b = 1 /*source_location='app/db.py:30'*/")
+    watched().query("LISTEN jobs")
+    (digest,) = watched.get("/api/digests?rule=set")
+    assert (digest["source"], digest["trigger"]) == ("app/db.py:30", [0, 3])
+    found = pins(watched, digest_id=digest["id"])
+    assert [pin["rule"] for pin in found] == ["set", "set"]
+    assert {pin["source"] for pin in found} == {"app/db.py:30"}
+    newest = found[0]["client"]
+    assert [pin["id"] for pin in pins(watched, client=newest)] == [found[0]["id"]]
+    (session,) = watched.get(f"/api/sessions?client={newest}")
+    assert session["client_connection"] == newest
+    assert watched.get("/api/sessions?client=0") == []

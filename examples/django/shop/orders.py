@@ -1,4 +1,4 @@
-"""The orders of the shop; place_in_turn pins a session of RDS Proxy."""
+"""The orders of the shop; only place_in_turn pins a session of RDS Proxy."""
 
 from django.db import connection, transaction
 from django.db.models import Sum
@@ -21,3 +21,11 @@ def place_in_turn(total: int) -> None:
         cursor.execute("SELECT pg_advisory_lock(%s)", [42])
         place(total)
         cursor.execute("SELECT pg_advisory_unlock(%s)", [42])
+
+
+@transaction.atomic
+def place_one_by_one(total: int) -> None:
+    """Place an order under a lock of the transaction, which pins nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [42])
+    place(total)

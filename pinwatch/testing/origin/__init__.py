@@ -8,3 +8,4 @@ cases that this cannot find.
 
 from pinwatch.testing.origin.find import origin as origin
 from pinwatch.testing.origin.frame import Frame as Frame
+from pinwatch.testing.origin.sockets import is_of_other_process as is_of_other_process

@@ -48,6 +48,18 @@ def ours(address: str) -> bool:
     return any(_name_of(number) == address for number in _descriptors())
 
 
+def is_of_other_process(address: str) -> bool:
+    """Return whether no socket of this process has this address (host:port).
+
+    The answer is False if the client is on a Unix socket, which has no address, or if
+    the sockets of this process are not known.
+    """
+    descriptors = _descriptors()
+    if ":" not in address or not descriptors:
+        return False
+    return all(_name_of(number) != address for number in descriptors)
+
+
 def _inside(value: object) -> Iterator[object]:
     """Yield the attributes of another object without running its code."""
     with suppress(AttributeError, TypeError):

@@ -21,14 +21,17 @@ from pinwatch.testing.unittest_case import case_of
 
 @dataclass(frozen=True, slots=True)
 class Exceptions:
-    """The exceptions from a test's markers, those of its class and module included."""
+    """The exceptions from the markers of a test, or of the scope of a fixture.
+
+    Those of its class and module are included.
+    """
 
     allow: frozenset[str] = frozenset()
     max_pins: int = 0
     contested: str = "report"
 
     @classmethod
-    def of(cls, item: pytest.Item) -> Self:
+    def of(cls, item: pytest.Item | pytest.Collector) -> Self:
         """Read the markers; the closest max_pins applies. Raises SettingError."""
         allow: set[str] = set()
         limits: list[int] = []
@@ -73,11 +76,21 @@ class Judge:
         self.baseline = baseline
 
     def judged(
-        self, test: str, pins: Iterable[Pin], exceptions: Exceptions
+        self,
+        test: str,
+        pins: Iterable[Pin],
+        exceptions: Exceptions,
+        fixture_scope: str = "",
     ) -> list[Record]:
         """Return a record with its outcome for each pin."""
         return [
-            Record(test, self._outcome(pin, test, exceptions), pin, log_line(pin))
+            Record(
+                test,
+                self._outcome(pin, test, exceptions),
+                pin,
+                log_line(pin),
+                fixture_scope,
+            )
             for pin in pins
         ]
 

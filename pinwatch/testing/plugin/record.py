@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Final, Self
 
+from pinwatch.pins.alike import alike
+from pinwatch.reports.result import Level, Place, Result
 from pinwatch.testing.recorder import Pin
 
 
@@ -16,29 +18,71 @@ class Outcome(StrEnum):
     ALLOWED = "allowed"
 
 
+LEVELS: Final = {
+    Outcome.FAILED: Level.ERROR,
+    Outcome.CONTESTED: Level.WARNING,
+    Outcome.BASELINE: Level.NOTE,
+    Outcome.ALLOWED: Level.NOTE,
+}
+SUPPRESSED: Final = {Outcome.BASELINE: "external", Outcome.ALLOWED: "inSource"}
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A pin, the id of its test, and its outcome.
 
-    ``log`` is the line that RDS Proxy logs for the first pin of a session.
+    ``log`` is the line that RDS Proxy logs for the first pin of a session. If
+    ``fixture_scope`` is not empty, ``test`` is the id of a fixture with that scope.
     """
 
     test: str
     outcome: Outcome
     pin: Pin
     log: str
+    fixture_scope: str = ""
 
     def allowed(self) -> Self:
         """Return the record as allowed if it would have failed the test."""
         failed = self.outcome is Outcome.FAILED
         return replace(self, outcome=Outcome.ALLOWED) if failed else self
 
+    @property
+    def same_code(self) -> tuple[str, str]:
+        """Rule and digest, equal in each run of the same code."""
+        return self.pin.rule, alike(self.pin.digest)
+
+    def result(self, count: int = 1) -> Result:
+        """Return the pin as reports for other programs have it."""
+        pin = self.pin
+        return Result(
+            rule=pin.rule,
+            level=LEVELS[self.outcome],
+            statement=pin.statement,
+            digest=pin.digest,
+            reason=pin.reason,
+            advice=pin.advice,
+            contested=pin.contested,
+            places=tuple(
+                Place(frame.file, frame.line, frame.function)
+                for frame in reversed(pin.frames)
+            ),
+            test=self.test,
+            suppression=SUPPRESSED.get(self.outcome, ""),
+            count=count,
+        )
+
     def to_json(self) -> dict[str, Any]:
-        """Return the pin's document with ``test``, ``outcome`` and ``log`` added."""
-        judged = {"test": self.test, "outcome": str(self.outcome), "log": self.log}
+        """Return the pin's document with the other fields added."""
+        judged = {
+            "test": self.test,
+            "fixture_scope": self.fixture_scope,
+            "outcome": str(self.outcome),
+            "log": self.log,
+        }
         return judged | self.pin.to_json()
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
         pin, outcome = Pin.from_json(document), Outcome(document["outcome"])
-        return cls(document["test"], outcome, pin, document["log"])
+        scope = document["fixture_scope"]
+        return cls(document["test"], outcome, pin, document["log"], scope)

@@ -1,28 +1,29 @@
 """The result of a whole run, and the files it is written to."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from pinwatch import __version__
+from pinwatch.reports.result import DOCUMENT_VERSION, Result
+from pinwatch.reports.sarif import sarif
 from pinwatch.testing.plugin.baseline import Baseline, Entry, write_json
 from pinwatch.testing.plugin.options import Options
 from pinwatch.testing.plugin.record import Outcome, Record
-from pinwatch.testing.plugin.sarif import sarif
 from pinwatch.testing.recorder import Pin
-
-VERSION: Final = 1
 
 
 class Report:
     """The records of a run.
 
-    ``asked`` is true if a test used a proxy; ``clients`` and ``connections`` are the
-    peak numbers of client and database connections, added over all processes.
+    ``tests`` and ``fixtures`` are ids. ``asked`` is true if a test used a proxy;
+    ``clients`` and ``connections`` are the peak numbers of client and database
+    connections, added over all processes.
     """
 
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.tests: set[str] = set()
+        self.fixtures: set[str] = set()
         self.asked = False
         self.clients = 0
         self.connections = 0
@@ -38,6 +39,10 @@ class Report:
         """Peak client connections divided by peak database connections."""
         return self.clients / self.connections if self.connections else None
 
+    def results(self) -> list[Result]:
+        """Return the records as other programs read them."""
+        return [record.result() for record in self.records]
+
     def outcomes(self) -> dict[Outcome, int]:
         return {
             outcome: sum(record.outcome is outcome for record in self.records)
@@ -45,11 +50,11 @@ class Report:
         }
 
     def gone(self, baseline: Baseline) -> list[Entry]:
-        """Return the baseline's entries of tests that ran and did not pin so."""
-        return baseline.gone(self.tests, self._happened())
+        """Return the baseline's entries of what ran and did not pin so."""
+        return baseline.gone(self.tests | self.fixtures, self._happened())
 
     def updated(self, baseline: Baseline) -> Baseline:
-        return baseline.updated(self.tests, self._happened())
+        return baseline.updated(self.tests | self.fixtures, self._happened())
 
     def _happened(self) -> Iterator[tuple[Pin, str]]:
         for record in self.records:
@@ -58,7 +63,7 @@ class Report:
 
     def to_json(self, gone: list[Entry]) -> dict[str, Any]:
         return {
-            "version": VERSION,
+            "version": DOCUMENT_VERSION,
             "pinwatch": __version__,
             "tests": len(self.tests),
             "outcomes": {str(name): count for name, count in self.outcomes().items()},
@@ -75,6 +80,6 @@ def write(report: Report, options: Options, baseline: Baseline) -> None:
     if options.json is not None:
         write_json(options.json, report.to_json(report.gone(baseline)))
     if options.sarif is not None:
-        write_json(options.sarif, sarif(report.records))
+        write_json(options.sarif, sarif(report.results()))
     if options.update_baseline and options.baseline is not None:
         report.updated(baseline).write(options.baseline)

@@ -12,7 +12,7 @@ from pinwatch.testing.plugin.report import Report
 from pinwatch.testing.plugin.wording import repeated, title
 from pinwatch.text import number_of, printable
 
-MAX_TESTS = 10  # in the list of tests
+MAX_TESTS = 10  # in the lists of tests and of fixtures
 NOTHING = (
     "nothing went through pinwatch: no {}; connect the application to "
     "pinwatch_proxy.url()"
@@ -54,11 +54,21 @@ def _pins(report: Report) -> str:
 
 
 def _by_test(report: Report) -> Iterator[str]:
-    tests = Counter(record.test for record in report.records).most_common()
-    for test, count in tests[:MAX_TESTS]:
-        yield f"by test: {count} in {test}"
-    if len(tests) > MAX_TESTS:
-        yield f"by test: and {len(tests) - MAX_TESTS} more tests"
+    tests, fixtures = Counter[str](), Counter[str]()
+    for record in report.records:
+        if record.fixture_scope:
+            fixtures[f"{record.test} ({record.fixture_scope})"] += 1
+        else:
+            tests[record.test] += 1
+    yield from _most_common(tests, "test")
+    yield from _most_common(fixtures, "fixture")
+
+
+def _most_common(counts: Counter[str], noun: str) -> Iterator[str]:
+    for name, count in counts.most_common(MAX_TESTS):
+        yield f"by {noun}: {count} in {name}"
+    if len(counts) > MAX_TESTS:
+        yield f"by {noun}: and {len(counts) - MAX_TESTS} more {noun}s"
 
 
 def _contested(report: Report) -> Iterator[str]:

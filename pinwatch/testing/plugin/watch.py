@@ -1,19 +1,23 @@
 """The plugin of a run: it judges each test's pins and reports at the end.
 
-Under pytest-xdist each worker judges, and its reports carry the records to the main
-process, which writes the files.
+Pins belong to the fixture that is being set up or torn down, if it lives longer than
+the test. Under pytest-xdist each worker judges, and its reports carry the records to
+the main process, which writes the files.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final
 
 import pytest
 
 from pinwatch.errors import SettingError
+from pinwatch.reports.github import annotations
 from pinwatch.testing.background import Proxy
 from pinwatch.testing.plugin import wording
-from pinwatch.testing.plugin.annotations import annotations
 from pinwatch.testing.plugin.baseline import Baseline
+from pinwatch.testing.plugin.fixtures import Fixture, failed_report
 from pinwatch.testing.plugin.judge import Exceptions, Judge
 from pinwatch.testing.plugin.options import Options
 from pinwatch.testing.plugin.record import Outcome, Record
@@ -24,6 +28,7 @@ from pinwatch.testing.unittest_case import case_of
 from pinwatch.text import printable
 
 Result = Generator[None, Any, Any]
+TEST: Final = attrgetter("test")
 LOAD: Final = "pinwatch"
 """The key of the records in test reports and in a worker's output."""
 
@@ -40,15 +45,59 @@ class Watch:
         self._exceptions = Exceptions()
         self._judged: dict[Proxy, int] = {}
         """The number of judged pins, by proxy."""
+        self._unjudged: list[Pin] = []
+        """Pins of the current test, which is judged after each of its phases."""
+        self._fixtures: dict[pytest.FixtureDef[Any], tuple[Fixture, Exceptions]] = {}
+        self._running: list[pytest.FixtureDef[Any]] = []
+        """The fixtures that are being set up, innermost last."""
         self._fresh: list[Record] = []
+        self._of_fixtures: list[Record] = []
+        """The records of the current phase: those of the test, and of fixtures."""
         self._unwritten = ""
 
     def begin(self, proxy: Proxy) -> None:
         """Judge the pins of this proxy from now on."""
         self._judged.setdefault(proxy, 0)
 
-    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+    # Fixtures.
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Result:
+        """Attribute the pins of the setup; earlier ones belong to another."""
+        __tracebackhide__ = True
         self.report.asked |= fixturedef.argname == "pinwatch_proxy"
+        self._attribute(self._running[-1] if self._running else None)
+        fixture = Fixture.of(fixturedef, request.node, self.config.rootpath)
+        if fixture is not None:
+            self._fixtures[fixturedef] = fixture, _exceptions(request.node)
+            self.report.fixtures.add(fixture.id)
+        self._running.append(fixturedef)
+        try:
+            return (yield)
+        finally:
+            self._running.pop()
+            case = case_of(request.node)
+            if case is not None and hasattr(case, "pinwatch"):
+                self.begin(case.pinwatch)
+            self._attribute(fixturedef)
+
+    def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        """Attribute the pins of the teardown."""
+        self._attribute(fixturedef)
+
+    def _attribute(self, fixturedef: pytest.FixtureDef[Any] | None) -> None:
+        """Judge the new pins as the fixture's, or keep them for the test."""
+        pins = self._pins()
+        if fixturedef not in self._fixtures:
+            self._unjudged += pins
+            return
+        fixture, exceptions = self._fixtures[fixturedef]
+        records = self.judge.judged(fixture.id, pins, exceptions, fixture.scope)
+        if len(_failing(records)) <= exceptions.max_pins:
+            records = [one.allowed() for one in records]
+        self._of_fixtures += records
 
     # One test.
 
@@ -98,9 +147,11 @@ class Watch:
 
     def _judge(self, item: pytest.Item) -> str:
         """Judge the new pins; return the failure text, or nothing."""
-        records = self.judge.judged(item.nodeid, self._pins(), self._exceptions)
+        self._attribute(None)
+        pins, self._unjudged = self._unjudged, []
+        records = self.judge.judged(item.nodeid, pins, self._exceptions)
         self._fresh = records
-        failing = [one for one in records if one.outcome is Outcome.FAILED]
+        failing = _failing(records)
         if len(failing) > self._exceptions.max_pins:
             return wording.failure(failing, self._exceptions.max_pins)
         self._fresh = [one.allowed() for one in records]
@@ -127,7 +178,8 @@ class Watch:
         properties = [("pinwatch", _property(record)) for record in fresh]
         item.user_properties += properties
         report.user_properties += properties
-        vars(report)[LOAD] = [record.to_json() for record in fresh]
+        records, self._of_fixtures = [*fresh, *self._of_fixtures], []
+        vars(report)[LOAD] = [record.to_json() for record in records]
         return report
 
     # The run.
@@ -141,7 +193,10 @@ class Watch:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         """Add the counts of a pytest-xdist worker that ended."""
-        self.report.count(*getattr(node, "workeroutput", {}).get(LOAD, (False, 0, 0)))
+        output = getattr(node, "workeroutput", {})
+        *counts, fixtures = output.get(LOAD, (False, 0, 0, ()))
+        self.report.count(*counts)
+        self.report.fixtures |= {*fixtures}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -154,13 +209,31 @@ class Watch:
         worker = getattr(self.config, "workeroutput", None)
         if worker is not None:
             report = self.report
-            worker[LOAD] = (report.asked, report.clients, report.connections)
+            counts = report.asked, report.clients, report.connections
+            worker[LOAD] = (*counts, [*report.fixtures])
             return
+        self._fail_fixtures(session)
         try:
             write(self.report, self.options, self.baseline)
         except SettingError as error:
             self._unwritten = str(error)
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def _fail_fixtures(self, session: pytest.Session) -> None:
+        """Report an error for each fixture that pinned; they fail the run."""
+        failing = _failing(one for one in self.report.records if one.fixture_scope)
+        for id, group in groupby(sorted(failing, key=TEST), TEST):
+            records = list(group)
+            scope = records[0].fixture_scope
+            text = wording.failure(
+                records, whose=f"the database connection of a {scope} fixture"
+            )
+            session.testscollected += 1  # so that the progress ends at 100 %
+            self.config.hook.pytest_runtest_logreport(
+                report=failed_report(id, scope, text)
+            )
+        if failing and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter
@@ -173,7 +246,7 @@ class Watch:
             terminalreporter.write_line(printable(line))
         if self._unwritten:
             terminalreporter.write_line(printable(self._unwritten))
-        for line in annotations(self.report.records):
+        for line in annotations(self.report.results()):
             terminalreporter.write_line(line)
 
 
@@ -185,6 +258,18 @@ def _baseline(options: Options) -> Baseline:
         return Baseline.read(file)
     except SettingError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def _exceptions(node: pytest.Collector) -> Exceptions:
+    """Return the exceptions of a fixture; an error in them is reported by the tests."""
+    try:
+        return Exceptions.of(node)
+    except SettingError:
+        return Exceptions()
+
+
+def _failing(records: Iterable[Record]) -> list[Record]:
+    return [one for one in records if one.outcome is Outcome.FAILED]
 
 
 def _property(record: Record) -> str:

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from io import StringIO
-from itertools import groupby
+from typing import Any
 
 from pinwatch import events
 from pinwatch.observers.log import Log
-from pinwatch.pins.alike import alike
 from pinwatch.pins.carets import marked
 from pinwatch.pins.rule_pages import command
 from pinwatch.testing.plugin.record import Record
@@ -24,39 +23,66 @@ def log_line(event: events.SessionPinned) -> str:
     return stream.getvalue().splitlines()[0]
 
 
-def failure(records: Sequence[Record], spare: int = 0) -> str:
+def failure(
+    records: Sequence[Record],
+    spare: int = 0,
+    whose: str = "this test's database connection",
+) -> str:
     """Return the failure text of a test; ``spare`` is its max_pins."""
     pinned = number_of(len(records), "pin")
     allowed = f" (max_pins allows {spare})" if spare else ""
-    head = f"RDS Proxy would pin this test's database connection: {pinned}{allowed}."
+    head = f"RDS Proxy would pin {whose}: {pinned}{allowed}."
     return "\n".join([head, "", explained(records)])
 
 
 def explained(records: Sequence[Record]) -> str:
     """Return the text about all pins; equal pins at one place are shown once."""
-    return "\n\n".join("\n".join(_lines(same)) for same in repeated(records))
+    return "\n\n".join(map(explanation, repeated(records)))
+
+
+def explanation(same: Sequence[Record]) -> str:
+    """Return the text about equal pins at one place."""
+    return "\n".join(_lines(same))
 
 
 def repeated(records: Iterable[Record]) -> Iterator[list[Record]]:
     """Yield groups of records with the same pin at the same place."""
-    for _, group in groupby(sorted(records, key=_place), key=_place):
-        yield [*group]
+    return _grouped(((_place(one), one.same_code), one) for one in records)
 
 
-def _place(record: Record) -> tuple[bool, str, str, str]:
+def at_one_place(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Yield groups of records at the same place; all of them are the same pin."""
+    return _grouped((_place(one), one) for one in records)
+
+
+def _grouped(keyed: Iterable[tuple[Any, Record]]) -> Iterator[list[Record]]:
+    """Yield the records with the same key, in the order of the keys."""
+    groups: dict[Any, list[Record]] = {}
+    for key, record in keyed:
+        groups.setdefault(key, []).append(record)
+    return (groups[key] for key in sorted(groups))
+
+
+def _place(record: Record) -> tuple[bool, str]:
     """Return the sort key; records without a line sort last."""
-    return (
-        not record.pin.located,
-        _where(record),
-        record.pin.rule,
-        alike(record.pin.digest),
-    )
+    return not record.pin.located, _where(record)
 
 
 def _where(record: Record) -> str:
     """Return the line of code, or without one the session's client."""
-    place = printable(str(record.pin.frame or UNKNOWN))
-    return place if record.pin.located else f"{place}, session of {_client(record)}"
+    pin = record.pin
+    place = printable(str(pin.frame or ""))
+    if pin.located:
+        return place
+    if pin.other_process:
+        return f"{place}, {_sender(record)}" if place else _sender(record)
+    return f"{place or UNKNOWN}, session of {_client(record)}"
+
+
+def _sender(record: Record) -> str:
+    name = record.pin.application_name
+    client = f"application {printable(name)}" if name else _client(record)
+    return f"sent by another process, {client}"
 
 
 def _client(record: Record) -> str:
@@ -73,7 +99,7 @@ def title(same: Sequence[Record]) -> str:
     return f"{same[0].pin.rule}: {_where(same[0])}{times}"
 
 
-def _lines(same: list[Record]) -> Iterator[str]:
+def _lines(same: Sequence[Record]) -> Iterator[str]:
     record = same[0]
     yield title(same)
     yield "  |"
@@ -86,6 +112,8 @@ def _lines(same: list[Record]) -> Iterator[str]:
     yield f"  = more: {command(record.pin.rule)}"
     if not record.pin.located:
         yield f"  = line: {TAGS}"
+    elif record.pin.other_process:
+        yield f"  = {_sender(record)}"
     for frame in record.pin.frames[-2::-1]:
         yield f"  = called from {printable(str(frame))}"
     if any(one.pin.first for one in same):

@@ -1,51 +1,54 @@
 // Polls the HTTP API once a second while the page is visible, and receives pins as events.
 
-import { get } from "./api.js";
-import { draw } from "./chart.js";
-import { drawDigests } from "./digests.js";
-import { load, keep, offerRules, tick } from "./pins.js";
+import { get, without } from "./api.js";
+import { byId, setText } from "./dom.js";
+import { load, refresh } from "./groups.js";
+import { drawHistory, forget, query } from "./history.js";
 import { drawPool } from "./pool.js";
+import { drawProxy } from "./proxy.js";
+import { drawSummary } from "./summary.js";
+import "./session.js";
 
 const INTERVAL = 1000; // milliseconds
-const DIGESTS_EVERY = 3; // intervals
-const state = document.getElementById("state");
-let polls = 0;
+const state = byId("state");
+const news = byId("news");
+let startedAt;
 
 function listen() {
   const stream = new EventSource("/api/pins/stream");
-  const receive = (event) => keep(JSON.parse(event.data), event.type === "pin");
-  stream.addEventListener("pin", receive);
-  stream.addEventListener("unpin", receive);
-  stream.addEventListener("missed", load);
-  stream.addEventListener("open", load);
+  stream.addEventListener("pin", (event) => {
+    const pin = JSON.parse(event.data);
+    if (pin.first) news.textContent = `${pin.user} pinned by ${pin.rule}`;
+    load();
+  });
+  for (const name of ["unpin", "missed", "open"]) stream.addEventListener(name, load);
 }
 
 async function poll() {
-  try {
-    const pool = await get("/api/pool");
-    drawPool(pool);
-    draw(pool);
-    if (polls++ % DIGESTS_EVERY === 0) await pollDigests();
-    tick();
-    show("Live.");
-  } catch {
-    show("No response from pinwatch. Retrying every second.");
-  }
+  const answers = await read().catch(without(null));
+  if (answers) draw(answers);
+  setText(state, answers ? "Live." : "No response from pinwatch. Retrying every second.");
 }
 
-async function pollDigests() {
-  const digests = await get("/api/digests");
-  drawDigests(digests);
-  offerRules(new Set(digests.map((digest) => digest.rule)));
+async function read() {
+  const proxy = await get("/api/proxy");
+  if (startedAt !== proxy.started_at) forget();
+  startedAt = proxy.started_at;
+  const names = ["summary", "pool", "targets", "faults", `history${query()}`];
+  return [proxy, ...(await Promise.all(names.map((name) => get(`/api/${name}`))))];
 }
 
-function show(text) {
-  if (state.textContent !== text) state.textContent = text;
+function draw([proxy, summary, pool, targets, faults, history]) {
+  drawSummary(summary);
+  drawPool(pool);
+  drawProxy(proxy, targets, faults);
+  drawHistory(history);
+  refresh();
 }
 
 async function run() {
   for (;;) {
-    if (!document.hidden) await poll();
+    if (!document.hidden) await poll().catch(reportError);
     await new Promise((go) => setTimeout(go, INTERVAL));
   }
 }

@@ -1,37 +1,46 @@
 // The pool: its counts, and a cell for each database connection.
 
-import { duration, element } from "./format.js";
+import { byId, element, keepInStep, setText } from "./dom.js";
+import { duration } from "./format.js";
 
-const counts = document.getElementById("counts");
-const cells = document.getElementById("cells");
+const counts = byId("counts");
+const cells = byId("cells");
 
 export function drawPool(pool) {
-  counts.replaceChildren(
-    count("clients", pool.clients),
-    count("connections", pool.open),
-    count("cap", pool.max_connections),
-    count("in transaction", pool.in_transaction),
-    count("pinned", pool.pinned, pool.pinned > 0),
-    count("waiting", pool.waiting, pool.waiting > 0),
-  );
+  const rows = [
+    ["clients", pool.clients],
+    ["connections", `${pool.open} of ${pool.max_connections}`],
+    ["in transaction", pool.in_transaction],
+    ["pinned", pool.pinned, pool.pinned > 0],
+    ["waiting", pool.waiting, pool.waiting > 0],
+  ];
+  keepInStep(counts, rows, ([name]) => name, createdCount, updateCount);
   const several = new Set(pool.connections.map((one) => one.target)).size > 1;
-  cells.replaceChildren(...pool.connections.map((one) => cell(one, several)));
+  const key = (one) => `${one.connection} ${one.client}`;
+  keepInStep(cells, pool.connections, key, createdCell, (item, one) => updateCell(item, one, several));
 }
 
-function count(name, number, alarm = false) {
-  const pair = element("div");
-  pair.append(element("dt", name), element("dd", number, { className: alarm ? "alarm" : "" }));
-  return pair;
+function createdCount([name]) {
+  return element("div", [element("dt", name), element("dd")]);
 }
 
-function cell(one, several) {
+function updateCount(pair, [, value, alarm = false]) {
+  setText(pair.lastChild, String(value));
+  pair.lastChild.classList.toggle("alarm", alarm);
+}
+
+function createdCell(one) {
+  const inner = one.client === null ? element("span") : element("a", null, { href: `#client=${one.client}` });
+  return element("li", inner);
+}
+
+function updateCell(item, one, several) {
   const who = one.client === null ? "" : one.application_name || one.user;
-  const made = element("li", who || one.state);
-  made.dataset.state = one.state;
+  setText(item.firstChild, who || one.state);
+  item.dataset.state = one.state;
   const by = who && ` by ${who}`;
   const rule = one.rule ? `, ${one.rule}` : "";
   const at = several ? ` at ${one.target}` : "";
-  made.title = `${one.state}${by}${rule}, ${duration(one.seconds)}, ${one.user} in ${one.database}${at}`;
-  made.setAttribute("aria-label", made.title);
-  return made;
+  item.title = `${one.state}${by}${rule}, ${duration(one.seconds)}, ${one.user} in ${one.database}${at}`;
+  if (one.client !== null) item.firstChild.setAttribute("aria-label", item.title);
 }

@@ -1,4 +1,4 @@
-"""The applications in examples/: the pinned test of each fails, at its line."""
+"""The applications in examples/: one test of each pins and fails, at its line."""
 
 import shutil
 from collections.abc import Callable
@@ -11,6 +11,9 @@ from tests.testing.conftest import Run
 EXAMPLES = Path(__file__).parents[3] / "examples"
 SQLALCHEMY = "set: shop/orders.py:* in revenue_with_more_memory"
 DJANGO = "advisory_lock: shop/orders.py:* in place_in_turn"
+FASTAPI = "temp_object: shop/orders.py:* in import_all"
+CLEAN = {"sqlalchemy": 1, "django": 2, "fastapi": 2}
+"""Numbers of tests that do not pin."""
 
 
 @pytest.fixture
@@ -26,10 +29,11 @@ def example(pytester: pytest.Pytester) -> Callable[[str], None]:
     [
         ("sqlalchemy", SQLALCHEMY, "session.execute(text("),
         ("django", DJANGO, 'cursor.execute("SELECT pg_advisory_lock(%s)", [42])'),
+        ("fastapi", FASTAPI, '"CREATE TEMP TABLE imported'),
     ],
 )
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["", "xdist"])
-def test_one_of_its_tests_is_clean_and_one_pins(
+def test_one_of_its_tests_pins(
     example: Callable[[str], None],
     run: Run,
     name: str,
@@ -39,17 +43,28 @@ def test_one_of_its_tests_is_clean_and_one_pins(
 ) -> None:
     example(name)
     result = run("--pinwatch", "-W", "error", *workers, every=True)
-    result.assert_outcomes(passed=1, failed=1)
+    result.assert_outcomes(passed=CLEAN[name], failed=1)
     result.stdout.fnmatch_lines([line])
     assert f"orders.py:{_line(name, statement)} in" in result.stdout.str()
 
 
-@pytest.mark.parametrize("name", ["sqlalchemy", "django"])
-def test_without_the_option_both_pass(
+@pytest.mark.parametrize("name", CLEAN)
+def test_without_the_option_all_pass(
     example: Callable[[str], None], run: Run, name: str
 ) -> None:
     example(name)
-    run("-W", "error", every=True).assert_outcomes(passed=2)
+    run("-W", "error", every=True).assert_outcomes(passed=CLEAN[name] + 1)
+
+
+def test_asyncpg_s_own_reset_pins_every_test_of_the_fastapi_example(
+    example: Callable[[str], None], run: Run, pytester: pytest.Pytester
+) -> None:
+    example("fastapi")
+    app = pytester.path / "shop" / "app.py"
+    app.write_text(app.read_text().replace(" reset=keep,", ""))
+    result = run("--pinwatch", every=True)
+    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines(["reset: shop/app.py:* in connected*"])
 
 
 def _line(name: str, statement: str) -> int:

@@ -288,21 +288,6 @@ def test_a_pin_while_a_fixture_ends_is_an_error(run: Run) -> None:
     result.stdout.fnmatch_lines(["listen: conftest.py:6 in connection"])
 
 
-def test_a_pin_while_a_fixture_begins_fails_the_first_test_that_has_it(
-    run: Run,
-) -> None:
-    conftest = CONFTEST.replace("fixture\n", "fixture(scope='session')\n").replace(
-        "yield connection", "connection.execute('LISTEN jobs'); yield connection"
-    )
-    suite = """
-    def test_one(connection): pass
-    def test_two(connection): pass
-    """
-    result = run("--pinwatch", conftest=conftest, test_it=suite)
-    result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["FAILED test_it.py::test_one*"])
-
-
 def test_the_recorder_has_the_pins_of_its_test(run: Run) -> None:
     suite = """
     def test_one(connection, pinwatch_recorder):

@@ -1,6 +1,8 @@
 """The reports of a run for programs: JSON, SARIF, JUnit properties, annotations."""
 
 import json
+import os
+import stat
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
@@ -8,16 +10,18 @@ from typing import Any
 import pytest
 from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema
 
-from pinwatch.pins.rule_pages import page, plain, summary
-from pinwatch.pins.rules import PINNING_PAGE
+from pinwatch.reports.github import annotations
+from pinwatch.reports.result import Result
+from pinwatch.reports.sarif import sarif
 from pinwatch.testing.origin import Frame
-from pinwatch.testing.plugin.annotations import annotations
 from pinwatch.testing.plugin.record import Outcome, Record
-from pinwatch.testing.plugin.sarif import sarif
 from pinwatch.testing.recorder import Pin
 from tests.pinned import PIN
 from tests.testing.conftest import Run
 from tests.testing.plugin.suites import CONFTEST
+
+UMASK = os.umask(0o022)
+os.umask(UMASK)
 
 SUITE = """
 import pytest
@@ -57,6 +61,10 @@ def record(
     return Record(test, outcome, pin, log="[WARN]")
 
 
+def result(**chosen: Any) -> Result:
+    return record(**chosen).result()
+
+
 def valid(report: dict[str, Any]) -> dict[str, Any]:
     """Validate report by models generated from the schema of SARIF 2.1.0."""
     StaticAnalysisResultsFormatSarifVersion210JsonSchema.model_validate(report)
@@ -91,6 +99,24 @@ def test_json(run: Run, pytester: pytest.Pytester) -> None:
     assert "The client session was pinned" in pins[0]["log"]
 
 
+def test_reports_are_for_their_owner_only(run: Run, pytester: pytest.Pytester) -> None:
+    """Unless they exist with another mode; a baseline has digests only."""
+    (pytester.path / "shared.json").touch(0o640)
+    files = {
+        "--pinwatch-json=pins.json": 0o600,
+        "--pinwatch-sarif=pins.sarif": 0o600,
+        "--pinwatch-baseline=baseline.json": 0o666 & ~UMASK,
+    }
+    options = ("--pinwatch", "--pinwatch-update-baseline", *files)
+    run(*options, conftest=CONFTEST, test_it=SUITE)
+    run("--pinwatch", "--pinwatch-json=shared.json")
+    files["=shared.json"] = 0o640
+    assert {
+        option: stat.S_IMODE((pytester.path / option.partition("=")[2]).stat().st_mode)
+        for option in files
+    } == files
+
+
 def test_sarif(run: Run, pytester: pytest.Pytester) -> None:
     options = ("--pinwatch", "--pinwatch-sarif=pins.sarif")
     run(*options, conftest=CONFTEST, test_it=SUITE)
@@ -100,11 +126,6 @@ def test_sarif(run: Run, pytester: pytest.Pytester) -> None:
         "listen",
         "set",
     ]
-    for rule in of_run["tool"]["driver"]["rules"]:
-        assert rule["helpUri"] == PINNING_PAGE
-        assert rule["fullDescription"]["text"].startswith(plain(summary(rule["id"])))
-        assert rule["help"]["markdown"] == page(rule["id"])
-        assert "`" not in rule["help"]["text"]
     failed, allowed, contested = of_run["results"]
     assert (failed["ruleId"], failed["ruleIndex"], failed["level"]) == (
         "listen",
@@ -130,8 +151,8 @@ def test_sarif_of_nothing() -> None:
 
 
 def test_sarif_of_a_line_that_was_not_found() -> None:
-    (result,) = valid(sarif([record(frames=())]))["runs"][0]["results"]
-    assert result["locations"] == [
+    (found,) = valid(sarif([result(frames=())]))["runs"][0]["results"]
+    assert found["locations"] == [
         {
             "logicalLocations": [
                 {
@@ -141,14 +162,14 @@ def test_sarif_of_a_line_that_was_not_found() -> None:
             ]
         }
     ]
-    assert "stacks" not in result
+    assert "stacks" not in found
 
 
 def test_sarif_of_a_function_alone() -> None:
-    (result,) = valid(sarif([record(frames=(Frame("", 0, "/orders"),))]))["runs"][0][
+    (found,) = valid(sarif([result(frames=(Frame("", 0, "/orders"),))]))["runs"][0][
         "results"
     ]
-    (location,) = result["locations"]
+    (location,) = found["locations"]
     assert [one["fullyQualifiedName"] for one in location.pop("logicalLocations")] == [
         "/orders",
         "tests/test_it.py::test_one",
@@ -164,8 +185,8 @@ def test_sarif_of_a_function_alone() -> None:
     ],
 )
 def test_sarif_of_files(frame: Frame, uri: dict[str, str]) -> None:
-    (result,) = valid(sarif([record(frames=(frame,))]))["runs"][0]["results"]
-    physical = result["locations"][0]["physicalLocation"]
+    (found,) = valid(sarif([result(frames=(frame,))]))["runs"][0]["results"]
+    physical = found["locations"][0]["physicalLocation"]
     assert physical["artifactLocation"] == uri
     assert ("region" in physical) == bool(frame.line)
 
@@ -196,7 +217,7 @@ def test_junit(run: Run, pytester: pytest.Pytester) -> None:
 
 
 def test_annotations_are_for_github_only() -> None:
-    assert list(annotations([record()], {})) == []
+    assert list(annotations([result()], {})) == []
 
 
 FIX = "Fix: Do not.%0AMore: pinwatch explain --rule set"
@@ -206,15 +227,15 @@ REST = f"SET a.b = 1%0A{FIX}%0ATest: tests/test_it.py::test_one"
 def test_annotations(tmp_path: Path) -> None:
     environment = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path)}
     inside = Frame(f"{tmp_path}/app/a,b.py", 3, "pay")
-    records = [
-        record(frames=(inside,), statement="SET a =\n'100%'"),
-        record(frames=(inside,), statement="SET a =\n'100%'"),
-        record(outcome=Outcome.ALLOWED),
-        record(outcome=Outcome.CONTESTED, frames=()),
-        record(frames=(Frame("", 0, "/orders"),)),
-        record(frames=(Frame(f"{tmp_path}/a.js", 0, ""),)),
+    results = [
+        result(frames=(inside,), statement="SET a =\n'100%'"),
+        result(frames=(inside,), statement="SET a =\n'100%'"),
+        result(outcome=Outcome.ALLOWED),
+        result(outcome=Outcome.CONTESTED, frames=()),
+        result(frames=(Frame("", 0, "/orders"),)),
+        result(frames=(Frame(f"{tmp_path}/a.js", 0, ""),)),
     ]
-    assert list(annotations(records, environment)) == [
+    assert list(annotations(results, environment)) == [
         "::error title=RDS Proxy pins%3A set,file=app/a%2Cb.py,line=3::"
         f"SET a =%0A'100%25'%0A{FIX}%0ATest: tests/test_it.py::test_one",
         f"::warning title=RDS Proxy pins%3A set::{REST}",

@@ -1,0 +1,1 @@
+"""A database backend that logs in by IAM tokens: ENGINE = "shop.iam"."""

@@ -1,0 +1,1 @@
+"""A shop on FastAPI. Its tests run through pinwatch: ``pytest --pinwatch``."""

@@ -1,0 +1,56 @@
+"""The findings of pinwatch explain as a report for other programs."""
+
+from collections.abc import Iterator
+
+from pinwatch.cli.answer import NOT_JUDGED, Answer, Judged
+from pinwatch.cli.formats import Contested
+from pinwatch.pins.advice import advice
+from pinwatch.pins.carets import line_and_columns
+from pinwatch.pins.verdict import Finding
+from pinwatch.reports.result import Level, Place, Problem, Report, Result
+
+
+def report(answer: Answer, file: str, contested: Contested) -> Report:
+    """Return the report; file is empty if the text came from elsewhere."""
+    results = [
+        _result(answer.text, file, contested, *found) for found in answer.findings
+    ]
+    return Report("pinwatch explain", results, list(_problems(answer, file)))
+
+
+def level(finding: Finding, contested: Contested) -> Level:
+    shown = finding.contested and contested is Contested.REPORT
+    return Level.WARNING if shown else Level.ERROR
+
+
+def _result(
+    text: str, file: str, contested: Contested, one: Judged, finding: Finding
+) -> Result:
+    start = one.position + finding.position
+    trigger = (one.position + at for at in finding.trigger)
+    return Result(
+        rule=finding.rule,
+        level=level(finding, contested),
+        statement=text[start : start + len(finding.statement)],
+        digest=one.verdict.digest,
+        reason=one.verdict.reason(finding),
+        advice=advice(one.verdict, finding).text,
+        contested=str(finding.readings or ""),
+        places=(_place(text, file, *trigger),),
+    )
+
+
+def _problems(answer: Answer, file: str) -> Iterator[Problem]:
+    for one in answer.judged:
+        if one.is_unknown:
+            end = one.position + len(one.verdict.text)
+            yield Problem(
+                NOT_JUDGED.format(one.verdict.error),
+                answer.text[one.position : end],
+                _place(answer.text, file, one.position, end),
+            )
+
+
+def _place(text: str, file: str, start: int, end: int) -> Place:
+    line, column, end_column = line_and_columns(text, start, end)
+    return Place(file, line, "", column, end_column)

@@ -1,0 +1,156 @@
+"""pinwatch report: what pins in production, from its logs and statistics.
+
+Owns the options, and which files are read. Writes nothing but its output.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from pinwatch.cli.formats import (
+    Contested,
+    ContestedOption,
+    Format,
+    rendered,
+    status,
+)
+from pinwatch.errors import SettingError
+from pinwatch.text import escaped
+
+if TYPE_CHECKING:  # imported where they are used, so that --help is quick
+    from pinwatch.cli.ranked import Found
+    from pinwatch.production.ranking import Ranking
+    from pinwatch.reports.result import Report
+
+STANDARD_INPUT: Final = "-"
+
+
+class Ranked(StrEnum):
+    """The formats of all commands, and those for a report to people."""
+
+    TEXT = Format.TEXT
+    JSON = Format.JSON
+    SARIF = Format.SARIF
+    GITHUB = Format.GITHUB
+    JUNIT = Format.JUNIT
+    HTML = "html"
+    MARKDOWN = "markdown"
+
+
+def report(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE...",
+            help="Logs of RDS Proxy or PostgreSQL, or pg_stat_statements; - for "
+            "standard input.",
+        ),
+    ] = None,
+    format: Annotated[
+        Ranked,
+        typer.Option(
+            help="Text for people; JSON; SARIF, annotations of GitHub Actions and "
+            "JUnit as of the other commands; HTML, one file to share; Markdown."
+        ),
+    ] = Ranked.TEXT,
+    contested: ContestedOption = Contested.REPORT,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show all rows of the text, not 20.")
+    ] = False,
+) -> None:
+    """Rank what pins in production, by its logs and statistics.
+
+    Each file is recognised by its content, also if it is packed by gzip: RDS Proxy's
+    log as text, JSON of aws logs filter-log-events or get-query-results, CSV of Logs
+    Insights, or an export to S3; pinwatch's own log and event log; pg_stat_statements
+    as CSV or JSON lines; PostgreSQL's log as stderr, csvlog or jsonlog. A pin that
+    several files have is counted once.
+
+    The exit status is 0 if nothing pins for certain, 1 if something does, and 2 on
+    misuse, or if a file could not be read to its end.
+
+    [bold]Examples[/bold]
+
+    $ aws logs filter-log-events --log-group-name /aws/rds/proxy/app
+    --filter-pattern '"client"' > log.json; pinwatch report log.json
+
+    $ pinwatch report export/*.gz statements.csv
+
+    $ zcat proxy.log.gz | pinwatch report --format json -
+    """
+    from pinwatch.cli import ranked
+    from pinwatch.production.ranking import Ranking
+
+    if not files:
+        raise SettingError("Give the name of a file, or - for standard input.")
+    ranking = Ranking()
+    problems = _read(ranking, files)
+    found = ranked.Found(ranking, ranking.rows(), ranking.suspects(), problems)
+    judged = ranked.report(found, contested)
+    _show(found, judged, format, everything)
+    for problem in problems:
+        print(f"pinwatch: {escaped(problem)}", file=sys.stderr)
+    raise typer.Exit(status(judged))
+
+
+def _read(ranking: Ranking, files: list[str]) -> list[str]:
+    """Add the records of all files; return a sentence for each that has a fault."""
+    from pinwatch.production.files import InputError
+    from pinwatch.production.formats import oldest_first, read_file
+
+    problems: list[str] = []
+    with _progress(files) as progress:
+        for name in oldest_first(files):
+            try:
+                ranking.add_all(read_file(name, progress))
+            except InputError as error:
+                problems.append(str(error))
+    return problems
+
+
+@contextmanager
+def _progress(files: list[str]) -> Iterator[Callable[[int], None]]:
+    """Yield a function that receives the bytes read; show a bar on a terminal."""
+    if not sys.stderr.isatty() or STANDARD_INPUT in files:
+        yield lambda size: None
+        return
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    total = sum(os.path.getsize(name) for name in files if os.path.isfile(name))
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Reading", total=total)
+        yield lambda size: bar.advance(task, size)
+
+
+def _show(found: Found, judged: Report, format: Ranked, everything: bool) -> None:
+    from pinwatch.cli import ranked, ranked_page
+
+    match format:
+        case Ranked.TEXT:
+            _print(ranked.lines(found, everything))
+        case Ranked.JSON:
+            print(json.dumps(ranked.document(found)))
+        case Ranked.HTML:
+            print(ranked_page.html(found))
+        case Ranked.MARKDOWN:
+            print(ranked_page.markdown(found))
+        case _:
+            print(rendered(judged, Format(format)))
+
+
+def _print(lines: Iterator[tuple[str, str]]) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    for line, style in lines:
+        console.print(line, style=style, markup=False)

@@ -1,0 +1,1 @@
+"""Logs and statistics from production, and the ranking of pins made from them."""

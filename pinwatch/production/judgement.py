@@ -1,0 +1,79 @@
+"""The verdict on text that was not read from a client: a digest, or a logged statement.
+
+Such text has placeholders, and may be cut. If PostgreSQL's grammar refuses it in all
+readings, it is judged by its tokens.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from pinwatch.pins.advice import advice
+from pinwatch.pins.script import filled
+from pinwatch.pins.verdict import (
+    Finding,
+    Verdict,
+    oversize,
+    verdict,
+    verdict_of_tokens,
+)
+
+MAX_TEXTS: Final = 4_096
+UNKNOWN: Final = "unknown"
+"""The rule of a pin whose line does not say what pinned."""
+PARSE_MESSAGE: Final = "parse_message"
+OUTDATED: Final = (
+    "RDS Proxy logged this until November 2023 only; a Parse message no longer pins."
+)
+NO_DIGEST: Final = (
+    "The log does not say which statement it was: look for the line with the same "
+    "clientConnection before it."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What pins: the rule, the driver that sends it, if known, and how to avoid it."""
+
+    rule: str
+    fix: str
+    contested: bool = False
+    driver: str = ""
+
+
+@lru_cache(MAX_TEXTS)
+def judged(sql: str) -> Verdict:
+    """Return the verdict on a text, with values for its placeholders if needed."""
+    for reading in (sql, *filled(sql)):
+        found = verdict(reading.encode("utf-8", "replace"))
+        if not found.error:
+            return found
+    return verdict_of_tokens(sql, error="syntax error")
+
+
+@lru_cache(MAX_TEXTS)
+def cause_of(reason: str, digest: str) -> Cause:
+    """Return what pinned, from the reason and the digest that RDS Proxy logged."""
+    if "byte limit" in reason:
+        return oversize_cause()
+    if "parse message" in reason.lower():
+        return Cause(PARSE_MESSAGE, OUTDATED)
+    if not digest:
+        return Cause(UNKNOWN, NO_DIGEST)
+    return first_cause(judged(digest)) or Cause(UNKNOWN, "")
+
+
+def oversize_cause() -> Cause:
+    """Return the cause of a pin by a statement that is too long."""
+    found = oversize(b"")
+    return _cause(found, found.findings[0])
+
+
+def first_cause(found: Verdict) -> Cause | None:
+    """Return the first certain finding as a cause, else the first contested one."""
+    return _cause(found, found.decisive[0]) if found.decisive else None
+
+
+def _cause(found: Verdict, finding: Finding) -> Cause:
+    advised = advice(found, finding)
+    return Cause(finding.rule, advised.text, finding.contested, advised.driver)

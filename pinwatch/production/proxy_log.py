@@ -1,0 +1,97 @@
+"""The lines of RDS Proxy's log, and of pinwatch's, which has the same grammar.
+
+::
+
+    TIMESTAMP [LEVEL] [proxyEndpoint=NAME] [clientConnection=N] message
+
+People shorten lines before they share them: the time and the tags may be missing, and
+of a pin the reason alone may be left.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import BinaryIO, Final
+
+from pinwatch.production.lines import entries
+from pinwatch.production.records import (
+    Connected,
+    Disconnected,
+    PinAhead,
+    Pinned,
+    Record,
+)
+from pinwatch.production.times import STAMP, read_time
+
+RELEVANT: Final = re.compile(
+    rb"session (?:was|will be)\s+pinned|client connect(?:ed|ion closed)|"
+    rb'Digest: "|exceeded the 16384 byte limit|A parse message was detected'
+)
+"""Matches all lines that say something about clients and pins."""
+RELEVANT_TEXT: Final = re.compile(RELEVANT.pattern.decode())
+START: Final = re.compile(
+    rb"\[(?:DEBUG|INFO|WARN|WARNING|ERROR)\] ?|^\s*(?:The client |A new client |A TCP |"
+    rb"The database |If this prepared statement|Credentials )"
+)
+"""Matches the first line of an entry."""
+RECOGNISED: Final = re.compile(
+    rb"\[(?:proxyEndpoint|clientConnection|dbConnection)=|\[(?:INFO|WARN|DEBUG)\] |"
+    rb"(?:Credentials couldn't be retrieved)|" + RELEVANT.pattern
+)
+"""Matches a line of this log."""
+
+HEAD: Final = re.compile(
+    rf"(?:(?P<at>{STAMP})\s+)?\[(?:DEBUG|INFO|WARN|WARNING|ERROR)\]\s*"
+    r"(?P<tags>(?:\[[^\]]*\]\s*)*)(?P<message>.*)"
+)
+CLIENT: Final = re.compile(r"\[clientConnection=([^\]]*)\]")
+CONNECTED: Final = re.compile(r"A new client connected from (.+?)(?::[^:\s]*)?\.?\s*\Z")
+REASON: Final = re.compile(r"Reason: (.*)")
+DIGEST: Final = re.compile(r'\s*Digest: "(.*)"')
+AHEAD: Final = "If this prepared statement runs"
+CLOSED: Final = "client connection closed"
+
+
+def read_line(line: str, at: datetime | None = None, id: str = "") -> Record | None:
+    """Return the record of a line, or None if the line says nothing about pins.
+
+    at and id are CloudWatch's; a time in the line itself goes before.
+    """
+    if not RELEVANT_TEXT.search(line):
+        return None
+    found = HEAD.search(line)
+    message = line.strip()
+    client = ""
+    if found is not None:
+        message = found["message"]
+        at = read_time(found["at"] or "") or at
+        named = CLIENT.search(found["tags"])
+        client = named[1] if named else ""
+    if CLOSED in message:
+        return Disconnected(at, client)
+    if (connected := CONNECTED.match(message)) is not None:
+        return Connected(at, client, connected[1])
+    return _pin(message, at, client, id)
+
+
+def _pin(message: str, at: datetime | None, client: str, id: str) -> Record:
+    found = REASON.search(message)
+    reason, digest = split_reason(found[1] if found else message)
+    if AHEAD in message:
+        return PinAhead(at, client, reason, digest, id)
+    return Pinned(at, client, reason, digest, id)
+
+
+def split_reason(text: str) -> tuple[str, str]:
+    """Return the reason without its digest, and the digest, which may be empty."""
+    found = DIGEST.search(text)
+    return (text[: found.start()], found[1]) if found else (text, "")
+
+
+def read_text(name: str, stream: BinaryIO) -> Iterator[Record]:
+    """Yield the records of a text file, which may have wrapped lines."""
+    for entry in entries(stream, START):
+        if RELEVANT.search(entry):
+            record = read_line(entry.decode("utf-8", "replace").replace("\n", " "))
+            if record is not None:
+                yield record

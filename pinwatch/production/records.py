@@ -1,0 +1,64 @@
+"""The records that files from production hold, whatever their format.
+
+Times are in UTC. A time is None if the file does not have it; a client is the number
+in ``[clientConnection=...]``, and empty if the line does not have it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A line that says that a session was pinned. id is CloudWatch's id of the line."""
+
+    at: datetime | None
+    client: str
+    reason: str
+    digest: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PinAhead:
+    """A line that says that a session will be pinned if a prepared statement runs."""
+
+    at: datetime | None
+    client: str
+    reason: str
+    digest: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A line that says that a client connected from a host."""
+
+    at: datetime | None
+    client: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """A line that says that a client's connection closed."""
+
+    at: datetime | None
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """A statement that a database ran, and how often; is_near_limit as sent or not.
+
+    ``normalised`` is true if the statement's constants have been replaced.
+    """
+
+    sql: str
+    calls: int = 1
+    at: datetime | None = None
+    application: str = ""
+    normalised: bool = False
+
+
+Record = Pinned | PinAhead | Connected | Disconnected | Executed
