@@ -127,6 +127,12 @@ def explain(
             "which contested findings do not pin.",
         ),
     ] = "rds-2023-11",
+    rule: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE", help="Print the page of a rule: what pins, why, what to do."
+        ),
+    ] = None,
 ) -> None:
     """Say whether SQL pins a session of RDS Proxy, why, and what to do about it.
 
@@ -148,10 +154,19 @@ def explain(
 
     $ psql -Atc "SELECT row_to_json(s) FROM pg_stat_statements s" |
     pinwatch explain --jsonl
+
+    $ pinwatch explain --rule set
     """
     from pinwatch.cli.answer import message, script
     from pinwatch.cli.findings import report
 
+    if rule is not None:
+        if sql is not None or jsonl or format is not Format.TEXT:
+            raise SettingError(
+                "--rule prints a page: it takes no SQL, no --jsonl and no --format."
+            )
+        _print_page(rule)
+        return
     chosen = _profile(profile)
     if jsonl:
         if sql not in (None, "-") or format is not Format.TEXT:
@@ -182,6 +197,23 @@ def _print(answer: Answer, profile: Profile, found: Report, format: Format) -> N
         raise SettingError(NO_SQL.format(answer.refused[0].verdict.error))
     else:
         _print_text(answer, profile, found)
+
+
+def _print_page(rule: str) -> None:
+    """Print the page of a rule, as Markdown unless on a terminal."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from pinwatch.pins.rule_pages import page
+    from pinwatch.pins.rules import CODES
+
+    if rule not in CODES:
+        raise SettingError(f"rule is {rule}, but must be one of {', '.join(CODES)}.")
+    console = Console()
+    if console.is_terminal:
+        console.print(Markdown(page(rule)))
+    else:
+        print(page(rule), end="")
 
 
 def _profile(name: str) -> Profile:
