@@ -56,8 +56,7 @@ UNKNOWN: Final = (
 FOREIGN: Final = (
     (
         re.compile(r'[{\[](?s:.*)"(?:logStreamName|eventId|ingestionTime|events)"'),
-        "This is JSON of CloudWatch Logs, not SQL: give the statements in its messages "
-        "to pinwatch explain -.",
+        "This is JSON of CloudWatch Logs, not SQL: pinwatch report reads it.",
     ),
     (
         re.compile(r"\{|\[\s*[{\[\"\]]"),
@@ -69,21 +68,19 @@ FOREIGN: Final = (
             r".*(?:\[(?:proxyEndpoint|clientConnection|dbConnection)=|"
             r"The client session was pinned to the database connection)"
         ),
-        "This is a log of RDS Proxy, not SQL: give the statements in its digests to "
-        "pinwatch explain -.",
+        "This is a log of RDS Proxy, not SQL: pinwatch report reads it.",
     ),
     (
         re.compile(
             r"(?:[0-9\[<].*\b)?(?:DEBUG[1-5]?|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|"
             r"STATEMENT|DETAIL|HINT|QUERY|CONTEXT):\s"
         ),
-        "This is a log of PostgreSQL, not SQL: give its statements, without the prefix "
-        "of its lines, to pinwatch explain -.",
+        "This is a log of PostgreSQL, not SQL: pinwatch report reads it.",
     ),
     (
         re.compile(r'[0-9"][^,\n]*,|"?\w+"?(?:,"?\w+"?)+\s*(?:\n|\Z)'),
-        "This is CSV, not SQL: give its statements to pinwatch explain --jsonl, as one "
-        "JSON object a line, with SQL in the key sql or query.",
+        "This is CSV, not SQL: pinwatch report reads CSV of Logs Insights and of "
+        "pg_stat_statements.",
     ),
     (
         re.compile(r"[^\n]*\n\s*-+(?:\+-+)*\s*\n"),

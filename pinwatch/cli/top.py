@@ -1,10 +1,12 @@
-"""pinwatch top: pinned sessions, digests and the pool, live in a terminal."""
+"""pinwatch top: targets, faults, the pool and what pins it, live in a terminal."""
 
 from __future__ import annotations
 
 import signal
-from contextlib import suppress
-from time import sleep
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -13,6 +15,10 @@ from pinwatch.cli.http_side import DEFAULT_URL, HttpSide, Token, Url
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from rich.console import Console, Group
+
+    from pinwatch.cli.frame import Answers
+    from pinwatch.cli.keys import Keys
+    from pinwatch.cli.view import View
 
 REFRESH_INTERVAL: Final = 1.0  # seconds
 MAX_DIGESTS: Final = 100  # more than a terminal has lines for
@@ -25,7 +31,10 @@ def top(
         bool, typer.Option("--once", help="Print one frame and exit.")
     ] = False,
 ) -> None:
-    """Show pinned sessions, digests and the pool, live. Ctrl-C exits.
+    """Show targets, faults, the pool, pinned sessions and digests, live.
+
+    Keys: s sorts, f filters, p pauses, up and down select a pin whose fix is shown, h
+    helps, q quits.
 
     [bold]Examples[/bold]
 
@@ -36,21 +45,26 @@ def top(
     $ pinwatch top --once
     """
     from rich.console import Console
-    from rich.live import Live
 
-    side, console = HttpSide(url, token), Console()
-    shown = _frame(side, console, whole=once)
-    if once or not console.is_terminal:
-        console.print(shown)
+    screen = Screen(HttpSide(url, token), Console())
+    if once or not screen.console.is_terminal:
+        screen.console.print(screen.frame(whole=True))
         return
     interrupted = _interrupted()
-    with (
-        suppress(KeyboardInterrupt),
-        Live(shown, console=console, screen=True, auto_refresh=False) as live,
-    ):
-        while not interrupted:
-            sleep(REFRESH_INTERVAL)
-            live.update(_frame(side, console, whole=False), refresh=True)
+    with suppress(KeyboardInterrupt, EOFError), _keys() as keys:
+        screen.run(keys, interrupted)
+
+
+@contextmanager
+def _keys() -> Iterator[Keys | None]:
+    """Report the keys of standard input; yield None if it is not a terminal."""
+    from pinwatch.cli.keys import pressed
+
+    if not sys.stdin.isatty():
+        yield None
+        return
+    with pressed(sys.stdin.fileno()) as keys:
+        yield keys
 
 
 def _interrupted() -> list[int]:
@@ -68,15 +82,59 @@ def _interrupted() -> list[int]:
     return signals
 
 
-def _frame(side: HttpSide, console: Console, whole: bool) -> Group:
-    """Build the frame, whole or cut to the terminal's lines; raises SettingError."""
-    from pinwatch.cli.frame import Answers, frame
+class Screen:
+    """The answers of a running pinwatch, and how keys have chosen to show them."""
 
-    answers = Answers(
-        side.get("/api/pool"),
-        side.get("/api/pins?pinned=true"),
-        side.get(f"/api/digests?limit={MAX_DIGESTS}"),
-    )
-    height = None if whole else console.height
-    with side.expected():
-        return frame(answers, side.url, console.width, height)
+    def __init__(self, side: HttpSide, console: Console) -> None:
+        from pinwatch.cli.view import View
+
+        self.side = side
+        self.console = console
+        self.view: View = View()
+        self.answers: Answers = self._fetch()
+
+    def run(self, keys: Keys | None, interrupted: list[int]) -> None:
+        """Redraw after each interval and each key, until a key or Ctrl-C ends it."""
+        from rich.live import Live
+
+        fetch_at = monotonic() + REFRESH_INTERVAL
+        with Live(
+            self.frame(), console=self.console, screen=True, auto_refresh=False
+        ) as live:
+            while not (interrupted or self.view.ended):
+                self._press(keys, fetch_at - monotonic())
+                if monotonic() >= fetch_at:
+                    if not self.view.paused:
+                        self.answers = self._fetch()
+                    fetch_at = monotonic() + REFRESH_INTERVAL
+                live.update(self.frame(), refresh=True)
+
+    def _press(self, keys: Keys | None, seconds: float) -> None:
+        """Apply the keys that are pressed within this time."""
+        if keys is None:
+            sleep(max(seconds, 0))
+            return
+        with self.side.expected():
+            for key in keys.wait(seconds):
+                self.view = self.view.pressed(key, self.view.pins(self.answers.pins))
+
+    def frame(self, whole: bool = False) -> Group:
+        """Build the frame, whole or cut to the terminal; raises SettingError."""
+        from pinwatch.cli.frame import Size, frame
+
+        size = Size(self.console.width, None if whole else self.console.height)
+        view = None if whole else self.view
+        with self.side.expected():
+            return frame(self.answers, self.side.url, size, view)
+
+    def _fetch(self) -> Answers:
+        from pinwatch.cli.frame import Answers
+
+        return Answers(
+            self.side.get("/api/proxy"),
+            self.side.get("/api/pool"),
+            self.side.get("/api/targets"),
+            self.side.get("/api/faults"),
+            self.side.get("/api/pins?pinned=true"),
+            self.side.get(f"/api/digests?limit={MAX_DIGESTS}"),
+        )

@@ -190,6 +190,11 @@ class Timeline:
         for resolution in self.resolutions:
             resolution.take(proxy, totals, at)
 
+    def latest(self) -> datetime | None:
+        """Return the time of the latest sample."""
+        samples = self.resolutions[0].samples
+        return samples[-1].at if samples else None
+
     def pins(self) -> int:
         """Return the number of sessions that pinned in the last hour."""
         return self.resolutions[-1].pins(self._pins)

@@ -1,20 +1,22 @@
 """unittest support: a TestCase whose tests fail if they pin."""
 
 import unittest
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pinwatch.errors import PinwatchError
 from pinwatch.testing.background import Proxy
 from pinwatch.testing.plugin import wording
 from pinwatch.testing.plugin.record import Outcome, Record
-from pinwatch.testing.recorder import known
+from pinwatch.testing.recorder import Pin, known
 
 
 class PinwatchTestCase(unittest.TestCase):
     """A TestCase with a proxy, ``self.pinwatch``, that runs as long as its class.
 
-    A test that pins fails after its cleanups. ``pinwatch_allow`` names the rules that
-    may pin; contested pins fail only with ``pinwatch_contested = "fail"``.
+    A test that pins fails after its cleanups, and a class that pins in setUpClass or
+    tearDownClass is an error after its cleanups. ``pinwatch_allow`` names the rules
+    that may pin; contested pins fail only with ``pinwatch_contested = "fail"``.
     """
 
     pinwatch: ClassVar[Proxy]
@@ -25,6 +27,9 @@ class PinwatchTestCase(unittest.TestCase):
     pinwatch_contested: str = "report"
     pinwatch_judges: ClassVar[bool] = True
     """True if the class fails its own tests; with pytest --pinwatch the plugin does."""
+    _pinwatch_judged: ClassVar[int]
+    _pinwatch_of_class: ClassVar[list[Pin]]
+    """The number of pins that tests were judged by, and the pins outside of tests."""
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -37,6 +42,8 @@ class PinwatchTestCase(unittest.TestCase):
             cls.pinwatch = cls.enterClassContext(proxy)
         except PinwatchError as error:
             raise error.with_traceback(None) from None
+        cls._pinwatch_judged, cls._pinwatch_of_class = 0, []
+        cls.addClassCleanup(cls._pinwatch_judge_class)
 
     def run(
         self, result: unittest.TestResult | None = None
@@ -44,18 +51,43 @@ class PinwatchTestCase(unittest.TestCase):
         # The first cleanup runs last, so it also sees the pins of other cleanups.
         # A skipped class has no proxy.
         if self.pinwatch_judges and hasattr(self, "pinwatch"):
+            type(self)._pinwatch_keep()
             self.addCleanup(self._pinwatch_judge, len(self.pinwatch.pins))
         return super().run(result)
 
     def _pinwatch_judge(self, start: int) -> None:
-        failing = [
-            Record(self.id(), Outcome.FAILED, pin, wording.log_line(pin))
-            for pin in self.pinwatch.pins[start:]
-            if not (pin.allowed or pin.rule in self.pinwatch_allow)
-            and (not pin.contested or self.pinwatch_contested == "fail")
-        ]
+        pins = self.pinwatch.pins
+        type(self)._pinwatch_judged = len(pins)
+        failing = self._pinwatch_failing(self.id(), pins[start:])
         if failing:
             self.fail(wording.failure(failing))
+
+    @classmethod
+    def _pinwatch_judge_class(cls) -> None:
+        if not cls.pinwatch_judges:
+            return
+        cls._pinwatch_keep()
+        failing = cls._pinwatch_failing(cls.__qualname__, cls._pinwatch_of_class)
+        if failing:
+            whose = f"the database connection of the class {cls.__qualname__}"
+            raise cls.failureException(wording.failure(failing, whose=whose))
+
+    @classmethod
+    def _pinwatch_keep(cls) -> None:
+        """Keep the pins since the latest test for the class."""
+        pins = cls.pinwatch.pins
+        cls._pinwatch_of_class += pins[cls._pinwatch_judged :]
+        cls._pinwatch_judged = len(pins)
+
+    @classmethod
+    def _pinwatch_failing(cls, name: str, pins: Sequence[Pin]) -> list[Record]:
+        """Return records of the pins that fail a test, or its class, of this name."""
+        return [
+            Record(name, Outcome.FAILED, pin, wording.log_line(pin))
+            for pin in pins
+            if not (pin.allowed or pin.rule in cls.pinwatch_allow)
+            and (not pin.contested or cls.pinwatch_contested == "fail")
+        ]
 
 
 def case_of(test: object) -> type[PinwatchTestCase] | None:

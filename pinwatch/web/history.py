@@ -19,7 +19,8 @@ class HistoryQuery(Parameters):
     """Filter for samples."""
 
     since: Time | None = None
-    """Samples after this time only: ISO 8601, in UTC unless it has an offset."""
+    """Samples after this time only: ISO 8601, in UTC unless it has an offset. All
+    samples if it is later than the latest one, because the clock was set back."""
 
 
 class Samples(Answer):
@@ -122,10 +123,13 @@ def history_route(kept: Timeline) -> Operation:
     async def history(request: Request) -> Response:
         """Show the last hour: figures each second for 5 minutes and in 10 seconds for
         an hour, and marks for failovers, faults and unavailable targets."""
-        query = HistoryQuery.of(request)
+        since = HistoryQuery.of(request).since
+        latest = kept.latest()
+        if since is not None and latest is not None and since > latest:
+            since = None
         return json_response(
             LastHour(
-                resolutions=[Samples.of(one, query.since) for one in kept.resolutions],
+                resolutions=[Samples.of(one, since) for one in kept.resolutions],
                 marks=list(map(Mark.of, _of_the_last_hour(kept))),
             )
         )

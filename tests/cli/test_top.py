@@ -1,10 +1,12 @@
 """pinwatch top, of a pinwatch that a person started, in a terminal and without one."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +17,7 @@ from typing import Any, Final
 import psycopg
 import pytest
 
+from pinwatch import __version__
 from pinwatch.cli.frame import bar
 from pinwatch.text import duration
 from tests.cli.command import PINWATCH, Up, environment, pinwatch, pinwatch_up
@@ -73,18 +76,25 @@ def rows(lines: list[str], title: str) -> list[list[str]]:
 def test_frames(up: Up, clients: Clients, database: str) -> None:
     lines = once(up)
     assert lines[2] == "········"
+    assert "Fix: " not in "".join(lines)
     assert rows(lines, "Pinned: 0") == rows(lines, "Digests by pinned time") == []
     clients("LISTEN\n  jobs; LOAD 'plpgsql'")
     clients("SET a.b = 1", application_name="cron")
     clients("BEGIN")
     clients("SELECT 1")
     lines = once(up)
-    assert lines[0] == f"pinwatch {up.greeting['HTTP']}"
+    assert re.fullmatch(
+        rf"pinwatch {__version__}  {up.greeting['HTTP']}  "
+        r"proxy pinwatch, profile rds-2023-11, up [0-9.]+ (s|min), 0 failovers",
+        lines[0],
+    )
     assert lines[1] == (
         "4 clients, 0 waiting   4 of 8 database connections   "
         "█ pinned 2   ▓ in transaction 1   ░ idle 1"
     )
     assert lines[2] == "██▓░····"
+    assert re.fullmatch(r"target default  writer  \S+  AVAILABLE", lines[3])
+    assert re.fullmatch(r"endpoints default 127\.0\.0\.1:[0-9]+", lines[4])
     pinned = rows(lines, "Pinned: 2")
     assert [row[1:] for row in pinned] == [
         ["listen", "postgres", database, "shop", "LISTEN jobs"],
@@ -106,19 +116,52 @@ def test_frames(up: Up, clients: Clients, database: str) -> None:
     assert not {"\x1b", "\x07"} & set("".join(lines))
 
 
+def test_an_outage_and_a_fault_are_shown(up: Up) -> None:
+    site = ("--url", up.greeting["HTTP"], "--token", TOKEN)
+    assert pinwatch("fault", "add", "refuse", "--name", "flaky", *site).returncode == 0
+    lines = once(up)
+    (at,) = [n for n, line in enumerate(lines) if line.startswith("target default")]
+    assert lines[at].endswith("  UNAVAILABLE")
+    assert re.match(r"  [A-Z_]+: \S", lines[at + 1])
+    assert "fault flaky: every borrow; happened 0 times" in lines
+    assert pinwatch("fault", "remove", "flaky", *site).returncode == 0
+    assert pinwatch("failover", "--outage", "0.1", *site).returncode == 0
+    assert once(up)[0].endswith(", 1 failover")
+
+
+class Terminal:
+    """A pinwatch top in a terminal; its output is what a person saw and sees."""
+
+    def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
+        self.process = process
+        self.descriptor = descriptor
+        self.written = bytearray()
+
+    def press(self, keys: str) -> None:
+        """Send keys; what was written before is forgotten."""
+        self.written.clear()
+        os.write(self.descriptor, keys.encode())
+
+    def shows(self, text: str) -> None:
+        eventually(lambda: text.encode() in self.written)
+
+    def hides(self, text: str) -> None:
+        """Wait for two more frames, the latter without this text."""
+        self.written.clear()
+        eventually(lambda: self.written.count(HOME) >= 2)
+        frames = bytes(self.written).split(HOME)
+        assert text.encode() not in frames[1]
+
+
+HOME: Final = b"\x1b[H"
+"""What begins a frame."""
+
+
 @contextmanager
 def terminal(
     *arguments: str, lines: int = 40, program: Sequence[str] = PINWATCH
-) -> Iterator[tuple[Any, Any]]:
-    """The command in one; its process, and what it has written so far."""
+) -> Iterator[Terminal]:
     ours, theirs = os.openpty()
-    written = bytearray()
-
-    def read() -> None:
-        with suppress(OSError):  # when the other end is closed
-            while data := os.read(ours, 65_536):
-                written.extend(data)
-
     with subprocess.Popen(
         [*program, "top", *arguments],
         env=environment(
@@ -128,30 +171,91 @@ def terminal(
         stdout=theirs,
         stderr=theirs,
     ) as process:
-        os.close(theirs)
+        shown = Terminal(process, ours)
+
+        def read() -> None:
+            with suppress(OSError):  # when the other end is closed
+                while data := os.read(ours, 65_536):
+                    shown.written.extend(data)
+
         reader = Thread(target=read)
         reader.start()
         try:
-            yield process, written
+            yield shown
         finally:
             process.kill()
+            os.close(theirs)
             reader.join(PATIENCE)
             os.close(ours)
 
 
 def test_in_a_terminal_it_goes_on(up: Up, clients: Clients) -> None:
     """The frame has as many rows as the terminal has lines for."""
-    with terminal("--url", up.greeting["HTTP"], lines=15) as (process, written):
-        eventually(lambda: b"Pinned: 0" in written)
+    with terminal("--url", up.greeting["HTTP"], lines=15) as shown:
+        shown.shows("Pinned: 0")
         for number in range(5):
             clients(f"LISTEN jobs{number}")
-        eventually(lambda: b"Pinned: 5" in written)
-        eventually(lambda: b"LISTEN jobs1" in written)
-        assert b"LISTEN jobs2" not in written
-        process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE) == 0
-    assert b"\x1b[?1049h" in written  # a screen of its own, and back
-    eventually(lambda: written.rstrip().endswith(b"\x1b[?1049l"))
+        shown.shows("Pinned: 5")
+        shown.shows("LISTEN jobs1")
+        assert b"LISTEN jobs4" not in shown.written
+        begun = bytes(shown.written)
+        shown.process.send_signal(signal.SIGINT)
+        assert shown.process.wait(PATIENCE) == 0
+    assert b"\x1b[?1049h" in begun  # a screen of its own, and back
+    eventually(lambda: shown.written.rstrip().endswith(b"\x1b[?1049l"))
+
+
+def test_keys_sort_filter_and_select(up: Up, clients: Clients) -> None:
+    clients("LISTEN jobs", application_name="worker")
+    clients("SET a.b = 1", application_name="cron")
+    with terminal("--url", up.greeting["HTTP"]) as shown:
+        shown.shows("▶ ")
+        shown.shows("listen: LISTEN jobs")
+        shown.shows("Fix: Listen on")
+        shown.press("j")
+        shown.shows("set: SET a.b = 1")
+        shown.press("\x1b[A")
+        shown.shows("listen: LISTEN jobs")
+        shown.press("s")
+        shown.shows("Pinned: 2, by latest first")
+        shown.press("fcron")
+        shown.shows("filter: cron_")
+        shown.hides("LISTEN jobs")
+        shown.press("\r")
+        shown.shows('Pinned: 2, by latest first, filter "cron"')
+        shown.press("\x1b")
+        shown.shows("LISTEN jobs")
+
+
+def test_keys_pause_help_and_quit(up: Up, clients: Clients) -> None:
+    with terminal("--url", up.greeting["HTTP"]) as shown:
+        shown.shows("h help")
+        shown.press("?")
+        shown.shows("select a pin, whose fix is shown")
+        shown.press("x")
+        shown.shows("Pinned: 0")
+        shown.press("p")
+        shown.shows("PAUSED, p goes on")
+        clients("LISTEN jobs")
+        shown.hides("LISTEN jobs")
+        shown.press("p")
+        shown.shows("LISTEN jobs")
+        mode = termios.tcgetattr(shown.descriptor)[3]
+        assert not mode & termios.ECHO
+        shown.press("q")
+        assert shown.process.wait(PATIENCE) == 0
+        mode = termios.tcgetattr(shown.descriptor)[3]
+        assert mode & termios.ECHO
+        assert mode & termios.ICANON
+
+
+def test_without_keys_it_goes_on(up: Up) -> None:
+    """Standard input may be no terminal."""
+    shell = ["sh", "-c", '"$0" "$@" < /dev/null', *PINWATCH]
+    with terminal("--url", up.greeting["HTTP"], program=shell) as shown:
+        shown.shows("Pinned: 0")
+        shown.hides("never")
+        shown.process.send_signal(signal.SIGINT)
 
 
 SWALLOWING: Final = """
@@ -173,8 +277,8 @@ main()
 
 def test_an_interrupt_counts_where_python_drops_the_exception(up: Up) -> None:
     program = [sys.executable, "-c", SWALLOWING]
-    with terminal("--url", up.greeting["HTTP"], program=program) as (process, _):
-        assert process.wait(PATIENCE) == 0
+    with terminal("--url", up.greeting["HTTP"], program=program) as shown:
+        assert shown.process.wait(PATIENCE) == 0
 
 
 def test_a_pinwatch_that_goes_away(up: Up) -> None:
@@ -182,12 +286,12 @@ def test_a_pinwatch_that_goes_away(up: Up) -> None:
     without_token = pinwatch("top", "--url", url)
     assert without_token.returncode == 2
     assert "requires its http_token" in without_token.stderr
-    with terminal("--url", url) as (process, written):
-        eventually(lambda: b"Pinned: 0" in written)
+    with terminal("--url", url) as shown:
+        shown.shows("Pinned: 0")
         assert up.stop() == 0
-        assert process.wait(PATIENCE) == 2
-    eventually(lambda: b"but no pinwatch answers there" in written)
-    assert b"Traceback" not in written
+        assert shown.process.wait(PATIENCE) == 2
+    shown.shows("but no pinwatch answers there")
+    assert b"Traceback" not in shown.written
 
 
 @pytest.mark.parametrize(

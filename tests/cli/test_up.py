@@ -106,6 +106,20 @@ def test_settings_come_from_options_variables_and_a_file(
     assert "[DEBUG] [proxyEndpoint=default]" in log.read_text()
 
 
+def test_the_history_is_recorded(target: str, log: Path) -> None:
+    with pinwatch_up(log, "--target", target) as up, psycopg.connect(up.url):
+
+        def clients() -> list[int]:
+            history = ask_http(f"{up.greeting['HTTP']}/api/history").json
+            found: list[int] = history["resolutions"][0]["clients"]
+            return found
+
+        assert eventually(clients)[-1] == 1
+        summary = ask_http(f"{up.greeting['HTTP']}/api/summary").json
+        assert [headline["text"] for headline in summary] == ["Nothing is pinned."]
+        assert ask_http(f"{up.greeting['HTTP']}/api/proxy").json["uptime"] > 0
+
+
 def test_a_pin_is_seen_in_the_log_and_by_http(target: str, log: Path) -> None:
     with pinwatch_up(log, "--target", target) as up:
         with closing(psycopg.connect(up.url, autocommit=True)) as client:

@@ -1,9 +1,11 @@
 """The timeline keeps the last hour, in bounded memory."""
 
+import asyncio
 import gc
 import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 
@@ -14,11 +16,13 @@ from pinwatch.observers.timeline import (
     MAX_BYTES,
     MAX_MARKS,
     MAX_TEXT,
+    Measured,
     Sample,
     quantile,
 )
 from pinwatch.pins.rules import CODES
 from tests.figures import FakeProxy
+from tests.harness import PATIENCE
 from tests.pinned import PIN
 
 START = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -149,6 +153,38 @@ def test_another_reason_is_another_mark(proxy: FakeProxy) -> None:
         proxy.live(1)
     first, second = proxy.timeline.marks
     assert (first.ended, second.ended) == (second.began, None)
+
+
+class Flawed(FakeProxy):
+    """A proxy whose figures cannot be read at first."""
+
+    reads = 0
+
+    @property
+    def sessions(self) -> list[object]:
+        self.reads += 1
+        if self.reads == 1:
+            raise RuntimeError("No figures.")
+        self.was_read.set()
+        return []
+
+    @sessions.setter
+    def sessions(self, sessions: list[object]) -> None:
+        self.was_read = asyncio.Event()
+
+
+async def test_a_failure_is_logged_and_the_next_sample_is_taken(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxy = Flawed(clock, START)
+    task = asyncio.get_running_loop().create_task(
+        proxy.timeline.run(cast(Measured, proxy))
+    )
+    async with asyncio.timeout(PATIENCE):
+        await proxy.was_read.wait()
+    task.cancel()
+    assert "A sample of the last hour could not be taken." in caplog.text
+    assert "No figures." in caplog.text
 
 
 def test_its_memory_is_bounded(clock: Clock) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Protocol
 
 import pytest
@@ -35,8 +34,12 @@ class Seen(Watched):
 
     def observe(self, *happened: events.Event) -> None:
         """Report events, as the proxy does."""
-        for event in happened:
-            self.in_the_loop(partial(self.clients.proxy.proxy.observe, event))
+
+        def report() -> None:
+            for event in happened:
+                self.clients.proxy.proxy.observe(event)
+
+        self.in_the_loop(report)
 
 
 class Open(Protocol):

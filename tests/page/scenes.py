@@ -44,13 +44,13 @@ class Hour:
             for number in range(9):
                 self._pin(stack, "orders", TENANT.format(number))
                 self.figures.pool.pinned = {"set_config": number + 1}
-                self._live(24, waiting=2 * number, wait=0.02 * 2**number)
+                self.live(24, waiting=2 * number, wait=0.02 * 2**number)
             self.seen.observe(OUTAGE)
-            self._live(65, clients=58, waiting=40, statements=0, borrows=0)
+            self.live(65, clients=58, waiting=40, statements=0, borrows=0)
             self.seen.observe(RECOVERY, events.FailedOver("default", "default", 65.0))
         self.figures.pool.pinned = {}
         self._left()
-        self._live(19, clients=52, wait=0.4)
+        self.live(19, clients=52, wait=0.4)
 
     def _with_pins(self, application: str, texts: list[str], minutes: int) -> None:
         with ExitStack() as stack:
@@ -70,9 +70,9 @@ class Hour:
         eventually(lambda: not self.seen.clients.proxy.clients)
 
     def _quiet(self, minutes: int) -> None:
-        self._live(minutes * MINUTE)
+        self.live(minutes * MINUTE)
 
-    def _live(
+    def live(
         self,
         seconds: int,
         clients: int = 42,
@@ -81,6 +81,7 @@ class Hour:
         borrows: int = 60,
         wait: float = 0.004,
     ) -> None:
+        """Let seconds pass, with these numbers and rates a second."""
         figures = self.figures
         for _ in range(seconds):
             at = figures.clock.real

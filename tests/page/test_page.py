@@ -68,6 +68,8 @@ def test_the_fix_is_at_the_top_and_leads_to_the_statement(
     expect(headlines(page)).to_contain_text("all by set_config at db.py:3.")
     advice = groups(page).locator(".advice p").text_content()
     expect(page.locator("#headlines .fix p")).to_have_text(advice or "")
+    about = page.locator("#headlines").get_by_text("All ways out of set_config")
+    expect(about).to_have_attribute("href", "/rules/set_config")
     page.get_by_role("link", name="Show the statement").click()
     assert page.url.endswith(f"#{groups(page).get_attribute('id')}")
 
@@ -287,9 +289,10 @@ def test_by_keyboard(seen: Seen, open_page: Open) -> None:
     expect(page.get_by_role("link", name="Skip to the pins")).to_be_focused()
     page.keyboard.press("Enter")
     reached = []
-    for _ in range(8):
+    for _ in range(9):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.textContent"))
-    assert reached[-3:] == ["listen", "Copy the fix", "Show the pin"]
+    parts = ["listen", "Copy the fix", "All ways out of listen", "Show the pin"]
+    assert reached[-4:] == parts
     page.keyboard.press("Enter")
     expect(page.locator(".singles li")).to_have_count(1)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from typing import Final
 
 import pytest
 
@@ -118,6 +119,62 @@ def test_by_pytest_a_failure_of_the_tests_own_stays(suite: str, run: Run) -> Non
     result.stdout.fnmatch_lines(
         ["E *assert not 1", "*- Captured pinwatch call -*", "listen: *in *test_pins"]
     )
+
+
+CLASS: Final = """
+import psycopg
+from pinwatch import PinwatchTestCase
+
+class TestShop(PinwatchTestCase):
+    pinwatch_target = {target!r}
+    pinwatch_allow = {allow!r}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.connection = psycopg.connect(cls.pinwatch.dsn, autocommit=True)
+        cls.connection.execute("LISTEN jobs")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.connection.execute("SET a.b = 1")
+        cls.connection.close()
+
+    def test_one(self):
+        self.connection.execute("SELECT 1")
+
+    def test_two(self):
+        self.connection.execute("LOAD 'plpgsql'")
+"""
+
+
+@pytest.mark.parametrize("allow", [(), ("listen", "set")])
+def test_a_class_that_pins_by_unittest(
+    target: str, pytester: pytest.Pytester, allow: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(test_shop=CLASS.format(target=target, allow=allow))
+    command = [sys.executable, "-m", "unittest", "-v", "test_shop"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=pytester.path)
+    assert "FAIL: test_two" in done.stderr
+    assert ("ERROR: tearDownClass (test_shop.TestShop)" in done.stderr) is not bool(
+        allow
+    )
+    if not allow:
+        assert (
+            "RDS Proxy would pin the database connection of the class TestShop: 2 pins."
+        ) in done.stderr
+        assert "set: test_shop.py:16 in TestShop.tearDownClass" in done.stderr
+
+
+def test_a_class_that_pins_by_pytest(target: str, run: Run) -> None:
+    suite = CLASS.format(target=target, allow=())
+    result = run(test_shop=suite)
+    result.assert_outcomes(passed=1, failed=1, errors=1)
+    result.stdout.fnmatch_lines(["*the database connection of the class TestShop: 2*"])
+    result = run("--pinwatch")
+    result.assert_outcomes(passed=1, failed=1, errors=1)
+    result.stdout.fnmatch_lines(["by fixture: 2 in test_shop.py::TestShop::setUpCl*"])
+    assert "of the class TestShop" not in result.stdout.str()
 
 
 def test_rules_that_do_not_exist_are_an_error(suite: str, run: Run) -> None:

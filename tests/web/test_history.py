@@ -79,6 +79,16 @@ def test_samples_since_the_latest(driven: Driven) -> None:
     assert answer["error"].startswith("since is 'then', but must be a valid datetime")
 
 
+def test_all_samples_if_the_clock_was_set_back(driven: Driven) -> None:
+    driven.live(25)
+    latest = driven.get()["resolutions"][0]["at"][-1]
+    driven.at -= timedelta(seconds=20)
+    driven.live(2)
+    everything = driven.get()
+    assert driven.get(since=latest) == everything
+    assert everything["resolutions"][0]["at"][-1] < latest
+
+
 def test_marks_of_an_outage(driven: Driven) -> None:
     faults = driven.watched.clients.proxy.proxy.faults
     driven.watched.in_the_loop(lambda: faults.add("pause", "drill"))

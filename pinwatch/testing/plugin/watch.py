@@ -65,7 +65,8 @@ class Watch:
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Result:
-        """Attribute the pins of the setup; what ran before belongs to another."""
+        """Attribute the pins of the setup; earlier ones belong to another."""
+        __tracebackhide__ = True
         self.report.asked |= fixturedef.argname == "pinwatch_proxy"
         self._attribute(self._running[-1] if self._running else None)
         fixture = Fixture.of(fixturedef, request.node, self.config.rootpath)

@@ -37,6 +37,11 @@ export function keepInStep(list, items, key, create, update) {
   for (const child of known.values()) child.remove();
 }
 
+export function linkToRule(link, rule) {
+  link.href = `/rules/${rule}`;
+  setText(link, `All ways out of ${rule}`);
+}
+
 export function copyOnClick(button, text) {
   const label = button.textContent;
   button.addEventListener("click", async () => {

@@ -1,16 +1,22 @@
 // Formats durations and numbers.
 
+const SPACE = "\u00a0"; // no line ends between a number and its unit
+
 export function duration(seconds) {
-  if (Number.isInteger(seconds) && seconds < 60) return `${seconds} s`;
-  if (seconds < 0.001) return `${Math.max(1, Math.round(seconds * 1e6))} µs`;
-  if (seconds < 0.01) return `${(seconds * 1000).toFixed(1)} ms`;
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  if (Number.isInteger(seconds) && seconds < 60) return joined(seconds, "s");
+  if (seconds < 0.001) return joined(Math.max(1, Math.round(seconds * 1e6)), "µs");
+  if (seconds < 0.01) return joined((seconds * 1000).toFixed(1), "ms");
+  if (seconds < 1) return joined(Math.round(seconds * 1000), "ms");
+  if (seconds < 60) return joined(seconds.toFixed(1), "s");
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${Math.floor(seconds % 60)} s`;
+  if (minutes < 60) return joined(minutes, "min", Math.floor(seconds % 60), "s");
   const hours = Math.floor(minutes / 60);
-  if (hours < 48) return `${hours} h ${minutes % 60} min`;
-  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  if (hours < 48) return joined(hours, "h", minutes % 60, "min");
+  return joined(Math.floor(hours / 24), "d", hours % 24, "h");
+}
+
+function joined(...parts) {
+  return parts.join(SPACE);
 }
 
 export function rate(value) {

@@ -1,7 +1,7 @@
 // Pins by statement and rule, the latest first. Each group unfolds to its single pins.
 
 import { get, without } from "./api.js";
-import { byId, copyOnClick, element, fromTemplate, keepInStep, setText } from "./dom.js";
+import { byId, copyOnClick, element, fromTemplate, keepInStep, linkToRule, setText } from "./dom.js";
 import { duration, number } from "./format.js";
 import { time } from "./times.js";
 
@@ -75,7 +75,7 @@ function created(group) {
   item.classList.toggle("new", !first);
   part(".rule").textContent = group.rule;
   part(".rule").href = `/rules/${group.rule}`;
-  part(".rule").title = `What pins by ${group.rule}, and the ways out`;
+  linkToRule(part(".about"), group.rule);
   part(".readings p").textContent = group.contested;
   copyOnClick(part(".advice button"), () => groups.get(item).advice);
   part(".unfold").addEventListener("toggle", () => part(".unfold").open && readSingles(item));
@@ -144,6 +144,7 @@ function key(pin) {
   return `${pin.id} ${pin.at}`;
 }
 
+// Writes a pin of a group; without a group it is one of a session that names its client.
 export function showSingle(row, pin, group) {
   const isSame = pin.sql === group?.sql;
   const state = pin.until === null ? "pinned" : "was pinned";
@@ -155,7 +156,7 @@ export function showSingle(row, pin, group) {
     time(pin.at),
     element("span", text, { className: pin.until === null ? "running" : "" }),
     element("span", `${pin.user} in ${pin.database}${application}`, { className: "who" }),
-    element("span", ["client ", element("a", String(pin.client), { href: `#client=${pin.client}` }), `, connection ${pin.connection}`]),
+    ...(group ? [element("span", ["client ", element("a", String(pin.client), { href: `#client=${pin.client}` }), `, connection ${pin.connection}`])] : []),
     ...(pin.source && pin.source !== group?.source ? [element("span", pin.source, { className: "source" })] : []),
     ...(pin.first ? [] : [element("span", "later", { className: "later" })]),
   ];

@@ -61,7 +61,7 @@ function listed(pins) {
 }
 
 dialog.addEventListener("close", () => {
-  if (wanted()) history.pushState(null, "", location.pathname);
+  if (wanted()) history.replaceState(null, "", location.pathname);
 });
 addEventListener("hashchange", show);
 show();

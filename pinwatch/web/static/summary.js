@@ -1,6 +1,6 @@
 // The headlines: the present state in sentences, the most urgent first.
 
-import { byId, copyOnClick, fromTemplate, keepInStep, setText } from "./dom.js";
+import { byId, copyOnClick, fromTemplate, keepInStep, linkToRule, setText } from "./dom.js";
 
 const list = byId("headlines");
 const news = byId("news");
@@ -34,7 +34,9 @@ function update(item, headline) {
   setText(item.querySelector(".fix p"), headline.fix ?? "");
   item.querySelector(".detail").hidden = !headline.detail;
   item.querySelector(".fix").hidden = !headline.fix;
-  const links = item.querySelector(".links");
-  links.hidden = !headline.digest_id || !byId(`digest-${headline.digest_id}`);
-  links.querySelector(".statement").href = `#digest-${headline.digest_id}`;
+  item.querySelector(".links").hidden = !headline.rule;
+  const statement = item.querySelector(".statement");
+  statement.hidden = !byId(`digest-${headline.digest_id}`);
+  statement.href = `#digest-${headline.digest_id}`;
+  linkToRule(item.querySelector(".about"), headline.rule);
 }

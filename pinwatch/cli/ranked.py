@@ -1,0 +1,218 @@
+"""The ranking of pinwatch report, as text, as JSON and as results for other programs.
+
+Owns the words for a row. Does not know files and options.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from pinwatch.cli.formats import Contested
+from pinwatch.production.ranking import Ranking, Row, Suspect
+from pinwatch.reports.result import (
+    DOCUMENT_VERSION,
+    Level,
+    Problem,
+    Report,
+    Result,
+)
+from pinwatch.text import duration, number_of, printable
+
+MOST: Final = 20  # rows without --all
+MAX_TEXT: Final = 200  # characters of a digest in a terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All that the report shows."""
+
+    ranking: Ranking
+    rows: Sequence[Row]
+    suspects: Sequence[Suspect]
+    problems: Sequence[str]
+
+
+def summary(found: Found) -> str:
+    """Return one sentence: how many pins, for how long, and when."""
+    if not found.rows:
+        return "Nothing pins."
+    parts = [number_of(sum(row.count for row in found.rows), "pin")]
+    seconds = sum(row.seconds for row in found.rows)
+    if seconds:
+        parts.append(f"{duration(seconds)} pinned")
+    if found.ranking.first and found.ranking.last:
+        parts.append(
+            f"{minute(found.ranking.first)} to {minute(found.ranking.last)} UTC"
+        )
+    if found.ranking.repeated:
+        parts.append(f"{number_of(found.ranking.repeated, 'repeated line')} left out")
+    return ", ".join(parts) + "."
+
+
+def figures(row: Row) -> str:
+    """Return the row's counts and times, as in "3 pins, 29 min pinned"."""
+    parts: list[str] = []
+    if row.count:
+        parts.append(number_of(row.count, "pin"))
+    if row.seconds:
+        parts.append(f"{duration(row.seconds)} pinned")
+    if row.lasting:
+        parts.append(f"{row.lasting} not ended")
+    if row.hosts:
+        parts.append(f"from {number_of(len(row.hosts), 'host')}")
+    if row.ahead:
+        parts.append(f"{number_of(row.ahead, 'warning')} of prepared statements")
+    if row.calls:
+        parts.append(f"{number_of(row.calls, 'call')} in the database")
+    return ", ".join(parts)
+
+
+def size(suspect: Suspect) -> str:
+    return f"{suspect.size:,} bytes, {number_of(suspect.calls, 'call')}"
+
+
+def what_if(found: Found) -> list[str]:
+    """Return sentences on the pinned sessions at a time, and without each rule."""
+    peak = found.ranking.peak
+    if not peak:
+        return []
+    return [
+        f"At most {number_of(peak, 'session')} were pinned at a time."
+        if peak > 1
+        else "At most one session was pinned at a time.",
+        *(
+            f"Without {rule}: at most {without}."
+            for rule, without in found.ranking.peaks_without().items()
+        ),
+    ]
+
+
+def minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}"
+
+
+def first_fix(rows: Sequence[Row]) -> str:
+    """Return the sentence that says which row to fix first."""
+    total = sum(row.seconds for row in rows)
+    if not rows or not total:
+        return ""
+    share = 100 * rows[0].seconds / total
+    return f"{share:.0f} % of the pinned time is by {rows[0].cause.rule}: fix it first."
+
+
+def shortened(text: str, most: int) -> str:
+    """Return text without unprintable characters, cut at so many characters."""
+    text = printable(text)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+# For programs.
+
+
+def report(found: Found, contested: Contested) -> Report:
+    """Return the rows as results; contested ones count if contested says so."""
+    return Report(
+        "pinwatch report",
+        [_result(row, contested) for row in found.rows],
+        [Problem(problem) for problem in found.problems],
+    )
+
+
+def _result(row: Row, contested: Contested) -> Result:
+    shown = row.cause.contested and contested is Contested.REPORT
+    digest = f' Digest: "{row.digest}".' if row.digest else ""
+    return Result(
+        rule=row.cause.rule,
+        level=Level.WARNING if shown else Level.ERROR,
+        statement=row.digest,
+        digest=row.digest,
+        reason=f"{figures(row)}.{digest}",
+        advice=row.cause.fix,
+        count=row.count or row.calls or row.ahead,
+    )
+
+
+def document(found: Found) -> dict[str, Any]:
+    """Return the object of --format json."""
+    return {
+        "version": DOCUMENT_VERSION,
+        "first": _time(found.ranking.first),
+        "last": _time(found.ranking.last),
+        "peak": found.ranking.peak,
+        "peak_without": found.ranking.peaks_without(),
+        "repeated": found.ranking.repeated,
+        "pins": [_row(row) for row in found.rows],
+        "suspects": [
+            {"digest": one.digest, "bytes": one.size, "calls": one.calls}
+            for one in found.suspects
+        ],
+        "problems": list(found.problems),
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "rule": row.cause.rule,
+        "digest": row.digest,
+        "contested": row.cause.contested,
+        "driver": row.cause.driver,
+        "count": row.count,
+        "ahead": row.ahead,
+        "calls": row.calls,
+        "first": _time(row.first),
+        "last": _time(row.last),
+        "clients": row.clients,
+        "hosts": dict(row.hosts.most_common()),
+        "applications": sorted(row.applications),
+        "pinned_seconds": row.seconds,
+        "still_pinned": row.lasting,
+        "peak_without": row.peak_without,
+        "fix": row.cause.fix,
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    if at is None:
+        return None
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+# Text, for people.
+
+
+def lines(found: Found, everything: bool) -> Iterator[tuple[str, str]]:
+    """Yield the lines of the text, each with its style for rich."""
+    rows = found.rows
+    most = len(rows) if everything else MOST
+    yield summary(found), "bold" if rows else "green"
+    for number, row in enumerate(rows[:most], 1):
+        yield "", ""
+        yield from _row_lines(number, row)
+    if sentences := what_if(found):
+        yield "", ""
+        yield " ".join(sentences), "bold"
+    if len(rows) > most:
+        yield "", ""
+        yield f"{number_of(len(rows) - most, 'row')} more: --all shows them.", "dim"
+    if found.suspects:
+        yield "", ""
+        yield "Statements that may exceed 16,384 bytes when they are sent:", "bold"
+        for one in found.suspects[:most]:
+            calls = number_of(one.calls, "call")
+            yield (
+                f"  {one.size:,} bytes, {calls}: {shortened(one.digest, MAX_TEXT)}",
+                "",
+            )
+
+
+def _row_lines(number: int, row: Row) -> Iterator[tuple[str, str]]:
+    contested = ", contested" if row.cause.contested else ""
+    yield f"{number}. {row.cause.rule}{contested}: {figures(row)}", "bold red"
+    if row.digest:
+        yield f"  {shortened(row.digest, MAX_TEXT)}", ""
+    if row.first and row.last:
+        yield f"  First {minute(row.first)}, last {minute(row.last)} UTC.", ""
+    by = f" ({row.cause.driver})" if row.cause.driver else ""
+    if row.cause.fix:
+        yield f"  Fix{by}: {row.cause.fix}", ""

@@ -1,0 +1,50 @@
+"""The HTML of pinwatch report is for everybody, too, and needs no other file."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from pinwatch.cli.ranked import Found
+from pinwatch.cli.ranked_page import html
+from pinwatch.production.formats import read_file
+from pinwatch.production.ranking import Ranking
+from tests.page.test_looks import DESK, PHONE, SCHEMES, violations
+from tests.production.logs import LOG, later, text, write
+
+SCRIPT: Final = '</pre><script>alert(1)</script> "&'
+
+
+def document(folder: Path, lines: Iterable[str]) -> str:
+    ranking = Ranking()
+    ranking.add_all(read_file(write(folder, "log", text([*lines]))))
+    return html(Found(ranking, ranking.rows(), ranking.suspects(), ["a: b"]))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+def test_it_is_for_everybody(
+    browser: Browser, tmp_path: Path, scheme: str, viewport: dict[str, int]
+) -> None:
+    hours = [line for n in range(5) for line in later(LOG, hours=n)]
+    chosen = {"viewport": viewport, "color_scheme": scheme}
+    with browser.new_context(**chosen, offline=True) as context:  # type: ignore[arg-type]
+        page = context.new_page()
+        page.set_content(document(tmp_path, hours))
+        expect(page.get_by_role("img")).to_be_visible()
+        assert page.locator("rect").count() == 10
+        assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate(
+            "innerWidth"
+        )
+        assert violations(page) == []
+
+
+def test_texts_of_a_log_are_no_markup(browser: Browser, tmp_path: Path) -> None:
+    line = LOG[1].replace("set search_path to $1", f"set a to {SCRIPT}")
+    with browser.new_context(offline=True) as context:
+        page = context.new_page()
+        page.set_content(document(tmp_path, [line]))
+        assert page.locator("script").count() == 0
+        expect(page.locator("pre")).to_contain_text("</pre><script>")
