@@ -11,6 +11,7 @@ from typing import Any, Final
 from pinwatch.pins.advice import advice
 from pinwatch.pins.carets import marked
 from pinwatch.pins.profiles import Profile
+from pinwatch.pins.rule_pages import command
 from pinwatch.pins.rules import MAX_STATEMENT
 from pinwatch.pins.script import filled, pieces
 from pinwatch.pins.tokens import PARAMETER, tokens
@@ -315,8 +316,8 @@ def _finding_lines(
     advised = advice(verdict, finding)
     by = f" ({advised.driver})" if advised.driver else ""
     yield f"  Fix{by}: {advised.text}", ""
-    if advised.source:
-        yield f"    {advised.source}", "dim"
+    yield f"    {advised.source}", "dim"
+    yield f"  More: {command(finding.rule)}", "dim"
     if finding.readings is not None:
         yield f"  For a pin: {finding.readings.pins}", ""
         yield f"  Against: {finding.readings.does_not}", ""

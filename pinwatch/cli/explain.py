@@ -5,7 +5,6 @@ Owns how input is read and recognised. Needs no database.
 
 from __future__ import annotations
 
-import codecs
 import json
 import os
 import re
@@ -29,6 +28,7 @@ from pinwatch.cli.formats import (
     status,
 )
 from pinwatch.errors import SettingError
+from pinwatch.text import decoded
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.cli.answer import Answer, Judged
@@ -100,11 +100,6 @@ BEGINNING: Final = 2  # tokens by which a large text is known to be SQL
 CUT_OFF: Final = re.compile(r"at end of input\Z|\Aunterminated ")
 """The parser's messages about SQL of which it has the beginning only."""
 FILE_NAME: Final = re.compile(r"""[^\s;'"()]*(?:[/\\][^\s;'"()]*|\.[A-Za-z0-9]{1,6})""")
-BOMS: Final = {
-    codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF16_LE: "utf-16-le",
-    codecs.BOM_UTF16_BE: "utf-16-be",
-}
 
 
 def explain(
@@ -132,6 +127,12 @@ def explain(
             "which contested findings do not pin.",
         ),
     ] = "rds-2023-11",
+    rule: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE", help="Print the page of a rule: what pins, why, what to do."
+        ),
+    ] = None,
 ) -> None:
     """Say whether SQL pins a session of RDS Proxy, why, and what to do about it.
 
@@ -153,10 +154,19 @@ def explain(
 
     $ psql -Atc "SELECT row_to_json(s) FROM pg_stat_statements s" |
     pinwatch explain --jsonl
+
+    $ pinwatch explain --rule set
     """
     from pinwatch.cli.answer import message, script
     from pinwatch.cli.findings import report
 
+    if rule is not None:
+        if sql is not None or jsonl or format is not Format.TEXT:
+            raise SettingError(
+                "--rule prints a page: it takes no SQL, no --jsonl and no --format."
+            )
+        _print_page(rule)
+        return
     chosen = _profile(profile)
     if jsonl:
         if sql not in (None, "-") or format is not Format.TEXT:
@@ -189,6 +199,23 @@ def _print(answer: Answer, profile: Profile, found: Report, format: Format) -> N
         _print_text(answer, profile, found)
 
 
+def _print_page(rule: str) -> None:
+    """Print the page of a rule, as Markdown unless on a terminal."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from pinwatch.pins.rule_pages import page
+    from pinwatch.pins.rules import CODES
+
+    if rule not in CODES:
+        raise SettingError(f"rule is {rule}, but must be one of {', '.join(CODES)}.")
+    console = Console()
+    if console.is_terminal:
+        console.print(Markdown(page(rule)))
+    else:
+        print(page(rule), end="")
+
+
 def _profile(name: str) -> Profile:
     from pinwatch.pins.profiles import PROFILES
 
@@ -202,24 +229,17 @@ def _profile(name: str) -> Profile:
 def _input(sql: str) -> tuple[str, bool]:
     """The text to judge, and whether it is a script rather than one message."""
     if sql == "-":
-        return _decoded(sys.stdin.buffer.read()), True
+        return decoded(sys.stdin.buffer.read()), True
     if os.path.isdir(sql):
         raise SettingError(
             f"{sql} is a directory: give pinwatch explain the files in it."
         )
     try:
         if os.path.exists(sql):
-            return _decoded(Path(sql).read_bytes()), True
+            return decoded(Path(sql).read_bytes()), True
     except OSError as error:
         raise SettingError(f"{sql} could not be read: {error.strerror}.") from None
     return sql, False
-
-
-def _decoded(text: bytes) -> str:
-    for mark, encoding in BOMS.items():
-        if text.startswith(mark):
-            return text.removeprefix(mark).decode(encoding, "replace")
-    return text.decode("utf-8", "replace")
 
 
 def _begins_without_statement(first: Judged) -> bool:

@@ -72,6 +72,22 @@ def size(suspect: Suspect) -> str:
     return f"{suspect.size:,} bytes, {number_of(suspect.calls, 'call')}"
 
 
+def what_if(found: Found) -> list[str]:
+    """Return sentences on the pinned sessions at a time, and without each rule."""
+    peak = found.ranking.peak
+    if not peak:
+        return []
+    return [
+        f"At most {number_of(peak, 'session')} were pinned at a time."
+        if peak > 1
+        else "At most one session was pinned at a time.",
+        *(
+            f"Without {rule}: at most {without}."
+            for rule, without in found.ranking.peaks_without().items()
+        ),
+    ]
+
+
 def minute(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M}"
 
@@ -123,6 +139,8 @@ def document(found: Found) -> dict[str, Any]:
         "version": DOCUMENT_VERSION,
         "first": _time(found.ranking.first),
         "last": _time(found.ranking.last),
+        "peak": found.ranking.peak,
+        "peak_without": found.ranking.peaks_without(),
         "repeated": found.ranking.repeated,
         "pins": [_row(row) for row in found.rows],
         "suspects": [
@@ -149,6 +167,7 @@ def _row(row: Row) -> dict[str, Any]:
         "applications": sorted(row.applications),
         "pinned_seconds": row.seconds,
         "still_pinned": row.lasting,
+        "peak_without": row.peak_without,
         "fix": row.cause.fix,
     }
 
@@ -170,6 +189,9 @@ def lines(found: Found, everything: bool) -> Iterator[tuple[str, str]]:
     for number, row in enumerate(rows[:most], 1):
         yield "", ""
         yield from _row_lines(number, row)
+    if sentences := what_if(found):
+        yield "", ""
+        yield " ".join(sentences), "bold"
     if len(rows) > most:
         yield "", ""
         yield f"{number_of(len(rows) - most, 'row')} more: --all shows them.", "dim"

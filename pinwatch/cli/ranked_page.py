@@ -14,6 +14,7 @@ from pinwatch.cli.ranked import (
     shortened,
     size,
     summary,
+    what_if,
 )
 from pinwatch.production.ranking import Row, Suspect
 from pinwatch.production.timeline import Timeline
@@ -39,6 +40,7 @@ def markdown(found: Found) -> str:
 def _markdown_lines(found: Found) -> Iterator[str]:
     yield "# What pins in production\n"
     yield f"{summary(found)} {first_fix(found.rows)}".strip()
+    yield from (f"\n{sentence}" for sentence in what_if(found))
     for number, row in enumerate(found.rows, 1):
         yield f"\n## {number}. {row.cause.rule}: {figures(row)}\n"
         if row.digest:
@@ -77,6 +79,7 @@ def _html_lines(found: Found) -> Iterator[str]:
     if fix:
         yield f'<p id="verdict">{escape(fix)}</p>'
     yield from _plot(found.ranking.timeline, found.rows)
+    yield from (f"<p>{escape(sentence)}</p>" for sentence in what_if(found))
     for number, row in enumerate(found.rows, 1):
         yield from _section(number, row)
     yield from _suspects(found.suspects)

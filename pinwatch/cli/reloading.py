@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pinwatch.errors import PinwatchError
 from pinwatch.observers.log import DEBUG, LEVELS, Log
+from pinwatch.sockets.threads import in_thread
 
 if TYPE_CHECKING:
     from pinwatch.config.model import Settings
@@ -37,7 +38,7 @@ class Reloading:
     async def __call__(self) -> list[str]:
         """Return the settings that need a restart; on PinwatchError nothing changed."""
         async with self._one_at_a_time:
-            settings = await asyncio.to_thread(self.read)
+            settings = await in_thread(self.read)
             late = await self.proxy.reload(settings)
         self.written.level = level(settings)
         log.setLevel(settings.log_level.upper())

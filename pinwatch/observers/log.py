@@ -17,6 +17,7 @@ from typing import Final, TextIO
 
 from pinwatch import events
 from pinwatch.config.model import DEFAULT
+from pinwatch.pins.rule_pages import command
 from pinwatch.text import escaped, number_of
 
 DEBUG: Final = 10
@@ -104,10 +105,16 @@ def _on(encrypted: bool) -> str:
 
 
 def explanation(pin: events.SessionPinned) -> str:
-    """Return the line after a pin: the rule, the statement, the fix and any doubt."""
+    """Return the line after a pin: the rule, the statement, the fix and any doubt.
+
+    It ends with the command that prints the page of the rule.
+    """
     statement = " ".join(pin.statement.split())
     contested = f" Contested. {pin.contested}" if pin.contested else ""
-    return f"Pinned by rule {pin.rule}: {statement!r}. Fix: {pin.advice}{contested}"
+    return (
+        f"Pinned by rule {pin.rule}: {statement!r}. Fix: {pin.advice}{contested} "
+        f"More: {command(pin.rule)}"
+    )
 
 
 def usage(pool: events.PoolUsage) -> str:

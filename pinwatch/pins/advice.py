@@ -15,8 +15,8 @@ that fits is taken. The keys that recognise SQL, of which one must fit:
     statement    the beginning of the one statement that pins
 
 An entry without such a key fits any SQL. All comparisons are in lower case; texts are
-compared without comments and closing semicolon, with white space folded. A regular
-expression has no nested repetition.
+compared without comments and closing semicolon, with white space folded, and up to
+MAX_COMPARED characters. A regular expression has no nested repetition.
 
 The other keys of an entry:
 
@@ -39,7 +39,6 @@ or ``accept`` has those of the general entry of its first rule.
 
 import re
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -57,6 +56,8 @@ each rule, which fits any SQL."""
 
 INHERITED: Final = ("why", "second", "accept")
 NUMBER: Final = re.compile("[0-9]+")
+MAX_COMPARED: Final = 2_048
+"""Characters at the beginning of a text or statement that are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,12 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry of the catalogue; rules are the codes of the findings that it is for."""
+    """An entry of the catalogue, from the file with that name in CATALOGUE.
 
+    rules are the codes of the findings that it is for.
+    """
+
+    file: str
     rules: tuple[str, ...]
     application: re.Pattern[str] | None
     text: re.Pattern[str] | None
@@ -101,7 +106,7 @@ class Entry:
         return (
             self.is_general
             or (self.application is not None and self._is_of(application))
-            or (self.text is not None and self._is_text(bare(text)))
+            or (self.text is not None and self._is_text(bare(text[:MAX_COMPARED])))
             or (self.subject is not None and self._is_on(finding.subject))
             or (self.statement is not None and self._is_in(finding.statement))
         )
@@ -123,7 +128,7 @@ class Entry:
 
     def _is_in(self, statement: str) -> bool:
         assert self.statement is not None
-        return self.statement.match(bare(statement)) is not None
+        return self.statement.match(bare(statement[:MAX_COMPARED])) is not None
 
 
 def advice(verdict: Verdict, finding: Finding, application: str = "") -> Advice:
@@ -147,15 +152,17 @@ def by_rule() -> dict[str, tuple[Entry, ...]]:
 @cache
 def entries() -> tuple[Entry, ...]:
     """Return all entries, in the order in which they are tried."""
-    tables = [*_tables()]
-    general = {rule: one for one in tables if "summary" in one for rule in one["rules"]}
-    return tuple(_entry(table, general) for table in tables)
+    tables = {name: _tables(name) for name in CATALOGUE}
+    general = {rule: one for one in tables["general"] for rule in one["rules"]}
+    return tuple(
+        _entry(name, table, general) for name in CATALOGUE for table in tables[name]
+    )
 
 
-def _tables() -> Iterator[dict[str, Any]]:
-    folder = files(__package__) / "catalogue"
-    for name in CATALOGUE:
-        yield from tomllib.loads((folder / f"{name}.toml").read_text("utf-8"))["entry"]
+def _tables(name: str) -> list[dict[str, Any]]:
+    file = files(__package__) / "catalogue" / f"{name}.toml"
+    found: list[dict[str, Any]] = tomllib.loads(file.read_text("utf-8"))["entry"]
+    return found
 
 
 @lru_cache(LATEST)
@@ -164,10 +171,13 @@ def bare(text: str) -> str:
     return fold(" ".join(code(text))).rstrip("; ")
 
 
-def _entry(table: dict[str, Any], general: dict[str, dict[str, Any]]) -> Entry:
+def _entry(
+    file: str, table: dict[str, Any], general: dict[str, dict[str, Any]]
+) -> Entry:
     rules = CODES if table["rules"] == ["*"] else tuple(table["rules"])
     inherited = {key: general[rules[0]][key] for key in INHERITED}
     return Entry(
+        file=file,
         rules=rules,
         application=_compiled(table.get("application")),
         text=_compiled(_regex(table)),

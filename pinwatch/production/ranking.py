@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Final
 
 from pinwatch.pins.alike import alike
@@ -32,13 +33,16 @@ from pinwatch.production.records import (
     Pinned,
     Record,
 )
+from pinwatch.production.sessions import PinnedSessions
 from pinwatch.production.timeline import Timeline
 
 MAX_CLIENTS: Final = 100_000  # of which the host, or the latest prepared pin, is kept
 MAX_HOSTS: Final = 1_000  # of one row
 MAX_SUSPECTS: Final = 20
-MAX_PINNED: Final = 24 * 3600.0  # seconds; RDS Proxy closes older client connections
 NEAR_LIMIT: Final = 0.8  # of the size that pins: normalised text is shorter than sent
+
+Kind = tuple[str, ...]
+"""A rule, or a rule and a digest."""
 
 
 @dataclass(slots=True)
@@ -48,7 +52,8 @@ class Row:
     calls counts executions that statistics or a database's log report, count the pins
     that RDS Proxy logged. ahead counts its lines about prepared statements that would
     pin. seconds sums up the time from each pin to the end of its client, or to the end
-    of the log if it does not show that end; lasting counts the latter.
+    of the log if it does not show that end; lasting counts the latter. peak_without is
+    the largest number of sessions that would have been pinned at a time without these.
     """
 
     cause: Cause
@@ -60,6 +65,7 @@ class Row:
     last: datetime | None = None
     seconds: float = 0.0
     lasting: int = 0
+    peak_without: int = 0
     clients: int = 0
     hosts: Counter[str] = field(default_factory=Counter)  # pins by host
     applications: set[str] = field(default_factory=set)
@@ -99,8 +105,8 @@ class Ranking:
         self.first: datetime | None = None  # of all records
         self.last: datetime | None = None
         self.timeline = Timeline()  # of pins
-        self._rows: dict[tuple[str, str], Row] = {}
-        self._pinned: dict[str, tuple[Row, datetime | None]] = {}  # by client
+        self._rows: dict[Kind, Row] = {}
+        self._sessions: PinnedSessions[Kind] = PinnedSessions()
         self._hosts = Recent()
         self._prepared = Recent()  # the digest that will pin, by client
         self._seen: set[int] = set()
@@ -131,15 +137,30 @@ class Ranking:
 
     def rows(self) -> list[Row]:
         """Return all rows: longest pinned first, then by pins and by calls."""
-        for row, since in self._pinned.values():
-            row.lasting += 1
-            row.seconds += _seconds(since, self.last)
-        self._pinned.clear()
+        if self.last is not None:
+            for kind, count in self._sessions.end_all(self.last).items():
+                if kind in self._rows:
+                    self._rows[kind].lasting += count
+        for kind, row in self._rows.items():
+            row.peak_without = self.peak
+            if group := self._sessions.groups.get(kind):
+                row.seconds, row.peak_without = group.seconds, group.peak_without
         return sorted(
             self._rows.values(),
             key=lambda row: (row.seconds, row.count, row.calls, row.ahead),
             reverse=True,
         )
+
+    @property
+    def peak(self) -> int:
+        """The largest number of sessions that were pinned at a time."""
+        return self._sessions.peak
+
+    def peaks_without(self) -> dict[str, int]:
+        """Return by rule the peak without all pins by that rule, the least first."""
+        groups = self._sessions.groups.items()
+        peaks = {kind[0]: one.peak_without for kind, one in groups if len(kind) == 1}
+        return dict(sorted(peaks.items(), key=itemgetter(1)))
 
     def suspects(self) -> list[Suspect]:
         """Return statements that may be too long, most frequent first."""
@@ -178,7 +199,10 @@ class Ranking:
             row.hosts[host] += 1
         if pin.client:
             row.clients += 1
-            self._pinned[pin.client] = row, pin.at
+            if pin.at is not None:
+                rule = row.cause.rule
+                kinds = (rule,), (rule, row.digest)
+                self._sessions.pinned(pin.client, pin.at, kinds)
 
     def _pin_ahead(self, pin: PinAhead) -> None:
         self._prepared.note(pin.client, pin.digest)
@@ -189,9 +213,8 @@ class Ranking:
     def _disconnected(self, client: str, at: datetime | None) -> None:
         self._hosts.pop(client, None)
         self._prepared.pop(client, None)
-        row, since = self._pinned.pop(client, (None, None))
-        if row is not None:
-            row.seconds += _seconds(since, at)
+        if at is not None:
+            self._sessions.ended(client, at)
 
     def _row(self, cause: Cause, digest: str) -> Row:
         text = _folded(digest)
@@ -231,12 +254,6 @@ class Ranking:
         self._suspects.append(Suspect(text, size, statement.calls, is_certain))
         if len(self._suspects) > 2 * MAX_SUSPECTS:
             self._suspects = self.suspects()[:MAX_SUSPECTS]
-
-
-def _seconds(since: datetime | None, until: datetime | None) -> float:
-    if since is None or until is None:
-        return 0.0
-    return min(max((until - since).total_seconds(), 0.0), MAX_PINNED)
 
 
 @lru_cache(MAX_TEXTS)

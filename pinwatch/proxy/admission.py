@@ -4,7 +4,6 @@ Owns the credentials of clients, and reads them again when they are stale. Does 
 the client's socket, nor the messages of a login.
 """
 
-import asyncio
 import functools
 import logging
 
@@ -15,6 +14,7 @@ from pinwatch.auth.refusals import no_credentials
 from pinwatch.auth.secrets import Secret, SecretsManager
 from pinwatch.config.model import Settings
 from pinwatch.config.target import Target
+from pinwatch.sockets.threads import in_thread
 from pinwatch.tls.certificates import LOCAL_NAMES, ServerTls, generated, server
 
 log = logging.getLogger("pinwatch")
@@ -32,7 +32,7 @@ class Admission:
 
     async def start(self) -> None:
         """Read certificates and secrets, in a thread; raises SettingError."""
-        self.tls = await asyncio.to_thread(server_tls, self.settings)
+        self.tls = await in_thread(functools.partial(server_tls, self.settings))
         await self.refresh()
         for sentence in self._credentials.problems:
             log.warning("%s: each of its logins will fail.", sentence)
@@ -44,7 +44,7 @@ class Admission:
     async def refresh(self, everything: bool = True) -> None:
         """Read the secrets again, in a thread: Secrets Manager may take seconds."""
         read = functools.partial(self._credentials.refresh, everything=everything)
-        for sentence in await asyncio.to_thread(read):
+        for sentence in await in_thread(read):
             log.warning("%s", sentence)
 
     def password(self, target: Target, user: str) -> str | None:

@@ -31,6 +31,7 @@ from pinwatch.errors import (
     idle_client_timeout,
     too_many_clients,
 )
+from pinwatch.pins.advice import by_rule
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.databases import DatabaseStatements
 from pinwatch.pins.profiles import PROFILES
@@ -136,6 +137,7 @@ class Proxy:
         for name, role, target in targets:
             single = len(targets) == 1
             self.group.add(role, self._connections(name, target), single)
+        by_rule()  # or else the first pin would read the catalogue on the event loop
         try:
             await self.group.start(settings.wait)
             await self._listen(settings)

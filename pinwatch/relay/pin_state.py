@@ -96,7 +96,7 @@ class Pinning:
                 )
             )
         if verdict.findings:
-            self.rules.update(dict.fromkeys(f.rule for f in verdict.decisive))
+            self.rules.update(dict.fromkeys(f.rule for f in verdict.by_certainty))
             if not self.pinned:
                 self.pinned = True
                 self.since = session.clock.now

@@ -14,6 +14,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
+from pinwatch.pins.rule_pages import command
 from pinwatch.reports.result import Level, Place, Problem, Result
 from pinwatch.text import number_of
 
@@ -131,7 +132,7 @@ def _command(name: str, title: str, place: Place | None, root: Path, text: str) 
 
 
 def _text(result: Result) -> str:
-    text = f"{result.statement}\nFix: {result.advice}"
+    text = f"{result.statement}\nFix: {result.advice}\nMore: {command(result.rule)}"
     return f"{text}\nTest: {result.test}" if result.test else text
 
 

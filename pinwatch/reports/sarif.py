@@ -10,6 +10,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from pinwatch import __version__
+from pinwatch.pins.rule_pages import command, general, page, plain, source
+from pinwatch.pins.rules import CODES
 from pinwatch.reports.result import Place, Problem, Result
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -47,6 +49,19 @@ def _rule(rule: str) -> dict[str, Any]:
         "id": rule,
         "shortDescription": {"text": f"RDS Proxy pins a session by the rule {rule}."},
         "defaultConfiguration": {"level": "error"},
+        **(_help(rule) if rule in CODES else {}),
+    }
+
+
+def _help(rule: str) -> dict[str, Any]:
+    said = general(rule)
+    return {
+        "fullDescription": {"text": plain(f"{said.summary} {said.why}")},
+        "help": {
+            "text": plain(f"{said.best} Or: {said.second} More: {command(rule)}"),
+            "markdown": page(rule),
+        },
+        "helpUri": source(rule),
     }
 
 

@@ -1,19 +1,15 @@
 """Opens streams: accepts them on listening sockets, and connects them to addresses."""
 
-import asyncio
 import socket
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 from pinwatch.sockets.acceptor import Acceptor
 from pinwatch.sockets.loop import Loop
 from pinwatch.sockets.stream import Stream
+from pinwatch.sockets.threads import in_thread
 from pinwatch.sockets.transport import Receiver
-
-T = TypeVar("T")
 
 BACKLOG: Final = 4_096  # connections that wait in the system to be accepted
 
@@ -27,7 +23,7 @@ async def listen(
     """
     sockets: list[socket.socket] = []
     try:
-        for family, address in await _addresses(loop, host, port, socket.AI_PASSIVE):
+        for family, address in await _addresses(host, port, socket.AI_PASSIVE):
             sockets.append(
                 socket.create_server(address, family=family, backlog=BACKLOG)
             )
@@ -48,7 +44,7 @@ async def connect(loop: Loop, receiver: Receiver, host: str, port: int) -> None:
     Raises the OSError of the first address if all of them fail.
     """
     errors: list[OSError] = []
-    for family, address in await _addresses(loop, host, port):
+    for family, address in await _addresses(host, port):
         try:
             await _connect(loop, receiver, family, address)
         except OSError as error:
@@ -81,7 +77,7 @@ async def _connect(
 
 
 async def _addresses(
-    loop: Loop, host: str, port: int, flags: int = 0
+    host: str, port: int, flags: int = 0
 ) -> list[tuple[int, tuple[str, int]]]:
     """Return the families and addresses of host, each once. Raises OSError.
 
@@ -92,27 +88,8 @@ async def _addresses(
         numeric = flags | socket.AI_NUMERICHOST
         found = socket.getaddrinfo(host, port, 0, *kind, numeric)
     except socket.gaierror:
-        found = await _look_up(
-            loop, partial(socket.getaddrinfo, host, port, 0, *kind, flags)
+        found = await in_thread(
+            partial(socket.getaddrinfo, host, port, 0, *kind, flags)
         )
     unique = {(family, address): None for family, _, _, _, address in found}
     return [(family, address) for family, address in unique]  # type: ignore[misc]
-
-
-async def _look_up(loop: Loop, getaddrinfo: Callable[[], T]) -> T:
-    """Return what getaddrinfo returns, or raise its error.
-
-    It runs in a daemon thread: asyncio's executor would keep the process from ending
-    until the name servers answer.
-    """
-    answer: Future[T] = Future()
-    answer.set_running_or_notify_cancel()
-
-    def run() -> None:
-        try:
-            answer.set_result(getaddrinfo())
-        except Exception as error:
-            answer.set_exception(error)
-
-    threading.Thread(target=run, name="pinwatch-look-up", daemon=True).start()
-    return await asyncio.wrap_future(answer, loop=loop)

@@ -19,6 +19,7 @@ from pinwatch.web.openapi import Schema, document, document_route
 from pinwatch.web.operation import Error, json_response
 from pinwatch.web.pins import digests_route, pins_route
 from pinwatch.web.pool import pool_route, sessions_route
+from pinwatch.web.rules import rules_routes
 from pinwatch.web.stream import Feed, stream_route
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -42,6 +43,7 @@ def app(proxy: Proxy, history: History, feed: Feed, *more: BaseRoute) -> Starlet
         document_route(describe),
         docs_route(describe),
         *_page_routes(),
+        *rules_routes(),
         *more,
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: _error})

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import pytest
 
+from pinwatch.pins.rule_pages import page
+from pinwatch.pins.rules import CODES
 from tests.cli.command import PATIENCE, PINWATCH, environment, forks, pinwatch
 from tests.pins.cases import PINS
 
@@ -64,6 +66,33 @@ def test_a_certain_trigger_comes_before_a_contested_one() -> None:
     ]
     _, (found,) = lines({"sql": reset})
     assert [f["contested"] for f in found["findings"]] == [False, True]
+
+
+@pytest.mark.parametrize("rule", CODES)
+def test_the_page_of_a_rule(rule: str) -> None:
+    status, out = explained(b"", "--rule", rule)
+    assert (status, out) == (0, page(rule))
+
+
+def test_the_page_of_a_rule_on_a_terminal() -> None:
+    terminal, end = pty.openpty()
+    subprocess.run(
+        [*PINWATCH, "explain", "--rule", "load"],
+        stdout=end,
+        env=environment(TERM="xterm"),
+        timeout=PATIENCE,
+        check=True,
+    )
+    os.close(end)
+    shown = os.read(terminal, 65_536)
+    os.close(terminal)
+    assert b"Why it pins" in shown
+    assert b"##" not in shown
+
+
+def test_a_finding_names_the_page() -> None:
+    shown = pinwatch("explain", "LISTEN jobs").stdout.splitlines()
+    assert "  More: pinwatch explain --rule listen" in shown
 
 
 def test_what_does_not_pin() -> None:
@@ -414,6 +443,15 @@ def test_by_the_rules_that_are_asked_for(profile: str, pins: int) -> None:
         (["\x1b[2J.sql"], r"pinwatch: There is no file \x1b[2J.sql: "),
         (["\x1b a"], r'pinwatch: This is not SQL (syntax error at or near "\x1b")'),
         (["--format", "xml", "SELECT 1"], "Invalid value for '--format'"),
+        (
+            ["--rule", "select"],
+            f"rule is select, but must be one of {', '.join(CODES)}.",
+        ),
+        (["--rule", "set", "SELECT 1"], "--rule prints a page: it takes no SQL"),
+        (
+            ["--rule", "set", "--format", "json"],
+            "--rule prints a page: it takes no SQL",
+        ),
         (["SELECT", "1"], "Got unexpected extra argument"),
     ],
 )

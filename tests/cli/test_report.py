@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.request import urlopen
@@ -183,3 +183,41 @@ def test_other_formats(tmp_path: Path, format: str) -> None:
     assert shown.returncode == 1
     assert "statement_size" in shown.stdout
     assert "set search_path to $1" in shown.stdout
+
+
+LOAD: Final = {
+    "set": "SET work_mem = '1MB'",
+    "listen": "LISTEN jobs",
+    "temp_object": "CREATE TEMP TABLE t (id int)",
+}
+"""SQL that pins, by rule."""
+ROUNDS: Final = (("set", 4), ("listen", 3), ("temp_object", 5), ("set", 2))
+"""Clients that pin, by rule; the clients of a round leave at the end of the next."""
+
+
+def under_load(target: str, log: Path, fixed: str = "") -> dict[str, Any]:
+    """Return the report on a load; no client pins by the rule that is fixed."""
+    rounds = [ExitStack() for _ in ROUNDS]
+    with ExitStack() as stack:
+        up = stack.enter_context(pinwatch_up(log, "--target", target, "--http", "off"))
+        for number, (rule, count) in enumerate(ROUNDS):
+            clients = stack.enter_context(rounds[number])
+            for _ in range(count):
+                connection = psycopg.connect(up.url, autocommit=True)
+                client = clients.enter_context(closing(connection))
+                client.execute(b"SELECT 1" if rule == fixed else LOAD[rule].encode())
+            rounds[number - 1].close()
+        rounds[-1].close()
+        assert up.stop() == 0
+    return reported(str(log))
+
+
+def test_the_peak_without_a_rule_is_that_of_a_load_where_it_is_fixed(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    target = postgres.endpoint("postgres").url()
+    document = under_load(target, tmp_path / "log")
+    assert document["peak"] == 8
+    assert document["peak_without"].keys() == LOAD.keys()
+    for rule, peak in document["peak_without"].items():
+        assert under_load(target, tmp_path / rule, fixed=rule)["peak"] == peak

@@ -254,6 +254,21 @@ class TestStopping:
             os.close(end)
         assert (process.returncode, errors) == (0, "")
 
+    def test_while_it_reads_a_secret_from_a_pipe_that_does_not_end(
+        self, target: str, tmp_path: Path
+    ) -> None:
+        pipe, config = tmp_path / "fifo", tmp_path / "pinwatch.toml"
+        os.mkfifo(pipe)
+        config.write_text(f'[[auth]]\nsecret_file = "{pipe}"\n')
+        command = [*PINWATCH, "up", "--target", target, "--config", str(config)]
+        with Popen(command, env=environment(), stderr=PIPE, text=True) as process:
+            end = eventually(partial(open_for_a_reader, pipe))
+            assert end is not None
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=PATIENCE)
+            os.close(end)
+        assert (process.returncode, errors) == (0, "")
+
     def test_while_it_opens_an_event_log_that_is_a_pipe(
         self, target: str, tmp_path: Path
     ) -> None:

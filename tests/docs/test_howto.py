@@ -9,7 +9,7 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = sorted((ROOT / "docs" / "howto").glob("*.md"))
 BLOCK: Final = re.compile(
-    r"^```python\n# (?P<file>examples/\S+)\n(?P<code>.*?)^```$", re.M | re.S
+    r"^```\w+\n(#|//) (?P<file>examples/\S+)\n(?P<code>.*?)^```$", re.M | re.S
 )
 LINK: Final = re.compile(r"\]\((?!http)([^)#]+)")
 

@@ -311,32 +311,41 @@ def test_a_pool_of_asyncpg_creates_a_token_for_each_connection(
     assert len(created) == 2
 
 
-def test_the_backend_of_the_django_example_creates_tokens(proxy: RunningProxy) -> None:
+@pytest.mark.parametrize("example", ["django", "lambda"])
+def test_an_example_creates_tokens(proxy: RunningProxy, example: str) -> None:
+    """As docs/howto has it."""
+    port, role = proxy.endpoint().port, ROLES["iam"]
     database = {
         "ENGINE": "shop.iam",
         "HOST": "localhost",
-        "PORT": proxy.endpoint().port,
-        "USER": ROLES["iam"],
+        "PORT": port,
+        "USER": role,
         "NAME": proxy.database,
     }
-    program = (
-        "from django.conf import settings\n"
+    programs = {
+        "django": "from django.conf import settings\n"
         f"settings.configure(DATABASES={{'default': {database!r}}}, USE_TZ=True)\n"
         "from django.db import connection\n"
-        "with connection.cursor() as cursor:\n"
-        "    cursor.execute('SELECT current_user')\n"
-        "    print(cursor.fetchone()[0])\n"
-    )
+        "cursor = connection.cursor()\n"
+        "cursor.execute('SELECT current_user')\n"
+        "print(cursor.fetchone()[0])\n",
+        "lambda": "from shop.database import connect\n"
+        "print(connect().execute('SELECT current_user').fetchone()[0])\n",
+    }
     environment = os.environ | {
         "AWS_ACCESS_KEY_ID": KEY["access_key_id"],
         "AWS_SECRET_ACCESS_KEY": KEY["secret_access_key"],
         "AWS_DEFAULT_REGION": REGION,
+        "DATABASE_URL": f"postgresql://{role}@localhost:{port}/{proxy.database}",
+        "DATABASE_LOGIN": "IAM",
     }
-    example = Path(__file__).parents[2] / "examples" / "django"
     output = subprocess.check_output(
-        [sys.executable, "-c", program], cwd=example, env=environment, text=True
+        [sys.executable, "-c", programs[example]],
+        cwd=Path(__file__).parents[2] / "examples" / example,
+        env=environment,
+        text=True,
     )
-    assert output == f"{ROLES['iam']}\n"
+    assert output == f"{role}\n"
 
 
 @pytest.mark.parametrize("method", ROLES)

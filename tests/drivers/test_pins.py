@@ -36,7 +36,7 @@ async def test_asyncpg_s_pool_pins_at_the_release(proxy_of_two: RunningProxy) ->
     async with pool.acquire() as connection:
         assert await connection.fetchval("SELECT $1::int", 1) == 1
         assert rules(proxy_of_two) == []
-    assert rules(proxy_of_two) == ["reset"]
+    assert rules(proxy_of_two) == ["reset", "advisory_lock"]
     await pool.close()
 
 

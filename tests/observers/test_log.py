@@ -229,6 +229,7 @@ def test_a_pin_is_explained_in_one_line_below() -> None:
     assert "'SET x = 1'" in line
     assert "Do otherwise." in line
     assert "Contested" not in line
+    assert line.endswith(" More: pinwatch explain --rule set")
     assert len(written(PIN, WARN)) == 1
 
 

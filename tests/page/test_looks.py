@@ -21,7 +21,9 @@ SCHEMES: Final = ("light", "dark")
 
 def violations(page: Page, part: str = "html") -> list[tuple[str, Any]]:
     page.add_script_tag(path=HERE / "axe" / "axe.min.js")
-    found: dict[str, Any] = page.evaluate("part => axe.run(part)", part)
+    found: dict[str, Any] = page.evaluate(
+        "part => axe.run(part, { resultTypes: ['violations'] })", part
+    )
     return [(one["id"], one["nodes"]) for one in found["violations"]]
 
 

@@ -233,6 +233,12 @@ def test_any_text_can_be_bared(sql: str) -> None:
     assert bare(sql) == " ".join(bare(sql).split())
 
 
+def test_the_beginning_of_a_long_text_is_compared() -> None:
+    columns = ", ".join(f"c{number} int" for number in range(1_000))
+    found = verdict(f"CREATE TEMP TABLE t ({columns})".encode())
+    assert "values" in advice(found, found.findings[0]).title
+
+
 def test_findings_without_a_statement_have_their_rules_advice() -> None:
     for found in (
         verdict(b"/*a*/ SELECT '" + b"x" * MAX_STATEMENT + b"'"),

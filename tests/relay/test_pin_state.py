@@ -115,7 +115,7 @@ def test_a_certain_finding_wins_over_a_contested_one_before_it(
     (pinned,) = reported(stage, events.SessionPinned)
     assert (ahead.rule, pinned.rule, pinned.contested) == ("reset", "reset", "")
     assert pinned.sql[slice(*pinned.trigger)] == "RESET"
-    assert [*client.session.pinning.rules] == ["reset"]
+    assert [*client.session.pinning.rules] == ["reset", "advisory_lock"]
 
 
 def pins(stage: Stage) -> list[tuple[str, bool]]:

@@ -3,8 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema
 
+from pinwatch.pins.rule_pages import page, plain, source, summary
+from pinwatch.pins.rules import CODES
 from pinwatch.reports.result import Problem
 from pinwatch.reports.sarif import sarif
 from tests.reports.results import PLACE, RESULT
@@ -17,6 +20,22 @@ def run_of(*arguments: Any) -> dict[str, Any]:
     (run,) = report["runs"]
     assert isinstance(run, dict)
     return run
+
+
+@pytest.mark.parametrize("rule", CODES)
+def test_each_rule_has_its_page_as_help(rule: str) -> None:
+    (described,) = run_of([replace(RESULT, rule=rule)])["tool"]["driver"]["rules"]
+    assert described["fullDescription"]["text"].startswith(plain(summary(rule)))
+    assert described["help"]["markdown"] == page(rule)
+    assert described["help"]["text"].endswith(f"More: pinwatch explain --rule {rule}")
+    assert "`" not in described["help"]["text"]
+    assert described["helpUri"] == source(rule)
+
+
+def test_a_rule_of_another_version_has_no_help() -> None:
+    (described,) = run_of([replace(RESULT, rule="new")])["tool"]["driver"]["rules"]
+    assert described["id"] == "new"
+    assert "help" not in described
 
 
 def test_a_place_has_its_columns() -> None:

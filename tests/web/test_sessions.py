@@ -60,7 +60,7 @@ def test_one_that_is_pinned(clients: Clients) -> None:
     client.query("SET LOCAL a.b = 'c'; LISTEN jobs")
     session = only(clients.proxy)
     assert session["pinned"] is True
-    assert session["rules"] == ["set", "listen"]
+    assert session["rules"] == ["listen", "set"]
     assert session["held"] == {"channels": {"jobs": ""}}
     assert session["state"] == "idle"
     assert session["db_connection"] == session["pin"]["connection"]

@@ -8,6 +8,7 @@ from typing import Any
 from pinwatch import events
 from pinwatch.observers.log import Log
 from pinwatch.pins.carets import marked
+from pinwatch.pins.rule_pages import command
 from pinwatch.testing.plugin.record import Record
 from pinwatch.text import number_of, printable
 
@@ -108,6 +109,7 @@ def _lines(same: Sequence[Record]) -> Iterator[str]:
     if record.pin.contested:
         yield f"  = contested: {printable(record.pin.contested)}"
     yield f"  = fix: {printable(record.pin.advice)}"
+    yield f"  = more: {command(record.pin.rule)}"
     if not record.pin.located:
         yield f"  = line: {TAGS}"
     elif record.pin.other_process:

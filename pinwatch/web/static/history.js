@@ -6,7 +6,7 @@ import { Panel, drawMarks, drawTicks } from "./panel.js";
 import * as samples from "./samples.js";
 import { time, written } from "./times.js";
 
-const MIN_SPAN = 300; // seconds
+const MIN_SPAN = 60; // seconds
 const SHOWN_MARKS = 6;
 const RULES = [3, 4, 5, 2]; // series of these lines
 const section = byId("history");

@@ -105,7 +105,7 @@ export class Panel {
     const times = (_plot, splits, _axis, _space, step) => splits.map((at) => clock(new Date(at * 1000), step < 60));
     return {
       ...this.size(),
-      padding: [8, 12, 0, 0],
+      padding: [8, 30, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 }, sync: { key: cursor.key, scales: ["x", null] } },
       tzDate: (at) => (inUtc() ? uPlot.tzDate(new Date(at * 1000), "Etc/UTC") : new Date(at * 1000)),

@@ -12,7 +12,8 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 SQLALCHEMY = "set: shop/orders.py:* in revenue_with_more_memory"
 DJANGO = "advisory_lock: shop/orders.py:* in place_in_turn"
 FASTAPI = "temp_object: shop/orders.py:* in import_all"
-CLEAN = {"sqlalchemy": 1, "django": 2, "fastapi": 2}
+LAMBDA = "set: shop/functions.py:* in revenue_in_time"
+CLEAN = {"sqlalchemy": 1, "django": 2, "fastapi": 2, "lambda": 2}
 """Numbers of tests that do not pin."""
 
 
@@ -30,6 +31,7 @@ def example(pytester: pytest.Pytester) -> Callable[[str], None]:
         ("sqlalchemy", SQLALCHEMY, "session.execute(text("),
         ("django", DJANGO, 'cursor.execute("SELECT pg_advisory_lock(%s)", [42])'),
         ("fastapi", FASTAPI, '"CREATE TEMP TABLE imported'),
+        ("lambda", LAMBDA, "SET statement_timeout"),
     ],
 )
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["", "xdist"])
@@ -45,7 +47,9 @@ def test_one_of_its_tests_pins(
     result = run("--pinwatch", "-W", "error", *workers, every=True)
     result.assert_outcomes(passed=CLEAN[name], failed=1)
     result.stdout.fnmatch_lines([line])
-    assert f"orders.py:{_line(name, statement)} in" in result.stdout.str()
+    file = line.split()[1].partition(":")[0]
+    number = _line(EXAMPLES / name / file, statement)
+    assert f"{file}:{number} in" in result.stdout.str()
 
 
 @pytest.mark.parametrize("name", CLEAN)
@@ -67,7 +71,7 @@ def test_asyncpg_s_own_reset_pins_every_test_of_the_fastapi_example(
     result.stdout.fnmatch_lines(["reset: shop/app.py:* in connected*"])
 
 
-def _line(name: str, statement: str) -> int:
-    lines = (EXAMPLES / name / "shop" / "orders.py").read_text().splitlines()
+def _line(file: Path, statement: str) -> int:
+    lines = file.read_text().splitlines()
     (number,) = [n for n, text in enumerate(lines, 1) if statement in text]
     return number

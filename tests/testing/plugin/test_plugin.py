@@ -45,6 +45,7 @@ def test_a_test_that_pins_fails_at_its_own_line(run: Run) -> None:
             "  |                   ^^^",
             "  |",
             "  = fix: *",
+            "  = more: pinwatch explain --rule set",
             "  = called from shop.py:2 in checkout",
             "  = called from test_it.py:4 in test_one",
             "  = RDS Proxy logs: * [[]WARN[]] [[]proxyEndpoint=default[]] "

@@ -220,7 +220,8 @@ def test_annotations_are_for_github_only() -> None:
     assert list(annotations([result()], {})) == []
 
 
-REST = "SET a.b = 1%0AFix: Do not.%0ATest: tests/test_it.py::test_one"
+FIX = "Fix: Do not.%0AMore: pinwatch explain --rule set"
+REST = f"SET a.b = 1%0A{FIX}%0ATest: tests/test_it.py::test_one"
 
 
 def test_annotations(tmp_path: Path) -> None:
@@ -236,7 +237,7 @@ def test_annotations(tmp_path: Path) -> None:
     ]
     assert list(annotations(results, environment)) == [
         "::error title=RDS Proxy pins%3A set,file=app/a%2Cb.py,line=3::"
-        "SET a =%0A'100%25'%0AFix: Do not.%0ATest: tests/test_it.py::test_one",
+        f"SET a =%0A'100%25'%0A{FIX}%0ATest: tests/test_it.py::test_one",
         f"::warning title=RDS Proxy pins%3A set::{REST}",
         f"::error title=RDS Proxy pins%3A set::{REST}",
         f"::error title=RDS Proxy pins%3A set,file=a.js::{REST}",

@@ -1,0 +1,1 @@
+"""The documentation, and the part of it that is generated."""

@@ -1,0 +1,1 @@
+"""A shop in AWS Lambda. Its tests run through pinwatch: ``pytest --pinwatch``."""
