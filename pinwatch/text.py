@@ -1,11 +1,27 @@
-"""Text for people: printable characters, counts with nouns, durations, addresses."""
+"""Text: its encoding, printable characters, counts with nouns, durations, addresses."""
 
+import codecs
 from typing import Final
+
+BOMS: Final = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+"""Byte order marks, and the encodings that they show."""
 
 SYMBOLS: Final = ((3_600, "h"), (60, "min"), (1, "s"))
 """Seconds of a unit and its symbol; a unit is used from one of it on."""
 UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 """Seconds of a unit and its name; a unit is used from two of it on."""
+
+
+def decoded(data: bytes) -> str:
+    """Return text in UTF-8, or in what its byte order mark shows."""
+    for mark, encoding in BOMS.items():
+        if data.startswith(mark):
+            return data.removeprefix(mark).decode(encoding, "replace")
+    return data.decode("utf-8", "replace")
 
 
 def escaped(text: str) -> str:

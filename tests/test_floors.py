@@ -13,7 +13,7 @@ FLOORS: Final = (
     {"clock", "counters", "errors", "events", "extras", "text"},
     {"config", "version", "wire"},
     {"auth", "infrastructure", "pins", "tls"},
-    {"pool", "production", "reports"},
+    {"lint", "pool", "production", "reports"},
     {"sockets"},
     {"relay"},
     {"targets"},

@@ -9,6 +9,7 @@ from pinwatch.cli.check import check
 from pinwatch.cli.control import failover, reload
 from pinwatch.cli.explain import explain
 from pinwatch.cli.fault import fault
+from pinwatch.cli.lint import lint
 from pinwatch.cli.release import release
 from pinwatch.cli.report import report
 from pinwatch.cli.top import top
@@ -31,6 +32,7 @@ app.command()(up)
 app.command()(explain)
 app.command()(check)
 app.command()(report)
+app.command()(lint)
 app.command()(failover)
 app.command()(reload)
 app.command()(release)

@@ -5,7 +5,6 @@ Owns how input is read and recognised. Needs no database.
 
 from __future__ import annotations
 
-import codecs
 import json
 import os
 import re
@@ -29,6 +28,7 @@ from pinwatch.cli.formats import (
     status,
 )
 from pinwatch.errors import SettingError
+from pinwatch.text import decoded
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.cli.answer import Answer, Judged
@@ -100,11 +100,6 @@ BEGINNING: Final = 2  # tokens by which a large text is known to be SQL
 CUT_OFF: Final = re.compile(r"at end of input\Z|\Aunterminated ")
 """The parser's messages about SQL of which it has the beginning only."""
 FILE_NAME: Final = re.compile(r"""[^\s;'"()]*(?:[/\\][^\s;'"()]*|\.[A-Za-z0-9]{1,6})""")
-BOMS: Final = {
-    codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF16_LE: "utf-16-le",
-    codecs.BOM_UTF16_BE: "utf-16-be",
-}
 
 
 def explain(
@@ -234,24 +229,17 @@ def _profile(name: str) -> Profile:
 def _input(sql: str) -> tuple[str, bool]:
     """The text to judge, and whether it is a script rather than one message."""
     if sql == "-":
-        return _decoded(sys.stdin.buffer.read()), True
+        return decoded(sys.stdin.buffer.read()), True
     if os.path.isdir(sql):
         raise SettingError(
             f"{sql} is a directory: give pinwatch explain the files in it."
         )
     try:
         if os.path.exists(sql):
-            return _decoded(Path(sql).read_bytes()), True
+            return decoded(Path(sql).read_bytes()), True
     except OSError as error:
         raise SettingError(f"{sql} could not be read: {error.strerror}.") from None
     return sql, False
-
-
-def _decoded(text: bytes) -> str:
-    for mark, encoding in BOMS.items():
-        if text.startswith(mark):
-            return text.removeprefix(mark).decode(encoding, "replace")
-    return text.decode("utf-8", "replace")
 
 
 def _begins_without_statement(first: Judged) -> bool:

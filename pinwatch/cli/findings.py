@@ -1,6 +1,4 @@
-"""The findings of pinwatch explain as a report for other programs."""
-
-from collections.abc import Iterator
+"""The findings in a text as a report for other programs."""
 
 from pinwatch.cli.answer import NOT_JUDGED, Answer, Judged
 from pinwatch.cli.formats import Contested
@@ -13,9 +11,12 @@ from pinwatch.reports.result import Level, Place, Problem, Report, Result
 def report(answer: Answer, file: str, contested: Contested) -> Report:
     """Return the report; file is empty if the text came from elsewhere."""
     results = [
-        _result(answer.text, file, contested, *found) for found in answer.findings
+        result(answer.text, file, contested, *found) for found in answer.findings
     ]
-    return Report("pinwatch explain", results, list(_problems(answer, file)))
+    problems = [
+        problem(answer.text, file, one) for one in answer.judged if one.is_unknown
+    ]
+    return Report("pinwatch explain", results, problems)
 
 
 def level(finding: Finding, contested: Contested) -> Level:
@@ -23,9 +24,10 @@ def level(finding: Finding, contested: Contested) -> Level:
     return Level.WARNING if shown else Level.ERROR
 
 
-def _result(
+def result(
     text: str, file: str, contested: Contested, one: Judged, finding: Finding
 ) -> Result:
+    """Return a finding in a text, which is that of a file."""
     start = one.position + finding.position
     trigger = (one.position + at for at in finding.trigger)
     return Result(
@@ -40,15 +42,14 @@ def _result(
     )
 
 
-def _problems(answer: Answer, file: str) -> Iterator[Problem]:
-    for one in answer.judged:
-        if one.is_unknown:
-            end = one.position + len(one.verdict.text)
-            yield Problem(
-                NOT_JUDGED.format(one.verdict.error),
-                answer.text[one.position : end],
-                _place(answer.text, file, one.position, end),
-            )
+def problem(text: str, file: str, one: Judged) -> Problem:
+    """Return a statement that could not be judged."""
+    end = one.position + len(one.verdict.text)
+    return Problem(
+        NOT_JUDGED.format(one.verdict.error),
+        text[one.position : end],
+        _place(text, file, one.position, end),
+    )
 
 
 def _place(text: str, file: str, start: int, end: int) -> Place:

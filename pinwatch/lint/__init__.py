@@ -1,0 +1,1 @@
+"""The SQL in files of an application: scripts, migrations, and Python source."""

@@ -1,0 +1,201 @@
+"""pinwatch lint: what pins is found at its line, in each kind of file."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from pinwatch.pins.rules import RULES
+from tests.cli.command import forks, pinwatch
+
+HERE: Final = "@@"  # in a template, where the SQL stands
+SCRIPTS: Final = {
+    "plain": "CREATE TABLE a (id int);\n@@;\nINSERT INTO a VALUES (1);\n",
+    "psql": (
+        "\\set ON_ERROR_STOP on\n"
+        "COPY a FROM stdin;\nSET x TO 'y'\n\\.\n"
+        "\\echo SET y\n@@;\n"
+        "SELECT 'CREATE DATABASE b' \\gexec\n"
+    ),
+    "Flyway": "CREATE TABLE ${schema}.a (id int DEFAULT ${n});\n\n@@;\n",
+    "goose": (
+        "-- +goose Up\n-- +goose StatementBegin\n"
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1; $$;\n"
+        "-- +goose StatementEnd\n@@;\n-- +goose Down\nDROP FUNCTION f();\n"
+    ),
+    "dbmate": "-- migrate:up\n@@;\n\n-- migrate:down\nDROP TABLE a;\n",
+    "sqitch": "-- Deploy app:a to pg\n-- requires: b\n\nBEGIN;\n\n@@;\n\nCOMMIT;\n",
+    "Prisma": '-- CreateTable\nCREATE TABLE "A" ("id" SERIAL NOT NULL);\n\n@@;\n',
+    "Alembic": (
+        "BEGIN;\n\n-- Running upgrade  -> 1a2b\n\n@@;\n\n"
+        "INSERT INTO alembic_version (version_num) VALUES ('1a2b');\n\nCOMMIT;\n"
+    ),
+    "sqlc": (
+        "-- name: GetAuthor :one\nSELECT * FROM authors WHERE id = $1 LIMIT 1;\n\n"
+        "-- name: Named :exec\nUPDATE a SET b = @b WHERE c = sqlc.arg(c);\n\n"
+        "-- name: Pins :exec\n@@;\n"
+    ),
+    "aiosql": "-- name: get(id)\nSELECT * FROM a WHERE id = :id;\n\n-- name: f!\n@@;\n",
+    "Jinja": "{% if target %}\nSELECT * FROM {{ ref('a') }};\n{% endif %}\n@@;\n",
+}
+PYTHON: Final = {
+    "execute": "def f(c):\n    return c.execute(@@)\n",
+    "fetch": "async def f(c):\n    await c.fetchrow(@@, 1)\n",
+    "text": "from sqlalchemy import text\n\nQUERY = text(@@)\n",
+    "RunSQL": "operations = [\n    RunSQL([\n        (@@, None),\n    ])\n]\n",
+    "a keyword": "migrations.RunSQL('SELECT 1', reverse_sql=@@)\n",
+    "no ASCII": "ö = 'äöü'; c.execute(@@)\n",
+}
+
+
+def found(path: Path, *arguments: str) -> dict[str, Any]:
+    ended = pinwatch("lint", str(path), "--format", "json", *arguments)
+    document = json.loads(ended.stdout)
+    assert isinstance(document, dict)
+    return document
+
+
+def places(document: dict[str, Any]) -> list[tuple[str, int]]:
+    return sorted((one["rule"], one["line"]) for one in document["findings"])
+
+
+def line_of(template: str) -> int:
+    return template[: template.index(HERE)].count("\n") + 1
+
+
+def written(folder: Path, suffix: str, template: str, quoted: bool) -> Path:
+    """Write a file for each rule; return the folder."""
+    for number, rule in enumerate(RULES):
+        for name, sql in (("pins", rule.pins), ("passes", rule.passes)):
+            text = template.replace(HERE, repr(sql) if quoted else sql)
+            (folder / f"{name}_{number:02}{suffix}").write_text(text)
+    return folder
+
+
+def expected(template: str) -> dict[str, tuple[str, int]]:
+    """Return the rule and the line by the file's number."""
+    return {
+        f"pins_{number:02}": (rule.code, line_of(template))
+        for number, rule in enumerate(RULES)
+    }
+
+
+@pytest.mark.parametrize(
+    ("template", "suffix"),
+    [
+        *[pytest.param(each, ".sql", id=name) for name, each in SCRIPTS.items()],
+        *[pytest.param(each, ".py", id=name) for name, each in PYTHON.items()],
+    ],
+)
+def test_each_rule_is_found_at_its_line_and_nothing_else(
+    tmp_path: Path, template: str, suffix: str
+) -> None:
+    document = found(written(tmp_path, suffix, template, suffix == ".py"))
+    assert document["problems"] == []
+    assert {
+        Path(one["file"]).stem: (one["rule"], one["line"])
+        for one in document["findings"]
+    } == expected(template)
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ('c.execute("""\n    SELECT 1;\n    SET a = 1\n""")\n', 3),
+        ('c.execute(f"""\n    SELECT {x};\n    SET a = {y}\n""")\n', 1),
+        ('c.execute(\n    "SET "\n    "a = 1"\n)\n', 2),
+        ('c.execute("SET a =\\t1")\n', 1),
+        ("c.execute('SELECT %s', 'SET a = 1')\n", 0),
+        ("c.print('SET a = 1')\n", 0),
+        ("log.info(f'SET a = {x}')\n", 0),
+    ],
+)
+def test_strings_of_python(tmp_path: Path, source: str, line: int) -> None:
+    file = tmp_path / "a.py"
+    file.write_text(source)
+    assert places(found(file)) == ([("set", line)] if line else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        ("-- pinwatch: allow set\nSET a = 1;\nSET b = 1;\n", ["set"]),
+        ("SET a = 1; -- pinwatch: allow set\nLISTEN x;\n", ["listen"]),
+        ("SET\n  a = -- pinwatch: allow set\n  1;\n", []),
+        ("-- pinwatch: allow listen, set\nSET a = 1;\n", []),
+        ("-- pinwatch: allow listen\nSET a = 1;\n", ["set"]),
+        ("-- pinwatch: allow set\n\nSET a = 1;\n", ["set"]),
+    ],
+)
+def test_a_comment_allows_a_rule(tmp_path: Path, text: str, rules: list[str]) -> None:
+    file = tmp_path / "a.sql"
+    file.write_text(text)
+    assert [rule for rule, _ in places(found(file))] == rules
+
+
+def test_a_comment_of_python_allows_a_rule(tmp_path: Path) -> None:
+    file = tmp_path / "a.py"
+    file.write_text(
+        "# pinwatch: allow set\nc.execute('SET a = 1')\nc.execute('SET b = 1')\n"
+    )
+    assert places(found(file)) == [("set", 3)]
+
+
+def test_folders_without_source_of_the_application_are_skipped(tmp_path: Path) -> None:
+    for folder in ("a", "node_modules", ".venv", "venv", "b/__pycache__"):
+        path = tmp_path / folder
+        path.mkdir(parents=True)
+        (path / "x.sql").write_text("SET a = 1;")
+        (path / "x.txt").write_text("SET a = 1;")
+    (one,) = found(tmp_path)["findings"]
+    assert one["file"] == str(tmp_path / "a" / "x.sql")
+
+
+def test_standard_input() -> None:
+    ended = forks().run(["lint", "-"], {}, b"BEGIN;\nSET a = 1;\nCOMMIT;\n", timeout=60)
+    assert ended.returncode == 1
+    assert ended.stdout.decode().splitlines()[0] == "line 2: set"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("a.py", "def f(:\n", "This is not Python: "),
+        ("a.sql", "SELCT 1;", "This could not be judged: "),
+    ],
+)
+def test_a_file_that_cannot_be_read_does_not_hide_the_others(
+    tmp_path: Path, name: str, text: str, sentence: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    (tmp_path / "good.sql").write_text("LISTEN x;")
+    ended = pinwatch("lint", str(tmp_path))
+    assert ended.returncode == 2
+    assert sentence in ended.stdout
+    assert f"{tmp_path}/good.sql:1: listen" in ended.stdout
+
+
+def test_no_such_path(tmp_path: Path) -> None:
+    ended = pinwatch("lint", str(tmp_path / "none.sql"))
+    assert ended.returncode == 2
+    assert ended.stdout == f"{tmp_path}/none.sql: No such file or directory.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"), [([], 0), (["--contested", "fail"], 1)]
+)
+def test_contested_findings(tmp_path: Path, arguments: list[str], status: int) -> None:
+    file = tmp_path / "a.sql"
+    file.write_text("BEGIN;\nSET LOCAL work_mem = '1MB';\nCOMMIT;\n")
+    assert pinwatch("lint", str(file), *arguments).returncode == status
+
+
+@pytest.mark.parametrize("format", ["sarif", "github", "junit"])
+def test_other_formats(tmp_path: Path, format: str) -> None:
+    file = tmp_path / "a.sql"
+    file.write_text("LISTEN x;")
+    ended = pinwatch("lint", str(file), "--format", format)
+    assert ended.returncode == 1
+    assert "a.sql" in ended.stdout
+    assert "listen" in ended.stdout
