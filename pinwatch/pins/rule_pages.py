@@ -4,6 +4,7 @@ Owns the form of the pages. They are made from the rules and the catalogue of ad
 ``docs/rules``, ``pinwatch explain --rule`` and the HTTP side show the same text.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -25,6 +26,7 @@ WITHOUT_SQL: Final = {
 }
 """Rules that no node of a statement matches, with the sentence in RDS Proxy's log and
 the URL of the source."""
+NOT_IN_ANCHOR: Final = re.compile(r"[^\w -]")
 GROUPS: Final = {
     "What to do": ("cases", "general"),
     "What drivers send": ("drivers",),
@@ -58,6 +60,11 @@ def plain(markdown: str) -> str:
     return markdown.replace("`", "")
 
 
+def anchor(heading: str) -> str:
+    """Return the anchor of a heading, as GitHub forms it."""
+    return NOT_IN_ANCHOR.sub("", heading.lower()).replace(" ", "-")
+
+
 def index(link: str) -> str:
     """Return the list of all pages; link has {} in the place of a rule's code."""
     lines = [f"- [`{rule}`]({link.format(rule)}): {summary(rule)}" for rule in CODES]
@@ -83,6 +90,7 @@ def _page(rule: str) -> Iterator[str]:
     rows = [row for row in RULES if row.code == rule]
     yield from (f"# {rule}", "", summary(rule), "")
     yield from _examples(rule, rows)
+    yield from _contents(rule)
     yield from ("## Why it pins", "", general(rule).why, "")
     reason = rows[0].reason if rows else WITHOUT_SQL[rule][0]
     yield from ("The reason in RDS Proxy's log line:", "", *_block("text", reason))
@@ -90,6 +98,20 @@ def _page(rule: str) -> Iterator[str]:
     for row in rows:
         yield from _readings(row)
     yield from _sections(rule)
+
+
+def _contents(rule: str) -> Iterator[str]:
+    """Yield links to the sections with advice, if there are several."""
+    titles = [
+        entry.advice.title
+        for group in GROUPS.values()
+        for entry in by_rule()[rule]
+        if entry.file in group
+    ]
+    if len(titles) > 1:
+        yield from ("Advice on:", "")
+        yield from (f"- [{title}](#{anchor(title)})" for title in titles)
+        yield ""
 
 
 def _examples(rule: str, rows: list[Rule]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from functools import cache
 from html import escape
+from itertools import pairwise
 from typing import Final
 
 from markdown_it import MarkdownIt
@@ -10,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import BaseRoute, Route
 
-from pinwatch.pins.rule_pages import index, page
+from pinwatch.pins.rule_pages import anchor, index, page
 from pinwatch.pins.rules import CODES
 
 TEMPLATE: Final = """<!DOCTYPE html>
@@ -73,5 +74,10 @@ def _page(rule: str) -> str:
 
 def _html(title: str, markdown: str) -> str:
     """Return a document with the Markdown, in which raw HTML is escaped."""
-    render = MarkdownIt("commonmark", {"html": False}).enable("table").render
-    return TEMPLATE.format(title=escape(title), body=render(markdown))
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = parser.parse(markdown)
+    for heading, text in pairwise(tokens):
+        if heading.type == "heading_open":
+            heading.attrSet("id", anchor(text.content))
+    body = parser.renderer.render(tokens, parser.options, {})
+    return TEMPLATE.format(title=escape(title), body=body)

@@ -27,9 +27,21 @@ def test_each_rule_has_a_page(url: str, rule: str) -> None:
     answered = ask(f"{url}/rules/{rule}")
     assert answered.status == 200
     assert answered.headers["content-type"].startswith("text/html")
-    assert f"<h1>{rule}</h1>" in answered.text
+    assert f'<h1 id="{rule}">{rule}</h1>' in answered.text
     assert answered.text.count("<strong>Best:</strong>") == len(by_rule()[rule])
     assert "**" not in re.sub("(?s)<(pre|code).*?</\\1>", "", answered.text)
+
+
+@pytest.mark.parametrize("rule", CODES)
+def test_the_contents_link_to_the_sections(url: str, rule: str) -> None:
+    shown = ask(f"{url}/rules/{rule}").text
+    links, headings = (
+        re.findall('href="#(.*?)"', shown),
+        re.findall('id="(.*?)"', shown),
+    )
+    assert len(links) == len(by_rule()[rule])
+    assert set(links) <= set(headings)
+    assert len(set(headings)) == len(headings)
 
 
 def test_the_list_links_to_each_page(url: str) -> None:
