@@ -26,6 +26,7 @@ from pinwatch.auth.iam_token import (
 )
 from pinwatch.errors import SettingError
 from pinwatch.extras import AWS, install_command
+from pinwatch.text import spelled
 
 if TYPE_CHECKING:  # pydantic is slow to import, and not needed to read its models
     from pinwatch.config.auth import IamSettings
@@ -122,13 +123,14 @@ def _check_time(fields: Mapping[str, str], now: datetime) -> None:
     made = signed_at(fields)
     if made - now > CLOCK_SKEW:
         raise TokenRefused(
-            f"The token is from the future: it was signed {_ago(made - now)} after the "
-            f"proxy's time, {now:%Y-%m-%dT%H:%M:%SZ}. Set the clocks of both machines."
+            f"The token is from the future: it was signed {_lasting(made - now)} after "
+            f"the proxy's time, {now:%Y-%m-%dT%H:%M:%SZ}. "
+            "Set the clocks of both machines."
         )
     end = expires_at(fields)
     if now > end:
         raise TokenRefused(
-            f"The token expired {_ago(now - end)} ago. Create a token for each "
+            f"The token expired {_lasting(now - end)} ago. Create a token for each "
             "connection: none is valid for more than 15 minutes."
         )
 
@@ -170,8 +172,8 @@ def _ids(keys: Mapping[str, AccessKey]) -> str:
     return f"{some} and {more} others" if more > 0 else some or "none"
 
 
-def _ago(period: timedelta) -> str:
-    return str(timedelta(seconds=round(period.total_seconds())))
+def _lasting(period: timedelta) -> str:
+    return spelled(period.total_seconds())
 
 
 def _same(one: str, other: str) -> bool:

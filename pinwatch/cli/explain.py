@@ -208,7 +208,7 @@ def _print_page(rule: str) -> None:
     from pinwatch.pins.rules import CODES
 
     if rule not in CODES:
-        raise SettingError(f"rule is {rule}, but must be one of {', '.join(CODES)}.")
+        raise SettingError(f"--rule is {rule}, but must be one of {', '.join(CODES)}.")
     console = Console()
     if console.is_terminal:
         console.print(Markdown(page(rule)))
@@ -221,7 +221,7 @@ def _profile(name: str) -> Profile:
 
     if name not in PROFILES:
         raise SettingError(
-            f"profile is {name}, but must be one of {', '.join(PROFILES)}."
+            f"--profile is {name}, but must be one of {', '.join(PROFILES)}."
         )
     return PROFILES[name]
 

@@ -51,9 +51,10 @@ def page(document: Schema) -> str:
 def _header(body: Element, title: str) -> None:
     header = SubElement(body, "header")
     SubElement(header, "h1").text = title
-    links = SubElement(header, "nav", {"aria-label": "Page and document"})
-    SubElement(links, "a", href="/").text = "Live page"
-    links[-1].tail = " "
+    links = SubElement(header, "nav", {"aria-label": "Pages and document"})
+    for address, label in (("/", "Live page"), ("/rules", "Rules")):
+        SubElement(links, "a", href=address).text = label
+        links[-1].tail = " "
     SubElement(links, "a", href="/openapi.json").text = "OpenAPI"
 
 

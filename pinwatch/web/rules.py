@@ -22,7 +22,7 @@ TEMPLATE: Final = """<!DOCTYPE html>
   <meta name="color-scheme" content="light dark">
   <title>{title} - pinwatch</title>
   <link rel="icon" href="/static/icon.svg" type="image/svg+xml">
-  <link rel="stylesheet" href="/static/page.css">
+  <link rel="stylesheet" href="/static/base.css">
   <link rel="stylesheet" href="/static/rules.css">
 </head>
 <body class="document">

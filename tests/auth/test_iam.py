@@ -168,12 +168,12 @@ class TestBoto3:
         [
             (
                 -301,
-                "The token is from the future: it was signed 0:05:01 after the proxy's "
-                "time, 2026-05-04T12:25:14Z. Set the clocks of both machines.",
+                "The token is from the future: it was signed 5 minutes after the "
+                "proxy's time, 2026-05-04T12:25:14Z. Set the clocks of both machines.",
             ),
             (
                 901,
-                "The token expired 0:00:01 ago. Create a token for each connection: "
+                "The token expired 1 second ago. Create a token for each connection: "
                 "none is valid for more than 15 minutes.",
             ),
         ],

@@ -433,17 +433,17 @@ def test_by_the_rules_that_are_asked_for(profile: str, pins: int) -> None:
     [
         ([], "Give the SQL, the name of a file, or - for standard input."),
         (["--jsonl", "SELECT 1"], "--jsonl reads standard input"),
-        (["--profile", "x", "SELECT 1"], "profile is x, but must be one of rds-2023"),
+        (["--profile", "x", "SELECT 1"], "--profile is x, but must be one of rds-2023"),
         (
             ["--profile", "\x1b[2J\n", "SELECT 1"],
-            r"pinwatch: profile is \x1b[2J\n, but",
+            r"pinwatch: --profile is \x1b[2J\n, but",
         ),
         (["\x1b[2J.sql"], r"pinwatch: There is no file \x1b[2J.sql: "),
         (["\x1b a"], r'pinwatch: This is not SQL (syntax error at or near "\x1b")'),
         (["--format", "xml", "SELECT 1"], "Invalid value for '--format'"),
         (
             ["--rule", "select"],
-            f"rule is select, but must be one of {', '.join(CODES)}.",
+            f"--rule is select, but must be one of {', '.join(CODES)}.",
         ),
         (["--rule", "set", "SELECT 1"], "--rule prints a page: it takes no SQL"),
         (

@@ -131,7 +131,7 @@ def test_the_page_has_all_of_it_and_no_other_host(
     links = set(re.findall(r'href="([^"]*)"', answer.text))
     assert "#Pin" in links
     static = {"/static/base.css", "/static/docs.css"}
-    assert links == {"/", "/openapi.json", *static} | (
+    assert links == {"/", "/rules", "/openapi.json", *static} | (
         links & {f"#{name}" for name in ids}
     )
     for file in static:

@@ -53,6 +53,21 @@ def test_sql_of_the_catalogue_is_no_html(url: str) -> None:
     assert "<%=" not in ask(f"{url}/rules/advisory_lock").text
 
 
+def test_the_styles_define_the_colours_that_they_use(watch: Watch) -> None:
+    site = watch().url
+    links = re.findall('href="(/static/.*?[.]css)"', ask(f"{site}/rules/set").text)
+    styles = "".join(ask(f"{site}{link}").text for link in links)
+    used = set(re.findall(r"var\(--([\w-]+)\)", styles))
+    assert used
+    assert used <= set(re.findall(r"--([\w-]+):", styles))
+
+
+def test_the_other_pages_link_to_the_list(watch: Watch) -> None:
+    site = watch().url
+    assert 'href="/rules"' in ask(f"{site}/").text
+    assert 'href="/rules"' in ask(f"{site}/api/docs").text
+
+
 def test_an_unknown_rule_is_not_found(watch: Watch) -> None:
     watched = watch()
     answer = watched.get("/rules/select", 404)
