@@ -21,6 +21,7 @@ MISSING: Final = "missing"
 
 _WORST: Final = (FAILED, UNFINISHED, SKIPPED, PASSED)
 _TAGS: Final = {"error": FAILED, "failure": FAILED, "skipped": SKIPPED}
+_TEMPORARY: Final = re.compile(r"/[^'\s]*?/Test\w+/\d{3}\b")
 _ACTIONS: Final = {"pass": PASSED, "fail": FAILED, "skip": SKIPPED}
 _REGRESS: Final = re.compile(
     r"^(?:test|    |\+) *(?P<name>\S+) +\.\.\. (?P<outcome>ok|FAILED|failed)"
@@ -54,7 +55,8 @@ def go(lines: Iterable[str]) -> Outcomes:
     """Return the outcomes in the output of ``go test -json``.
 
     Lines that are not JSON, for example of the compiler, are ignored. A test without
-    an end, as after a timeout or a panic, is unfinished.
+    an end, as after a timeout or a panic, is unfinished. In names of tests, TEMP stands
+    for the temporary folder of a test, which has another name in each run.
     """
     found: Outcomes = {}
     for line in lines:
@@ -63,7 +65,7 @@ def go(lines: Iterable[str]) -> Outcomes:
         event = json.loads(line)
         if "Test" not in event:
             continue
-        name = f"{event['Package']}::{event['Test']}"
+        name = f"{event['Package']}::{_TEMPORARY.sub('TEMP', event['Test'])}"
         if event["Action"] == "run":
             found[name] = UNFINISHED
         elif event["Action"] in _ACTIONS:

@@ -51,7 +51,7 @@ class Accepted:
     """The tokens that are accepted; ``keys`` are by access key id."""
 
     hosts: tuple[str, ...]
-    port: int
+    ports: tuple[int, ...]
     region: str
     keys: Mapping[str, AccessKey]
 
@@ -94,10 +94,11 @@ def _check_endpoint(netloc: str, accepted: Accepted) -> None:
             f"{_any(dict.fromkeys(hosts))}: create it for one of them, or add its host "
             "to iam.hosts."
         )
-    if port != str(accepted.port):
+    ports = list(map(str, accepted.ports))
+    if port not in ports:
         raise TokenRefused(
-            f"The token is for the port {shown(port)}, but must be for "
-            f"{accepted.port}: create it for that port, or set iam.port to its port."
+            f"The token is for the port {shown(port)}, but must be for {_any(ports)}: "
+            "create it for that port, or set iam.port to its port."
         )
 
 
@@ -200,13 +201,13 @@ def _signature(
 
 @dataclass(frozen=True, slots=True)
 class TokenVerifier:
-    """Verifies the tokens of one endpoint."""
+    """Verifies tokens; ``accepted`` returns those that are accepted now."""
 
-    accepted: Accepted
+    accepted: Callable[[], Accepted]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def __call__(self, user: str, token: str) -> None:
-        verify(token, user, self.accepted, self.clock())
+        verify(token, user, self.accepted(), self.clock())
 
 
 def no_verifier(user: str, token: str) -> None:
@@ -214,8 +215,10 @@ def no_verifier(user: str, token: str) -> None:
     raise TokenRefused("No role logs in by IAM: set iam_auth or default_auth_scheme.")
 
 
-def verifier(settings: "IamSettings", hosts: Iterable[str], port: int) -> TokenVerifier:
-    """Return the verifier of an endpoint with these names and this port.
+def verifier(
+    settings: "IamSettings", hosts: Iterable[str], ports: Callable[[], Iterable[int]]
+) -> TokenVerifier:
+    """Return the verifier of a proxy with these names, and the ports of its endpoints.
 
     Access keys are those of the settings, of the standard variables of the
     environment and of the profiles in AWS's shared files, in this order. Raises
@@ -243,14 +246,13 @@ def verifier(settings: "IamSettings", hosts: Iterable[str], port: int) -> TokenV
             each.session_token.get_secret_value() if each.session_token else None,
         )
     region = settings.region or environment.get("aws_region") or profile_region
-    return TokenVerifier(
-        Accepted(
-            hosts=(*hosts, *settings.hosts),
-            port=settings.port or port,
-            region=region or DEFAULT_REGION,
-            keys=keys,
-        )
-    )
+    all_hosts = (*hosts, *settings.hosts)
+
+    def accepted() -> Accepted:
+        there = (settings.port,) if settings.port else tuple(ports())
+        return Accepted(all_hosts, there, region or DEFAULT_REGION, keys)
+
+    return TokenVerifier(accepted)
 
 
 def _keys(tables: Iterable[Mapping[str, str]]) -> Iterator[AccessKey]:

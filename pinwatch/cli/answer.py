@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pinwatch.pins.advice import advice
 from pinwatch.pins.carets import marked
 from pinwatch.pins.profiles import Profile
 from pinwatch.pins.rule_pages import command
 from pinwatch.pins.rules import MAX_STATEMENT
 from pinwatch.pins.script import filled, pieces
+from pinwatch.pins.senders import advise
 from pinwatch.pins.tokens import PARAMETER, tokens
 from pinwatch.pins.unseen import unseen
 from pinwatch.pins.verdict import Finding, Verdict, verdict, verdict_of_tokens
@@ -237,7 +237,7 @@ def _noted(note: Note) -> dict[str, Any]:
 
 def _described(text: str, one: Judged, finding: Finding) -> dict[str, Any]:
     verdict = one.verdict
-    advised = advice(verdict, finding)
+    advised = advise(verdict, finding)
     position = one.position + finding.position
     found = {
         "rule": finding.rule,
@@ -251,6 +251,7 @@ def _described(text: str, one: Judged, finding: Finding) -> dict[str, Any]:
         "trigger": [one.position + at for at in finding.trigger],
         "advice": advised.text,
         "driver": advised.driver,
+        "driver_certainty": advised.certainty,
     }
     if finding.readings is not None:
         found["readings"] = {
@@ -313,8 +314,8 @@ def _finding_lines(
     title = f"{finding.rule}: {subject}" if subject else finding.rule
     yield f"{title}{contested}", "bold red"
     yield f"  RDS Proxy: {printable(verdict.reason(finding))}", ""
-    advised = advice(verdict, finding)
-    by = f" ({advised.driver})" if advised.driver else ""
+    advised = advise(verdict, finding)
+    by = f" ({advised.by})" if advised.driver else ""
     yield f"  Fix{by}: {advised.text}", ""
     yield f"    {advised.source}", "dim"
     yield f"  More: {command(finding.rule)}", "dim"

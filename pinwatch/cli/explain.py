@@ -110,7 +110,7 @@ def explain(
         ),
     ] = None,
     format: FormatOption = Format.TEXT,
-    contested: ContestedOption = Contested.REPORT,
+    contested: ContestedOption = Contested.FAIL,
     jsonl: Annotated[
         bool,
         typer.Option(
@@ -141,8 +141,8 @@ def explain(
     commands and the rows of a COPY are skipped.
 
     The exit status is 0 if nothing pins, 1 if something does, and 2 on misuse, or if
-    some of the input could not be read or judged. Contested findings count only with
-    --contested fail.
+    some of the input could not be read or judged. Contested findings count, unless
+    --contested report.
 
     [bold]Examples[/bold]
 

@@ -2,8 +2,8 @@
 
 from pinwatch.cli.answer import NOT_JUDGED, Answer, Judged
 from pinwatch.cli.formats import Contested
-from pinwatch.pins.advice import advice
 from pinwatch.pins.carets import line_and_columns
+from pinwatch.pins.senders import advise
 from pinwatch.pins.verdict import Finding
 from pinwatch.reports.result import Level, Place, Problem, Report, Result
 
@@ -36,7 +36,7 @@ def result(
         statement=text[start : start + len(finding.statement)],
         digest=one.verdict.digest,
         reason=one.verdict.reason(finding),
-        advice=advice(one.verdict, finding).text,
+        advice=advise(one.verdict, finding).text,
         contested=str(finding.readings or ""),
         places=(_place(text, file, *trigger),),
     )

@@ -128,7 +128,7 @@ def _result(row: Row, contested: Contested) -> Result:
         statement=row.digest,
         digest=row.digest,
         reason=f"{figures(row)}.{digest}",
-        advice=row.cause.fix,
+        advice=row.cause.fix.text,
         count=row.count or row.calls or row.ahead,
     )
 
@@ -156,7 +156,8 @@ def _row(row: Row) -> dict[str, Any]:
         "rule": row.cause.rule,
         "digest": row.digest,
         "contested": row.cause.contested,
-        "driver": row.cause.driver,
+        "driver": row.cause.fix.driver,
+        "driver_certainty": row.cause.fix.certainty,
         "count": row.count,
         "ahead": row.ahead,
         "calls": row.calls,
@@ -168,7 +169,7 @@ def _row(row: Row) -> dict[str, Any]:
         "pinned_seconds": row.seconds,
         "still_pinned": row.lasting,
         "peak_without": row.peak_without,
-        "fix": row.cause.fix,
+        "fix": row.cause.fix.text,
     }
 
 
@@ -213,6 +214,6 @@ def _row_lines(number: int, row: Row) -> Iterator[tuple[str, str]]:
         yield f"  {shortened(row.digest, MAX_TEXT)}", ""
     if row.first and row.last:
         yield f"  First {minute(row.first)}, last {minute(row.last)} UTC.", ""
-    by = f" ({row.cause.driver})" if row.cause.driver else ""
-    if row.cause.fix:
-        yield f"  Fix{by}: {row.cause.fix}", ""
+    by = f" ({row.cause.fix.by})" if row.cause.fix.driver else ""
+    if row.cause.fix.text:
+        yield f"  Fix{by}: {row.cause.fix.text}", ""

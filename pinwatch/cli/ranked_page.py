@@ -49,7 +49,7 @@ def _markdown_lines(found: Found) -> Iterator[str]:
             yield f"First {minute(row.first)}, last {minute(row.last)} UTC.\n"
         if row.cause.contested:
             yield f"Contested: {CONTESTED}\n"
-        yield f"Fix: {row.cause.fix}"
+        yield f"Fix: {row.cause.fix.text}"
     if found.suspects:
         yield "\n## Statements that may exceed 16,384 bytes when they are sent\n"
         for one in found.suspects:
@@ -93,8 +93,8 @@ def _section(number: int, row: Row) -> Iterator[str]:
     yield f"<section>\n<h2>{number}. {rule}: {escape(figures(row))}</h2>"
     if row.digest:
         yield f"<pre>{escape(shortened(row.digest, MAX_DIGEST))}</pre>"
-    driver = f" ({row.cause.driver})" if row.cause.driver else ""
-    yield f'<p class="fix">Fix{escape(driver)}: {escape(row.cause.fix)}</p>\n<dl>'
+    driver = f" ({row.cause.fix.by})" if row.cause.fix.driver else ""
+    yield f'<p class="fix">Fix{escape(driver)}: {escape(row.cause.fix.text)}</p>\n<dl>'
     for label, text in _details(row):
         yield f"<dt>{label}</dt><dd>{escape(text)}</dd>"
     yield "</dl>\n</section>"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from pinwatch.pins.advice import advice
 from pinwatch.pins.script import filled
+from pinwatch.pins.senders import Advised, advise
 from pinwatch.pins.verdict import (
     Finding,
     Verdict,
@@ -33,12 +33,11 @@ NO_DIGEST: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What pins: the rule, the driver that sends it, if known, and how to avoid it."""
+    """What pins: the rule, and how to avoid it."""
 
     rule: str
-    fix: str
+    fix: Advised
     contested: bool = False
-    driver: str = ""
 
 
 @lru_cache(MAX_TEXTS)
@@ -57,10 +56,10 @@ def cause_of(reason: str, digest: str) -> Cause:
     if "byte limit" in reason:
         return oversize_cause()
     if "parse message" in reason.lower():
-        return Cause(PARSE_MESSAGE, OUTDATED)
+        return Cause(PARSE_MESSAGE, Advised(OUTDATED))
     if not digest:
-        return Cause(UNKNOWN, NO_DIGEST)
-    return first_cause(judged(digest)) or Cause(UNKNOWN, "")
+        return Cause(UNKNOWN, Advised(NO_DIGEST))
+    return first_cause(judged(digest)) or Cause(UNKNOWN, Advised(""))
 
 
 def oversize_cause() -> Cause:
@@ -75,5 +74,4 @@ def first_cause(found: Verdict) -> Cause | None:
 
 
 def _cause(found: Verdict, finding: Finding) -> Cause:
-    advised = advice(found, finding)
-    return Cause(finding.rule, advised.text, finding.contested, advised.driver)
+    return Cause(finding.rule, advise(found, finding), finding.contested)

@@ -6,6 +6,7 @@ the client's socket, nor the messages of a login.
 
 import functools
 import logging
+from collections.abc import Callable, Iterable
 
 from pinwatch.auth.client import Conversation, TokenCheck, login
 from pinwatch.auth.credentials import Credentials
@@ -37,9 +38,9 @@ class Admission:
         for sentence in self._credentials.problems:
             log.warning("%s: each of its logins will fail.", sentence)
 
-    def listening(self, port: int) -> None:
-        """Accept tokens for this port only; raises SettingError."""
-        self._verify_token = token_check(self.settings, port)
+    def listening(self, ports: Callable[[], Iterable[int]]) -> None:
+        """Accept tokens for the ports of the endpoints only; raises SettingError."""
+        self._verify_token = token_check(self.settings, ports)
 
     async def refresh(self, everything: bool = True) -> None:
         """Read the secrets again, in a thread: Secrets Manager may take seconds."""
@@ -98,7 +99,7 @@ def credentials(settings: Settings, target: Target) -> Credentials:
     )
 
 
-def token_check(settings: Settings, port: int) -> TokenCheck:
+def token_check(settings: Settings, ports: Callable[[], Iterable[int]]) -> TokenCheck:
     """Return the check of IAM tokens; raises SettingError."""
     wanted = settings.default_auth_scheme == "IAM_AUTH" or any(
         entry.iam_auth == "REQUIRED" for entry in settings.auth
@@ -106,7 +107,7 @@ def token_check(settings: Settings, port: int) -> TokenCheck:
     if not wanted:
         return no_verifier
     hosts = (settings.listen.host, *LOCAL_NAMES, *settings.tls.names)
-    return verifier(settings.iam, hosts, port)
+    return verifier(settings.iam, hosts, ports)
 
 
 def server_tls(settings: Settings) -> ServerTls:

@@ -145,7 +145,7 @@ class Proxy:
             self._stop_listening()
             await self.group.stop()
             raise
-        self.admission.listening(self.address.port)
+        self.admission.listening(self.ports)
         self._timer = self._loop.call_later(SWEEP_INTERVAL, self._sweep)
         self._client_sweep_at = self.started = self.clock.now
         self.started_at = self.now()
@@ -195,6 +195,10 @@ class Proxy:
         """The address of the default endpoint."""
         return self.endpoints[DEFAULT].address
 
+    def ports(self) -> list[int]:
+        """Return the ports of the endpoints, the default one's first."""
+        return [endpoint.address.port for endpoint in self.endpoints.values()]
+
     @property
     def pool(self) -> Pool[DatabaseConnection]:
         """The writer's pool."""
@@ -236,7 +240,7 @@ class Proxy:
         settings = settings.model_copy(update=fixed)
         admission = Admission(settings, self.target)
         await admission.start()
-        admission.listening(self.address.port)
+        admission.listening(self.ports)
         await self._change_endpoints(settings)
         self.settings, self.admission = settings, admission
         self.verdicts.follow(PROFILES[settings.profile])

@@ -36,15 +36,12 @@ class Acceptor:
         self._sockets = sockets
         self._accepted = accepted
         self._exhausted = False
+        host, port, *_ = sockets[0].getsockname()
+        self.address: tuple[str, int] = host, port
+        """Host and port of the first socket, also after ``close``."""
         for listening in sockets:
             listening.setblocking(False)
             self._watch(listening)
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port of the first socket."""
-        host, port, *_ = self._sockets[0].getsockname()
-        return host, port
 
     def close(self) -> None:
         """Stop accepting; accepted sockets stay open."""

@@ -79,7 +79,7 @@ def check(
     made: str, user: str = "ann", now: datetime = NOW, region: str = "eu-west-1"
 ) -> None:
     hosts = ("localhost", "127.0.0.1", "::1", "Proxy.Example.com")
-    verify(made, user, Accepted(hosts, 5432, region, KEYS), now)
+    verify(made, user, Accepted(hosts, (5432,), region, KEYS), now)
 
 
 def refused(made: str, now: datetime = NOW) -> str:
@@ -311,15 +311,17 @@ class TestVerifier:
 
     @pytest.mark.usefixtures("at")
     def test_it_verifies(self) -> None:
-        accepted = Accepted(("localhost",), 5432, "eu-west-1", KEYS)
-        endpoint = TokenVerifier(accepted, lambda: NOW)
+        accepted = Accepted(("localhost",), (6432, 5432), "eu-west-1", KEYS)
+        endpoint = TokenVerifier(lambda: accepted, lambda: NOW)
         endpoint("ann", token())
         with pytest.raises(TokenRefused):
             endpoint("bob", token())
 
     def test_it_goes_by_the_clock(self) -> None:
-        verifies = verifier(IamSettings(region="eu-west-1"), ["localhost"], 5432)
-        verifies.accepted.keys["AKIALASTING"] = LASTING  # type: ignore[index]
+        verifies = verifier(
+            IamSettings(region="eu-west-1"), ["localhost"], lambda: [5432]
+        )
+        verifies.accepted().keys["AKIALASTING"] = LASTING  # type: ignore[index]
         verifies("ann", token())
 
     def test_the_settings(self) -> None:
@@ -341,16 +343,16 @@ class TestVerifier:
                 ),
             ),
             ["localhost"],
-            5432,
-        ).accepted
+            lambda: [5432],
+        ).accepted()
         assert found.hosts == ("localhost", "proxy.example.com")
-        assert found.port == 15432
+        assert found.ports == (15432,)
         assert found.region == "eu-west-1"
         assert found.keys == KEYS
 
     def test_without_any(self) -> None:
-        found = verifier(IamSettings(), ["localhost"], 5432).accepted
-        assert (found.port, found.region, found.keys) == (5432, "us-east-1", {})
+        found = verifier(IamSettings(), ["localhost"], lambda: [5432]).accepted()
+        assert (found.ports, found.region, found.keys) == ((5432,), "us-east-1", {})
 
     def test_the_environment(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -365,7 +367,7 @@ class TestVerifier:
             "[other]\naws_access_key_id = ASIATEMPORARY\n"
             "aws_secret_access_key = old\n"
         )
-        found = verifier(IamSettings(), [], 5432).accepted
+        found = verifier(IamSettings(), [], lambda: [5432]).accepted()
         assert found.region == "eu-west-3"
         old = AccessKey("ASIATEMPORARY", "old")
         assert found.keys == {"AKIALASTING": LASTING, "ASIATEMPORARY": old}
@@ -374,7 +376,7 @@ class TestVerifier:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", TEMPORARY.access_key_id)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", TEMPORARY.secret_access_key)
         monkeypatch.setenv("AWS_SESSION_TOKEN", TEMPORARY.session_token or "")
-        found = verifier(IamSettings(), [], 5432).accepted
+        found = verifier(IamSettings(), [], lambda: [5432]).accepted()
         assert found.region == "eu-west-1"
         assert found.keys == KEYS
 
@@ -393,12 +395,12 @@ class TestVerifier:
         (tmp_path / "broken").write_text("no section")
         monkeypatch.setenv(variable, value)
         with pytest.raises(SettingError, match="AWS's settings can't be used"):
-            verifier(IamSettings(), [], 5432)
+            verifier(IamSettings(), [], lambda: [5432])
 
     def test_without_botocore(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "botocore.session", None)
         with pytest.raises(SettingError, match=r"pip install 'boto3>="):
-            verifier(IamSettings(), [], 5432)
+            verifier(IamSettings(), [], lambda: [5432])
 
     def test_none(self) -> None:
         with pytest.raises(TokenRefused):
@@ -413,6 +415,8 @@ def test_nothing_secret_is_shown() -> None:
             ),
         )
     )
-    shown = f"{settings!r} {settings.model_dump_json()} {verifier(settings, [], 1)!r}"
+    shown = (
+        f"{settings!r} {settings.model_dump_json()} {verifier(settings, [], list)!r}"
+    )
     assert "AKIALASTING" in shown
     assert "s/ecret" not in shown

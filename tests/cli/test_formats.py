@@ -57,9 +57,11 @@ def cases(text: str) -> list[tuple[str, str, list[str]]]:
 
 # explain.
 
+REPORTED: Final = ("--contested", "report")
+
 
 def test_explain_as_sarif(script: Path) -> None:
-    ended = pinwatch("explain", str(script), "--format", "sarif")
+    ended = pinwatch("explain", str(script), "--format", "sarif", *REPORTED)
     assert ended.returncode == 1
     run = valid(ended.stdout)
     first, second = run["results"]
@@ -74,7 +76,7 @@ def test_explain_as_sarif(script: Path) -> None:
 
 
 def test_explain_as_annotations(script: Path) -> None:
-    ended = pinwatch("explain", str(script), "--format", "github")
+    ended = pinwatch("explain", str(script), "--format", "github", *REPORTED)
     assert ended.returncode == 1
     first, second = ended.stdout.splitlines()
     assert first.startswith(
@@ -85,7 +87,7 @@ def test_explain_as_annotations(script: Path) -> None:
 
 
 def test_explain_as_junit(script: Path) -> None:
-    ended = pinwatch("explain", str(script), "--format", "junit")
+    ended = pinwatch("explain", str(script), "--format", "junit", *REPORTED)
     assert ended.returncode == 1
     assert cases(ended.stdout) == [
         ("set", "SET search_path TO shop", ["failure"]),
@@ -117,8 +119,9 @@ def test_the_status_of_explain(
     assert pinwatch("explain", sql, *arguments).returncode == status
 
 
-def test_contested_findings_are_reported_by_default() -> None:
-    ended = pinwatch("explain", "SET LOCAL a.b = 1")
+def test_contested_findings_count_unless_they_are_reported_only() -> None:
+    assert pinwatch("explain", "SET LOCAL a.b = 1").returncode == 1
+    ended = pinwatch("explain", "SET LOCAL a.b = 1", *REPORTED)
     assert ended.returncode == 0
     assert ended.stdout.splitlines()[-1] == (
         "This pins, by the rules of rds-2023-11: 1 reason, contested (counted only "

@@ -22,6 +22,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from grafana import links
 from grafana.alerts import FEWEST_PINNED
 from tests.cli.command import pinwatch_up
 from tests.docker.compose import FOLDER, SERVICES, mounts
@@ -180,6 +181,18 @@ def health(http: str) -> subprocess.CompletedProcess[bytes]:
         capture_output=True,
         timeout=PATIENCE,
     )
+
+
+def test_the_links_are_answered(watched: Watched) -> None:
+    """Grafana substitutes the instance, and a rule from the labels of a series."""
+    rules = eventually(lambda: watched.prometheus.values("rule", "pinwatch_pins_total"))
+    instance = watched.http.removeprefix("http://")
+    for pattern in (links.LIVE_PAGE_URL, links.RULE_URL + rules[0]):
+        request = Request(pattern.replace("${instance}", instance))
+        request.add_header("Authorization", f"Bearer {TOKEN}")
+        with urlopen(request, timeout=PATIENCE) as answer:
+            assert answer.status == 200
+            assert answer.headers.get_content_type() == "text/html"
 
 
 def test_the_table_s_columns_are_what_the_api_answers(watched: Watched) -> None:

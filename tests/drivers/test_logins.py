@@ -182,7 +182,8 @@ def token(proxy: RunningProxy, user: str, **other: str) -> str:
     )
     made = session.client("rds", region_name=other.get("region", REGION))
     host = other.get("host", "localhost")
-    signed = made.generate_db_auth_token(host, proxy.endpoint().port, user)
+    port = other.get("port", proxy.endpoint().port)
+    signed = made.generate_db_auth_token(host, port, user)
     assert isinstance(signed, str)
     return signed
 
@@ -209,6 +210,7 @@ def proxy(postgres: Postgres) -> Iterator[RunningProxy]:
                 {"username": ROLES["iam"], "iam_auth": "REQUIRED", **secret},
             ],
             iam={"region": REGION, "access_keys": [KEY]},
+            endpoints=[{"name": "other", "listen": "127.0.0.1:0"}],
         )
 
 
@@ -282,6 +284,14 @@ def test_a_token_for_something_else(
     assert setting in log
     assert f"user {ROLES['iam']}" in log
     assert [value for value in other.values() if value not in log] == []
+
+
+def test_a_token_for_another_endpoint(proxy: RunningProxy) -> None:
+    port = str(proxy.proxy.endpoints["other"].address.port)
+    signed = token(proxy, ROLES["iam"], port=port)
+    url = f"postgresql://{ROLES['iam']}@localhost:{port}/{proxy.database}"
+    with closing(psycopg.connect(url, password=signed, sslmode="require")) as client:
+        assert client.execute("SELECT current_user").fetchone() == (ROLES["iam"],)
 
 
 def test_a_pool_of_asyncpg_creates_a_token_for_each_connection(

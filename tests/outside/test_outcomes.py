@@ -56,6 +56,15 @@ def test_go_tests_without_an_end_are_unfinished() -> None:
     }
 
 
+def test_temporary_folders_in_names_of_go_are_the_same_in_each_run() -> None:
+    name = "TestConfig/file='/tmp/TestConfig{}/001/pg.conf'_empty"
+    lines = [
+        json.dumps({"Package": "m", "Test": name.format(number), "Action": "pass"})
+        for number in (1098499500, 4253594359)
+    ]
+    assert outcomes.go(lines) == {"m::TestConfig/file='TEMP/pg.conf'_empty": "passed"}
+
+
 def test_pg_regress_up_to_15() -> None:
     text = """\
 ============== running regression test queries        ==============

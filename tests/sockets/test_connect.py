@@ -32,6 +32,7 @@ def test_both_ends(run: Run) -> None:
         accepted.transport.close()
         await receiver.ended()
         assert receiver.calls == ["made", "eof", "lost"]
+        assert listener.address == (host, port)
         with pytest.raises(ConnectionRefusedError):
             await connect(loop, RecordingReceiver(), host, port)
 
