@@ -28,7 +28,6 @@ class Digest:
     """
 
     id: str
-    text: str
     latest: events.SessionPinned
     first_seen: datetime
     count: int = 0
@@ -37,6 +36,13 @@ class Digest:
     peak_connections: int = 0
     held: dict[int, float] = field(default_factory=dict)
     """Start times in the clock's seconds, by pinned database connection."""
+    _text: str = ""
+
+    @property
+    def text(self) -> str:
+        """The text that the pins share; it is found at the first use."""
+        self._text = self._text or alike(self.latest.digest)
+        return self._text
 
     def pinned(self, event: events.SessionPinned, now: float) -> None:
         self.latest = event
@@ -58,15 +64,18 @@ class Digests:
 
     def __init__(self, max_digests: int) -> None:
         self.max_digests = max_digests
-        self._known: dict[tuple[str, str], Digest] = {}
+        self._known: dict[str, Digest] = {}  # by id
 
     def pinned(self, event: events.SessionPinned, now: float) -> Digest:
-        key = alike(event.digest), event.rule
-        digest = self._known.get(key)
+        return self.count(_id(alike(event.digest), event.rule), event, now)
+
+    def count(self, id: str, event: events.SessionPinned, now: float) -> Digest:
+        """Count a pin of the digest with this id, without reading its text."""
+        digest = self._known.get(id)
         if digest is None:
             if len(self._known) >= 2 * self.max_digests:
                 self._forget(now)
-            digest = self._known[key] = Digest(_id(*key), key[0], event, event.at)
+            digest = self._known[id] = Digest(id, event, event.at)
         digest.pinned(event, now)
         return digest
 
@@ -84,7 +93,7 @@ class Digests:
     def _forget(self, now: float) -> None:
         """Keep the ``max_digests`` with the longest pinned time."""
         kept = self.ranked(now)[: self.max_digests]
-        self._known = {(d.text, d.latest.rule): d for d in kept}
+        self._known = {digest.id: digest for digest in kept}
 
 
 def _id(text: str, rule: str) -> str:

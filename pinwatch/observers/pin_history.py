@@ -91,7 +91,8 @@ class History:
             if ended:
                 digests[number].released(pin.event.connection, at)
             else:
-                digests[number] = found.pinned(pin.event, at)
+                digest = found.count(pin.digest_id, pin.event, at)
+                digests[number] = digest
         return found
 
     def _pin(self, event: events.SessionPinned) -> None:

@@ -28,6 +28,9 @@ SUMMARY: Final = """
 ANNOUNCED: Final = (
     "::{} title=RDS Proxy pins::{} without a file {} in the step summary."
 )
+MAX_ROWS: Final = 100
+"""Rows of the summary. GitHub drops a summary above 1 MiB; a row has 5 KB at most."""
+MAX_STATEMENT: Final = 500  # characters in a row of the summary
 MAX_TESTS: Final = 3  # in a row of the summary
 MARKUP: Final = re.compile(r"[|`*_\[\]\\]")
 
@@ -74,14 +77,19 @@ def _summary(results: Iterable[Result]) -> str:
     ranked = sorted(results, key=attrgetter("same_code"))
     groups = [list(group) for _, group in groupby(ranked, attrgetter("same_code"))]
     groups.sort(key=lambda group: (_worst(group), -_pins(group)))
-    return SUMMARY + "".join(f"| {' | '.join(_cells(group))} |\n" for group in groups)
+    rows = [f"| {' | '.join(_cells(group))} |\n" for group in groups[:MAX_ROWS]]
+    left_out = len(groups) - MAX_ROWS
+    if left_out > 0:
+        rows.append(f"\n... and {number_of(left_out, 'more statement')}.\n")
+    return SUMMARY + "".join(rows)
 
 
 def _cells(same: Sequence[Result]) -> Iterator[str]:
     first = same[0]
     yield str(_pins(same))
     yield f"{first.rule}, contested" if first.contested else first.rule
-    yield f"<code>{_markdown(first.statement)}</code>"
+    cut = "..." if len(first.statement) > MAX_STATEMENT else ""
+    yield f"<code>{_markdown(first.statement[:MAX_STATEMENT])}{cut}</code>"
     yield _markdown(first.advice)
     tests = list(dict.fromkeys(one.test for one in same if one.test))
     more = f" and {len(tests) - MAX_TESTS} more" if len(tests) > MAX_TESTS else ""

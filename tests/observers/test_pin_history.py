@@ -13,6 +13,8 @@ from pinwatch import events
 from pinwatch.clock import Clock
 from pinwatch.observers import schemas
 from pinwatch.observers.pin_history import History
+from pinwatch.pins.alike import MAX_DIGESTS as MAX_CACHED
+from pinwatch.pins.alike import alike
 from tests.pinned import AT, PIN, unpinned
 
 
@@ -155,6 +157,16 @@ def test_comments_do_not_tell_digests_apart(history: History, clock: Clock) -> N
         history(pinned(client, digest=digest))
     (one,) = history.digests.ranked(clock.now)
     assert (one.text, one.count) == ("set a.b = $1", 3)
+
+
+def test_digests_of_some_pins_read_no_text(history: History) -> None:
+    """There are 10,000 pins, and reading a text takes longer than all the rest."""
+    for number in range(2 * MAX_CACHED):
+        history(pinned(number, digest=f"set a.{'b' * number} to $1"))
+    before = alike.cache_info().misses
+    digests = history.digests_of(history.pins()).ranked(0)
+    assert alike.cache_info().misses == before
+    assert [one.text for one in digests[:2]] == ["set a. to $1", "set a.b to $1"]
 
 
 def test_the_number_of_digests_is_limited(clock: Clock) -> None:

@@ -75,6 +75,21 @@ def test_many_tests_of_a_pin_are_counted(tmp_path: Path) -> None:
     assert summary.read_text().endswith("| t0, t1, t2 and 6 more |\n")
 
 
+def test_a_step_summary_has_less_than_github_accepts(tmp_path: Path) -> None:
+    """It drops a summary above 1 MiB as a whole."""
+    summary = tmp_path / "summary.md"
+    environment = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    long = f"SET a.b = '{'|' * 20_000}'"
+    results = [
+        replace(RESULT, statement=long, digest=f"set {'a' * n}") for n in range(200)
+    ]
+    assert len(list(annotations(results, environment))) == 1
+    text = summary.read_text()
+    assert len(text) < 1_048_576
+    assert text.count("<code>SET a.b") == text.count("...</code>") == 100
+    assert text.endswith("|\n\n... and 100 more statements.\n")
+
+
 def test_a_summary_that_cannot_be_written_hides_no_pin(tmp_path: Path) -> None:
     environment = {
         "GITHUB_ACTIONS": "true",

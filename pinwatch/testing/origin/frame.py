@@ -1,7 +1,7 @@
 """A line of the application's code.
 
 Owns the rule by which files belong to the application, and their names. Installed
-packages, the standard library, pytest and pinwatch do not belong to it.
+packages and commands, the standard library, pytest and pinwatch do not belong to it.
 """
 
 import sys
@@ -9,6 +9,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from os.path import normpath
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -17,7 +18,7 @@ HERE: Final = str(Path(__file__).parents[2])  # the package pinwatch
 INSTALLED: Final = ("site-packages", "dist-packages")
 LIBRARIES: Final = tuple(
     path
-    for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
     if (path := sysconfig.get_path(name))
 )
 
@@ -54,7 +55,7 @@ def application(frames: Iterable[FrameType]) -> Iterator[Frame]:
 @cache
 def is_application(file: str) -> bool:
     """Return whether file is source that is not installed, Python's or pinwatch's."""
-    path = Path(file)
+    path = Path(normpath(file))
     return (
         not file.startswith("<")
         and path.suffix not in COMPILED

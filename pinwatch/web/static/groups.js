@@ -16,9 +16,9 @@ const more = byId("more");
 const filters = byId("filters");
 const noPinsYet = none.textContent;
 const singles = new WeakMap(); // of a group: the number of pins that are shown
+const groups = new WeakMap(); // of a group: its digest by the last answer
 
 let shown = STEP;
-let groups = new Map();
 let first = true;
 let loading = false;
 let again = false;

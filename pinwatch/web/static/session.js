@@ -17,13 +17,19 @@ function wanted() {
 async function show() {
   const client = wanted();
   if (!client) return;
-  byId("session-title").textContent = `Client ${client}`;
-  const [sessions, pins] = await Promise.all([
+  const answers = await Promise.all([
     get(`/api/sessions?client=${client}`),
     get(`/api/pins?client=${client}&limit=${MAX_PINS}`),
-  ]).catch(without([[], []]));
-  facts.replaceChildren(...(sessions.length ? described(sessions[0]) : [element("p", "This session has ended.")]), ...listed(pins));
+  ]).catch(without(null));
+  if (client !== wanted()) return; // another one was chosen meanwhile
+  byId("session-title").textContent = `Client ${client}`;
+  facts.replaceChildren(...(answers ? shown(...answers) : [element("p", "No response from pinwatch.")]));
   if (!dialog.open) dialog.showModal();
+}
+
+function shown(sessions, pins) {
+  const session = sessions.length ? described(sessions[0]) : [element("p", "This session has ended.")];
+  return [...session, ...listed(pins)];
 }
 
 function described(session) {
