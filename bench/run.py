@@ -198,8 +198,12 @@ def machine() -> dict[str, str]:
 
 
 def commit() -> str:
-    """Return the short commit of the project, with "+" if files differ from it."""
+    """Return the short commit of the project, with "+" if code differs from it."""
+    done = _git("rev-parse", "--short", "HEAD")
+    changed = _git("diff", "--quiet", "HEAD", "--", ":/", ":!/docs").returncode
+    return f"{done.stdout.strip()}{'+' * changed}" if done.stdout else "unknown"
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
     here = Path(__file__).parent
-    describe = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
-    done = subprocess.run(describe, cwd=here, capture_output=True, text=True)
-    return done.stdout.strip() or "unknown"
+    return subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True)

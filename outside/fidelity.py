@@ -45,8 +45,8 @@ suite are kept in `build/outside`.
 - A test is unstable if its outcome changes between two runs of the same kind. When a
   difference is not expected, both sides run a second time. Unstable tests are not
   compared.
-- A suite or mode without a row has no successful full run yet. A commit with "+" had
-  uncommitted changes.
+- A suite or mode without a row has no successful full run yet. In a commit with "+"
+  code had uncommitted changes.
 - pinwatch has its default settings, apart from the borrow timeout.
 """
 
