@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 RUNNING := $(VENV)/.running
 STAMP := $(VENV)/.installed
 COMPILED := build/compiled
+# Tests often wait for servers and browsers: three workers keep two processors busy.
+WORKERS = $(shell $(PYTHON) -c 'import os; print(os.cpu_count() * 3 // 2 or 1)')
 
 .PHONY: up pinwatch test test-compiled fuzz outside bench soak venv lint clean
 
@@ -25,7 +27,7 @@ $(RUNNING): pyproject.toml
 
 # For example `make test ARGS=tests/live`.
 test: venv
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 # The same tests on the compiled build, in its own environment and folder, so that they
 # cannot import the uncompiled sources.
@@ -39,7 +41,7 @@ test-compiled:
 	cp -R tests bench outside docs examples grafana docker .dockerignore pyproject.toml \
 	    Makefile CHANGELOG.md README.md SECURITY.md $(COMPILED)
 	cd $(COMPILED) && venv/bin/python -c "import pinwatch.relay.client_session as s, pinwatch.sockets.calls as c; assert c.COMPILED and not s.__file__.endswith('.py')"
-	cd $(COMPILED) && venv/bin/python -m pytest -n auto $(ARGS)
+	cd $(COMPILED) && venv/bin/python -m pytest -n $(WORKERS) $(ARGS)
 
 # Random scripts of clients, compared with a direct connection. For example
 # `make fuzz MINUTES=60 SEED=7`; `make fuzz SCRIPT=file` runs the script of a file.
