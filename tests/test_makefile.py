@@ -64,9 +64,10 @@ def test_up_installs_what_running_needs_and_says_so(checkout: Checkout) -> None:
 
 def test_the_tests_install_the_rest_after_up(checkout: Checkout) -> None:
     checkout.make("up")
-    assert checkout.make("test") == [WHOLE, "python -m pytest -n auto"]
+    tests = "python -m pytest -n 7"
+    assert checkout.make("test", "WORKERS=7") == [WHOLE, tests]
     assert "Installing the development environment in .venv" in checkout.output
-    assert checkout.make("test") == ["python -m pytest -n auto"]
+    assert checkout.make("test", "WORKERS=7") == [tests]
 
 
 def test_up_keeps_the_development_environment(checkout: Checkout) -> None:
