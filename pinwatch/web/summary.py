@@ -61,10 +61,8 @@ class Summary:
         yield self._pinned()
 
     def _unavailable(self, member: Member) -> Headline:
-        health, since = (
-            member.monitor.health,
-            self.timeline.unavailable_since(member.name),
-        )
+        health = member.monitor.health
+        since = self.timeline.unavailable_since(member.name)
         lasting = ""
         if since is not None:
             seconds = (self.timeline.now() - since).total_seconds()
