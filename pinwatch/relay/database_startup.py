@@ -124,7 +124,9 @@ class DatabaseStartup:
             )
             self._waits_for_tls = False
             self._connection.encrypt(self._stream)
-        elif encryption.required or answer != b"N":
+        elif answer != b"N":
+            raise ProtocolViolation(f"{answer!r} is no answer to SSLRequest")
+        elif encryption.required:
             raise ClientError("the server does not support TLS", "08004")
         else:
             self._waits_for_tls = False
