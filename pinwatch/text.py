@@ -1,4 +1,4 @@
-"""Text: its encoding, printable characters, counts with nouns, durations, addresses."""
+"""Text: encodings, printable characters, counts, durations, places and addresses."""
 
 import codecs
 from typing import Final
@@ -67,6 +67,12 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     size, unit = next((size, unit) for size, unit in SYMBOLS if seconds >= size)
     return f"{seconds / size:.0f} {unit}"
+
+
+def place(file: str, line: int, function: str = "") -> str:
+    """Return a line of code, as in "app/db.py:30 in save"; parts may be empty, or 0."""
+    at = f"{file}:{line}" if file and line else file
+    return f"{at} in {function}".lstrip() if function else at
 
 
 def host_and_port(host: str, port: int) -> str:

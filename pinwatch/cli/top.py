@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.cli.view import View
 
 REFRESH_INTERVAL: Final = 1.0  # seconds
+FILE_WIDTH: Final = 160
+"""Columns of a frame in a file or a pipe; COLUMNS chooses others."""
 MAX_DIGESTS: Final = 100  # more than a terminal has lines for
 
 
@@ -44,15 +47,22 @@ def top(
 
     $ pinwatch top --once
     """
-    from rich.console import Console
-
-    screen = Screen(HttpSide(url, token), Console())
+    screen = Screen(HttpSide(url, token), _console())
     if once or not screen.console.is_terminal:
         screen.console.print(screen.frame(whole=True))
         return
     interrupted = _interrupted()
     with suppress(KeyboardInterrupt, EOFError), _keys() as keys:
         screen.run(keys, interrupted)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = FILE_WIDTH
+    return console
 
 
 @contextmanager

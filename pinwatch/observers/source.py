@@ -6,6 +6,8 @@ Owns the keys of sqlcommenter, marginalia and OpenTelemetry that name code.
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from pinwatch.text import place
+
 LOCATION: Final = ("code.filepath", "code.file.path", "file", "source_location", "line")
 LINE: Final = ("code.lineno", "code.line.number", "lineno", "line")
 """Keys of line numbers; ``line`` is a location in marginalia without a file."""
@@ -27,9 +29,7 @@ class Source(NamedTuple):
     function: str
 
     def __str__(self) -> str:
-        if not self.file:
-            return self.function
-        return f"{self.file}:{self.line}" if self.line else self.file
+        return place(self.file, self.line) or self.function
 
 
 def source(tags: Mapping[str, str]) -> Source:

@@ -103,6 +103,7 @@ class Sample:
 class Mark:
     """A failover, a fault or an unavailable target; ended is None while it lasts.
 
+    A target that becomes unavailable for another reason has another mark.
     ``text`` is the line of the log at its beginning.
     """
 
@@ -157,6 +158,8 @@ class Timeline:
         self.resolutions = [Resolution(*resolution) for resolution in RESOLUTIONS]
         self.marks: deque[Mark] = deque(maxlen=MAX_MARKS)
         self._pins = 0
+        self._unavailable: dict[str, datetime] = {}
+        """Since when targets are unavailable, for whatever reasons."""
 
     def __call__(self, event: events.Event) -> None:
         match event:
@@ -164,8 +167,11 @@ class Timeline:
                 self._pins += 1
             case events.HealthChanged(target, state):
                 self._end("unavailable", target)
-                if state != "AVAILABLE":
-                    self._begin("unavailable", target, event)
+                if state == "AVAILABLE":
+                    self._unavailable.pop(target, None)
+                else:
+                    mark = self._begin("unavailable", target, event)
+                    self._unavailable.setdefault(target, mark.began)
             case events.FaultBegan(fault):
                 self._begin("fault", fault, event)
             case events.FaultEnded(fault):
@@ -185,7 +191,7 @@ class Timeline:
                 log.exception("A sample of the last hour could not be taken.")
 
     def tick(self, proxy: Measured) -> None:
-        """Take the figures of the proxy; the cost grows with its pools alone."""
+        """Take the figures of the proxy; the cost grows with its connections."""
         at, totals = self.now(), _totals(proxy, self.clock.real, self._pins)
         for resolution in self.resolutions:
             resolution.take(proxy, totals, at)
@@ -199,9 +205,9 @@ class Timeline:
         """Return the number of sessions that pinned in the last hour."""
         return self.resolutions[-1].pins(self._pins)
 
-    def lasting(self, kind: str) -> list[Mark]:
-        """Return the marks of this kind that have not ended, the oldest first."""
-        return [one for one in self.marks if one.kind == kind and one.ended is None]
+    def unavailable_since(self, target: str) -> datetime | None:
+        """Return the time since when a target is unavailable; None if it is not."""
+        return self._unavailable.get(target)
 
     def _begin(
         self,
@@ -215,8 +221,8 @@ class Timeline:
         return mark
 
     def _end(self, kind: str, subject: str) -> None:
-        for mark in self.lasting(kind):
-            if mark.subject == subject:
+        for mark in self.marks:
+            if (mark.kind, mark.subject, mark.ended) == (kind, subject, None):
                 mark.ended = self.now()
 
 

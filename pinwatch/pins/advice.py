@@ -4,9 +4,9 @@ Owns how an entry of the catalogue is chosen for a finding. The catalogue is dat
 the folder ``catalogue``. Does not know what pins, only the codes of the rules.
 
 The entries are searched in the order of CATALOGUE and of each file, and the first one
-that fits is taken. The keys that recognise SQL, of which one must fit:
+that fits is taken. Some keys recognise SQL; one of them must fit:
 
-    application  the client's application_name, of which a part matches
+    application  a part of the client's application_name, as a regular expression
     text         the whole text of the request
     prefix       the beginning of that text
     regex        the beginning of that text, as a regular expression
@@ -202,8 +202,13 @@ def _advice(table: dict[str, Any]) -> Advice:
         accept=table["accept"].strip(),
         driver=table.get("driver", ""),
         source=table["source"],
-        text=best.replace("`", ""),
+        text=plain(best),
     )
+
+
+def plain(markdown: str) -> str:
+    """Return a text of the catalogue without its only markup, backticks."""
+    return markdown.replace("`", "")
 
 
 def _regex(table: dict[str, str]) -> str | None:

@@ -51,13 +51,8 @@ def summary(rule: str) -> str:
 
 
 def general(rule: str) -> Advice:
-    """Return the advice on SQL of which nothing more is known."""
+    """Return the advice on SQL that no more special entry fits."""
     return by_rule()[rule][-1].advice
-
-
-def plain(markdown: str) -> str:
-    """Return a text of the catalogue without its only markup, backticks."""
-    return markdown.replace("`", "")
 
 
 def anchor(heading: str) -> str:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from pinwatch.pins.alike import alike
+from pinwatch.text import place
 
 DOCUMENT_VERSION: Final = 1
 """The version of JSON documents. It changes if a key is removed or changes its meaning;
@@ -38,9 +39,7 @@ class Place:
     end_column: int = 0
 
     def __str__(self) -> str:
-        line = f":{self.line}" if self.file and self.line else ""
-        function = f" in {self.function}" if self.function else ""
-        return f"{self.file}{line}{function}".lstrip()
+        return place(self.file, self.line, self.function)
 
 
 @dataclass(frozen=True, slots=True)

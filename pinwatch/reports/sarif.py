@@ -10,7 +10,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from pinwatch import __version__
-from pinwatch.pins.rule_pages import command, general, page, plain, source
+from pinwatch.pins.advice import plain
+from pinwatch.pins.rule_pages import command, general, page, source
 from pinwatch.pins.rules import CODES
 from pinwatch.reports.result import Place, Problem, Result
 

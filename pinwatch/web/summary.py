@@ -6,7 +6,6 @@ then pins.
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import chain
 from typing import Final, Literal
 
@@ -62,7 +61,8 @@ class Summary:
         yield self._pinned()
 
     def _unavailable(self, member: Member) -> Headline:
-        health, since = member.monitor.health, self._unavailable_since(member.name)
+        health = member.monitor.health
+        since = self.timeline.unavailable_since(member.name)
         lasting = ""
         if since is not None:
             seconds = (self.timeline.now() - since).total_seconds()
@@ -72,10 +72,6 @@ class Summary:
             text=f"The target {member.name} has been {health.state} "
             f"({health.reason}){lasting}: {health.description}",
         )
-
-    def _unavailable_since(self, target: str) -> datetime | None:
-        marks = self.timeline.lasting("unavailable")
-        return next((mark.began for mark in marks if mark.subject == target), None)
 
     def _fault(self, fault: Fault) -> Headline:
         text = f"The fault {fault.name} is active: {fault.kind}, {fault.meaning}."

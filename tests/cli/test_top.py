@@ -56,11 +56,10 @@ def clients(up: Up) -> Iterator[Clients]:
         yield Clients(up, stack)
 
 
-def once(up: Up, columns: int = 150) -> list[str]:
+def once(up: Up, **variables: str) -> list[str]:
     """The lines of a frame."""
     shown = pinwatch(
-        *("top", "--once", "--url", up.greeting["HTTP"], "--token", TOKEN),
-        COLUMNS=str(columns),
+        *("top", "--once", "--url", up.greeting["HTTP"], "--token", TOKEN), **variables
     )
     assert (shown.returncode, shown.stderr) == (0, "")
     return [line.rstrip() for line in shown.stdout.splitlines()]
@@ -108,7 +107,7 @@ def test_frames(up: Up, clients: Clients, database: str) -> None:
         ["1", "1", "set", "set a.b = $1"],
     ]
     clients(f"SET a.b = '\x1b[2J\x07[red]{'x' * 200}'")
-    lines = once(up, columns=100)
+    lines = once(up, COLUMNS="100")
     assert max(map(len, lines)) == 100
     cut = rows(lines, "Pinned: 3")[2][-1]
     assert cut.startswith("SET a.b = ' [2J [red]xxx")

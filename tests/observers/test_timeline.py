@@ -124,7 +124,7 @@ def test_marks(proxy: FakeProxy) -> None:
     proxy.timeline(begin)
     proxy.timeline(events.HealthChanged("a", "UNAVAILABLE", "UNREACHABLE", "No route."))
     proxy.live(3)
-    (lasting,) = proxy.timeline.lasting("unavailable")
+    *_, lasting = proxy.timeline.marks
     assert (lasting.subject, lasting.began, lasting.ended) == ("a", START, None)
     proxy.timeline(events.HealthChanged("a", "AVAILABLE", None, None))
     proxy.timeline(events.FailedOver("a", "b", 2.0))
@@ -153,6 +153,9 @@ def test_another_reason_is_another_mark(proxy: FakeProxy) -> None:
         proxy.live(1)
     first, second = proxy.timeline.marks
     assert (first.ended, second.ended) == (second.began, None)
+    assert proxy.timeline.unavailable_since("a") == first.began
+    proxy.timeline(events.HealthChanged("a", "AVAILABLE", None, None))
+    assert proxy.timeline.unavailable_since("a") is None
 
 
 class Flawed(FakeProxy):

@@ -106,7 +106,7 @@ def open_page(browser: Browser, seen: Seen) -> Iterator[Open]:
         page.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"{seen.url}{path}")
-        if not path.startswith("/api"):
+        if not path.startswith(("/api", "/rules")):
             page.get_by_text("Live.").wait_for()
         return page
 

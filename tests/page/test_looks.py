@@ -60,6 +60,15 @@ def test_the_description_of_the_api(open_page: Open, scheme: str) -> None:
     assert violations(page, PART_OF_DOCS) == []
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_page_of_a_rule(open_page: Open, scheme: str) -> None:
+    page = open_page("/rules/set", viewport=PHONE, color_scheme=scheme, bypass_csp=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == {"light": "rgb(251, 250, 248)", "dark": "rgb(20, 23, 26)"}[scheme]
+    assert violations(page) == []
+
+
 def test_a_screenshot(seen: Seen, open_page: Open, tmp_path: Path) -> None:
     with ExitStack() as stack:
         hour = Hour(seen)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema
 
-from pinwatch.pins.rule_pages import page, plain, source, summary
+from pinwatch.pins.advice import plain
+from pinwatch.pins.rule_pages import page, source, summary
 from pinwatch.pins.rules import CODES
 from pinwatch.reports.result import Problem
 from pinwatch.reports.sarif import sarif

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from pinwatch.text import place
+
 HERE: Final = str(Path(__file__).parents[2])  # the package pinwatch
 INSTALLED: Final = ("site-packages", "dist-packages")
 LIBRARIES: Final = tuple(
@@ -38,9 +40,7 @@ class Frame:
     function: str
 
     def __str__(self) -> str:
-        line = f":{self.line}" if self.line else ""
-        function = f" in {self.function}" if self.function else ""
-        return f"{self.file}{line}{function}".lstrip()
+        return place(self.file, self.line, self.function)
 
 
 def application(frames: Iterable[FrameType]) -> Iterator[Frame]:

@@ -154,9 +154,9 @@ def test_an_update_keeps_a_pattern_that_still_holds() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("{", "is not a baseline that --pinwatch-update-baseline wrote: JSON"),
-        ("[]", "is not a baseline that --pinwatch-update-baseline wrote: Type"),
-        ("{}", "is not a baseline that --pinwatch-update-baseline wrote: KeyError"),
+        ("{", "is not a baseline that pinwatch wrote: JSON"),
+        ("[]", "is not a baseline that pinwatch wrote: Type"),
+        ("{}", "is not a baseline that pinwatch wrote: KeyError"),
         ('{"version": 1, "pins": [{}]}', "is not a baseline"),
         ('{"version": 9}', "has version 9, but must have version 1."),
     ],
