@@ -20,6 +20,7 @@ from pinwatch.reports.result import (
 from pinwatch.text import duration, number_of, printable
 
 MOST: Final = 20  # rows without --all
+NOT_ALL_READ: Final = "No pins were found, but not all files could be read."
 MAX_TEXT: Final = 200  # characters of a digest in a terminal
 
 
@@ -36,7 +37,7 @@ class Found:
 def summary(found: Found) -> str:
     """Return one sentence: how many pins, for how long, and when."""
     if not found.rows:
-        return "Nothing pins."
+        return NOT_ALL_READ if found.problems else "Nothing pins."
     parts = [number_of(sum(row.count for row in found.rows), "pin")]
     seconds = sum(row.seconds for row in found.rows)
     if seconds:

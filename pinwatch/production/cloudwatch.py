@@ -7,27 +7,29 @@
     a subscription, through Firehose     {"logEvents": [{"id": "", "message": ""}]}
     one event in each line               {"timestamp": 1, "message": ""}
     Logs Insights, downloaded as CSV     @timestamp,@message
+    the console, downloaded as CSV       timestamp,message
 
 Documents may follow each other, as with one call for each page.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, Final
 
 import ijson
 
-from pinwatch.production.files import InputError
+from pinwatch.production.files import InputError, repaired
+from pinwatch.production.postgres_log import read_message
 from pinwatch.production.proxy_log import read_line
 from pinwatch.production.records import Record
+from pinwatch.production.tables import header, read_table
 from pinwatch.production.times import from_milliseconds, read_time
 
 MESSAGES: Final = ("message", "@message")
 TIMES: Final = ("timestamp", "@timestamp")
 IDS: Final = ("eventId", "id", "@ptr")
-SCALARS: Final = {"string", "number"}
-MAX_CELL: Final = 1_048_576  # bytes of one cell of a CSV
+KNOWN: Final = {"events", "logEvents", "results", "field", *MESSAGES}
+"""Keys of which a document of CloudWatch Logs has one at least."""
+NO_EVENTS: Final = "The JSON has no events of CloudWatch Logs."
 
 Event = Mapping[str, Any]
 
@@ -35,49 +37,83 @@ Event = Mapping[str, Any]
 def read_json(name: str, stream: BinaryIO) -> Iterator[Record]:
     """Yield the records of JSON documents; raises InputError at the first fault."""
     try:
-        parts = ijson.parse(stream, multiple_values=True, use_float=True)
-        yield from _records(_events(parts))
+        text = repaired(stream)
+        parts = ijson.basic_parse(text, multiple_values=True, use_float=True)
+        yield from _records(_events(name, parts))
     except ijson.JSONError as error:
-        problem = str(error).splitlines()[0].strip()
-        raise InputError(name, f"The JSON is cut off or damaged: {problem}.") from None
+        problem = f"The JSON is cut off or damaged: {_reason(error)}."
+        raise InputError(name, problem) from None
+
+
+def has_events(beginning: bytes) -> bool:
+    """Return True if a CSV begins so that has columns of messages and of times."""
+    names = header(beginning)
+    return any(one in names for one in MESSAGES) and any(one in names for one in TIMES)
 
 
 def read_csv(name: str, stream: BinaryIO) -> Iterator[Record]:
-    """Yield the records of a CSV with the columns of Logs Insights."""
-    csv.field_size_limit(MAX_CELL)
-    text = io.TextIOWrapper(stream, "utf-8", "replace", newline="")
-    rows = csv.DictReader(text)
-    try:
-        yield from _records(rows)
-    except csv.Error as error:
-        raise InputError(name, f"This is not CSV: {error}.", rows.line_num) from None
+    """Yield the records of a CSV; raises InputError at the first fault."""
+    yield from _records(row for _, row in read_table(name, stream))
 
 
-def _events(parts: Iterable[tuple[str, str, Any]]) -> Iterator[Event]:
-    """Yield each object with a message, and each row of the results of a query."""
-    maps: list[dict[str, Any]] = []
+def _reason(error: ijson.JSONError) -> str:
+    """Return the first line of the parser's text, which may be bytes."""
+    text = error.args[0] if error.args else ""
+    shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+    return shown.strip().split("\n", 1)[0].rstrip(". ")
+
+
+def _events(name: str, parts: Iterable[tuple[str, Any]]) -> Iterator[Event]:
+    """Yield each object with a message, and each row of the results of a query.
+
+    Raises InputError if there are only other objects.
+    """
     row: dict[str, Any] = {}
-    key = ""
-    for prefix, kind, value in parts:
-        if kind == "map_key":
-            key = value
-        elif kind in SCALARS:
-            if maps:
-                maps[-1][key] = value
-        elif kind == "start_map":
-            maps.append({})
-        elif kind == "end_map":
-            found = maps.pop()
-            if "field" in found:
-                row[found["field"]] = found.get("value")
-            elif "message" in found:
-                yield found
-        elif kind == "end_array" and prefix.endswith("results.item"):
-            yield row
+    known, others = False, False
+    for found in _objects(parts):
+        if found is None:
+            if row:
+                yield row
             row = {}
+            continue
+        if "field" in found:
+            row[found["field"]] = found.get("value")
+        elif _first(found, MESSAGES) is not None:
+            yield found
+        known = known or not KNOWN.isdisjoint(found)
+        others = others or bool(found)
+    if others and not known:
+        raise InputError(name, NO_EVENTS)
+
+
+def _objects(parts: Iterable[tuple[str, Any]]) -> Iterator[dict[str, Any] | None]:
+    """Yield each object with its texts and numbers, and None at the end of an array.
+
+    A text outside objects is the message of one; a number before it is the time. The
+    AWS CLI prints such with ``--query events[].[timestamp,message]``.
+    """
+    maps: list[dict[str, Any]] = []
+    key, number = "", None
+    for kind, value in parts:
+        match kind:
+            case "map_key":
+                key = value
+            case "start_map":
+                maps.append({})
+            case "end_map":
+                yield maps.pop()
+            case "string" | "number" | "start_array" if maps:
+                maps[-1][key] = value
+            case "number":
+                number = value
+            case "string":
+                yield {"message": value, "timestamp": number}
+            case "end_array":
+                yield None
 
 
 def _records(events: Iterable[Event]) -> Iterator[Record]:
+    """Yield the records of events of RDS Proxy's log, or of a PostgreSQL log."""
     for event in events:
         message = _first(event, MESSAGES)
         if isinstance(message, str):
@@ -87,6 +123,8 @@ def _records(events: Iterable[Event]) -> Iterator[Record]:
             record = read_line(" ".join(message.split()), time, id)
             if record is not None:
                 yield record
+            else:
+                yield from read_message(message, time)
 
 
 def _first(event: Event, keys: Iterable[str]) -> Any:

@@ -15,6 +15,7 @@ from pinwatch.errors import PinwatchError, reason
 STANDARD_INPUT: Final = "-"
 BEGINNING: Final = 65_536  # bytes by which a format is recognised
 GZIP: Final = b"\x1f\x8b"
+MAX_PACKED: Final = 2  # times that a file may be packed
 UTF_16: Final = {
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
@@ -58,23 +59,32 @@ def opened(name: str, progress: Callable[[int], None] = ignore) -> Iterator[Inpu
             yield Input(name, beginning, stream)
         except UnicodeError:
             raise InputError(name, "The text is cut off or damaged.") from None
-        except (EOFError, zlib.error):
+        except (EOFError, zlib.error, gzip.BadGzipFile):
             raise InputError(name, "The gzip data is cut off or damaged.") from None
         except OSError as error:
             raise InputError(name, f"{reason(error)}.") from None
 
 
+def repaired(stream: BinaryIO) -> BinaryIO:
+    """Return the stream with U+FFFD in place of bytes that are not UTF-8."""
+    return _buffered(_Transcoded(stream, "utf-8", "replace"))
+
+
 def _raw(name: str, stack: ExitStack) -> BinaryIO:
     if name == STANDARD_INPUT:
+        if sys.stdin is None:  # closed by the shell
+            raise InputError(name, "It is closed.")
         return sys.stdin.buffer
     return stack.enter_context(open(name, "rb"))
 
 
 def _unpacked(stream: BinaryIO) -> BinaryIO:
-    beginning, stream = _peeked(stream, len(GZIP))
-    if beginning != GZIP:
-        return stream
-    return cast("BinaryIO", gzip.GzipFile(fileobj=stream))
+    """Return the stream unpacked; Firehose packs what CloudWatch packed already."""
+    for _ in range(MAX_PACKED):
+        beginning, stream = _peeked(stream, len(GZIP))
+        if beginning == GZIP:
+            stream = cast("BinaryIO", gzip.GzipFile(fileobj=stream))
+    return stream
 
 
 def _decoded(stream: BinaryIO) -> BinaryIO:
@@ -145,10 +155,10 @@ class _Joined(_Chunked):
 class _Transcoded(_Chunked):
     """The UTF-8 of a stream with another encoding."""
 
-    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+    def __init__(self, stream: BinaryIO, encoding: str, errors: str = "strict") -> None:
         super().__init__()
         self._stream = stream
-        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._decoder = codecs.getincrementaldecoder(encoding)(errors)
 
     def _chunk(self) -> bytes:
         while data := self._stream.read(BEGINNING):

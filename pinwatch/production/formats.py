@@ -1,10 +1,12 @@
 """The formats of files from production, each recognised by how a file begins."""
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from pinwatch.production import (
@@ -17,8 +19,10 @@ from pinwatch.production import (
 from pinwatch.production.files import STANDARD_INPUT, InputError, ignore, opened
 from pinwatch.production.records import Record
 
-POSTGRES_TIME: Final = re.compile(rb'"?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.\d]* [A-Z]+"?,')
-JSON: Final = re.compile(rb"\s*(?:\{|\[\s*[\[{\]])")
+POSTGRES_TIME: Final = re.compile(
+    rb'"?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.\d]* (?:[A-Z]+|[+-][\d:]+)"?,'
+)
+JSON: Final = re.compile(rb'\s*(?:\{|\[\s*["\[{\]])')
 UNKNOWN: Final = (
     "The format is unknown. pinwatch report reads logs of RDS Proxy (text, or JSON or "
     "CSV of CloudWatch), logs of PostgreSQL, and pg_stat_statements as CSV or JSON."
@@ -49,11 +53,18 @@ def read_file(name: str, progress: Callable[[int], None] = ignore) -> Iterator[R
 
 
 def oldest_first(names: Iterable[str]) -> list[str]:
-    """Return the files by the time of their first record; the others come last."""
-    names = list(names)
-    if len(names) < 2 or STANDARD_INPUT in names:
+    """Return the files, each once, by the time of their first record.
+
+    Files without a time come last. All keep their order if one can be read only once.
+    """
+    names = list({os.path.realpath(name): name for name in names}.values())
+    if len(names) < 2 or any(map(_is_read_once, names)):
         return names
     return sorted(names, key=_first_time)
+
+
+def _is_read_once(name: str) -> bool:
+    return name == STANDARD_INPUT or Path(name).is_fifo()
 
 
 def _first_time(name: str) -> datetime:
@@ -75,7 +86,7 @@ def _first_object(beginning: bytes) -> Mapping[str, Any]:
     """Return the object that the first line is, or an empty one."""
     line = beginning.lstrip().split(b"\n", 1)[0]
     try:
-        found = json.loads(line)
+        found = json.loads(line.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -84,14 +95,6 @@ def _first_object(beginning: bytes) -> Mapping[str, Any]:
 def _has_keys(*keys: str) -> Callable[[bytes], bool]:
     def recognises(beginning: bytes) -> bool:
         return _is_json(beginning) and _first_object(beginning).keys() >= {*keys}
-
-    return recognises
-
-
-def _has_column(column: bytes) -> Callable[[bytes], bool]:
-    def recognises(beginning: bytes) -> bool:
-        header = beginning.split(b"\n", 1)[0]
-        return column in [name.strip(b'" \r') for name in header.split(b",")]
 
     return recognises
 
@@ -116,8 +119,8 @@ FORMATS: Final = (
         postgres_log.read_json,
     ),
     Format("JSON of CloudWatch Logs", _is_json, cloudwatch.read_json),
-    Format("CSV of Logs Insights", _has_column(b"@message"), cloudwatch.read_csv),
-    Format("pg_stat_statements as CSV", _has_column(b"query"), statements.read_csv),
+    Format("CSV of CloudWatch Logs", cloudwatch.has_events, cloudwatch.read_csv),
+    Format("pg_stat_statements as CSV", statements.is_table, statements.read_csv),
     Format(
         "PostgreSQL's csvlog",
         lambda beginning: POSTGRES_TIME.match(beginning) is not None,

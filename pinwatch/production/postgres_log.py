@@ -6,18 +6,15 @@ execute. In the stderr format any ``log_line_prefix`` is skipped, and lines that
 the first one of a message begin with a tab.
 """
 
-import csv
-import io
-import json
 import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import BinaryIO, Final
 
-from pinwatch.production.cloudwatch import MAX_CELL
 from pinwatch.production.files import InputError
-from pinwatch.production.lines import entries
+from pinwatch.production.lines import entries, read_lines, read_objects
 from pinwatch.production.records import Executed, Record
+from pinwatch.production.tables import read_rows
 from pinwatch.production.times import STAMP, read_time
 
 LEVELS: Final = (
@@ -28,7 +25,9 @@ START: Final = re.compile(rb"^(?!\t).*?\b(?:" + LEVELS.encode() + rb"):  ?\S")
 """Matches the first line of a message."""
 
 MESSAGE: Final = re.compile(rf"(.*?)\b({LEVELS}):\s+(.*)", re.DOTALL)
-FIRST_TIME: Final = re.compile(STAMP)
+PREFIX_TIME: Final = re.compile(rf"{STAMP}(?: [+-]\d\d(?::?\d\d)?\b| [A-Z]{{3,5}}\b)?")
+"""Matches a time with its zone. If the zone is an abbreviation, only UTC is known."""
+NOT_JSONLOG: Final = "This is not a line of jsonlog."
 EXECUTED: Final = re.compile(
     r"(?:duration: [\d.]+ ms  )?(?:statement|execute [^:]*): (.*)", re.DOTALL
 )
@@ -39,38 +38,38 @@ CSV_COLUMNS: Final = 23  # of PostgreSQL 9.0; later versions have more
 
 
 def read_stderr(name: str, stream: BinaryIO) -> Iterator[Record]:
-    for entry in entries(stream, START):
-        found = MESSAGE.match(entry.decode("utf-8", "replace"))
-        if found is not None and found[2] == "LOG":
-            at = FIRST_TIME.search(found[1])
-            message = found[3].replace("\n\t", "\n")
-            yield from _executed(message, read_time(at[0]) if at else None)
+    """Yield the statements of a log in the stderr format."""
+    for entry in entries(read_lines(stream), START):
+        yield from read_message(entry.decode("utf-8", "replace"))
+
+
+def read_message(text: str, at: datetime | None = None) -> Iterator[Executed]:
+    """Yield the statement of a message with its prefix, whose time goes before at."""
+    found = MESSAGE.match(text)
+    if found is not None and found[2] == "LOG":
+        time = PREFIX_TIME.search(found[1])
+        message = found[3].replace("\n\t", "\n")
+        yield from _executed(message, read_time(time[0]) if time else at)
 
 
 def read_csv(name: str, stream: BinaryIO) -> Iterator[Record]:
-    csv.field_size_limit(MAX_CELL)
-    rows = csv.reader(io.TextIOWrapper(stream, "utf-8", "replace", newline=""))
-    try:
-        for row in rows:
-            if len(row) < CSV_COLUMNS:
-                problem = f"csvlog has {CSV_COLUMNS} columns or more, not {len(row)}."
-                raise InputError(name, problem, rows.line_num)
-            at = read_time(row[CSV_TIME])
-            yield from _executed(row[CSV_MESSAGE], at, row[CSV_APPLICATION])
-    except csv.Error as error:
-        raise InputError(name, f"This is not CSV: {error}.", rows.line_num) from None
+    """Yield the statements of a csvlog; raises InputError at the first fault."""
+    for number, row in read_rows(name, stream):
+        if len(row) < CSV_COLUMNS:
+            problem = f"csvlog has {CSV_COLUMNS} columns or more, not {len(row)}."
+            raise InputError(name, problem, number)
+        at = read_time(row[CSV_TIME])
+        yield from _executed(row[CSV_MESSAGE], at, row[CSV_APPLICATION])
 
 
 def read_json(name: str, stream: BinaryIO) -> Iterator[Record]:
-    for number, line in enumerate(stream, 1):
-        try:
-            found = json.loads(line)
-            message, time = str(found.get("message", "")), str(found["timestamp"])
-        except (ValueError, RecursionError, AttributeError, KeyError):
-            problem = "This is not a line of jsonlog."
-            raise InputError(name, problem, number) from None
-        application = str(found.get("application_name", ""))
-        yield from _executed(message, read_time(time), application)
+    """Yield the statements of a jsonlog; raises InputError at the first fault."""
+    for number, found in read_objects(name, stream, NOT_JSONLOG):
+        if "timestamp" not in found:
+            raise InputError(name, NOT_JSONLOG, number)
+        at = read_time(str(found["timestamp"]))
+        application = str(found.get("application_name") or "")
+        yield from _executed(str(found.get("message", "")), at, application)
 
 
 def _executed(

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import BinaryIO, Final
 
-from pinwatch.production.lines import entries
+from pinwatch.production.lines import entries, read_lines
 from pinwatch.production.records import (
     Connected,
     Disconnected,
@@ -47,7 +47,8 @@ HEAD: Final = re.compile(
 CLIENT: Final = re.compile(r"\[clientConnection=([^\]]*)\]")
 CONNECTED: Final = re.compile(r"A new client connected from (.+?)(?::[^:\s]*)?\.?\s*\Z")
 REASON: Final = re.compile(r"Reason: (.*)")
-DIGEST: Final = re.compile(r'\s*Digest: "(.*)"')
+DIGEST: Final = re.compile(r'\s*Digest: "(?:(.*)"|(.*))')
+NEXT_MESSAGE: Final = re.compile(rb"\t(?=%s\s+\[[A-Z]+\] )" % STAMP.encode())
 AHEAD: Final = "If this prepared statement runs"
 CLOSED: Final = "client connection closed"
 
@@ -85,13 +86,22 @@ def _pin(message: str, at: datetime | None, client: str, id: str) -> Record:
 def split_reason(text: str) -> tuple[str, str]:
     """Return the reason without its digest, and the digest, which may be empty."""
     found = DIGEST.search(text)
-    return (text[: found.start()], found[1]) if found else (text, "")
+    if found is None:
+        return text, ""
+    closed, cut_off = found.groups()
+    return text[: found.start()], cut_off if closed is None else closed
 
 
 def read_text(name: str, stream: BinaryIO) -> Iterator[Record]:
     """Yield the records of a text file, which may have wrapped lines."""
-    for entry in entries(stream, START):
+    for entry in entries(_lines(stream), START):
         if RELEVANT.search(entry):
             record = read_line(entry.decode("utf-8", "replace").replace("\n", " "))
             if record is not None:
                 yield record
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines; ``aws --output text`` puts tabs between messages."""
+    for line in read_lines(stream):
+        yield from NEXT_MESSAGE.split(line)

@@ -5,46 +5,51 @@ A column or key ``query`` must be there, and ``calls`` may be. psql makes the CS
     \copy (SELECT queryid, calls, query FROM pg_stat_statements) TO 'statements.csv' CSV HEADER
 """  # noqa: E501 - \copy takes one line
 
-import csv
-import io
-import json
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
-from pinwatch.production.cloudwatch import MAX_CELL
 from pinwatch.production.files import InputError
+from pinwatch.production.lines import read_objects
 from pinwatch.production.records import Executed, Record
+from pinwatch.production.tables import header, read_table
+
+QUERY: Final = "query"
+PROBLEM: Final = "This is not a JSON object."
+
+
+def is_table(beginning: bytes) -> bool:
+    """Return True if a CSV begins so that has the column query."""
+    return QUERY in header(beginning)
 
 
 def read_csv(name: str, stream: BinaryIO) -> Iterator[Record]:
-    csv.field_size_limit(MAX_CELL)
-    text = io.TextIOWrapper(stream, "utf-8", "replace", newline="")
-    rows = csv.DictReader(text)
-    try:
-        for row in rows:
-            yield _executed(name, row, rows.line_num)
-    except csv.Error as error:
-        raise InputError(name, f"This is not CSV: {error}.", rows.line_num) from None
+    """Yield the statements of a table; raises InputError at the first fault."""
+    for number, row in read_table(name, stream):
+        yield from _executed(name, row, number)
 
 
 def read_json(name: str, stream: BinaryIO) -> Iterator[Record]:
-    for number, line in enumerate(stream, 1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                raise InputError(name, "This is not a JSON object.", number) from None
-            if not isinstance(row, dict):
-                raise InputError(name, "This is not a JSON object.", number)
-            yield _executed(name, row, number)
+    """Yield the statements of JSON lines; raises InputError at the first fault."""
+    for number, row in read_objects(name, stream, PROBLEM):
+        yield from _executed(name, row, number)
 
 
-def _executed(name: str, row: Mapping[str, Any], line: int) -> Executed:
-    sql, calls = row.get("query"), row.get("calls") or 1
-    if not isinstance(sql, str):
+def _executed(name: str, row: Mapping[str, Any], line: int) -> Iterator[Executed]:
+    """Yield the statement of a row; the view has no text for some rows."""
+    if QUERY not in row:
         raise InputError(name, "The column query is missing.", line)
-    try:
-        return Executed(sql, int(calls), normalised=True)
-    except (TypeError, ValueError):
-        problem = f"calls is {calls!r}, but must be a number."
-        raise InputError(name, problem, line) from None
+    if sql := row[QUERY]:
+        calls = row.get("calls")
+        try:
+            yield Executed(str(sql), _number(calls), normalised=True)
+        except (TypeError, ValueError, OverflowError):
+            problem = f"calls is {str(calls)[:40]!r}, but must be a number."
+            raise InputError(name, problem, line) from None
+
+
+def _number(calls: Any) -> int:
+    """Return a number of calls, 1 if it is missing; raises the errors of int."""
+    number = 1 if calls in (None, "") else int(float(calls))
+    if number < 0:
+        raise ValueError
+    return number

@@ -9,11 +9,17 @@ STAMP: Final = (
 )
 """A regular expression for a time. A time without a zone is in UTC."""
 
+MAX_DIGITS: Final = 15  # of milliseconds, up to the year 33658
 PARTS: Final = re.compile(r"([^.,+Z]*?\d\d:\d\d:\d\d)(?:[.,](\d+))?\s*(.*)")
 
 
 def read_time(text: str) -> datetime | None:
-    """Return the time that text is, or None if it is none."""
+    """Return the time that text is, or None if it is none.
+
+    A text of digits is a number of milliseconds since 1970.
+    """
+    if text.isdecimal():
+        return from_milliseconds(int(text)) if len(text) <= MAX_DIGITS else None
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

@@ -221,3 +221,10 @@ def test_the_peak_without_a_rule_is_that_of_a_load_where_it_is_fixed(
     assert document["peak_without"].keys() == LOAD.keys()
     for rule, peak in document["peak_without"].items():
         assert under_load(target, tmp_path / rule, fixed=rule)["peak"] == peak
+
+
+def test_no_pins_are_not_claimed_of_a_file_that_was_not_read(tmp_path: Path) -> None:
+    ended = pinwatch("report", str(tmp_path))
+    assert ended.returncode == 2
+    assert ended.stdout == "No pins were found, but not all files could be read.\n"
+    assert ended.stderr == f"pinwatch: {tmp_path}: Is a directory.\n"

@@ -21,12 +21,16 @@ from tests.production.logs import (
 Pins = dict[tuple[str, str], tuple[int, float]]
 
 
-def pins(*files: str) -> Pins:
-    """Return number and seconds of the pins of all files, by rule and digest."""
+def ranked(*files: str) -> Ranking:
     ranking = Ranking()
     for file in oldest_first(files):
         ranking.add_all(read_file(file))
-    rows = ranking.rows()
+    return ranking
+
+
+def pins(*files: str) -> Pins:
+    """Return number and seconds of the pins of all files, by rule and digest."""
+    rows = ranked(*files).rows()
     return {(r.cause.rule, r.digest): (r.count, r.seconds) for r in rows}
 
 
