@@ -9,14 +9,8 @@ from functools import lru_cache
 from typing import Final
 
 from pinwatch.pins.advice import advice
-from pinwatch.pins.script import filled
-from pinwatch.pins.verdict import (
-    Finding,
-    Verdict,
-    oversize,
-    verdict,
-    verdict_of_tokens,
-)
+from pinwatch.pins.readings import best_reading
+from pinwatch.pins.verdict import Finding, Verdict, oversize
 
 MAX_TEXTS: Final = 4_096
 UNKNOWN: Final = "unknown"
@@ -43,12 +37,8 @@ class Cause:
 
 @lru_cache(MAX_TEXTS)
 def judged(sql: str) -> Verdict:
-    """Return the verdict on a text, with values for its placeholders if needed."""
-    for reading in (sql, *filled(sql)):
-        found = verdict(reading.encode("utf-8", "replace"))
-        if not found.error:
-            return found
-    return verdict_of_tokens(sql, error="syntax error")
+    """Return the verdict on a text, whose placeholders may need values."""
+    return best_reading(sql)
 
 
 @lru_cache(MAX_TEXTS)
