@@ -12,7 +12,14 @@ import psycopg
 import pytest
 
 from pinwatch.pins.rules import MAX_STATEMENT, RULES
-from tests.cli.command import PATIENCE, PINWATCH, environment, pinwatch, pinwatch_up
+from tests.cli.command import (
+    PATIENCE,
+    PINWATCH,
+    environment,
+    forks,
+    pinwatch,
+    pinwatch_up,
+)
 from tests.harness import Postgres
 from tests.production.logs import (
     LOG,
@@ -242,3 +249,24 @@ def test_a_terminal_may_know_ascii_only(tmp_path: Path) -> None:
     )
     assert (ended.returncode, ended.stderr) == (1, b"")
     assert b"set se\\ufffdrch to $1" in ended.stdout
+
+
+@pytest.mark.parametrize("command", ["report", "lint"])
+def test_standard_input_may_be_closed(command: str) -> None:
+    ended = run(
+        ["sh", "-c", 'exec "$@" - <&-', "sh", *PINWATCH, command],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert ended.returncode == 2
+    assert "standard input: It is closed." in ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_standard_input_is_read_once() -> None:
+    ended = forks().run(["report", "-", "-"], environment(), text(LOG), PATIENCE)
+    assert ended.returncode == 1
+    assert ended.stderr == b""
