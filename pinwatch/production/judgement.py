@@ -23,6 +23,10 @@ NO_DIGEST: Final = (
     "The log does not say which statement it was: look for the line with the same "
     "clientConnection before it."
 )
+NO_RULE: Final = (
+    "No rule of pinwatch matches this digest, which may be cut off. Judge the whole "
+    "statement by pinwatch explain."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ def cause_of(reason: str, digest: str) -> Cause:
         return Cause(PARSE_MESSAGE, OUTDATED)
     if not digest:
         return Cause(UNKNOWN, NO_DIGEST)
-    return first_cause(judged(digest)) or Cause(UNKNOWN, "")
+    return first_cause(judged(digest)) or Cause(UNKNOWN, NO_RULE)
 
 
 def oversize_cause() -> Cause:
