@@ -1,6 +1,7 @@
 """The command line. Subcommands import heavy modules when they run, not before."""
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -63,6 +64,8 @@ def _options(
 
 def main() -> None:
     """Run the command; exit with 2 for a wrong setting, 1 for another error."""
+    if isinstance(sys.stdout, TextIOWrapper):  # the terminal may know ASCII only
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except PinwatchError as error:

@@ -10,13 +10,14 @@ from typing import Any, Final
 
 from pinwatch.pins.carets import marked
 from pinwatch.pins.profiles import Profile
+from pinwatch.pins.readings import best_reading, parsed_reading
 from pinwatch.pins.rule_pages import command
 from pinwatch.pins.rules import MAX_STATEMENT
-from pinwatch.pins.script import filled, pieces
+from pinwatch.pins.script import pieces
 from pinwatch.pins.senders import advise
 from pinwatch.pins.tokens import PARAMETER, tokens
 from pinwatch.pins.unseen import unseen
-from pinwatch.pins.verdict import Finding, Verdict, verdict, verdict_of_tokens
+from pinwatch.pins.verdict import Finding, Verdict
 from pinwatch.reports.result import DOCUMENT_VERSION
 from pinwatch.text import number_of, printable
 
@@ -114,39 +115,18 @@ def message(text: str, profile: Profile) -> Answer:
     """Judge a text that is sent at once; its statements, if the grammar refuses it."""
     if not any(pieces(text)):
         return Answer(text, [])
-    whole = _parsed(text, profile)
+    whole = parsed_reading(text, profile)
     return script(text, profile) if whole.error else Answer(text, [Judged(whole, 0)])
 
 
 def script(text: str, profile: Profile) -> Answer:
     """Judge a text whose statements are sent one by one."""
     judged = [
-        Judged(_verdict(piece.text, profile), piece.position, piece.unseen)
+        Judged(best_reading(piece.text, profile), piece.position, piece.unseen)
         for piece in pieces(text)
     ]
     size = _size(text)
     return Answer(text, judged, size if len(judged) > 1 and size > MAX_STATEMENT else 0)
-
-
-def _verdict(text: str, profile: Profile) -> Verdict:
-    """Judge one statement, by its tokens if the grammar refuses it."""
-    found = _parsed(text, profile)
-    return verdict_of_tokens(text, profile, found.error) if found.error else found
-
-
-def _parsed(text: str, profile: Profile) -> Verdict:
-    """Judge one statement or message, with values for its placeholders.
-
-    The verdict has an error, and no findings, if the grammar refuses all readings.
-    """
-    found = verdict(text.encode("utf-8", "replace"), profile)
-    if not found.error:
-        return found
-    for reading in filled(text):
-        other = verdict(reading.encode("utf-8", "replace"), profile)
-        if not other.error:
-            return other
-    return found
 
 
 def _size(text: str) -> int:

@@ -6,7 +6,6 @@ Owns the options, and how the findings of all files are shown.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,7 +23,6 @@ from pinwatch.errors import SettingError
 from pinwatch.text import number_of, printable
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
-    from pinwatch.lint.sources import Source
     from pinwatch.reports.result import Place, Report
 
 
@@ -46,8 +44,8 @@ def lint(
     skipped, and placeholders of Flyway, sqlc and Jinja are taken for names. In Python,
     the strings are read that are passed to execute, fetch, text, SQL or RunSQL.
 
-    A comment -- pinwatch: allow set, in the statement or on the line before it, allows
-    a pin by the rule set.
+    A comment -- pinwatch: allow set, on a line of the statement or just before it,
+    allows a pin by the rule set.
 
     The exit status is 0 if nothing pins, 1 if something does, and 2 on misuse, or if a
     file or a statement could not be read. Contested findings count only with
@@ -76,13 +74,13 @@ def lint(
 def _linted(paths: list[str], contested: Contested) -> Report:
     """Return the findings in all files, and what could not be read or judged."""
     from pinwatch.cli.linted import findings
-    from pinwatch.lint.sources import SourceError, files
+    from pinwatch.lint.sources import SourceError, files, read_file
     from pinwatch.reports.result import Problem, Report
 
     results, problems = [], []
     for name in files(paths):
         try:
-            source = _source(name)
+            source = read_file(name)
         except SourceError as error:
             problems.append(Problem(str(error)))
             continue
@@ -92,14 +90,6 @@ def _linted(paths: list[str], contested: Contested) -> Report:
             else:
                 results.append(found)
     return Report("pinwatch lint", results, problems)
-
-
-def _source(name: str) -> Source:
-    from pinwatch.lint.sources import STANDARD_INPUT, read, read_file
-
-    if name == STANDARD_INPUT:
-        return read("", sys.stdin.buffer.read())
-    return read_file(name)
 
 
 def _document(found: Report) -> dict[str, Any]:

@@ -142,16 +142,11 @@ def _plot(timeline: Timeline, rows: Sequence[Row]) -> Iterator[str]:
     yield 'aria-label="Pins over time, by rule" preserveAspectRatio="none">'
     for at, (start, counts) in enumerate(buckets):
         bottom = float(HEIGHT)
-        for rule in rules:
-            if counts[rule]:
-                height = counts[rule] * HEIGHT / highest
-                bottom -= height
-                what = f"{minute(start)} UTC, {rule}: {number_of(counts[rule], 'pin')}"
-                yield (
-                    f'<rect class="series-{classes[rule]}" x="{at * width:.2f}" '
-                    f'y="{bottom:.2f}" width="{max(width - 0.5, 0.5):.2f}" '
-                    f'height="{height:.2f}"><title>{escape(what)}</title></rect>'
-                )
+        for rule in (rule for rule in rules if counts[rule]):
+            height = counts[rule] * HEIGHT / highest
+            bottom -= height
+            what = f"{minute(start)} UTC, {rule}: {number_of(counts[rule], 'pin')}"
+            yield _bar(classes[rule], at * width, bottom, width, height, what)
     yield '</svg>\n<ul class="keys">'
     for rule in rules:
         yield f'<li class="series-{classes[rule]}">{escape(rule)}</li>'
@@ -160,4 +155,15 @@ def _plot(timeline: Timeline, rows: Sequence[Row]) -> Iterator[str]:
         f"</ul>\n<figcaption>Pins from {minute(first)} to {minute(last)} UTC. A bar is "
         f"{duration(timeline.width)}, the highest one {number_of(highest, 'pin')}."
         "</figcaption>\n</figure>"
+    )
+
+
+def _bar(
+    series: int, left: float, top: float, width: float, height: float, what: str
+) -> str:
+    """Return a bar with a gap to the next one, and a text for the pointer."""
+    return (
+        f'<rect class="series-{series}" x="{left:.2f}" y="{top:.2f}" '
+        f'width="{max(width - 0.5, 0.5):.2f}" height="{height:.2f}">'
+        f"<title>{escape(what)}</title></rect>"
     )

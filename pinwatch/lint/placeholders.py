@@ -5,7 +5,7 @@
     ${name}                         Flyway, and Liquibase
     sqlc.arg(name), sqlc.narg(...)  sqlc
     @name                           sqlc, pgx
-    {{ name }}, {% if x %}          Jinja, as of dbt
+    {{ name }}, {% if x %}, {# #}   Jinja, as of dbt; {{ config() }} has no value
 
 They are replaced by names or blanks of the same length, so that positions remain.
 psql's variables and drivers' placeholders are left to ``pins.script``.
@@ -16,9 +16,9 @@ from typing import Final
 
 PLACEHOLDER: Final = re.compile(
     r"""
-    (?P<value> \$\{[\w.:-]+\} | \{\{[^{}\n]*\}\} | \bsqlc\.n?arg\([^()\n]*\)
+    (?P<control> \{%[^{}]*%\} | \{\#[^{}]*\#\} | \{\{-?\s*config\b[^{}]*\}\} )
+  | (?P<value> (?<!\$)\$\{[\w.:-]+\} | \{\{[^{}]*\}\} | \bsqlc\.n?arg\([^()\n]*\)
              | (?<![\w@<>~!%^&|`?*/+=-])@\w+ )
-  | (?P<control> \{%[^{}\n]*%\} )
     """,
     re.VERBOSE,
 )

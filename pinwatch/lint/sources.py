@@ -1,6 +1,7 @@
 """The files that are linted, and the SQL texts in each of them."""
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ PYTHON: Final = ".py"
 SKIPPED: Final = {"node_modules", "__pycache__", "venv", "site-packages", "build"}
 """Folders that have no source of the application; nor has one whose name is hidden."""
 STANDARD_INPUT: Final = "-"
+PLACEHOLDERS: Final = ("{", "%")
+"""What a string of Python has if the program puts parts of the SQL in later."""
 
 
 class SourceError(PinwatchError):
@@ -26,17 +29,22 @@ class SourceError(PinwatchError):
 class Text:
     """SQL at ``position`` of a file, in characters; a script has many statements.
 
-    ``sql`` is as long as its source. ``end`` is where its source ends.
+    ``end`` is where its source ends. If ``is_verbatim``, ``sql`` is as long as its
+    source. If ``is_complete``, PostgreSQL receives it as it is: a text that its grammar
+    refuses is no SQL. ``lines`` are those of the Python statement that has it.
     """
 
     sql: str
     position: int
     end: int
+    is_verbatim: bool = True
+    is_complete: bool = False
+    lines: tuple[int, int] = (1, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file, and the SQL in it."""
+    """A file, and the SQL in it; name is empty for standard input."""
 
     name: str
     content: str
@@ -44,45 +52,87 @@ class Source:
 
     @property
     def is_script(self) -> bool:
-        return not self.name.endswith(PYTHON)
+        return not _is_python(self.name)
 
 
 def files(paths: Iterable[str]) -> Iterator[str]:
-    """Yield the files of SQL and Python below folders, and other paths as they are."""
+    """Yield the files of SQL and Python below folders, and other paths, each once."""
+    seen = set()
     for path in paths:
-        if path == STANDARD_INPUT or not os.path.isdir(path):
-            yield path
-        else:
-            yield from _below(Path(path))
+        for file in _below(path) if os.path.isdir(path) else [path]:
+            real = os.path.realpath(file)
+            if real not in seen:
+                seen.add(real)
+                yield file
 
 
-def _below(folder: Path) -> Iterator[str]:
-    for path in sorted(folder.iterdir()):
-        if path.is_dir():
-            if not (path.name.startswith(".") or path.name in SKIPPED):
-                yield from _below(path)
-        elif path.suffix in (*SQL, PYTHON):
-            yield str(path)
+def _below(folder: str) -> Iterator[str]:
+    """Yield the files below a folder, and folders that cannot be read.
+
+    Links to folders are not followed: they may lead back.
+    """
+    unreadable: list[str] = []
+    walk = os.walk(folder, onerror=lambda error: unreadable.append(error.filename))
+    for path, folders, names in walk:
+        folders[:] = sorted(
+            name for name in folders if name[0] != "." and name not in SKIPPED
+        )
+        for file in sorted(Path(path, name) for name in names):
+            if file.suffix.lower() in (*SQL, PYTHON) and file.is_file():
+                yield str(file)
+    yield from unreadable
 
 
 def read(name: str, data: bytes) -> Source:
-    """Return the source that data is; raises SourceError if it is broken Python."""
-    content = decoded(data)
-    if not name.endswith(PYTHON):
+    """Return the source that data is; raises SourceError if it is no text or Python."""
+    content = decoded(data).replace("\r\n", "\n").replace("\r", "\n")
+    if "\0" in content:
+        raise SourceError(f"{_shown(name)}: This is not text: it has NUL characters.")
+    if not _is_python(name):
         sql = without_placeholders(content)
         return Source(name, content, (Text(sql, 0, len(content)),))
+    return Source(name, content, tuple(_python_texts(name, content)))
+
+
+def _python_texts(name: str, content: str) -> Iterator[Text]:
     try:
         found = literals(content)
-    except (SyntaxError, ValueError, RecursionError) as error:
+    except SyntaxError as error:
+        place = f"{name}:{error.lineno or 1}"
+        raise SourceError(f"{place}: This is not Python: {error.msg}.") from None
+    except (ValueError, RecursionError, MemoryError) as error:
         raise SourceError(f"{name}: This is not Python: {error}.") from None
-    texts = [Text(without_placeholders(one.sql), one.start, one.end) for one in found]
-    return Source(name, content, tuple(texts))
+    for one in found:
+        yield Text(
+            without_placeholders(one.sql),
+            one.start,
+            one.end,
+            one.is_verbatim,
+            not (one.has_values or any(mark in one.sql for mark in PLACEHOLDERS)),
+            one.lines,
+        )
 
 
 def read_file(name: str) -> Source:
-    """Read a file; raises SourceError if that is not possible."""
+    """Read a file, or standard input; raises SourceError if that is not possible."""
     try:
-        data = Path(name).read_bytes()
+        data = _data(name)
     except OSError as error:
-        raise SourceError(f"{name}: {reason(error)}.") from None
-    return read(name, data)
+        raise SourceError(f"{_shown(name)}: {reason(error)}.") from None
+    return read("" if name == STANDARD_INPUT else name, data)
+
+
+def _data(name: str) -> bytes:
+    if name != STANDARD_INPUT:
+        return Path(name).read_bytes()
+    if sys.stdin is None:
+        raise SourceError("standard input: It is closed.")
+    return sys.stdin.buffer.read()
+
+
+def _shown(name: str) -> str:
+    return "standard input" if name in ("", STANDARD_INPUT) else name
+
+
+def _is_python(name: str) -> bool:
+    return name.lower().endswith(PYTHON)

@@ -84,7 +84,8 @@ class Log:
     def _write(self, event: events.Event, level: int, message: str) -> None:
         if level >= self.level:
             with suppress(OSError):  # a full disk must not end a session
-                self.stream.write(self.line(level, self._tag(event), message))
+                at = event.at if isinstance(event, events.SessionPinned) else self.now()
+                self.stream.write(line(at, level, self._tag(event), message))
                 self.stream.flush()
 
     def _tag(self, event: events.Event) -> str:
@@ -95,9 +96,10 @@ class Log:
         endpoint = self._endpoints.get(event.client, DEFAULT)
         return f"[proxyEndpoint={endpoint}] [clientConnection={event.client}]"
 
-    def line(self, level: int, tag: str, message: str) -> str:
-        at = self.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return f"{at} [{NAMES[level]}] {tag} {escaped(message)}\n"
+
+def line(at: datetime, level: int, tag: str, message: str) -> str:
+    stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"{stamp} [{NAMES[level]}] {tag} {escaped(message)}\n"
 
 
 def _on(encrypted: bool) -> str:

@@ -8,15 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from pinwatch.pins.script import filled
+from pinwatch.pins.readings import best_reading
 from pinwatch.pins.senders import Advised, advise
-from pinwatch.pins.verdict import (
-    Finding,
-    Verdict,
-    oversize,
-    verdict,
-    verdict_of_tokens,
-)
+from pinwatch.pins.verdict import Finding, Verdict, oversize
 
 MAX_TEXTS: Final = 4_096
 UNKNOWN: Final = "unknown"
@@ -28,6 +22,10 @@ OUTDATED: Final = (
 NO_DIGEST: Final = (
     "The log does not say which statement it was: look for the line with the same "
     "clientConnection before it."
+)
+NO_RULE: Final = (
+    "No rule of pinwatch matches this digest, which may be cut off. Judge the whole "
+    "statement by pinwatch explain."
 )
 
 
@@ -42,12 +40,8 @@ class Cause:
 
 @lru_cache(MAX_TEXTS)
 def judged(sql: str) -> Verdict:
-    """Return the verdict on a text, with values for its placeholders if needed."""
-    for reading in (sql, *filled(sql)):
-        found = verdict(reading.encode("utf-8", "replace"))
-        if not found.error:
-            return found
-    return verdict_of_tokens(sql, error="syntax error")
+    """Return the verdict on a text, whose placeholders may need values."""
+    return best_reading(sql)
 
 
 @lru_cache(MAX_TEXTS)
@@ -59,7 +53,7 @@ def cause_of(reason: str, digest: str) -> Cause:
         return Cause(PARSE_MESSAGE, Advised(OUTDATED))
     if not digest:
         return Cause(UNKNOWN, Advised(NO_DIGEST))
-    return first_cause(judged(digest)) or Cause(UNKNOWN, Advised(""))
+    return first_cause(judged(digest)) or Cause(UNKNOWN, Advised(NO_RULE))
 
 
 def oversize_cause() -> Cause:

@@ -36,7 +36,7 @@ from pinwatch.production.records import (
 from pinwatch.production.sessions import PinnedSessions
 from pinwatch.production.timeline import Timeline
 
-MAX_CLIENTS: Final = 100_000  # of which the host, or the latest prepared pin, is kept
+MAX_CLIENTS: Final = 100_000  # whose host, or latest prepared pin, is kept
 MAX_HOSTS: Final = 1_000  # of one row
 MAX_SUSPECTS: Final = 20
 NEAR_LIMIT: Final = 0.8  # of the size that pins: normalised text is shorter than sent
@@ -49,11 +49,14 @@ Kind = tuple[str, ...]
 class Row:
     """What pins, how often, since when and for how long.
 
-    calls counts executions that statistics or a database's log report, count the pins
-    that RDS Proxy logged. ahead counts its lines about prepared statements that would
-    pin. seconds sums up the time from each pin to the end of its client, or to the end
-    of the log if it does not show that end; lasting counts the latter. peak_without is
-    the largest number of sessions that would have been pinned at a time without these.
+    - count: the pins that RDS Proxy logged.
+    - ahead: its lines about prepared statements that would pin.
+    - calls: the executions in statistics or in a database's log.
+    - seconds: the time from each pin to the end of its client, or of the log.
+    - lasting: the pins whose clients had not ended when the log ended.
+    - clients: the pins whose line has the number of its client.
+    - peak_without: the largest number of sessions that would have been pinned at a time
+      without these pins.
     """
 
     cause: Cause
@@ -137,6 +140,15 @@ class Ranking:
 
     def rows(self) -> list[Row]:
         """Return all rows: longest pinned first, then by pins and by calls."""
+        self._end_sessions()
+        return sorted(
+            self._rows.values(),
+            key=lambda row: (row.seconds, row.count, row.calls, row.ahead),
+            reverse=True,
+        )
+
+    def _end_sessions(self) -> None:
+        """End all sessions with the log, and give the rows their times and peaks."""
         if self.last is not None:
             for kind, count in self._sessions.end_all(self.last).items():
                 if kind in self._rows:
@@ -145,11 +157,6 @@ class Ranking:
             row.peak_without = self.peak
             if group := self._sessions.groups.get(kind):
                 row.seconds, row.peak_without = group.seconds, group.peak_without
-        return sorted(
-            self._rows.values(),
-            key=lambda row: (row.seconds, row.count, row.calls, row.ahead),
-            reverse=True,
-        )
 
     @property
     def peak(self) -> int:

@@ -49,9 +49,10 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """A statement that a database ran, and how often; is_near_limit as sent or not.
+    """A statement that a database ran ``calls`` times.
 
-    ``normalised`` is true if the statement's constants have been replaced.
+    ``normalised`` is true if placeholders stand for its constants: what was sent may
+    have been longer.
     """
 
     sql: str

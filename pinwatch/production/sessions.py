@@ -52,7 +52,7 @@ class PinnedSessions(Generic[K]):
         self._note_peaks()
 
     def ended(self, client: str, at: datetime) -> None:
-        """Record that a client disconnected; others than pinned ones are ignored."""
+        """Record that a client disconnected; one that is not pinned is ignored."""
         since, kinds = self._sessions.pop(client, (at, ()))
         for kind in kinds:
             group = self.groups[kind]

@@ -4,6 +4,7 @@ import gzip
 import json
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+from subprocess import run
 from typing import Any, Final
 from urllib.request import urlopen
 
@@ -11,7 +12,14 @@ import psycopg
 import pytest
 
 from pinwatch.pins.rules import MAX_STATEMENT, RULES
-from tests.cli.command import pinwatch, pinwatch_up
+from tests.cli.command import (
+    PATIENCE,
+    PINWATCH,
+    environment,
+    forks,
+    pinwatch,
+    pinwatch_up,
+)
 from tests.harness import Postgres
 from tests.production.logs import (
     LOG,
@@ -228,3 +236,37 @@ def test_no_pins_are_not_claimed_of_a_file_that_was_not_read(tmp_path: Path) -> 
     assert ended.returncode == 2
     assert ended.stdout == "No pins were found, but not all files could be read.\n"
     assert ended.stderr == f"pinwatch: {tmp_path}: Is a directory.\n"
+
+
+def test_a_terminal_may_know_ascii_only(tmp_path: Path) -> None:
+    file = write(tmp_path, "log", text(LOG).replace(b"search_path", b"se\xe4rch"))
+    ended = run(
+        [*PINWATCH, "report", file],
+        env=environment(PYTHONIOENCODING="ascii"),
+        capture_output=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert (ended.returncode, ended.stderr) == (1, b"")
+    assert b"set se\\ufffdrch to $1" in ended.stdout
+
+
+@pytest.mark.parametrize("command", ["report", "lint"])
+def test_standard_input_may_be_closed(command: str) -> None:
+    ended = run(
+        ["sh", "-c", 'exec "$@" - <&-', "sh", *PINWATCH, command],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert ended.returncode == 2
+    assert "standard input: It is closed." in ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_standard_input_is_read_once() -> None:
+    ended = forks().run(["report", "-", "-"], environment(), text(LOG), PATIENCE)
+    assert ended.returncode == 1
+    assert ended.stderr == b""

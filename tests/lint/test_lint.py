@@ -1,11 +1,16 @@
 """pinwatch lint: what pins is found at its line, in each kind of file."""
 
+import ast
 import json
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pinwatch.lint.placeholders import without_placeholders
+from pinwatch.lint.python import literals
 from pinwatch.pins.rules import RULES
 from tests.cli.command import forks, pinwatch
 
@@ -109,6 +114,17 @@ def test_each_rule_is_found_at_its_line_and_nothing_else(
         ("c.execute('SELECT %s', 'SET a = 1')\n", 0),
         ("c.print('SET a = 1')\n", 0),
         ("log.info(f'SET a = {x}')\n", 0),
+        ("c.execute(b'SET a = 1')\n", 1),
+        ("c.execute('SELECT %s; SET a = %s')\n", 1),
+        ("c.execute(SQL('SET {} = 1').format(x))\n", 1),
+        ("x = 'a\\x0bb\x0b\u2028\x1c'\nc.execute('SET a = 1')\n", 2),
+        ("x = 1\n\x0c\nc.execute('SET a = 1')\n", 3),
+        ('c.execute("""\r\nSELECT 1;\r\nSET a = 1\r\n""")\r\n', 3),
+        ("c.execute('SET a = \"\\d\"')\n", 1),
+        ("sa.text('SET a = 1')\n", 1),
+        ("plt.text('SET a TO 1')\n", 0),
+        ("st.text('Set the value')\nsoup.find(text='SET a = 1')\n", 0),
+        ("ssh.execute('set -e; ls')\nrobot.execute('Prepare the meal')\n", 0),
     ],
 )
 def test_strings_of_python(tmp_path: Path, source: str, line: int) -> None:
@@ -126,6 +142,8 @@ def test_strings_of_python(tmp_path: Path, source: str, line: int) -> None:
         ("-- pinwatch: allow listen, set\nSET a = 1;\n", []),
         ("-- pinwatch: allow listen\nSET a = 1;\n", ["set"]),
         ("-- pinwatch: allow set\n\nSET a = 1;\n", ["set"]),
+        ("-- pinwatch: allow set\n-- for the index\nSET a = 1;\n", []),
+        ("SET a = 1; -- pinwatch: allow set\nSET b = 1;\n", ["set"]),
     ],
 )
 def test_a_comment_allows_a_rule(tmp_path: Path, text: str, rules: list[str]) -> None:
@@ -140,6 +158,66 @@ def test_a_comment_of_python_allows_a_rule(tmp_path: Path) -> None:
         "# pinwatch: allow set\nc.execute('SET a = 1')\nc.execute('SET b = 1')\n"
     )
     assert places(found(file)) == [("set", 3)]
+
+
+def test_a_comment_at_the_statement_of_python_allows_a_rule(tmp_path: Path) -> None:
+    file = tmp_path / "a.py"
+    file.write_text(
+        "# pinwatch: allow set\nc.execute(\n\n    'SET a = 1',\n)\n"
+        "c.execute(\n    text(\n        'SET a = 1'\n    )\n)  # pinwatch: allow set\n"
+        "c.execute('SET a = 1')\n"
+    )
+    assert places(found(file)) == [("set", 11)]
+
+
+def test_each_file_is_linted_once(tmp_path: Path) -> None:
+    """A link to a folder may lead back; names may have capital letters."""
+    (tmp_path / "V1.SQL").write_text("SET a = 1;")
+    (tmp_path / "again").symlink_to(tmp_path)
+    document = found(tmp_path, str(tmp_path / "V1.SQL"))
+    assert places(document) == [("set", 1)]
+
+
+def test_lines_may_end_as_on_windows_and_on_an_old_mac(tmp_path: Path) -> None:
+    for number, end in enumerate((b"\r\n", b"\r")):
+        file = tmp_path / f"{number}.sql"
+        file.write_bytes(b"SELECT 1;" + end + b"SET a = 1;" + end)
+        assert places(found(file)) == [("set", 2)]
+
+
+def test_templates_of_dbt(tmp_path: Path) -> None:
+    file = tmp_path / "a.sql"
+    file.write_text(
+        "{{ config(\n  materialized='table'\n) }}\n{# SET a = 1; #}\n"
+        "SELECT $${a}$$, {{\n x }};\nLISTEN x;\n"
+    )
+    document = found(file)
+    assert places(document) == [("listen", 7)]
+    assert document["problems"] == []
+
+
+@given(st.text(alphabet="{}$%@#ab c(n\n.") | st.text())
+def test_placeholders_keep_the_length(text: str) -> None:
+    assert len(without_placeholders(text)) == len(text)
+
+
+@given(st.text(), st.text(alphabet="ab\r\n\x0c\x1c\u2028\xe4\U0001f600'"))
+def test_literals_are_where_they_say(sql: str, before: str) -> None:
+    source = f"x = {before!r}  # {before.translate({10: None, 13: None})}\n"
+    source = f"{source}c.execute({sql!r})\n".replace("\0", "")
+    (one,) = literals(source)
+    assert one.sql == sql
+    if one.is_verbatim:
+        assert source.startswith(sql, one.start)
+    else:
+        assert ast.literal_eval(source[one.start : one.end]) == sql
+
+
+def test_a_long_script(tmp_path: Path) -> None:
+    """The time of each statement does not grow with the file."""
+    file = tmp_path / "a.sql"
+    file.write_text("SELECT 1;\n" * 20_000 + "LISTEN x;\n")
+    assert places(found(file)) == [("listen", 20_001)]
 
 
 def test_folders_without_source_of_the_application_are_skipped(tmp_path: Path) -> None:
@@ -161,7 +239,8 @@ def test_standard_input() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        ("a.py", "def f(:\n", "This is not Python: "),
+        ("a.py", "1\ndef f(:\n", "a.py:2: This is not Python: invalid syntax."),
+        ("a.sql", "SELECT 1;\0", "This is not text: it has NUL characters."),
         ("a.sql", "SELCT 1;", "This could not be judged: "),
     ],
 )

@@ -223,3 +223,10 @@ def test_entries_lose_nothing(lines: list[bytes]) -> None:
     found = list(entries(lines, START))
     assert b"".join(found).replace(b"\n", b"") == joined
     assert all(START.search(one) for one in found[1:])
+
+
+def test_a_digest_that_no_rule_matches_has_a_way_out(tmp_path: Path) -> None:
+    line = LOG[1].replace("set search_path to $1", "select $1")
+    (row,) = ranked(write(tmp_path, "log", text([line]))).rows()
+    assert row.cause.rule == "unknown"
+    assert "pinwatch explain" in row.cause.fix.text
