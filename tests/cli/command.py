@@ -19,8 +19,12 @@ PINWATCH: Final = (sys.executable, "-m", "pinwatch")
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's, without settings of its own."""
-    own = {k: v for k, v in os.environ.items() if not k.startswith("PINWATCH_")}
+    """This process's, without settings of its own and without a terminal's size."""
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PINWATCH_") and name not in ("COLUMNS", "LINES")
+    }
     return own | variables
 
 

@@ -116,7 +116,7 @@ def test_filters(seen: Seen, open_page: Open) -> None:
         seen(application_name=name).query(sql)
     seen(application_name="orders").query("LISTEN jobs")
     expect(groups(page)).to_have_count(2)
-    page.get_by_label("Rule").select_option("listen")
+    page.locator("select[name=rule]").select_option("listen")
     expect(groups(page)).to_have_count(1)
     expect(groups(page).locator(".count")).to_have_text("2 pins")
     page.get_by_label("Application").fill("ord")
