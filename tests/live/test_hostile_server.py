@@ -1,9 +1,7 @@
 """A database that answers a request, or the SSLRequest, with something else."""
 
 import socket
-import threading
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Final
 
@@ -13,6 +11,7 @@ from pinwatch.errors import TargetError
 from pinwatch.wire import messages
 from pinwatch.wire.messages import HEADER, INT32, SSL_REQUEST_CODE, message
 from tests.harness import Endpoint, Postgres, Proxies
+from tests.live.relay import Relay
 from tests.wireclient import Reply, WireClient
 
 TRIGGER: Final = b"SELECT 'lie'"
@@ -42,8 +41,8 @@ ANSWERS_TO_SSL_REQUEST: Final = {
 HALF_A_MESSAGE: Final = HEADER.pack(messages.DATA_ROW, 100)
 
 
-class Liar:
-    """A relay to PostgreSQL that answers trigger with the lie, and then disconnects.
+class Liar(Relay):
+    """A relay that answers trigger with the lie, and then disconnects.
 
     It lies the given number of times.
     """
@@ -51,34 +50,17 @@ class Liar:
     def __init__(
         self, server: str, lie: bytes, trigger: bytes = TRIGGER, times: int = 1_000
     ) -> None:
-        self.server = server
         self.lie = lie
         self.trigger = trigger
         self.times = times
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self.listening.getsockname()[1]
-        self._run(self._serve)
+        super().__init__(server)
 
-    def _run(self, work: Callable[..., None], *args: socket.socket) -> None:
-        threading.Thread(target=work, args=args, daemon=True).start()
-
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                proxy, _ = self.listening.accept()
-                server = socket.socket(socket.AF_UNIX)
-                server.connect(f"{self.server}/.s.PGSQL.5432")
-                self._run(self._pass_on, proxy, server)
-                self._run(self._pass_on, server, proxy)
-
-    def _pass_on(self, source: socket.socket, drain: socket.socket) -> None:
-        with suppress(OSError), source, drain:
-            while data := source.recv(65_536):
-                if self.times and self.trigger in data:
-                    self.times -= 1
-                    source.sendall(self.lie)
-                    return
-                drain.sendall(data)
+    def answers(self, data: bytes, source: socket.socket, drain: socket.socket) -> bool:
+        if not (self.times and self.trigger in data):
+            return False
+        self.times -= 1
+        source.sendall(self.lie)
+        return True
 
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=list(LIES))
