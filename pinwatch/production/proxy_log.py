@@ -17,7 +17,6 @@ from pinwatch.production.lines import entries, read_lines
 from pinwatch.production.records import (
     Connected,
     Disconnected,
-    PinAhead,
     Pinned,
     Record,
 )
@@ -78,9 +77,7 @@ def read_line(line: str, at: datetime | None = None, id: str = "") -> Record | N
 def _pin(message: str, at: datetime | None, client: str, id: str) -> Record:
     found = REASON.search(message)
     reason, digest = split_reason(found[1] if found else message)
-    if AHEAD in message:
-        return PinAhead(at, client, reason, digest, id)
-    return Pinned(at, client, reason, digest, id)
+    return Pinned(at, client, reason, digest, id, ahead=AHEAD in message)
 
 
 def split_reason(text: str) -> tuple[str, str]:

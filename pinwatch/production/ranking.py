@@ -29,7 +29,6 @@ from pinwatch.production.records import (
     Connected,
     Disconnected,
     Executed,
-    PinAhead,
     Pinned,
     Record,
 )
@@ -123,10 +122,7 @@ class Ranking:
         match record:
             case Pinned():
                 if self._is_new(record):
-                    self._pin(record)
-            case PinAhead():
-                if self._is_new(record):
-                    self._pin_ahead(record)
+                    self._pin_ahead(record) if record.ahead else self._pin(record)
             case Connected(_, client, host):
                 self._hosts.note(client, host)
             case Disconnected(at, client):
@@ -175,14 +171,14 @@ class Ranking:
 
     # RDS Proxy's lines.
 
-    def _is_new(self, pin: Pinned | PinAhead) -> bool:
+    def _is_new(self, pin: Pinned) -> bool:
         """Return False if an earlier file had the same line."""
         if pin.at is not None and pin.client:
-            key: object = type(pin), pin.at, pin.client, pin.digest
+            key: object = pin.ahead, pin.at, pin.client, pin.digest
         elif pin.id:
             key = pin.id
         elif pin.at is not None:
-            key = type(pin), pin.at, pin.digest, pin.reason
+            key = pin.ahead, pin.at, pin.digest, pin.reason
         else:
             return True
         hashed = hash(key)
@@ -211,7 +207,7 @@ class Ranking:
                 kinds = (rule,), (rule, row.digest)
                 self._sessions.pinned(pin.client, pin.at, kinds)
 
-    def _pin_ahead(self, pin: PinAhead) -> None:
+    def _pin_ahead(self, pin: Pinned) -> None:
         self._prepared.note(pin.client, pin.digest)
         row = self._row(cause_of(pin.reason, pin.digest), pin.digest)
         row.ahead += 1

@@ -10,24 +10,17 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """A line that says that a session was pinned. id is CloudWatch's id of the line."""
+    """A line that says that a session was pinned. id is CloudWatch's id of the line.
+
+    ``ahead`` is true if the session will be pinned only if a prepared statement runs.
+    """
 
     at: datetime | None
     client: str
     reason: str
     digest: str = ""
     id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PinAhead:
-    """A line that says that a session will be pinned if a prepared statement runs."""
-
-    at: datetime | None
-    client: str
-    reason: str
-    digest: str = ""
-    id: str = ""
+    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +55,4 @@ class Executed:
     normalised: bool = False
 
 
-Record = Pinned | PinAhead | Connected | Disconnected | Executed
+Record = Pinned | Connected | Disconnected | Executed
