@@ -295,8 +295,7 @@ def _finding_lines(
     yield f"{title}{contested}", "bold red"
     yield f"  RDS Proxy: {printable(verdict.reason(finding))}", ""
     advised = advise(verdict, finding)
-    by = f" ({advised.by})" if advised.driver else ""
-    yield f"  Fix{by}: {advised.text}", ""
+    yield f"  {advised}", ""
     yield f"    {advised.source}", "dim"
     yield f"  More: {command(finding.rule)}", "dim"
     if finding.readings is not None:

@@ -10,7 +10,6 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
@@ -24,9 +23,11 @@ from pinwatch.cli.formats import (
     ContestedOption,
     Format,
     FormatOption,
+    level,
     rendered,
     status,
 )
+from pinwatch.cli.terminal import print_lines, progress
 from pinwatch.errors import SettingError
 from pinwatch.text import decoded
 
@@ -187,7 +188,7 @@ def explain(
 
 def _print(answer: Answer, profile: Profile, found: Report, format: Format) -> None:
     """Print the answer; raises SettingError if it is for people and is not of SQL."""
-    from pinwatch.cli.answer import document
+    from pinwatch.cli.answer import document, lines
 
     if format is Format.JSON:
         print(json.dumps(document(answer, profile)))
@@ -196,7 +197,7 @@ def _print(answer: Answer, profile: Profile, found: Report, format: Format) -> N
     elif answer.is_no_sql:
         raise SettingError(NO_SQL.format(answer.refused[0].verdict.error))
     else:
-        _print_text(answer, profile, found)
+        print_lines(lines(answer, profile, found.fails))
 
 
 def _print_page(rule: str) -> None:
@@ -270,13 +271,15 @@ def _refuse_foreign(text: str, is_script: bool) -> None:
 
 def _explain_lines(profile: Profile, contested: Contested) -> int:
     """Answer each line of standard input; return the exit status."""
-    from pinwatch.cli.findings import level
     from pinwatch.reports.result import Level
 
-    out = sys.stdout
+    out, stream = sys.stdout, sys.stdin.buffer
     lines = unreadable = unknown = failing = 0
-    for line in _with_progress(sys.stdin.buffer):
-        if line.strip():
+    with progress("Explaining", _size(stream)) as done:
+        for line in stream:
+            done(len(line))
+            if not line.strip():
+                continue
             document, answer = _explained(line, profile)
             out.write(json.dumps(document) + "\n")
             lines += 1
@@ -285,7 +288,7 @@ def _explain_lines(profile: Profile, contested: Contested) -> int:
             else:
                 unknown += answer.pins is None
                 failing += any(
-                    level(finding, contested) is Level.ERROR
+                    level(finding.contested, contested) is Level.ERROR
                     for _, finding in answer.findings
                 )
     out.flush()
@@ -296,6 +299,12 @@ def _explain_lines(profile: Profile, contested: Contested) -> int:
     if unreadable or unknown:
         return MISUSE
     return FOUND if failing else NOTHING
+
+
+def _size(stream: BinaryIO) -> int | None:
+    """Return the size of a file in bytes; None for a pipe."""
+    status = os.fstat(stream.fileno())
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def _explained(line: bytes, profile: Profile) -> tuple[dict[str, Any], Answer | None]:
@@ -317,30 +326,3 @@ def _explained(line: bytes, profile: Profile) -> tuple[dict[str, Any], Answer | 
         return given | {"error": text}, None
     answer = message(sql, profile)
     return given | described(answer, profile), answer
-
-
-def _with_progress(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of stream, with a progress bar if a person waits for a file."""
-    status = os.fstat(stream.fileno())
-    if not (sys.stderr.isatty() and stat.S_ISREG(status.st_mode)):
-        yield from stream
-        return
-
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("Explaining", total=status.st_size)
-        for line in stream:
-            yield line
-            progress.advance(task, len(line))
-
-
-def _print_text(answer: Answer, profile: Profile, found: Report) -> None:
-    from rich.console import Console
-
-    from pinwatch.cli.answer import lines
-
-    console = Console(highlight=False, soft_wrap=True)
-    for line, style in lines(answer, profile, found.fails):
-        console.print(line, style=style, markup=False)

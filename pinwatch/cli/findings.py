@@ -1,11 +1,11 @@
 """The findings in a text as a report for other programs."""
 
 from pinwatch.cli.answer import NOT_JUDGED, Answer, Judged
-from pinwatch.cli.formats import Contested
+from pinwatch.cli.formats import Contested, level
 from pinwatch.pins.carets import line_and_columns
 from pinwatch.pins.senders import advise
 from pinwatch.pins.verdict import Finding
-from pinwatch.reports.result import Level, Place, Problem, Report, Result
+from pinwatch.reports.result import Place, Problem, Report, Result
 
 
 def report(answer: Answer, file: str, contested: Contested) -> Report:
@@ -19,11 +19,6 @@ def report(answer: Answer, file: str, contested: Contested) -> Report:
     return Report("pinwatch explain", results, problems)
 
 
-def level(finding: Finding, contested: Contested) -> Level:
-    shown = finding.contested and contested is Contested.REPORT
-    return Level.WARNING if shown else Level.ERROR
-
-
 def result(
     text: str, file: str, contested: Contested, one: Judged, finding: Finding
 ) -> Result:
@@ -32,7 +27,7 @@ def result(
     trigger = (one.position + at for at in finding.trigger)
     return Result(
         rule=finding.rule,
-        level=level(finding, contested),
+        level=level(finding.contested, contested),
         statement=text[start : start + len(finding.statement)],
         digest=one.verdict.digest,
         reason=one.verdict.reason(finding),

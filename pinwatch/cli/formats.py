@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
-    from pinwatch.reports.result import Report
+    from pinwatch.reports.result import Level, Report
 
 NOTHING: Final = 0
 FOUND: Final = 1
@@ -54,6 +54,14 @@ ContestedOption = Annotated[
         "on which AWS's pages and users disagree.",
     ),
 ]
+
+
+def level(is_contested: bool, contested: Contested) -> Level:
+    """Return the weight of a finding; a contested one may be shown only."""
+    from pinwatch.reports.result import Level
+
+    shown = is_contested and contested is Contested.REPORT
+    return Level.WARNING if shown else Level.ERROR
 
 
 def status(report: Report) -> int:

@@ -19,6 +19,7 @@ from pinwatch.cli.formats import (
     rendered,
     status,
 )
+from pinwatch.cli.terminal import print_lines
 from pinwatch.errors import SettingError
 from pinwatch.text import number_of, printable
 
@@ -65,7 +66,7 @@ def lint(
     if format is Format.JSON:
         print(json.dumps(_document(found)))
     elif format is Format.TEXT:
-        _print(found)
+        print_lines(_lines(found))
     else:
         print(rendered(found, format))
     raise typer.Exit(status(found))
@@ -121,14 +122,6 @@ def _document(found: Report) -> dict[str, Any]:
             for one in found.problems
         ],
     }
-
-
-def _print(found: Report) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False, soft_wrap=True)
-    for line, style in _lines(found):
-        console.print(line, style=style, markup=False)
 
 
 def _lines(found: Report) -> Iterator[tuple[str, str]]:

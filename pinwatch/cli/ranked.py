@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from pinwatch.cli.formats import Contested
+from pinwatch.cli.formats import Contested, level
 from pinwatch.production.ranking import Ranking, Row, Suspect
 from pinwatch.reports.result import (
     DOCUMENT_VERSION,
-    Level,
     Problem,
     Report,
     Result,
@@ -121,11 +120,10 @@ def report(found: Found, contested: Contested) -> Report:
 
 
 def _result(row: Row, contested: Contested) -> Result:
-    shown = row.cause.contested and contested is Contested.REPORT
     digest = f' Digest: "{row.digest}".' if row.digest else ""
     return Result(
         rule=row.cause.rule,
-        level=Level.WARNING if shown else Level.ERROR,
+        level=level(row.cause.contested, contested),
         statement=row.digest,
         digest=row.digest,
         reason=f"{figures(row)}.{digest}",
@@ -215,6 +213,5 @@ def _row_lines(number: int, row: Row) -> Iterator[tuple[str, str]]:
         yield f"  {shortened(row.digest, MAX_TEXT)}", ""
     if row.first and row.last:
         yield f"  First {minute(row.first)}, last {minute(row.last)} UTC.", ""
-    by = f" ({row.cause.fix.by})" if row.cause.fix.driver else ""
     if row.cause.fix.text:
-        yield f"  Fix{by}: {row.cause.fix.text}", ""
+        yield f"  {row.cause.fix}", ""

@@ -93,8 +93,7 @@ def _section(number: int, row: Row) -> Iterator[str]:
     yield f"<section>\n<h2>{number}. {rule}: {escape(figures(row))}</h2>"
     if row.digest:
         yield f"<pre>{escape(shortened(row.digest, MAX_DIGEST))}</pre>"
-    driver = f" ({row.cause.fix.by})" if row.cause.fix.driver else ""
-    yield f'<p class="fix">Fix{escape(driver)}: {escape(row.cause.fix.text)}</p>\n<dl>'
+    yield f'<p class="fix">{escape(str(row.cause.fix))}</p>\n<dl>'
     for label, text in _details(row):
         yield f"<dt>{label}</dt><dd>{escape(text)}</dd>"
     yield "</dl>\n</section>"

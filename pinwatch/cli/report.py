@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -22,6 +20,7 @@ from pinwatch.cli.formats import (
     rendered,
     status,
 )
+from pinwatch.cli.terminal import print_lines, progress
 from pinwatch.errors import SettingError
 from pinwatch.text import escaped
 
@@ -107,29 +106,20 @@ def _read(ranking: Ranking, files: list[str]) -> list[str]:
     from pinwatch.production.formats import oldest_first, read_file
 
     problems: list[str] = []
-    with _progress(files) as progress:
+    with progress("Reading", _size(files)) as done:
         for name in oldest_first(files):
             try:
-                ranking.add_all(read_file(name, progress))
+                ranking.add_all(read_file(name, done))
             except InputError as error:
                 problems.append(str(error))
     return problems
 
 
-@contextmanager
-def _progress(files: list[str]) -> Iterator[Callable[[int], None]]:
-    """Yield a function that receives the bytes read; show a bar on a terminal."""
-    if not sys.stderr.isatty() or STANDARD_INPUT in files:
-        yield lambda size: None
-        return
-
-    from rich.console import Console
-    from rich.progress import Progress
-
-    total = sum(os.path.getsize(name) for name in files if os.path.isfile(name))
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Reading", total=total)
-        yield lambda size: bar.advance(task, size)
+def _size(files: list[str]) -> int | None:
+    """Return the bytes of all files; None if standard input is one of them."""
+    if STANDARD_INPUT in files:
+        return None
+    return sum(os.path.getsize(name) for name in files if os.path.isfile(name))
 
 
 def _show(found: Found, judged: Report, format: Ranked, everything: bool) -> None:
@@ -137,7 +127,7 @@ def _show(found: Found, judged: Report, format: Ranked, everything: bool) -> Non
 
     match format:
         case Ranked.TEXT:
-            _print(ranked.lines(found, everything))
+            print_lines(ranked.lines(found, everything))
         case Ranked.JSON:
             print(json.dumps(ranked.document(found)))
         case Ranked.HTML:
@@ -146,11 +136,3 @@ def _show(found: Found, judged: Report, format: Ranked, everything: bool) -> Non
             print(ranked_page.markdown(found))
         case _:
             print(rendered(judged, Format(format)))
-
-
-def _print(lines: Iterator[tuple[str, str]]) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False, soft_wrap=True)
-    for line, style in lines:
-        console.print(line, style=style, markup=False)

@@ -30,6 +30,10 @@ class Advised:
     certainty: str = ""
     source: str = ""
 
+    def __str__(self) -> str:
+        """Return the advice with its driver, as in "Fix (likely Prisma): ..."."""
+        return f"Fix ({self.by}): {self.text}" if self.driver else f"Fix: {self.text}"
+
     @property
     def by(self) -> str:
         """The driver as it is shown, as in "likely Prisma"."""
