@@ -26,7 +26,7 @@ from pinwatch.cli.http_side import DEFAULT_URL, HttpSide, Token, Url
 from pinwatch.errors import PinwatchError, SettingError
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
-    from pinwatch.cli.seen import Seen, Statement
+    from pinwatch.cli.check_summary import Seen, Statement
     from pinwatch.reports.result import Report
     from pinwatch.testing.plugin.baseline import Baseline
     from pinwatch.testing.plugin.record import Outcome
@@ -72,7 +72,7 @@ def check(
 
     $ pinwatch check --format sarif > pins.sarif
     """
-    from pinwatch.cli.seen import report, statements
+    from pinwatch.cli.check_summary import report, statements
 
     known = _baseline(baseline, update_baseline)
     documents = _fetch(HttpSide(url, token))
@@ -89,7 +89,7 @@ def check(
 def _print(
     found: Sequence[Statement], summed: Report, format: Format, every: bool
 ) -> None:
-    from pinwatch.cli.seen import document, text
+    from pinwatch.cli.check_summary import document, text
     from pinwatch.reports.github import annotations
 
     if format is Format.JSON:
@@ -121,7 +121,7 @@ def _fetch(side: HttpSide) -> list[dict[str, Any]]:
 
 def _seen(document: dict[str, Any], known: Baseline, contested: Contested) -> Seen:
     """Read one pin; raises SettingError."""
-    from pinwatch.cli.seen import Seen
+    from pinwatch.cli.check_summary import Seen
     from pinwatch.testing.plugin.record import Record
     from pinwatch.testing.plugin.wording import log_line
     from pinwatch.testing.recorder import Pin

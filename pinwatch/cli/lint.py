@@ -74,7 +74,7 @@ def lint(
 
 def _linted(paths: list[str], contested: Contested) -> Report:
     """Return the findings in all files, and what could not be read or judged."""
-    from pinwatch.cli.linted import findings
+    from pinwatch.cli.lint_findings import findings
     from pinwatch.lint.sources import SourceError, files, read_file
     from pinwatch.reports.result import Problem, Report
 

@@ -25,7 +25,7 @@ from pinwatch.errors import SettingError
 from pinwatch.text import escaped
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
-    from pinwatch.cli.ranked import Found
+    from pinwatch.cli.report_text import Found
     from pinwatch.production.ranking import Ranking
     from pinwatch.reports.result import Report
 
@@ -85,15 +85,15 @@ def report(
 
     $ zcat proxy.log.gz | pinwatch report --format json -
     """
-    from pinwatch.cli import ranked
+    from pinwatch.cli import report_text
     from pinwatch.production.ranking import Ranking
 
     if not files:
         raise SettingError("Give the name of a file, or - for standard input.")
     ranking = Ranking()
     problems = _read(ranking, files)
-    found = ranked.Found(ranking, ranking.rows(), ranking.suspects(), problems)
-    judged = ranked.report(found, contested)
+    found = report_text.Found(ranking, ranking.rows(), ranking.suspects(), problems)
+    judged = report_text.report(found, contested)
     _show(found, judged, format, everything)
     for problem in problems:
         print(f"pinwatch: {escaped(problem)}", file=sys.stderr)
@@ -123,16 +123,16 @@ def _size(files: list[str]) -> int | None:
 
 
 def _show(found: Found, judged: Report, format: Ranked, everything: bool) -> None:
-    from pinwatch.cli import ranked, ranked_page
+    from pinwatch.cli import report_page, report_text
 
     match format:
         case Ranked.TEXT:
-            print_lines(ranked.lines(found, everything))
+            print_lines(report_text.lines(found, everything))
         case Ranked.JSON:
-            print(json.dumps(ranked.document(found)))
+            print(json.dumps(report_text.document(found)))
         case Ranked.HTML:
-            print(ranked_page.html(found))
+            print(report_page.html(found))
         case Ranked.MARKDOWN:
-            print(ranked_page.markdown(found))
+            print(report_page.markdown(found))
         case _:
             print(rendered(judged, Format(format)))

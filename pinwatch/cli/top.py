@@ -17,9 +17,9 @@ from pinwatch.cli.http_side import DEFAULT_URL, HttpSide, Token, Url
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from rich.console import Console, Group
 
-    from pinwatch.cli.frame import Answers
-    from pinwatch.cli.keys import Keys
-    from pinwatch.cli.view import View
+    from pinwatch.cli.top_frame import Answers
+    from pinwatch.cli.top_keys import Keys
+    from pinwatch.cli.top_view import View
 
 REFRESH_INTERVAL: Final = 1.0  # seconds
 FILE_WIDTH: Final = 160
@@ -68,7 +68,7 @@ def _console() -> Console:
 @contextmanager
 def _keys() -> Iterator[Keys | None]:
     """Report the keys of standard input; yield None if it is not a terminal."""
-    from pinwatch.cli.keys import pressed
+    from pinwatch.cli.top_keys import pressed
 
     if not sys.stdin.isatty():
         yield None
@@ -98,7 +98,7 @@ class Screen:
     """The answers of a running pinwatch, and how keys have chosen to show them."""
 
     def __init__(self, side: HttpSide, console: Console) -> None:
-        from pinwatch.cli.view import View
+        from pinwatch.cli.top_view import View
 
         self.side = side
         self.console = console
@@ -132,7 +132,7 @@ class Screen:
 
     def frame(self, whole: bool = False) -> Group:
         """Build the frame, whole or cut to the terminal; raises SettingError."""
-        from pinwatch.cli.frame import Size, frame
+        from pinwatch.cli.top_frame import Size, frame
 
         size = Size(self.console.width, None if whole else self.console.height)
         view = None if whole else self.view
@@ -140,7 +140,7 @@ class Screen:
             return frame(self.answers, self.side.url, size, view)
 
     def _fetch(self) -> Answers:
-        from pinwatch.cli.frame import Answers
+        from pinwatch.cli.top_frame import Answers
 
         return Answers(
             self.side.get("/api/proxy"),

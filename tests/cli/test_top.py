@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from pinwatch import __version__
-from pinwatch.cli.frame import bar
+from pinwatch.cli.top_frame import bar
 from pinwatch.text import duration
 from tests.cli.command import PINWATCH, Up, environment, pinwatch, pinwatch_up
 from tests.harness import PATIENCE, Postgres, eventually
@@ -269,17 +269,17 @@ def test_without_keys_it_goes_on(up: Up) -> None:
 
 SWALLOWING: Final = """
 import signal
-from pinwatch.cli import frame, main
+from pinwatch.cli import main, top_frame
 
 class Dying:
     def __del__(self):
         signal.raise_signal(signal.SIGINT)
 
-def interrupted(*arguments, drawn=frame.frame):
+def interrupted(*arguments, drawn=top_frame.frame):
     Dying()
     return drawn(*arguments)
 
-frame.frame = interrupted
+top_frame.frame = interrupted
 main()
 """
 

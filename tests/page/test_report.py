@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 from playwright.sync_api import Browser, expect
 
-from pinwatch.cli.ranked import Found
-from pinwatch.cli.ranked_page import html
+from pinwatch.cli.report_page import html
+from pinwatch.cli.report_text import Found
 from pinwatch.production.formats import read_file
 from pinwatch.production.ranking import Ranking
 from tests.page.test_looks import DESK, PHONE, SCHEMES, violations

@@ -6,8 +6,8 @@ from typing import Any, Final
 import pytest
 from rich.console import Console
 
-from pinwatch.cli.frame import Answers, Size, frame
-from pinwatch.cli.view import View
+from pinwatch.cli.top_frame import Answers, Size, frame
+from pinwatch.cli.top_view import View
 
 POOL: Final = {
     "max_connections": 4,

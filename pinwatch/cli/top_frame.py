@@ -15,7 +15,7 @@ from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from pinwatch.cli.view import HELP, Document, View
+from pinwatch.cli.top_view import HELP, Document, View
 from pinwatch.text import duration, number_of, printable
 
 CELLS: Final = {

@@ -6,7 +6,7 @@ from html import escape
 from importlib.resources import files
 from typing import Final
 
-from pinwatch.cli.ranked import (
+from pinwatch.cli.report_text import (
     Found,
     figures,
     first_fix,
@@ -66,7 +66,7 @@ def html(found: Found) -> str:
 
 def _style() -> str:
     base = files("pinwatch.web").joinpath("static/base.css").read_text("utf-8")
-    return base + files("pinwatch.cli").joinpath("ranked_page.css").read_text("utf-8")
+    return base + files("pinwatch.cli").joinpath("report_page.css").read_text("utf-8")
 
 
 def _html_lines(found: Found) -> Iterator[str]:

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import pytest
 
-from pinwatch.cli.keys import keys
-from pinwatch.cli.view import ORDERS, View
+from pinwatch.cli.top_keys import keys
+from pinwatch.cli.top_view import ORDERS, View
 
 
 def pin(id: int, seconds: float, **more: Any) -> dict[str, Any]:
