@@ -48,7 +48,7 @@ class Entry:
     proxied: str = "failed"
     modes: tuple[str, ...] = MODES
     sometimes: bool = False
-    """Whether the tests may also be equal, as it depends on time or on chance."""
+    """True if the tests may also be equal, depending on time or chance."""
 
     def names(self, test: str) -> bool:
         """Return True if the entry has this test."""
@@ -81,12 +81,12 @@ class Verdict:
 
     @property
     def expected(self) -> bool:
-        """Whether nothing fails the run."""
+        """True if nothing fails the run."""
         return not self.unlisted and not self.gone and not self.too_unstable
 
     @property
     def too_unstable(self) -> bool:
-        """Whether so many tests are unstable that a run probably ended early."""
+        """True if a run probably ended early: too many tests are unstable."""
         return len(self.unstable) > max(UNSTABLE_TESTS, UNSTABLE_SHARE * self.tests)
 
 

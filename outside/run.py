@@ -45,7 +45,7 @@ class Result:
 
     @property
     def failed(self) -> bool:
-        """Whether the suite fails the run."""
+        """True if the suite fails the run."""
         verdicts = self.verdicts.values()
         return bool(self.broken) or not all(v.expected for v in verdicts)
 

@@ -1,4 +1,4 @@
-"""What a suite is."""
+"""A suite of tests of another project, as the runner sees it."""
 
 from __future__ import annotations
 

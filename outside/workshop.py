@@ -54,7 +54,7 @@ class Workshop:
     say: Callable[[str], None]
     source: Path | None = None
     alone: bool = False
-    """Whether ``source`` itself is the checkout of the only suite."""
+    """True if ``source`` itself is the checkout of the only suite."""
 
     def sdist(self, name: str, version: str) -> Path:
         """Return the unpacked source distribution of a Python package."""

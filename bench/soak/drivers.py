@@ -246,7 +246,7 @@ class Threads:
 
 
 class Done:
-    """What a blocking visit has done."""
+    """The results of a blocking visit."""
 
     def __init__(self) -> None:
         self.logged_in = False

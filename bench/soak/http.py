@@ -21,7 +21,7 @@ PATHS: Final = (
     "/api/targets",
     "/readyz",
 )
-"""What a person with the live page open makes a browser ask for, and a bit more."""
+"""The requests of a browser that shows the live page, and a few more."""
 
 SAMPLE: Final = re.compile(r"^(?P<name>[a-z_]+)(?:\{.*\})? (?P<value>\S+)$", re.M)
 

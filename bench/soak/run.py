@@ -60,7 +60,7 @@ class Plan:
 
 @dataclass(slots=True)
 class State:
-    """What pinwatch's process has: files, tasks and objects, and server connections."""
+    """The files, tasks, objects and server connections of pinwatch's process."""
 
     files: list[str]
     tasks: list[str]

@@ -45,7 +45,7 @@ class Wrong(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """How a client logs in."""
+    """The login of a client."""
 
     user: str
     password: str

@@ -96,7 +96,7 @@ FOREIGN: Final = (
 )
 """Input that is no SQL, by how it begins; no statement begins like that."""
 COMMENTS: Final = ("--", "/*")
-"""How comments of SQL begin; their text may look like other input."""
+"""The marks of SQL comments, whose text may look like other input."""
 BEGINNING: Final = 2  # tokens by which a large text is known to be SQL
 CUT_OFF: Final = re.compile(r"at end of input\Z|\Aunterminated ")
 """The parser's messages about SQL of which it has the beginning only."""

@@ -24,7 +24,7 @@ MAX_QUOTED: Final = 200  # characters of an answer in an error text
 UNAUTHORIZED: Final = 401
 SERVER_ERROR: Final = 500
 FIELD: Final = re.compile(r"\A(\w+): (?=must )")
-"""How pinwatch begins the text about a field of a request that has a wrong value."""
+"""Matches the beginning of pinwatch's text about a field with a wrong value."""
 OPTIONS: Final = {"lasting": "for"}
 """The options whose names are not those of the fields that they set."""
 

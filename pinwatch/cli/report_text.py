@@ -102,7 +102,7 @@ def first_fix(rows: Sequence[Row]) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """Return text without unprintable characters, cut at so many characters."""
+    """Return text of at most this many printable characters; "…" ends a cut one."""
     text = printable(text)
     return text if len(text) <= most else f"{text[: most - 1]}…"
 

@@ -18,7 +18,7 @@ SKIPPED: Final = {"node_modules", "__pycache__", "venv", "site-packages", "build
 """Folders that have no source of the application; nor has one whose name is hidden."""
 STANDARD_INPUT: Final = "-"
 PLACEHOLDERS: Final = ("{", "%")
-"""What a string of Python has if the program puts parts of the SQL in later."""
+"""Marks of a string of Python into which the program puts parts of the SQL."""
 
 
 class SourceError(PinwatchError):

@@ -28,7 +28,7 @@ MESSAGES: Final = ("message", "@message")
 TIMES: Final = ("timestamp", "@timestamp")
 IDS: Final = ("eventId", "id", "@ptr")
 KNOWN: Final = {"events", "logEvents", "results", "field", *MESSAGES}
-"""Keys of which a document of CloudWatch Logs has one at least."""
+"""A document of CloudWatch Logs has at least one of these keys."""
 NO_EVENTS: Final = "The JSON has no events of CloudWatch Logs."
 
 Event = Mapping[str, Any]

@@ -31,7 +31,7 @@ NO_RULE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What pins: the rule, and how to avoid it."""
+    """The cause of a pin: its rule, and the fix."""
 
     rule: str
     fix: Advised

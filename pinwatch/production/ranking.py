@@ -46,7 +46,7 @@ Kind = tuple[str, ...]
 
 @dataclass(slots=True)
 class Row:
-    """What pins, how often, since when and for how long.
+    """The pins by one rule with one digest: their number, times and clients.
 
     - count: the pins that RDS Proxy logged.
     - ahead: its lines about prepared statements that would pin.

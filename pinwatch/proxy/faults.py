@@ -53,7 +53,7 @@ class Fault:
 
     @property
     def meaning(self) -> str:
-        """What the fault does, as a phrase."""
+        """The effect of the fault, as a phrase."""
         if self.kind == "latency":
             return f"{self.seconds:g} s before each borrow"
         if self.kind == "refuse":

@@ -151,7 +151,7 @@ class Fault(Answer):
     name: str
     kind: str
     meaning: str
-    """What the fault does, in words."""
+    """The effect of the fault, in words."""
 
     seconds: float
     every: int

@@ -153,7 +153,7 @@ class Terminal:
 
 
 HOME: Final = b"\x1b[H"
-"""What begins a frame."""
+"""The codes at the beginning of a frame."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What the keys of pinwatch top do, without a terminal."""
+"""The keys of pinwatch top change its view; no terminal is needed."""
 
 from collections.abc import Sequence
 from typing import Any, Final

@@ -128,7 +128,7 @@ NOT_GENERATED: Final = (
     "CancelRequest and BackendKeyData: RDS Proxy has neither.",
     "Malformed messages: tests/live/test_protocol.py compares the answers.",
 )
-"""What scripts do not contain, because the difference is intended and has no end."""
+"""Statements that scripts do not contain: the intended difference has no end."""
 
 
 def intended(direct: Transcript, proxied: Transcript, guesses: Set[str]) -> str | None:

@@ -17,7 +17,7 @@ from tests.fuzz.stage import CLIENTS, Stage, table
 from tests.harness import RunningProxy
 
 BACK_TO_IDLE: Final = Flight((copy_fail("over"), sync(), query("ROLLBACK")))
-"""What ends a COPY, a batch and a transaction. Not all of it is needed at once."""
+"""Messages that end a COPY, a batch and a transaction, whichever is open."""
 
 
 def run(script: Script, stage: Stage) -> None:

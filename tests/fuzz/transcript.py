@@ -1,4 +1,4 @@
-"""What a client receives, in a form that can be compared and printed.
+"""The messages that a client receives, in a form to compare and print.
 
 Owns the parts of a message that differ between two connections to the same server.
 """
