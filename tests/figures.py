@@ -9,6 +9,13 @@ from pinwatch.counters import EndpointCounters
 from pinwatch.observers.timeline import Measured, Timeline
 
 
+def still_clock() -> Clock:
+    """Return a clock that only the test moves; sums of whole seconds are exact."""
+    clock = Clock()
+    clock.real = clock.now = 1_000.0
+    return clock
+
+
 class FakePool:
     """A pool with these numbers."""
 

@@ -15,9 +15,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
 from pinwatch import events
-from pinwatch.clock import Clock
 from pinwatch.web.guard import Guard
-from tests.figures import FakeProxy
+from tests.figures import FakeProxy, still_clock
 from tests.harness import Postgres, Proxies, RunningProxy, eventually
 from tests.live.clients import Clients
 from tests.site import ANY_PORT
@@ -72,7 +71,7 @@ def seen(running: RunningProxy) -> Iterator[Seen]:
     """The proxy behind the guard, as in pinwatch up, and without connections."""
     proxy = running.proxy
     observers = proxy.observers
-    figures = FakeProxy(Clock(), datetime.now(UTC))
+    figures = FakeProxy(still_clock(), datetime.now(UTC))
     setattr(proxy, "now", figures.now)  # noqa: B010 - a method is no attribute for mypy
     with ExitStack() as stack:
         site = watched(

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from pinwatch.clock import Clock
 from pinwatch.observers.timeline import Timeline
+from tests.figures import still_clock
 from tests.live.conftest import Serve
 from tests.web.conftest import Watched, watched
 
@@ -21,7 +21,7 @@ class Driven:
 
     def __init__(self, start: Callable[[Timeline], Watched]) -> None:
         self.at = START
-        self.clock = Clock()
+        self.clock = still_clock()
         self.watched = start(Timeline(self.clock, lambda: self.at))
 
     def live(self, seconds: int) -> None:

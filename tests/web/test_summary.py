@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pinwatch import __version__
-from pinwatch.clock import Clock
 from pinwatch.observers.timeline import Timeline
+from tests.figures import still_clock
 from tests.harness import eventually
 from tests.live.conftest import Serve
 from tests.web.conftest import watched
@@ -22,7 +22,7 @@ class Driven:
     """A watched proxy, with the clocks of its pins and of its timeline."""
 
     def __init__(self, serve: Serve, stack: ExitStack) -> None:
-        self.clock = Clock()
+        self.clock = still_clock()
         self.at = START
         self.watched = watched(
             serve(6),
