@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import time
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, Self
 
 from pinwatch import events
 from pinwatch.clock import Clock
@@ -71,15 +71,25 @@ class Peaks:
     pinned: dict[str, int] = field(default_factory=dict)
     """Connections by the rule that pinned their session."""
 
-    def take(self, proxy: Measured) -> None:
+    @classmethod
+    def of(cls, proxy: Measured) -> Self:
+        """Return the present numbers; the cost grows with the connections."""
         pools = proxy.pools
-        self.clients = max(self.clients, len(proxy.sessions))
-        self.connections = max(self.connections, sum(one.open_count for one in pools))
-        self.waiting = max(self.waiting, sum(len(one.waiting) for one in pools))
         pinned: Counter[str] = Counter()
         for pool in pools:
             pinned.update(pool.usage().pinned)
-        for rule, count in pinned.items():
+        return cls(
+            len(proxy.sessions),
+            sum(one.open_count for one in pools),
+            sum(len(one.waiting) for one in pools),
+            pinned,
+        )
+
+    def take(self, other: "Peaks") -> None:
+        self.clients = max(self.clients, other.clients)
+        self.connections = max(self.connections, other.connections)
+        self.waiting = max(self.waiting, other.waiting)
+        for rule, count in other.pinned.items():
             self.pinned[rule] = max(self.pinned.get(rule, 0), count)
 
 
@@ -125,9 +135,9 @@ class Resolution:
         self._before: Totals | None = None
         self._slot = 0
 
-    def take(self, proxy: Measured, totals: Totals, at: datetime) -> None:
+    def take(self, present: Peaks, totals: Totals, at: datetime) -> None:
         """Note the figures, and complete a sample when its seconds have passed."""
-        self._peaks.take(proxy)
+        self._peaks.take(present)
         slot = round(at.timestamp()) // self.seconds
         if self._before is not None and slot == self._slot:
             return
@@ -193,8 +203,9 @@ class Timeline:
     def tick(self, proxy: Measured) -> None:
         """Take the figures of the proxy; the cost grows with its connections."""
         at, totals = self.now(), _totals(proxy, self.clock.real, self._pins)
+        present = Peaks.of(proxy)
         for resolution in self.resolutions:
-            resolution.take(proxy, totals, at)
+            resolution.take(present, totals, at)
 
     def latest(self) -> datetime | None:
         """Return the time of the latest sample."""
