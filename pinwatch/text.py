@@ -1,6 +1,7 @@
-"""Text: encodings, printable characters, counts, durations, places and addresses."""
+"""Text: encodings, printable characters, counts, times, places and addresses."""
 
 import codecs
+from datetime import datetime
 from typing import Final
 
 BOMS: Final = {
@@ -73,6 +74,11 @@ def place(file: str, line: int, function: str = "") -> str:
     """Return a line of code, as in "app/db.py:30 in save"; parts may be empty, or 0."""
     at = f"{file}:{line}" if file and line else file
     return f"{at} in {function}".lstrip() if function else at
+
+
+def timestamp(at: datetime) -> str:
+    """Return a time in UTC with milliseconds, as in "2026-11-30T10:00:00.000Z"."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def host_and_port(host: str, port: int) -> str:

@@ -16,7 +16,7 @@ from pinwatch.reports.result import (
     Report,
     Result,
 )
-from pinwatch.text import duration, number_of, printable
+from pinwatch.text import duration, number_of, printable, timestamp
 
 MOST: Final = 20  # rows without --all
 NOT_ALL_READ: Final = "No pins were found, but not all files could be read."
@@ -173,9 +173,7 @@ def _row(row: Row) -> dict[str, Any]:
 
 
 def _time(at: datetime | None) -> str | None:
-    if at is None:
-        return None
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if at is None else timestamp(at)
 
 
 # Text, for people.

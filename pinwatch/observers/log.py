@@ -18,7 +18,7 @@ from typing import Final, TextIO
 from pinwatch import events
 from pinwatch.config.model import DEFAULT
 from pinwatch.pins.rule_pages import command
-from pinwatch.text import escaped, number_of
+from pinwatch.text import escaped, number_of, timestamp
 
 DEBUG: Final = 10
 INFO: Final = 20
@@ -85,7 +85,7 @@ class Log:
         if level >= self.level:
             with suppress(OSError):  # a full disk must not end a session
                 at = event.at if isinstance(event, events.SessionPinned) else self.now()
-                self.stream.write(line(at, level, self._tag(event), message))
+                self.stream.write(_line(at, level, self._tag(event), message))
                 self.stream.flush()
 
     def _tag(self, event: events.Event) -> str:
@@ -97,9 +97,8 @@ class Log:
         return f"[proxyEndpoint={endpoint}] [clientConnection={event.client}]"
 
 
-def line(at: datetime, level: int, tag: str, message: str) -> str:
-    stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return f"{stamp} [{NAMES[level]}] {tag} {escaped(message)}\n"
+def _line(at: datetime, level: int, tag: str, message: str) -> str:
+    return f"{timestamp(at)} [{NAMES[level]}] {tag} {escaped(message)}\n"
 
 
 def _on(encrypted: bool) -> str:
