@@ -51,9 +51,9 @@ def top(
     if once or not screen.console.is_terminal:
         screen.console.print(screen.frame(whole=True))
         return
-    interrupted = _interrupted()
+    interrupts = Interrupts()
     with suppress(KeyboardInterrupt, EOFError), _keys() as keys:
-        screen.run(keys, interrupted)
+        screen.run(keys, interrupts)
 
 
 def _console() -> Console:
@@ -77,21 +77,35 @@ def _keys() -> Iterator[Keys | None]:
         yield keys
 
 
-def _interrupted() -> list[int]:
-    """Return a list that Ctrl-C fills, in case Python drops the KeyboardInterrupt.
+class Interrupts:
+    """Ctrl-C, SIGTERM and a hang-up, which end a wait at once, but never a drawing.
 
-    SIGTERM and a hang-up count as Ctrl-C, so that the terminal gets its mode back. The
-    list is not an Event, whose lock the interrupted code may hold.
+    An exception inside rich would leave the terminal in the alternate screen. Python
+    may drop the KeyboardInterrupt of a wait; ``happened`` tells of it still.
     """
-    signals: list[int] = []
 
-    def note(number: int, _frame: object) -> None:
-        signals.append(number)
-        raise KeyboardInterrupt
+    def __init__(self) -> None:
+        self.happened = False
+        self._waiting = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._note)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, note)
-    return signals
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Let an interrupt raise KeyboardInterrupt, also one that came before."""
+        self._waiting = True
+        try:
+            if self.happened:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._waiting = False
+
+    def _note(self, number: int, frame: object) -> None:
+        self.happened = True
+        if self._waiting:
+            self._waiting = False
+            raise KeyboardInterrupt
 
 
 class Screen:
@@ -105,7 +119,7 @@ class Screen:
         self.view: View = View()
         self.answers: Answers = self._fetch()
 
-    def run(self, keys: Keys | None, interrupted: list[int]) -> None:
+    def run(self, keys: Keys | None, interrupts: Interrupts) -> None:
         """Redraw after each interval and each key, until a key or Ctrl-C ends it."""
         from rich.live import Live
 
@@ -113,12 +127,13 @@ class Screen:
         with Live(
             self.frame(), console=self.console, screen=True, auto_refresh=False
         ) as live:
-            while not (interrupted or self.view.ended):
-                self._press(keys, fetch_at - monotonic())
-                if monotonic() >= fetch_at:
-                    if not self.view.paused:
-                        self.answers = self._fetch()
-                    fetch_at = monotonic() + REFRESH_INTERVAL
+            while not (interrupts.happened or self.view.ended):
+                with interrupts.waiting():
+                    self._press(keys, fetch_at - monotonic())
+                    if monotonic() >= fetch_at:
+                        if not self.view.paused:
+                            self.answers = self._fetch()
+                        fetch_at = monotonic() + REFRESH_INTERVAL
                 live.update(self.frame(), refresh=True)
 
     def _press(self, keys: Keys | None, seconds: float) -> None:

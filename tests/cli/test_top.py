@@ -144,6 +144,10 @@ class Terminal:
     def shows(self, text: str) -> None:
         eventually(lambda: text.encode() in self.written)
 
+    def ends_with(self, text: str) -> None:
+        """Wait until this is the last output."""
+        eventually(lambda: self.written.rstrip().endswith(text.encode()))
+
     def hides(self, text: str) -> None:
         """Wait for two more frames, the latter without this text."""
         self.written.clear()
@@ -185,6 +189,7 @@ def terminal(
             process.kill()
             os.close(theirs)
             reader.join(PATIENCE)
+            assert not reader.is_alive(), "a process still has the terminal"
             os.close(ours)
 
 
@@ -200,8 +205,8 @@ def test_in_a_terminal_it_goes_on(up: Up, clients: Clients) -> None:
         begun = bytes(shown.written)
         shown.process.send_signal(signal.SIGINT)
         assert shown.process.wait(PATIENCE) == 0
-    assert b"\x1b[?1049h" in begun  # a screen of its own, and back
-    eventually(lambda: shown.written.rstrip().endswith(b"\x1b[?1049l"))
+        assert b"\x1b[?1049h" in begun  # a screen of its own, and back
+        shown.ends_with("\x1b[?1049l")
 
 
 def test_keys_sort_filter_and_select(up: Up, clients: Clients) -> None:
@@ -255,16 +260,17 @@ def test_a_termination_leaves_the_terminal_as_it_was(up: Up) -> None:
         shown.process.terminate()
         assert shown.process.wait(PATIENCE) == 0
         assert termios.tcgetattr(shown.descriptor)[3] & termios.ECHO
-    eventually(lambda: shown.written.rstrip().endswith(b"\x1b[?1049l"))
+        shown.ends_with("\x1b[?1049l")
 
 
 def test_without_keys_it_goes_on(up: Up) -> None:
     """Standard input may be no terminal."""
-    shell = ["sh", "-c", '"$0" "$@" < /dev/null', *PINWATCH]
+    shell = ["sh", "-c", 'exec "$0" "$@" < /dev/null', *PINWATCH]
     with terminal("--url", up.greeting["HTTP"], program=shell) as shown:
         shown.shows("Pinned: 0")
         shown.hides("never")
         shown.process.send_signal(signal.SIGINT)
+        assert shown.process.wait(PATIENCE) == 0
 
 
 SWALLOWING: Final = """
@@ -284,10 +290,28 @@ main()
 """
 
 
-def test_an_interrupt_counts_where_python_drops_the_exception(up: Up) -> None:
-    program = [sys.executable, "-c", SWALLOWING]
+DRAWING: Final = """
+import signal
+from rich.console import Console
+from pinwatch.cli import main
+
+def interrupted(console, leave=Console._exit_buffer):
+    signal.raise_signal(signal.SIGTERM)
+    leave(console)
+
+Console._exit_buffer = interrupted
+main()
+"""
+
+
+@pytest.mark.parametrize("code", [SWALLOWING, DRAWING], ids=["swallowing", "drawing"])
+def test_an_interrupt_at_any_time_leaves_the_alternate_screen(
+    up: Up, code: str
+) -> None:
+    program = [sys.executable, "-c", code]
     with terminal("--url", up.greeting["HTTP"], program=program) as shown:
         assert shown.process.wait(PATIENCE) == 0
+        shown.ends_with("\x1b[?1049l")
 
 
 def test_a_pinwatch_that_goes_away(up: Up) -> None:
@@ -299,7 +323,7 @@ def test_a_pinwatch_that_goes_away(up: Up) -> None:
         shown.shows("Pinned: 0")
         assert up.stop() == 0
         assert shown.process.wait(PATIENCE) == 2
-    shown.shows("but no pinwatch answers there")
+        shown.shows("but no pinwatch answers there")
     assert b"Traceback" not in shown.written
 
 
