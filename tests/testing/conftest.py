@@ -25,8 +25,8 @@ def run(
 
     With no plugin but this one, and xdist for workers, unless every is true.
     """
-    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    for name in ("BUILD_NUMBER", "CI", "GITHUB_ACTIONS", "PYTEST_XDIST_WORKER"):
+        monkeypatch.delenv(name, raising=False)
     target = postgres.endpoint(database).url()
 
     def run(*arguments: str, every: bool = False, **files: str) -> pytest.RunResult:

@@ -8,7 +8,8 @@ import inspect
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from types import SimpleNamespace
+from typing import Any, Final, Self, cast
 
 import pytest
 
@@ -48,6 +49,21 @@ def _file(function: object, root: Path) -> str:
     return str(getattr(function, "__module__", "fixture"))
 
 
+class Failure:
+    """A failure text for pytest, whose summary shows only the first line.
+
+    The summary shows a plain text whole where the variable CI is set.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.reprcrash = SimpleNamespace(message=text.partition("\n")[0])
+
+    def toterminal(self, writer: Any) -> None:
+        for line in self.text.splitlines():
+            writer.line(line)
+
+
 def failed_report(id: str, scope: str, text: str) -> pytest.TestReport:
     """Return a report of an error at the setup of a fixture."""
     file, _, name = id.partition("::")
@@ -56,6 +72,6 @@ def failed_report(id: str, scope: str, text: str) -> pytest.TestReport:
         location=(file, None, f"{scope} fixture {name}"),
         keywords={},
         outcome="failed",
-        longrepr=text,
+        longrepr=cast(Any, Failure(text)),
         when="setup",
     )

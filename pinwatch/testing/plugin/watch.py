@@ -180,6 +180,7 @@ class Watch:
         report.user_properties += properties
         records, self._of_fixtures = [*fresh, *self._of_fixtures], []
         vars(report)[LOAD] = [record.to_json() for record in records]
+        _shorten(report)
         return report
 
     # The run.
@@ -270,6 +271,16 @@ def _exceptions(node: pytest.Collector) -> Exceptions:
 
 def _failing(records: Iterable[Record]) -> list[Record]:
     return [one for one in records if one.outcome is Outcome.FAILED]
+
+
+def _shorten(report: pytest.TestReport) -> None:
+    """Keep all but the first line of a failure of pins out of the run's summary.
+
+    The failure shows them already; the summary repeats them where CI is set.
+    """
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None and wording.HEAD in crash.message:
+        crash.message = crash.message.partition("\n")[0]
 
 
 def _property(record: Record) -> str:

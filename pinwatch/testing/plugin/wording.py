@@ -12,6 +12,7 @@ from pinwatch.pins.rule_pages import command
 from pinwatch.testing.plugin.record import Record
 from pinwatch.text import number_of, printable
 
+HEAD = "RDS Proxy would pin"
 UNKNOWN = "line not found"
 TAGS = "add sqlcommenter's tags file and line to the statement to see it"
 
@@ -31,7 +32,7 @@ def failure(
     """Return the failure text of a test; ``spare`` is its max_pins."""
     pinned = number_of(len(records), "pin")
     allowed = f" (max_pins allows {spare})" if spare else ""
-    head = f"RDS Proxy would pin {whose}: {pinned}{allowed}."
+    head = f"{HEAD} {whose}: {pinned}{allowed}."
     return "\n".join([head, "", explained(records)])
 
 

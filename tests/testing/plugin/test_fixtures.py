@@ -299,6 +299,30 @@ def test_a_pin_of_another_process_says_so(run: Run, pytester: pytest.Pytester) -
     assert [pin["other_process"] for pin in pins] == [True] * 4
 
 
+@pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["", "xdist"])
+def test_the_summary_of_a_run_on_ci_has_a_line_a_failure(
+    run: Run, monkeypatch: pytest.MonkeyPatch, workers: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    suite = """
+    import psycopg
+
+    def test_one(pinwatch_proxy):
+        psycopg.connect(pinwatch_proxy.dsn).execute("LISTEN jobs").connection.close()
+    """
+    result = run("--pinwatch", *workers, conftest=ALEMBIC, test_it=suite)
+    result.assert_outcomes(failed=1, errors=1)
+    lines = result.stdout.lines
+    (title,) = [n for n, line in enumerate(lines) if "test summary info" in line]
+    assert lines[title + 1 : -1] == [
+        "FAILED test_it.py::test_one - Failed: RDS Proxy would pin this test's "
+        "database connection: 1 pin.",
+        "ERROR conftest.py::migrations - RDS Proxy would pin the database connection "
+        "of a session fixture: 4 pins.",
+    ]
+    assert lines.count("listen: app/jobs.rb:3") == 1
+
+
 def test_a_pin_of_this_process_does_not(run: Run) -> None:
     """A thread's line that is not found is not another process."""
     result = run("--pinwatch", conftest=MIGRATED, test_it=TWO)
