@@ -38,3 +38,9 @@ def test_what_it_links_to_is_there(page: Path) -> None:
 def test_each_page_is_listed() -> None:
     readme = (ROOT / "README.md").read_text()
     assert [p.name for p in PAGES if f"(docs/howto/{p.name})" not in readme] == []
+
+
+def test_the_advice_for_rails_is_its_initializer() -> None:
+    file = ROOT / "examples" / "rails" / "config" / "initializers" / "rds_proxy.rb"
+    module = file.read_text().partition("\nmodule ")[2]
+    assert f"module {module}" in (ROOT / "docs" / "rules" / "set.md").read_text()
