@@ -33,13 +33,19 @@ class Source(NamedTuple):
 
 
 def source(tags: Mapping[str, str]) -> Source:
-    """Return the source by the tags; a file may include its line, ``orders.py:42``."""
+    """Return the source by the tags.
+
+    A file may include its line, ``orders.py:42``, and as Rails writes it the function,
+    ``order.rb:42:in `place'``.
+    """
     numbers = {key: value for key, value in tags.items() if value.isdecimal()}
     location = _first({k: v for k, v in tags.items() if k not in numbers}, LOCATION)
+    location, _, function = location.partition(":in ")
     file, colon, line = location.rpartition(":")
     if not (colon and line.isdecimal()):
         file, line = location, _first(numbers, LINE) if location else ""
-    return Source(file, int(line or 0), _first(tags, FUNCTION))
+    function = function.strip("`'") or _first(tags, FUNCTION)
+    return Source(file, int(line or 0), function)
 
 
 def _first(tags: Mapping[str, str], keys: tuple[str, ...]) -> str:
