@@ -3,7 +3,8 @@
 A log has statements if ``log_statement`` or ``log_min_duration_statement`` is set.
 ``statement:`` and ``execute NAME:`` are counted; ``parse`` and ``bind`` belong to an
 execute. In the stderr format any ``log_line_prefix`` is skipped, and lines that follow
-the first one of a message begin with a tab.
+the first one of a message begin with a tab. The prefix of RDS has the process in square
+brackets and the role before an @, which is how other prefixes are read, too.
 """
 
 import re
@@ -27,11 +28,15 @@ START: Final = re.compile(rb"^(?!\t).*?\b(?:" + LEVELS.encode() + rb"):  ?\S")
 MESSAGE: Final = re.compile(rf"(.*?)\b({LEVELS}):\s+(.*)", re.DOTALL)
 PREFIX_TIME: Final = re.compile(rf"{STAMP}(?: [+-]\d\d(?::?\d\d)?\b| [A-Z]{{3,5}}\b)?")
 """Matches a time with its zone. If the zone is an abbreviation, only UTC is known."""
+PREFIX_SESSION: Final = re.compile(r"\[\d+\]")
+PREFIX_ROLE: Final = re.compile(r"([^\s:@=]+)@|\buser=([^\s,@]+)")
 NOT_JSONLOG: Final = "This is not a line of jsonlog."
 EXECUTED: Final = re.compile(
     r"(?:duration: [\d.]+ ms  )?(?:statement|execute [^:]*): (.*)", re.DOTALL
 )
 CSV_TIME: Final = 0  # columns of csvlog
+CSV_USER: Final = 1
+CSV_SESSION: Final = 5
 CSV_MESSAGE: Final = 13
 CSV_APPLICATION: Final = 22
 CSV_COLUMNS: Final = 23  # of PostgreSQL 9.0; later versions have more
@@ -49,7 +54,15 @@ def read_message(text: str, at: datetime | None = None) -> Iterator[Executed]:
     if found is not None and found[2] == "LOG":
         time = PREFIX_TIME.search(found[1])
         message = found[3].replace("\n\t", "\n")
-        yield from _executed(message, read_time(time[0]) if time else at)
+        if sql := _statement(message):
+            session = PREFIX_SESSION.search(found[1])
+            role = PREFIX_ROLE.search(found[1])
+            yield Executed(
+                sql,
+                at=read_time(time[0]) if time else at,
+                session=session[0] if session else "",
+                role=role[1] or role[2] if role else "",
+            )
 
 
 def read_csv(name: str, stream: BinaryIO) -> Iterator[Record]:
@@ -58,8 +71,14 @@ def read_csv(name: str, stream: BinaryIO) -> Iterator[Record]:
         if len(row) < CSV_COLUMNS:
             problem = f"csvlog has {CSV_COLUMNS} columns or more, not {len(row)}."
             raise InputError(name, problem, number)
-        at = read_time(row[CSV_TIME])
-        yield from _executed(row[CSV_MESSAGE], at, row[CSV_APPLICATION])
+        if sql := _statement(row[CSV_MESSAGE]):
+            yield Executed(
+                sql,
+                at=read_time(row[CSV_TIME]),
+                application=row[CSV_APPLICATION],
+                session=row[CSV_SESSION],
+                role=row[CSV_USER],
+            )
 
 
 def read_json(name: str, stream: BinaryIO) -> Iterator[Record]:
@@ -67,14 +86,17 @@ def read_json(name: str, stream: BinaryIO) -> Iterator[Record]:
     for number, found in read_objects(name, stream, NOT_JSONLOG):
         if "timestamp" not in found:
             raise InputError(name, NOT_JSONLOG, number)
-        at = read_time(str(found["timestamp"]))
-        application = str(found.get("application_name") or "")
-        yield from _executed(str(found.get("message", "")), at, application)
+        if sql := _statement(str(found.get("message", ""))):
+            yield Executed(
+                sql,
+                at=read_time(str(found["timestamp"])),
+                application=str(found.get("application_name") or ""),
+                session=str(found.get("session_id") or ""),
+                role=str(found.get("user") or ""),
+            )
 
 
-def _executed(
-    message: str, at: datetime | None, application: str = ""
-) -> Iterator[Executed]:
+def _statement(message: str) -> str:
+    """Return the statement in a message; empty if it has none."""
     found = EXECUTED.match(message)
-    if found is not None:
-        yield Executed(found[1], 1, at, application)
+    return "" if found is None else found[1]

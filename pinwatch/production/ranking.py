@@ -31,7 +31,9 @@ from pinwatch.production.records import (
     Executed,
     Pinned,
     Record,
+    Sent,
 )
+from pinwatch.production.session_settings import SessionSettings
 from pinwatch.production.sessions import PinnedSessions
 from pinwatch.production.timeline import Timeline
 
@@ -107,6 +109,7 @@ class Ranking:
         self.first: datetime | None = None  # of all records
         self.last: datetime | None = None
         self.timeline = Timeline()  # of pins
+        self.settings = SessionSettings()
         self._rows: dict[Kind, Row] = {}
         self._sessions: PinnedSessions[Kind] = PinnedSessions()
         self._hosts = Recent()
@@ -129,6 +132,8 @@ class Ranking:
                 self._disconnected(client, at)
             case Executed():
                 self._executed(record)
+            case Sent(_, session, role, sql):
+                self.settings.add(session, role, sql, sets=True)
 
     def add_all(self, records: Iterable[Record]) -> None:
         for record in records:
@@ -233,7 +238,11 @@ class Ranking:
         sql = statement.sql.encode("utf-8", "replace")
         if len(sql) > NEAR_LIMIT * MAX_STATEMENT:
             self._suspect(statement, len(sql))
-        if len(sql) > MAX_STATEMENT or self._cache.look(sql) is None:
+        verdict = self._cache.look(sql) if len(sql) <= MAX_STATEMENT else None
+        if statement.session:
+            sets = verdict is not None and bool(verdict.effects)
+            self.settings.add(statement.session, statement.role, statement.sql, sets)
+        if verdict is None:
             return
         found = judged(statement.sql)
         cause = first_cause(found)

@@ -44,6 +44,8 @@ class Disconnected:
 class Executed:
     """A statement that a database ran ``calls`` times.
 
+    ``session`` and ``role`` are empty if the file does not have them.
+
     ``normalised`` is true if placeholders stand for its constants: what was sent may
     have been longer.
     """
@@ -53,6 +55,18 @@ class Executed:
     at: datetime | None = None
     application: str = ""
     normalised: bool = False
+    session: str = ""
+    role: str = ""
 
 
-Record = Pinned | Connected | Disconnected | Executed
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A text with its constants that a session sent."""
+
+    at: datetime | None
+    session: str
+    role: str
+    sql: str
+
+
+Record = Pinned | Connected | Disconnected | Executed | Sent
