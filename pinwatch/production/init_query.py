@@ -63,7 +63,7 @@ class Setting:
         if self.dropped or len(begun) > 1:
             return DIFFERS
         if not begun:
-            return LATE
+            return LATE if later else ""
         return CHANGES if later - begun.keys() else ""
 
     def seen(self) -> list[str]:
@@ -99,9 +99,9 @@ class InitQuery:
             if value is not None
         }
 
-    def left_out(self) -> dict[str, str]:
-        """Return the reason for each setting that needs more than one value."""
-        problems = {name: one.problem() for name, one in self.settings.items()}
+    def left_out(self, role: str | None = None) -> dict[str, str]:
+        """Return the reason for each setting that stays out, for a role or for all."""
+        problems = {name: one.problem(role) for name, one in self.settings.items()}
         return {name: problem for name, problem in problems.items() if problem}
 
     def roles(self) -> list[str]:

@@ -108,6 +108,7 @@ class Ranking:
         self.repeated = 0  # pins that an earlier file had, too
         self.first: datetime | None = None  # of all records
         self.last: datetime | None = None
+        self.peak_clients = 0  # connected at a time; 0 if no line says so
         self.timeline = Timeline()  # of pins
         self.settings = SessionSettings()
         self._rows: dict[Kind, Row] = {}
@@ -128,6 +129,7 @@ class Ranking:
                     self._pin_ahead(record) if record.ahead else self._pin(record)
             case Connected(_, client, host):
                 self._hosts.note(client, host)
+                self.peak_clients = max(self.peak_clients, len(self._hosts))
             case Disconnected(at, client):
                 self._disconnected(client, at)
             case Executed():
@@ -169,6 +171,15 @@ class Ranking:
         groups = self._sessions.groups.items()
         peaks = {kind[0]: one.peak_without for kind, one in groups if len(kind) == 1}
         return dict(sorted(peaks.items(), key=itemgetter(1)))
+
+    def seconds_without(self) -> dict[str, float]:
+        """Return by rule the pinned seconds without all pins by that rule."""
+        groups = self._sessions.groups.items()
+        seconds = {kind[0]: one.seconds for kind, one in groups if len(kind) == 1}
+        return {
+            rule: sum(time for other, time in seconds.items() if other != rule)
+            for rule in seconds
+        }
 
     def suspects(self) -> list[Suspect]:
         """Return statements that may be too long, most frequent first."""
