@@ -29,7 +29,7 @@ MESSAGE: Final = re.compile(rf"(.*?)\b({LEVELS}):\s+(.*)", re.DOTALL)
 PREFIX_TIME: Final = re.compile(rf"{STAMP}(?: [+-]\d\d(?::?\d\d)?\b| [A-Z]{{3,5}}\b)?")
 """Matches a time with its zone. If the zone is an abbreviation, only UTC is known."""
 PREFIX_SESSION: Final = re.compile(r"\[\d+\]")
-PREFIX_ROLE: Final = re.compile(r"([^\s:@=]+)@|\buser=([^\s,@]+)")
+PREFIX_ROLE: Final = re.compile(r"(?<![^\s:@=])([^\s:@=]++)@|\buser=([^\s,@]++)")
 NOT_JSONLOG: Final = "This is not a line of jsonlog."
 EXECUTED: Final = re.compile(
     r"(?:duration: [\d.]+ ms  )?(?:statement|execute [^:]*): (.*)", re.DOTALL

@@ -72,6 +72,7 @@ class SessionSettings:
             self._count += 1
             for setting, value in session.values.items():
                 self._setting(setting).begin((session.role, value))
+            session.values.clear()
 
     def _end(self, name: str) -> None:
         """Forget a session; one that set something has begun, even without work."""
