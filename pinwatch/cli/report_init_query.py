@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from pinwatch.production.init_query import InitQuery, Setting
 from pinwatch.production.ranking import Row
-from pinwatch.text import escaped, number_of, printable
+from pinwatch.text import number_of
 
 TITLE: Final = "Settings for the proxy's init query"
 MOST: Final = 3  # values of a setting
@@ -29,7 +29,7 @@ def sentences(query: InitQuery, rows: Iterable[Row]) -> Iterator[str]:
     for name in query.constant():
         count = query.settings[name].values().total()
         sessions = number_of(query.sessions, "session")
-        yield f"{escaped(name)}: set by {count} of {sessions}."
+        yield f"{name}: set by {count} of {sessions}."
     yield from (f"Not {sentence}" for sentence in left_out(query))
     if query.sql:
         yield HOW
@@ -40,7 +40,7 @@ def sentences(query: InitQuery, rows: Iterable[Row]) -> Iterator[str]:
 def left_out(query: InitQuery, role: str | None = None) -> Iterator[str]:
     """Yield a sentence for each setting that needs more than one value."""
     for name, problem in query.left_out(role).items():
-        yield f"{escaped(name)}: {problem}{_values(query.settings[name])}."
+        yield f"{name}: {problem}{_values(query.settings[name])}."
 
 
 def document(query: InitQuery) -> dict[str, Any]:
@@ -68,6 +68,6 @@ def _values(setting: Setting) -> str:
     values = setting.seen()
     if not values:
         return ""
-    shown = ", ".join(printable(value)[:MAX_VALUE] for value in values[:MOST])
+    shown = ", ".join(value[:MAX_VALUE] for value in values[:MOST])
     more = len(values) - MOST
     return f": {shown}" + (f" and {more} more" if more > 0 else "")

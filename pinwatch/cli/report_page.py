@@ -19,7 +19,7 @@ from pinwatch.cli.report_text import (
 )
 from pinwatch.production.ranking import Row, Suspect
 from pinwatch.production.timeline import Timeline
-from pinwatch.text import duration, number_of, printable
+from pinwatch.text import duration, number_of
 
 WIDTH: Final = 960  # of the plot, in the units of its viewBox
 HEIGHT: Final = 160
@@ -54,7 +54,7 @@ def _markdown_lines(found: Found) -> Iterator[str]:
     if sentences := list(report_init_query.sentences(found.init_query, found.rows)):
         yield f"\n## {report_init_query.TITLE}\n"
         if found.init_query.sql:
-            yield f"```sql\n{printable(found.init_query.sql)}\n```\n"
+            yield f"```sql\n{found.init_query.sql}\n```\n"
         yield from (f"- {sentence}" for sentence in sentences)
     if found.suspects:
         yield "\n## Statements that may exceed 16,384 bytes when they are sent\n"
@@ -141,7 +141,7 @@ def _init_query(found: Found) -> Iterator[str]:
         return
     yield f"<section>\n<h2>{escape(report_init_query.TITLE)}</h2>"
     if found.init_query.sql:
-        yield f"<pre>{escape(printable(found.init_query.sql))}</pre>"
+        yield f"<pre>{escape(found.init_query.sql)}</pre>"
     yield from (f"<p>{escape(sentence)}</p>" for sentence in sentences)
     yield "</section>"
 

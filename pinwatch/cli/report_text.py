@@ -26,8 +26,8 @@ NOT_ALL_READ: Final = "No pins were found, but not all files could be read."
 MAX_TEXT: Final = 200  # characters of a digest in a terminal
 UNKNOWN_TO_LOGS: Final = (
     "Logs do not say how many other sessions had borrowed a connection: add what the "
-    "metric DatabaseConnectionsCurrentlyBorrowed has above the pinned ones, and the 30 "
-    "% that AWS advises."
+    "metric DatabaseConnectionsCurrentlyBorrowed has above the pinned ones, and 30 % "
+    "as AWS advises."
 )
 
 
@@ -103,6 +103,8 @@ def what_if(found: Found) -> list[str]:
         else "At most one session was pinned at a time.",
         *(
             f"Without {rule}: at most {without}, {duration(seconds[rule])} pinned."
+            if without
+            else f"Without {rule}: none."
             for rule, without in found.ranking.peaks_without().items()
         ),
         *(_percents(found.capacity) if found.capacity else ()),
@@ -175,17 +177,18 @@ def _result(row: Row, contested: Contested) -> Result:
 
 def document(found: Found) -> dict[str, Any]:
     """Return the object of --format json."""
+    seconds = sum(row.seconds for row in found.rows)
     return {
         "version": DOCUMENT_VERSION,
         "first": _time(found.ranking.first),
         "last": _time(found.ranking.last),
         "peak": found.ranking.peak,
         "peak_without": found.ranking.peaks_without(),
-        "pinned_seconds": sum(row.seconds for row in found.rows),
+        "pinned_seconds": seconds,
         "pinned_seconds_without": found.ranking.seconds_without(),
         "max_connections_percent": asdict(found.capacity) if found.capacity else None,
         "repeated": found.ranking.repeated,
-        "pins": [_row(row) for row in found.rows],
+        "pins": [_row(row, seconds) for row in found.rows],
         "suspects": [
             {"digest": one.digest, "bytes": one.size, "calls": one.calls}
             for one in found.suspects
@@ -195,7 +198,8 @@ def document(found: Found) -> dict[str, Any]:
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: Row, seconds: float) -> dict[str, Any]:
+    """Return a row; seconds is the pinned time of all rows."""
     return {
         "rule": row.cause.rule,
         "digest": row.digest,
@@ -211,6 +215,7 @@ def _row(row: Row) -> dict[str, Any]:
         "hosts": dict(row.hosts.most_common()),
         "applications": sorted(row.applications),
         "pinned_seconds": row.seconds,
+        "pinned_seconds_without": round(seconds - row.seconds, 3),
         "still_pinned": row.lasting,
         "peak_without": row.peak_without,
         "fix": row.cause.fix.text,
@@ -255,7 +260,7 @@ def _init_query(found: Found) -> Iterator[tuple[str, str]]:
     if sentences := list(report_init_query.sentences(query, found.rows)):
         yield "", ""
         yield f"{report_init_query.TITLE}:", "bold"
-        for text in filter(None, [printable(query.sql), *sentences]):
+        for text in filter(None, [query.sql, *sentences]):
             yield f"  {text}", ""
 
 

@@ -88,7 +88,7 @@ def _set(fields: Fields) -> Iterator[Step]:
     name, arguments = str(fields.get("name", "")).lower(), fields.get("args", ())
     match fields.get("kind"):
         case "VAR_SET_VALUE" if not is_local(fields):
-            yield Assignment(name, _value(name, arguments))
+            yield _assigned(name, _value(name, arguments))
         case "VAR_SET_MULTI" if name == "session characteristics":
             for mode in (argument["DefElem"] for argument in arguments):
                 default = f"default_{mode['defname']}"
@@ -110,7 +110,12 @@ def _select(fields: Fields) -> Iterator[Step]:
             yield Other.WORK
         elif local not in TRUE and not _is_null(call["args"][1]):
             known = None if local is None else value
-            yield Assignment(name.lower(), _from_text(name.lower(), known))
+            yield _assigned(name.lower(), _from_text(name.lower(), known))
+
+
+def _assigned(name: str, value: str | None) -> Step:
+    """Return an assignment; PostgreSQL has no setting with an unprintable name."""
+    return Assignment(name, value) if name.isprintable() else Other.WORK
 
 
 def _is_set_config(call: Fields) -> bool:
@@ -147,10 +152,17 @@ def _from_text(name: str, text: str | None) -> str | None:
 
 
 def _literal(text: str) -> str:
+    """Return a printable constant that does not need standard_conforming_strings."""
     quoted = text.replace("'", "''")
-    if "\\" in quoted:  # the same with and without standard_conforming_strings
-        return "E'{}'".format(quoted.replace("\\", "\\\\"))
-    return f"'{quoted}'"
+    if quoted.isprintable() and "\\" not in quoted:
+        return f"'{quoted}'"
+    return f"E'{''.join(map(_escape, quoted))}'"
+
+
+def _escape(character: str) -> str:
+    if character.isprintable():
+        return character.replace("\\", "\\\\")
+    return f"\\U{ord(character):08x}"
 
 
 def _constant(argument: Fields) -> str | None:

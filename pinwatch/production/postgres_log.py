@@ -2,9 +2,9 @@
 
 A log has statements if ``log_statement`` or ``log_min_duration_statement`` is set.
 ``statement:`` and ``execute NAME:`` are counted; ``parse`` and ``bind`` belong to an
-execute. In the stderr format any ``log_line_prefix`` is skipped, and lines that follow
-the first one of a message begin with a tab. The prefix of RDS has the process in square
-brackets and the role before an @, which is how other prefixes are read, too.
+execute. In the stderr format, lines that follow the first one of a message begin with a
+tab. Of any ``log_line_prefix``, the time, the process in square brackets, and the role
+before an @ or after ``user=`` are read.
 """
 
 import re
@@ -29,7 +29,8 @@ MESSAGE: Final = re.compile(rf"(.*?)\b({LEVELS}):\s+(.*)", re.DOTALL)
 PREFIX_TIME: Final = re.compile(rf"{STAMP}(?: [+-]\d\d(?::?\d\d)?\b| [A-Z]{{3,5}}\b)?")
 """Matches a time with its zone. If the zone is an abbreviation, only UTC is known."""
 PREFIX_SESSION: Final = re.compile(r"\[\d+\]")
-PREFIX_ROLE: Final = re.compile(r"(?<![^\s:@=])([^\s:@=]++)@|\buser=([^\s,@]++)")
+PREFIX_ROLE: Final = re.compile(r"\buser=([^\s,]+)")
+BEFORE_ROLE: Final = " :="  # one of these, and @ after the role
 NOT_JSONLOG: Final = "This is not a line of jsonlog."
 EXECUTED: Final = re.compile(
     r"(?:duration: [\d.]+ ms  )?(?:statement|execute [^:]*): (.*)", re.DOTALL
@@ -56,13 +57,20 @@ def read_message(text: str, at: datetime | None = None) -> Iterator[Executed]:
         message = found[3].replace("\n\t", "\n")
         if sql := _statement(message):
             session = PREFIX_SESSION.search(found[1])
-            role = PREFIX_ROLE.search(found[1])
             yield Executed(
                 sql,
                 at=read_time(time[0]) if time else at,
                 session=session[0] if session else "",
-                role=role[1] or role[2] if role else "",
+                role=_role(found[1]),
             )
+
+
+def _role(prefix: str) -> str:
+    before, at, _ = prefix.partition("@")
+    if at:
+        return before[max(map(before.rfind, BEFORE_ROLE)) + 1 :]
+    found = PREFIX_ROLE.search(prefix)
+    return found[1] if found else ""
 
 
 def read_csv(name: str, stream: BinaryIO) -> Iterator[Record]:

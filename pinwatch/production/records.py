@@ -44,10 +44,8 @@ class Disconnected:
 class Executed:
     """A statement that a database ran ``calls`` times.
 
-    ``session`` and ``role`` are empty if the file does not have them.
-
     ``normalised`` is true if placeholders stand for its constants: what was sent may
-    have been longer.
+    have been longer. ``session`` and ``role`` are empty if the file does not have them.
     """
 
     sql: str

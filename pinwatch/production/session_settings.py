@@ -63,7 +63,8 @@ class SessionSettings:
     def _open(self, name: str, role: str) -> Session:
         if len(self._sessions) >= MAX_SESSIONS:
             self._end(next(iter(self._sessions)))
-        session = self._sessions[name] = Session(role)
+        session = Session(role if role.isprintable() else "")
+        self._sessions[name] = session
         return session
 
     def _begin(self, session: Session) -> None:
@@ -89,4 +90,6 @@ class SessionSettings:
 
 def _steps(sql: str) -> tuple[Step, ...]:
     """Return the steps of a text; one that is too long to keep counts as work."""
-    return steps(sql) if len(sql) <= MAX_STATEMENT else (Other.WORK,)
+    if len(sql) > MAX_STATEMENT:
+        return (Other.WORK,)
+    return steps(sql.encode("utf-8", "replace").decode())  # JSON may have surrogates

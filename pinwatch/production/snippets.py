@@ -100,8 +100,8 @@ def alarm_cloudformation(proxy: str) -> str:
 
 
 def alarm_terraform(proxy: str) -> str:
-    name = _quoted(proxy)[1:-1] if proxy else "${var.proxy_name}"
-    values = {"alarm_name": f'"{name}-pinned-sessions"'}
+    name = f"{proxy}-pinned-sessions"
+    values = {"alarm_name": _quoted(name) if proxy else f'"${{var.proxy_name}}{name}"'}
     values |= {snake_case(key): json.dumps(value) for key, value in ALARM.items()}
     values["dimensions"] = f"{{ ProxyName = {_variable(proxy)} }}"
     width = max(map(len, values))

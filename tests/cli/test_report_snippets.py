@@ -122,7 +122,10 @@ def test_seconds_and_percent_with_and_without_a_rule(tmp_path: Path) -> None:
     log = write(tmp_path, "log", text(LOG))
     document = reported("--max-connections", "9", log)
     assert document["pinned_seconds"] == 90.0
-    assert document["pinned_seconds_without"] == {"set": 60.0, "statement_size": 30.0}
+    without = {"set": 60.0, "statement_size": 30.0}
+    assert document["pinned_seconds_without"] == without
+    rows = document["pins"]
+    assert {row["rule"]: row["pinned_seconds_without"] for row in rows} == without
     assert document["max_connections_percent"] == {
         "max_connections": 9,
         "pinned": 23,

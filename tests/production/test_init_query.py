@@ -109,6 +109,7 @@ def test_a_beginning_may_have_statements_that_assign_nothing(sql: str) -> None:
         "CREATE TEMP TABLE t (id int)",
         "SELECT set_config(name, 'x', false) FROM settings",
         "SELECT set_config($1, $2, false)",
+        "SELECT set_config(E'a.\\x1b', 'b', false)",
         "this is not SQL",
         f"SELECT '{'x' * MAX_STATEMENT}'",
         "SHOW work_mem; INSERT INTO t VALUES (1)",
@@ -117,6 +118,13 @@ def test_a_beginning_may_have_statements_that_assign_nothing(sql: str) -> None:
 def test_a_beginning_ends_with_the_first_work(sql: str) -> None:
     found = init_query((sql, UTC))
     assert (found.sql, found.left_out()) == ("", {"timezone": LATE})
+
+
+@pytest.mark.parametrize("sql", ["SET a.b = '\ud800'", "SET a.b = '\0", "(" * 9_000])
+def test_any_text_is_read(sql: str) -> None:
+    ranking = Ranking()
+    ranking.add(Executed(sql, session="1", role="\ud800\x1b"))
+    assert ranking.settings.init_query().roles() in ([], [""])
 
 
 def test_values_are_compared_as_postgresql_reads_them() -> None:
