@@ -31,6 +31,12 @@ ALARM: Final[Mapping[str, str | int]] = {
 """The alarm, by properties of CloudFormation. The metric comes once a minute, and AWS
 names Sum as its statistic."""
 
+MERGE: Final = (
+    "# Merge the init query into the resource that you have for this target group: a\n"
+    "# second resource would reset the other settings."
+)
+ACTIONS: Final = "# Add actions to the alarm, such as an SNS topic."
+
 SPECIAL: Final = re.compile(r'["\\\x00-\x1f\x7f]|[$%](?=\{)')
 """The characters that a quoted text of Terraform cannot have as they are."""
 
@@ -57,7 +63,7 @@ def cloudformation(query: InitQuery, proxy: str) -> str:
         "TargetGroupName": "default",
         POOL: {"InitQuery": query.sql},
     }
-    return _template("ProxyTargetGroup", TARGET_GROUP, properties, proxy)
+    return _template(MERGE, "ProxyTargetGroup", TARGET_GROUP, properties, proxy)
 
 
 def terraform(query: InitQuery, proxy: str) -> str:
@@ -68,7 +74,8 @@ def terraform(query: InitQuery, proxy: str) -> str:
         f"  init_query = {_quoted(query.sql)}",
         "}",
     ]
-    return _resource("aws_db_proxy_default_target_group", "this", body, proxy)
+    kind = "aws_db_proxy_default_target_group"
+    return _resource(MERGE, kind, "this", body, proxy)
 
 
 def command(query: InitQuery, proxy: str) -> str:
@@ -96,7 +103,8 @@ INIT_QUERY: Final[Mapping[str, Callable[[InitQuery, str], str]]] = {
 def alarm_cloudformation(proxy: str) -> str:
     dimension = {"Name": "ProxyName", "Value": _reference(proxy)}
     properties = {**ALARM, "Dimensions": [dimension]}
-    return _template("PinnedSessions", "AWS::CloudWatch::Alarm", properties, proxy)
+    kind = "AWS::CloudWatch::Alarm"
+    return _template(ACTIONS, "PinnedSessions", kind, properties, proxy)
 
 
 def alarm_terraform(proxy: str) -> str:
@@ -106,7 +114,8 @@ def alarm_terraform(proxy: str) -> str:
     values["dimensions"] = f"{{ ProxyName = {_variable(proxy)} }}"
     width = max(map(len, values))
     body = [f"{key:{width}} = {value}" for key, value in values.items()]
-    return _resource("aws_cloudwatch_metric_alarm", "pinned_sessions", body, proxy)
+    kind = "aws_cloudwatch_metric_alarm"
+    return _resource(ACTIONS, kind, "pinned_sessions", body, proxy)
 
 
 ALARMS: Final[Mapping[str, Callable[[str], str]]] = {
@@ -118,24 +127,27 @@ ALARMS: Final[Mapping[str, Callable[[str], str]]] = {
 # The languages.
 
 
-def _template(name: str, kind: str, properties: Mapping[str, Any], proxy: str) -> str:
+def _template(
+    comment: str, name: str, kind: str, properties: Mapping[str, Any], proxy: str
+) -> str:
     """Return a template of CloudFormation with one resource."""
     parameters = {"Parameters": {"ProxyName": {"Type": "String"}}}
     resources = {"Resources": {name: {"Type": kind, "Properties": dict(properties)}}}
     document = resources if proxy else parameters | resources
     text: str = yaml.safe_dump(document, sort_keys=False, width=inf, allow_unicode=True)
-    return text.rstrip("\n")
+    return f"{comment}\n{text}".rstrip("\n")
 
 
 def _reference(proxy: str) -> str | dict[str, str]:
     return proxy or {"Ref": "ProxyName"}
 
 
-def _resource(kind: str, name: str, body: list[str], proxy: str) -> str:
+def _resource(comment: str, kind: str, name: str, body: list[str], proxy: str) -> str:
     """Return a configuration of Terraform with one resource."""
     variable = [] if proxy else ['variable "proxy_name" {', "  type = string", "}", ""]
     lines = [f"  {line}" if line else "" for line in body]
-    return "\n".join([*variable, f'resource "{kind}" "{name}" {{', *lines, "}"])
+    first = f'resource "{kind}" "{name}" {{'
+    return "\n".join([*variable, comment, first, *lines, "}"])
 
 
 def _variable(proxy: str) -> str:
