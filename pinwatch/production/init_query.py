@@ -16,7 +16,7 @@ MAX_VALUES: Final = 1_000  # of one setting, by role
 DIFFERS: Final = "its values differ between sessions"
 CHANGES: Final = "it changes later in a session, which pins the session anyway"
 LATE: Final = "sessions set it after other statements"
-NOT_LOGGED: Final = "its value is a bound parameter or an expression"
+NOT_LOGGED: Final = "its value is not logged"
 
 Given = tuple[str, str | None]
 """A role and the value that it gave to a setting, written as SQL.

@@ -2,13 +2,13 @@
 
 A log has statements if ``log_statement`` or ``log_min_duration_statement`` is set.
 ``statement:`` and ``execute NAME:`` are counted; ``parse`` and ``bind`` belong to an
-execute. In the stderr format, lines that follow the first one of a message begin with a
-tab. Of any ``log_line_prefix``, the time, the process in square brackets, and the role
-before an @ or after ``user=`` are read.
+execute. DETAIL has its parameters. In the stderr format, lines that follow the first
+one of a message begin with a tab. Of any ``log_line_prefix``, the time, the process in
+square brackets, and the role before an @ or after ``user=`` are read.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import BinaryIO, Final
 
@@ -28,6 +28,7 @@ START: Final = re.compile(rb"^(?!\t).*?\b(?:" + LEVELS.encode() + rb"):  ?\S")
 MESSAGE: Final = re.compile(rf"(.*?)\b({LEVELS}):\s+(.*)", re.DOTALL)
 PREFIX_TIME: Final = re.compile(rf"{STAMP}(?: [+-]\d\d(?::?\d\d)?\b| [A-Z]{{3,5}}\b)?")
 """Matches a time with its zone. If the zone is an abbreviation, only UTC is known."""
+DETAIL: Final = "DETAIL"
 PREFIX_SESSION: Final = re.compile(r"\[\d+\]")
 PREFIX_ROLE: Final = re.compile(r"\buser=([^\s,]+)")
 BEFORE_ROLE: Final = " :="  # one of these, and @ after the role
@@ -39,17 +40,37 @@ CSV_TIME: Final = 0  # columns of csvlog
 CSV_USER: Final = 1
 CSV_SESSION: Final = 5
 CSV_MESSAGE: Final = 13
+CSV_DETAIL: Final = 14
 CSV_APPLICATION: Final = 22
 CSV_COLUMNS: Final = 23  # of PostgreSQL 9.0; later versions have more
 
 
 def read_stderr(name: str, stream: BinaryIO) -> Iterator[Record]:
     """Yield the statements of a log in the stderr format."""
-    for entry in entries(read_lines(stream), START):
-        yield from read_message(entry.decode("utf-8", "replace"))
+    texts = (
+        entry.decode("utf-8", "replace") for entry in entries(read_lines(stream), START)
+    )
+    for text, detail in _with_details(texts):
+        yield from read_message(text, detail=detail)
 
 
-def read_message(text: str, at: datetime | None = None) -> Iterator[Executed]:
+def _with_details(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each message, and the DETAIL that follows it; without one, it is empty."""
+    latest = ""
+    for text in texts:
+        found = MESSAGE.match(text) if DETAIL in text else None
+        if found is not None and found[2] == DETAIL:
+            yield latest, found[3].replace("\n\t", "\n")
+            latest = ""
+        else:
+            yield latest, ""
+            latest = text
+    yield latest, ""
+
+
+def read_message(
+    text: str, at: datetime | None = None, detail: str = ""
+) -> Iterator[Executed]:
     """Yield the statement of a message with its prefix, whose time goes before at."""
     found = MESSAGE.match(text)
     if found is not None and found[2] == "LOG":
@@ -62,6 +83,7 @@ def read_message(text: str, at: datetime | None = None) -> Iterator[Executed]:
                 at=read_time(time[0]) if time else at,
                 session=session[0] if session else "",
                 role=_role(found[1]),
+                detail=detail,
             )
 
 
@@ -86,6 +108,7 @@ def read_csv(name: str, stream: BinaryIO) -> Iterator[Record]:
                 application=row[CSV_APPLICATION],
                 session=row[CSV_SESSION],
                 role=row[CSV_USER],
+                detail=row[CSV_DETAIL],
             )
 
 
@@ -101,6 +124,7 @@ def read_json(name: str, stream: BinaryIO) -> Iterator[Record]:
                 application=str(found.get("application_name") or ""),
                 session=str(found.get("session_id") or ""),
                 role=str(found.get("user") or ""),
+                detail=str(found.get("detail") or ""),
             )
 
 

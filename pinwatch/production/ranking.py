@@ -251,8 +251,13 @@ class Ranking:
             self._suspect(statement, len(sql))
         verdict = self._cache.look(sql) if len(sql) <= MAX_STATEMENT else None
         if statement.session:
-            sets = verdict is not None and bool(verdict.effects)
-            self.settings.add(statement.session, statement.role, statement.sql, sets)
+            self.settings.add(
+                statement.session,
+                statement.role,
+                statement.sql,
+                sets=verdict is not None and bool(verdict.effects),
+                detail=statement.detail,
+            )
         if verdict is None:
             return
         found = judged(statement.sql)

@@ -45,7 +45,8 @@ class Executed:
     """A statement that a database ran ``calls`` times.
 
     ``normalised`` is true if placeholders stand for its constants: what was sent may
-    have been longer. ``session`` and ``role`` are empty if the file does not have them.
+    have been longer. ``detail`` is what PostgreSQL logged with the statement, such as
+    the values of its parameters. Texts that the file does not have are empty.
     """
 
     sql: str
@@ -55,6 +56,7 @@ class Executed:
     normalised: bool = False
     session: str = ""
     role: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Final
 from pinwatch.pins.rules import MAX_STATEMENT
 from pinwatch.production.assignments import Assignment, Other, Step, steps
 from pinwatch.production.init_query import InitQuery, Setting
+from pinwatch.production.parameters import bound
 
 MAX_SESSIONS: Final = 100_000  # the oldest one is forgotten for a new one
 MAX_SETTINGS: Final = 1_000
@@ -32,13 +33,16 @@ class SessionSettings:
         self._settings: dict[str, Setting] = {}
         self._sessions: dict[str, Session] = {}
 
-    def add(self, name: str, role: str, sql: str, sets: bool) -> None:
-        """Add a text of a session; if sets is false, it sets and discards nothing."""
+    def add(self, name: str, role: str, sql: str, sets: bool, detail: str = "") -> None:
+        """Add a text of a session; if sets is false, it sets and discards nothing.
+
+        detail may have the values of its parameters.
+        """
         session = self._sessions.get(name)
         if session is None:
             session = self._open(name, role)
         if sets or not session.begun:
-            for step in _steps(sql):
+            for step in _steps(bound(sql, detail)):
                 session = self._take(name, session, step)
 
     def init_query(self) -> InitQuery:

@@ -168,6 +168,27 @@ def test_settings_with_several_values_are_left_out(
     assert found.settings["a.t"].seen() == [f"'{value}'" for value in seen]
 
 
+@pytest.mark.parametrize(
+    ("detail", "sql"),
+    [
+        ("parameters: $1 = 'a.b', $2 = 'it''s $3', $3 = 'f'", "SET a.b TO 'it''s $3'"),
+        (
+            "Parameters: $1 = 'a.b', $2 = '1\n2', $3 = 'f'",
+            r"SET a.b TO E'1\U0000000a2'",
+        ),
+        ("parameters: $1 = 'a.b', $2 = '1', $3 = 't'", ""),
+        ("parameters: $1 = 'a.b', $2 = NULL, $3 = 'f'", ""),
+        ("parameters: $1 = 'a.b', $2 = '1'", ""),
+        ("prepare: PREPARE p AS SELECT $1 = 'a.b'", ""),
+    ],
+)
+def test_values_of_bound_parameters(detail: str, sql: str) -> None:
+    text = "SELECT set_config(/* $1 */ $1, $2, $3)"
+    ranking = Ranking()
+    ranking.add(Executed(text, session="1", detail=detail))
+    assert ranking.settings.init_query().sql == sql
+
+
 def test_the_same_value_later_changes_nothing() -> None:
     assert init_query((UTC, "SELECT 1", UTC)).sql == UTC
 

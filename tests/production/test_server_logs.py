@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from pinwatch.production.formats import read_file
-from pinwatch.production.init_query import NOT_LOGGED
+from pinwatch.production.init_query import DIFFERS
 from pinwatch.production.ranking import Ranking
 from tests.auth.servers import embedded, postgresql
 from tests.harness import eventually
@@ -44,7 +44,8 @@ def logs() -> Iterator[Path]:
             for number, session in enumerate(sessions):
                 session.execute(b"SHOW server_version")
                 session.execute(b"SET TIME ZONE\n\t'UTC'")
-                session.execute("SELECT set_config('a.b', %s, false)", [str(number)])
+                value = f"it's {number} $1"
+                session.execute("SELECT set_config('a.b', %s, false)", [value])
             for session in sessions:
                 session.execute(b"BEGIN; SET search_path TO public; COMMIT")
                 session.execute(b"SELECT 1")
@@ -61,6 +62,7 @@ def test_what_sessions_of_a_server_begin_with(suffix: str, logs: Path) -> None:
     ranking.add_all(read_file(str(logs / f"postgresql.{suffix}")))
     found = ranking.settings.init_query()
     assert found.sql == "SET timezone TO 'UTC'; SET search_path TO 'public'"
-    assert found.left_out() == {"a.b": NOT_LOGGED}
+    assert found.left_out() == {"a.b": DIFFERS}
+    assert found.settings["a.b"].seen() == ["'it''s 0 $1'", "'it''s 1 $1'"]
     assert found.roles() == [*ROLES]
     assert found.sessions == 3  # the superuser's sets nothing
