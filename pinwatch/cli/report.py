@@ -14,11 +14,20 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from pinwatch.cli.formats import (
+    MISUSE,
+    NOTHING,
     Contested,
     ContestedOption,
     Format,
     rendered,
     status,
+)
+from pinwatch.cli.report_snippets import (
+    AlarmOption,
+    InitQueryOption,
+    ProxyNameOption,
+    print_alarm,
+    print_init_query,
 )
 from pinwatch.cli.terminal import print_lines, progress
 from pinwatch.errors import SettingError
@@ -64,6 +73,17 @@ def report(
     everything: Annotated[
         bool, typer.Option("--all", help="Show all rows of the text, not 20.")
     ] = False,
+    max_connections: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="The database's max_connections: say which MaxConnectionsPercent "
+            "covers the pinned sessions.",
+        ),
+    ] = None,
+    init_query: InitQueryOption = None,
+    alarm: AlarmOption = None,
+    proxy_name: ProxyNameOption = "",
 ) -> None:
     """Rank what pins in production, by its logs and statistics.
 
@@ -84,20 +104,35 @@ def report(
     $ pinwatch report export/*.gz statements.csv
 
     $ zcat proxy.log.gz | pinwatch report --format json -
+
+    $ pinwatch report --init-query terraform postgresql.log.2026-11-30-10
     """
     from pinwatch.cli import report_text
     from pinwatch.production.ranking import Ranking
 
+    if alarm is not None:
+        print_alarm(alarm, proxy_name)
+        return
     if not files:
         raise SettingError("Give the name of a file, or - for standard input.")
     ranking = Ranking()
     problems = _read(ranking, files)
-    found = report_text.Found(ranking, ranking.rows(), ranking.suspects(), problems)
+    if init_query is not None:
+        _print_problems(problems)
+        print_init_query(ranking.settings.init_query(), init_query, proxy_name)
+        raise typer.Exit(MISUSE if problems else NOTHING)
+    found = report_text.Found(
+        ranking, ranking.rows(), ranking.suspects(), problems, max_connections
+    )
     judged = report_text.report(found, contested)
     _show(found, judged, format, everything)
+    _print_problems(problems)
+    raise typer.Exit(status(judged))
+
+
+def _print_problems(problems: list[str]) -> None:
     for problem in problems:
         print(f"pinwatch: {escaped(problem)}", file=sys.stderr)
-    raise typer.Exit(status(judged))
 
 
 def _read(ranking: Ranking, files: list[str]) -> list[str]:
