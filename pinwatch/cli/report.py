@@ -20,6 +20,7 @@ from pinwatch.cli.formats import (
     rendered,
     status,
 )
+from pinwatch.cli.http_side import HttpSide, Token
 from pinwatch.cli.terminal import print_lines, progress
 from pinwatch.errors import SettingError
 from pinwatch.text import escaped
@@ -30,6 +31,9 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.reports.result import Report
 
 STANDARD_INPUT: Final = "-"
+NOTHING_TO_READ: Final = (
+    "Give the name of a file, - for standard input, --url or --database."
+)
 
 
 class Ranked(StrEnum):
@@ -64,6 +68,17 @@ def report(
     everything: Annotated[
         bool, typer.Option("--all", help="Show all rows of the text, not 20.")
     ] = False,
+    url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Read the running pinwatch at URL, too."),
+    ] = None,
+    token: Token = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Read pg_stat_statements of the database at URL, too."
+        ),
+    ] = None,
 ) -> None:
     """Rank what pins in production, by its logs and statistics.
 
@@ -84,14 +99,19 @@ def report(
     $ pinwatch report export/*.gz statements.csv
 
     $ zcat proxy.log.gz | pinwatch report --format json -
+
+    $ pinwatch report --url http://localhost:9632
     """
     from pinwatch.cli import report_text
+    from pinwatch.cli.report_sources import read_live
     from pinwatch.production.ranking import Ranking
 
-    if not files:
-        raise SettingError("Give the name of a file, or - for standard input.")
+    if not (files or url or database):
+        raise SettingError(NOTHING_TO_READ)
     ranking = Ranking()
-    problems = _read(ranking, files)
+    problems = _read(ranking, files or [])
+    side = None if url is None else HttpSide(url, token)
+    problems += read_live(ranking, side, database)
     found = report_text.Found(ranking, ranking.rows(), ranking.suspects(), problems)
     judged = report_text.report(found, contested)
     _show(found, judged, format, everything)

@@ -117,8 +117,7 @@ class Ranking:
 
     def add(self, record: Record) -> None:
         if record.at is not None:
-            self.first = _earlier(self.first, record.at)
-            self.last = _later(self.last, record.at)
+            self.covers(record.at)
         match record:
             case Pinned():
                 if self._is_new(record):
@@ -129,6 +128,11 @@ class Ranking:
                 self._disconnected(client, at)
             case Executed():
                 self._executed(record)
+
+    def covers(self, at: datetime) -> None:
+        """Extend the time that was observed; sessions are pinned until its end."""
+        self.first = _earlier(self.first, at)
+        self.last = _later(self.last, at)
 
     def add_all(self, records: Iterable[Record]) -> None:
         for record in records:
