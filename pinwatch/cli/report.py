@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -79,6 +80,13 @@ def report(
             metavar="URL", help="Read pg_stat_statements of the database at URL, too."
         ),
     ] = None,
+    write_watchlist: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the digests to FILE, for pytest --pinwatch-watchlist.",
+        ),
+    ] = None,
 ) -> None:
     """Rank what pins in production, by its logs and statistics.
 
@@ -101,6 +109,8 @@ def report(
     $ zcat proxy.log.gz | pinwatch report --format json -
 
     $ pinwatch report --url http://localhost:9632
+
+    $ pinwatch report log.json --write-watchlist watch.json
     """
     from pinwatch.cli import report_text
     from pinwatch.cli.report_sources import read_live
@@ -114,6 +124,8 @@ def report(
     problems += read_live(ranking, side, database)
     found = report_text.Found(ranking, ranking.rows(), ranking.suspects(), problems)
     judged = report_text.report(found, contested)
+    if write_watchlist is not None:
+        _write(write_watchlist, found)
     _show(found, judged, format, everything)
     for problem in problems:
         print(f"pinwatch: {escaped(problem)}", file=sys.stderr)
@@ -133,6 +145,16 @@ def _read(ranking: Ranking, files: list[str]) -> list[str]:
             except InputError as error:
                 problems.append(str(error))
     return problems
+
+
+def _write(watchlist: Path, found: Found) -> None:
+    """Write a watchlist, and say so on standard error; raises SettingError."""
+    from pinwatch.cli.report_watchlist import watchlist_of, written
+
+    chosen = watchlist_of(found.rows)
+    chosen.write(watchlist)
+    for sentence in written(watchlist, chosen):
+        print(escaped(sentence), file=sys.stderr)
 
 
 def _size(files: list[str]) -> int | None:
