@@ -124,9 +124,9 @@ def report(
     problems += read_live(ranking, side, database)
     found = report_text.Found(ranking, ranking.rows(), ranking.suspects(), problems)
     judged = report_text.report(found, contested)
+    _show(found, judged, format, everything)
     if write_watchlist is not None:
         _write(write_watchlist, found)
-    _show(found, judged, format, everything)
     for problem in problems:
         print(f"pinwatch: {escaped(problem)}", file=sys.stderr)
     raise typer.Exit(status(judged))

@@ -60,7 +60,7 @@ def _add_running(ranking: Ranking, side: HttpSide) -> None:
         ranking.add_all(read_api(pins, side.get_list("/api/sessions")))
         now = time_of(side.get("/api/proxy"))
         if now is not None:
-            ranking.covers(now)
+            ranking.extend_to(now)
 
 
 def _add_database(ranking: Ranking, url: str) -> None:
@@ -86,4 +86,5 @@ def _add_database(ranking: Ranking, url: str) -> None:
 
 def _statements(target: Target) -> Iterator[Executed]:
     for number, (document,) in enumerate(rows(target, STATEMENTS), 1):
-        yield from executed(target.address, json.loads(document or b"{}"), number)
+        text = (document or b"{}").decode("utf-8", "replace")
+        yield from executed(target.address, json.loads(text), number)

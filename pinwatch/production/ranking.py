@@ -117,7 +117,7 @@ class Ranking:
 
     def add(self, record: Record) -> None:
         if record.at is not None:
-            self.covers(record.at)
+            self.extend_to(record.at)
         match record:
             case Pinned():
                 if self._is_new(record):
@@ -129,8 +129,8 @@ class Ranking:
             case Executed():
                 self._executed(record)
 
-    def covers(self, at: datetime) -> None:
-        """Extend the time that was observed; sessions are pinned until its end."""
+    def extend_to(self, at: datetime) -> None:
+        """Extend the time of the records to at; lasting pins last until its end."""
         self.first = _earlier(self.first, at)
         self.last = _later(self.last, at)
 
