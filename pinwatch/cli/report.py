@@ -113,15 +113,17 @@ def report(
     $ pinwatch report log.json --write-watchlist watch.json
     """
     from pinwatch.cli import report_text
-    from pinwatch.cli.report_sources import read_live
     from pinwatch.production.ranking import Ranking
 
     if not (files or url or database):
         raise SettingError(NOTHING_TO_READ)
     ranking = Ranking()
     problems = _read(ranking, files or [])
-    side = None if url is None else HttpSide(url, token)
-    problems += read_live(ranking, side, database)
+    if url or database:
+        from pinwatch.cli.report_sources import read_live
+
+        side = HttpSide(url, token) if url else None
+        problems += read_live(ranking, side, database)
     found = report_text.Found(ranking, ranking.rows(), ranking.suspects(), problems)
     judged = report_text.report(found, contested)
     _show(found, judged, format, everything)

@@ -46,7 +46,7 @@ def read_live(
     except PinwatchError as error:
         problems.append(str(error))
     try:
-        if database is not None:
+        if database:
             _add_database(ranking, database)
     except PinwatchError as error:
         problems.append(str(error))

@@ -40,7 +40,7 @@ def watchlist_of(rows: Iterable[Row]) -> Watchlist:
                     last=row.last,
                 )
             )
-    return Watchlist(entries, without)
+    return Watchlist(entries, +without)
 
 
 def written(file: Path, found: Watchlist) -> Iterator[str]:
@@ -49,7 +49,6 @@ def written(file: Path, found: Watchlist) -> Iterator[str]:
     left = [
         f"{rule} ({number_of(count, 'pin')})"
         for rule, count in found.without_digest.items()
-        if count
     ]
     if left:
         yield NO_DIGEST.format(", ".join(left))

@@ -115,7 +115,7 @@ def binaries() -> Path:
         [found / "pg_config", "--sharedir"], capture_output=True, text=True, check=True
     ).stdout.strip()
     if not (Path(shared) / "extension" / "pg_stat_statements.control").exists():
-        pytest.skip("no pg_stat_statements: apt-get install postgresql-contrib")
+        pytest.skip("the PostgreSQL on the PATH has no pg_stat_statements")
     return found
 
 

@@ -134,4 +134,5 @@ class Judge:
 
 
 def failing(records: Iterable[Record]) -> list[Record]:
+    """Return the records that fail their test."""
     return [one for one in records if one.outcome is Outcome.FAILED]

@@ -22,7 +22,10 @@ NOTHING = (
 
 
 def summary(
-    report: Report, gone: list[Entry], updated: Path | None, watchlist: Watchlist
+    report: Report,
+    gone: list[Entry],
+    updated: Path | None,
+    watchlist: Watchlist | None,
 ) -> Iterator[str]:
     """Yield the lines; ``updated`` is the baseline file if it was written."""
     yield _pins(report)
@@ -41,7 +44,8 @@ def summary(
         yield f"{done} the baseline: {entry.rule} in {entry.test}: {entry.digest}"
     if updated:
         yield f"baseline written: {updated}"
-    yield from _production(report, watchlist)
+    if watchlist is not None:
+        yield from _production(report, watchlist)
 
 
 def _pins(report: Report) -> str:
@@ -87,8 +91,6 @@ def _shown(report: Report) -> Iterator[str]:
 
 def _production(report: Report, watchlist: Watchlist) -> Iterator[str]:
     """Yield how many digests of the watchlist the tests met, and those not met."""
-    if not watchlist.entries:
-        return
     unmet = watchlist.unmet(record.pin for record in report.records)
     count = len(watchlist.entries)
     met = count - len(unmet)

@@ -42,7 +42,7 @@ class Watch:
         self.options = options
         self.baseline = _baseline(options)
         self.watchlist = _watchlist(options)
-        self.judge = Judge(options, self.baseline, self.watchlist)
+        self.judge = Judge(options, self.baseline, self.watchlist or Watchlist())
         self.report = Report()
         self._exceptions = Exceptions()
         self._judged: dict[Proxy, int] = {}
@@ -258,9 +258,9 @@ def _baseline(options: Options) -> Baseline:
         raise pytest.UsageError(str(error)) from None
 
 
-def _watchlist(options: Options) -> Watchlist:
+def _watchlist(options: Options) -> Watchlist | None:
     if options.watchlist is None:
-        return Watchlist()
+        return None
     try:
         return Watchlist.read(options.watchlist)
     except SettingError as error:

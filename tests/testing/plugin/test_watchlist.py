@@ -110,9 +110,7 @@ def test_a_baseline_does_not_cover_it(
         "test_limit": "failed",
         "test_allowed": "allowed",
     }
-    assert {bool(one["production"]) for one in records if one["rule"] == "listen"} == {
-        False
-    }
+    assert all(bool(one["production"]) is (one["rule"] == "set") for one in records)
 
 
 def test_other_pins_of_a_test_case_fail_as_without_it(
