@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pinwatch.cli.formats import FOUND, MISUSE, NOTHING, Format
 from pinwatch.reports.result import DOCUMENT_VERSION
-from pinwatch.testing.plugin import baseline
+from pinwatch.testing.plugin import baseline, watchlist
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reports.md").read_text()
 
@@ -28,5 +28,5 @@ def test_every_status_is_there() -> None:
 
 def test_the_versions_are_as_it_says() -> None:
     versions = {int(row[1]) for row in rows("What stays stable")}
-    assert versions == {DOCUMENT_VERSION, baseline.VERSION}
+    assert versions == {DOCUMENT_VERSION, baseline.VERSION, watchlist.VERSION}
     assert re.search("Within a version no key is removed", PAGE)
