@@ -56,6 +56,8 @@ class Linted:
     ) -> Iterator[Result]:
         for finding in one.verdict.by_certainty:
             found = result(source.content, source.name, self.contested, one, finding)
+            if not text.is_verbatim:
+                found = replace(found, statement=finding.statement)
             spans = _lines(source.content, one, text), text.lines
             if finding.rule in allowed:
                 found = replace(found, level=Level.NOTE, suppression="external")
@@ -73,16 +75,8 @@ def _judged(source: Source) -> Iterator[tuple[Text, Judged]]:
         for one in script(text.sql, DEFAULT).judged:
             is_no_sql = one.is_refused and text.is_complete
             if not is_no_sql and (source.is_script or not one.is_unknown):
-                yield text, _moved(one, text)
-
-
-def _moved(one: Judged, text: Text) -> Judged:
-    """Return the verdict at its place in the file.
-
-    A string with escapes is not in the file as it is: it stands where it begins.
-    """
-    position = text.position + (one.position if text.is_verbatim else 0)
-    return Judged(one.verdict, position, one.unseen)
+                position = text.source_position(source.content, one.position)
+                yield text, Judged(one.verdict, position, one.unseen)
 
 
 def _lines(content: str, one: Judged, text: Text) -> Lines:

@@ -45,6 +45,20 @@ class Text:
     is_complete: bool = False
     lines: tuple[int, int] = (1, 0)
 
+    def source_position(self, content: str, position: int) -> int:
+        """Return where a position of ``sql`` is in the file's content.
+
+        If the source has the lines of ``sql``, and else differs, that is the start of
+        its line. If it has other lines, that is the start of the source.
+        """
+        if self.is_verbatim:
+            return self.position + position
+        line = self.sql.count("\n", 0, position)
+        source = content[self.position : self.end]
+        if not line or source.count("\n") != self.sql.count("\n"):
+            return self.position
+        return self.position + len("\n".join(source.split("\n")[:line])) + 1
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

@@ -1,6 +1,7 @@
 """pinwatch lint: verdicts on migrations, the baseline, and the table of settings."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.command import PINWATCH, environment, forks, pinwatch
+from tests.cli.command import PATIENCE, PINWATCH, environment, forks, pinwatch
 
 Write = Callable[..., None]
 
@@ -133,6 +134,24 @@ def test_standard_input_that_is_empty_is_an_error() -> None:
     ended = forks().run(["lint", "-"], environment(), b"", timeout=60)
     assert ended.returncode == 2
     assert ended.stdout.decode() == "standard input: It is empty.\n"
+
+
+def test_a_bar_shows_the_progress_on_a_terminal(tmp_path: Path, write: Write) -> None:
+    write(**{"a.sql": "SELECT 1;"})
+    controlling, terminal = os.openpty()
+    try:
+        ended = subprocess.run(
+            [*PINWATCH, "lint", str(tmp_path)],
+            env=environment(TERM="xterm"),
+            stdout=subprocess.PIPE,
+            stderr=terminal,
+            timeout=PATIENCE,
+        )
+        assert ended.stdout == b"Nothing pins.\n"
+        assert b"Linting" in os.read(controlling, 1_000)
+    finally:
+        os.close(controlling)
+        os.close(terminal)
 
 
 # The baseline.
@@ -267,6 +286,7 @@ def test_the_nearest_file_of_settings_is_found(tmp_path: Path, write: Write) -> 
         env=environment(),
         capture_output=True,
         text=True,
+        timeout=PATIENCE,
     )
     assert (ended.returncode, ended.stderr) == (1, "")
     assert ended.stdout.startswith("../../db/a.sql:1: set\n")

@@ -118,7 +118,9 @@ def test_each_rule_is_found_at_its_line_and_nothing_else(
     ("source", "line"),
     [
         ('c.execute("""\n    SELECT 1;\n    SET a = 1\n""")\n', 3),
-        ('c.execute(f"""\n    SELECT {x};\n    SET a = {y}\n""")\n', 1),
+        ('c.execute(f"""\n    SELECT {x};\n    SET a = {y}\n""")\n', 3),
+        ('c.execute("""\n  SELECT \\x31;\n  SET a = 1\n""".strip())\n', 3),
+        ('c.execute(f"SELECT {x};\\nSET a = 1"\n)\n', 1),
         ('c.execute(\n    "SET "\n    "a = 1"\n)\n', 2),
         ('c.execute("SET a =\\t1")\n', 1),
         ("c.execute('SELECT %s', 'SET a = 1')\n", 0),
@@ -206,6 +208,27 @@ def test_lines_may_end_as_on_windows_and_on_an_old_mac(tmp_path: Path) -> None:
         assert places(found(file)) == [("set", 2)]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.sql", "-- \xe4\nSET a = 1;\n"), ("a.py", "# \xe4\nc.execute('SET a = 1')\n")],
+)
+def test_a_byte_order_mark_shows_the_encoding(
+    tmp_path: Path, encoding: str, name: str, text: str
+) -> None:
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    (tmp_path / name).write_bytes(f"{mark}{text}".encode(encoding))
+    assert places(found(tmp_path)) == [("set", 2)]
+
+
+def test_files_may_be_empty(tmp_path: Path) -> None:
+    """Tools create empty migrations, and packages have empty files."""
+    (tmp_path / "1_x.down.sql").touch()
+    (tmp_path / "__init__.py").touch()
+    document = found(tmp_path)
+    assert (document["findings"], document["problems"]) == ([], [])
+
+
 def test_templates_of_dbt(tmp_path: Path) -> None:
     file = tmp_path / "a.sql"
     file.write_text(
@@ -241,6 +264,13 @@ def test_a_long_script(tmp_path: Path) -> None:
     assert places(found(file)) == [("listen", 20_001)]
 
 
+def test_the_statement_of_a_string_is_shown_as_it_is_sent(tmp_path: Path) -> None:
+    file = tmp_path / "a.py"
+    file.write_text("c.execute(\n    'SET a '\n    f'= {x}'\n)\n")
+    (one,) = found(file)["findings"]
+    assert (one["statement"], one["line"]) == ("SET a = x", 2)
+
+
 def test_folders_without_source_of_the_application_are_skipped(tmp_path: Path) -> None:
     for folder in ("a", "node_modules", ".venv", "venv", "b/__pycache__"):
         path = tmp_path / folder
@@ -261,7 +291,8 @@ def test_standard_input() -> None:
     ("name", "text", "sentence"),
     [
         ("a.py", "1\ndef f(:\n", "a.py:2: This is not Python: invalid syntax."),
-        ("a.sql", "SELECT 1;\0", "This is not text: it has NUL characters."),
+        ("a.sql", "SELECT 1;\n\0", "a.sql:2: This is not text: it has NUL characters."),
+        ("a.sql", "SELECT 1;\nSELECT '", "a.sql:2: This could not be judged: "),
         ("a.sql", "SELCT 1;", "This could not be judged: "),
     ],
 )
