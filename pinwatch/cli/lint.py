@@ -163,7 +163,8 @@ def _linted(
     scope = Scope(root, settings.exclude, settings.allow)
     names = [name for name in files(paths) if not scope.excludes(name)]
     linted = Linted(contested)
-    with progress("Linting", len(names)) as done:
+    total = None if STANDARD_INPUT in names else len(names)
+    with progress("Linting", total) as done:
         for name in names:
             try:
                 source = read_file(name)

@@ -44,7 +44,8 @@ class Linted:
             if tool is not None:
                 found += hazards(source.content, one)
         if tool is not None:
-            self.migrations.append(Migration(source.name, tool, found, unjudged))
+            size = len(source.content.encode("utf-8", "replace"))
+            self.migrations.append(Migration(source.name, tool, size, found, unjudged))
 
     def _results(
         self,

@@ -13,6 +13,7 @@ from pinwatch.cli.answer import Judged
 from pinwatch.lint.migrations import Tool
 from pinwatch.pins.carets import line_and_columns
 from pinwatch.pins.databases import DatabaseStatements
+from pinwatch.pins.rules import MAX_STATEMENT
 from pinwatch.reports.result import Level, Result
 from pinwatch.text import number_of
 
@@ -22,6 +23,7 @@ PAST: Final = "should run past the proxy, by the database's own endpoint: {}."
 THROUGH: Final = "may run through the proxy."
 CONTESTED: Final = "may run through the proxy, if {} does not pin (contested)."
 UNKNOWN: Final = "no verdict, because {} could not be judged."
+ONE_MESSAGE: Final = "its {:,} bytes pin if they are sent as one message"
 IN_USE: Final = "{} at line {} fails while the proxy keeps connections to {}"
 LEFT_BEHIND: Final = (
     "the relation in pg_temp at line {} stays on the connection for the next client"
@@ -32,11 +34,13 @@ LEFT_BEHIND: Final = (
 class Migration:
     """A migration: its file, and what its statements do besides pinning.
 
-    ``unjudged`` is the number of statements that could not be judged.
+    ``size`` is in bytes. ``unjudged`` is the number of statements that could not be
+    judged.
     """
 
     file: str
     tool: Tool
+    size: int
     hazards: Sequence[str]
     unjudged: int
 
@@ -91,6 +95,8 @@ def _reasons(migration: Migration, results: Sequence[Result]) -> Iterator[str]:
         yield f"pins by {_places(pins)}"
     if any(one.level is Level.NOTE and not one.contested for one in results):
         yield "pins that are allowed or known"
+    if migration.size > MAX_STATEMENT and not migration.tool.splits:
+        yield ONE_MESSAGE.format(migration.size)
     yield from migration.hazards
     if migration.tool.pins_by:
         yield f"{migration.tool.name} itself pins by {migration.tool.pins_by}"

@@ -13,13 +13,15 @@ class Tool:
     """A migration tool, and patterns of its files' text and of their paths.
 
     ``pins_by`` is what the tool itself sends that pins; empty if it sends no such thing
-    by default. A pattern that is empty matches nothing.
+    by default. ``splits`` is true if it sends each statement alone. A pattern that is
+    empty matches nothing.
     """
 
     name: str
     text: str = ""
     path: str = ""
     pins_by: str = ""
+    splits: bool = True
 
     def has(self, text: str) -> bool:
         return bool(self.text) and bool(re.search(self.text, text, re.MULTILINE))
@@ -32,7 +34,7 @@ TOOLS: Final = (
     # https://pressly.github.io/goose/documentation/annotations/
     Tool("goose", text=r"^--[ \t]*\+goose Up\b"),
     # https://github.com/amacneil/dbmate#creating-migrations
-    Tool("dbmate", text=r"^--[ \t]*migrate:up\b"),
+    Tool("dbmate", text=r"^--[ \t]*migrate:up\b", splits=False),
     # https://docs.liquibase.com/concepts/changelogs/sql-format.html
     Tool("Liquibase", text=r"\A--[ \t]*liquibase formatted sql\b"),
     # https://github.com/sqitchers/sqitch/blob/develop/lib/App/Sqitch/Engine/pg.pm
@@ -60,17 +62,19 @@ TOOLS: Final = (
         "golang-migrate",
         path=r"\d+_[^/]+\.(?:up|down)\.sql",
         pins_by="pg_advisory_lock",
+        splits=False,
     ),
     # https://www.prisma.io/docs/orm/prisma-migrate/workflows/development-and-production#advisory-locking
     Tool(
         "Prisma",
         path=r"migrations/[^/]+/migration\.sql",
         pins_by="pg_advisory_lock",
+        splits=False,
     ),
-    Tool("", path=r"(?:\w*_)?migrations?/.+\.sql"),
+    Tool("", path=r"(?:\w*_)?migrations?/.+\.sql", splits=False),
 )
 """The tools, those that are recognised by their annotations first. The last one is any
-tool that keeps SQL in a folder of migrations."""
+tool that keeps SQL in a folder of migrations, and may send a file as one message."""
 
 
 def migration_tool(name: str, text: str) -> Tool | None:

@@ -105,6 +105,18 @@ def test_a_migration_in_python(tmp_path: Path) -> None:
     assert verdict(file) == (False, f"{PAST}pins by set at line 3.")
 
 
+def test_a_migration_that_is_sent_as_one_message(tmp_path: Path) -> None:
+    file = tmp_path / "a.sql"
+    text = "-- migrate:up\n" + "CREATE TABLE a (id int);\n" * 1_000
+    file.write_text(text)
+    assert verdict(file) == (
+        False,
+        f"{PAST}its 25,014 bytes pin if they are sent as one message.",
+    )
+    file.write_text(text.replace("migrate:up", "+goose Up"))
+    assert verdict(file) == (True, "may run through the proxy.")
+
+
 def test_migrations_with_the_same_verdict_are_one_line(
     tmp_path: Path, write: Write
 ) -> None:
