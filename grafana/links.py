@@ -6,6 +6,8 @@ from grafana_foundation_sdk.builders.dashboard import DashboardLink
 
 LIVE_PAGE_URL: Final = "http://${instance}/"
 RULE_URL: Final = "http://${instance}/rules/"
+RUNBOOK_URL: Final = "http://{{ $labels.instance }}/alerts#"
+"""A template of Prometheus and of Grafana's alerting, not of its dashboards."""
 
 
 def live_page() -> DashboardLink:
@@ -20,6 +22,11 @@ def rule_of_series() -> DashboardLink:
 def rule_of_cell() -> DashboardLink:
     """Return a link from a table's cell with a rule to the page of that rule."""
     return _link("About this rule", RULE_URL + "${__value.text}")
+
+
+def runbook(alert: str) -> str:
+    """Return the address of an alert's section on the page of alerts."""
+    return RUNBOOK_URL + alert.lower()
 
 
 def _link(title: str, url: str) -> DashboardLink:

@@ -13,7 +13,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.alerting import RelativeTimeRange
 from grafana_foundation_sdk.models.common import DataSourceRef
 
-from grafana import dashboard
+from grafana import dashboard, links
 from grafana.alerts import Alert
 from grafana.datasources import PROVISIONED_PROMETHEUS
 
@@ -48,7 +48,7 @@ def _prometheus_rule(alert: Alert) -> dict[str, Any]:
         "expr": f"{alert.expression} {sign} {alert.limit:g}",
         "for": alert.lasting,
         "labels": {"severity": alert.severity},
-        "annotations": {"summary": alert.summary, "description": alert.description},
+        "annotations": _annotations(alert),
     }
 
 
@@ -63,11 +63,18 @@ def _grafana_rule(alert: Alert) -> dict[str, Any]:
         "execErrState": "Error",
         "labels": {"severity": alert.severity},
         "annotations": {
-            "summary": alert.summary,
-            "description": alert.description,
+            **_annotations(alert),
             "__dashboardUid__": dashboard.UID,
             "__panelId__": str(dashboard.panel_id(alert.panel)),
         },
+    }
+
+
+def _annotations(alert: Alert) -> dict[str, str]:
+    return {
+        "summary": alert.summary,
+        "description": alert.description,
+        "runbook_url": links.runbook(alert.name),
     }
 
 

@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from pinwatch.observers.pin_history import History
 from pinwatch.proxy.proxy import Proxy
+from pinwatch.web.alerts import alerts_routes
 from pinwatch.web.control import config_route
 from pinwatch.web.docs import docs_route
 from pinwatch.web.health import healthz_route, readyz_route
@@ -44,6 +45,7 @@ def app(proxy: Proxy, history: History, feed: Feed, *more: BaseRoute) -> Starlet
         docs_route(describe),
         *_page_routes(),
         *rules_routes(),
+        *alerts_routes(),
         *more,
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: _error})

@@ -15,7 +15,7 @@ def test_writing_it_again_changes_nothing(name: str) -> None:
 
 def test_there_is_no_other_page() -> None:
     found = {f"rules/{file.name}" for file in (FOLDER / "rules").iterdir()}
-    assert found == set(FILES)
+    assert found == {name for name in FILES if name.startswith("rules/")}
 
 
 @pytest.mark.parametrize("rule", CODES)

@@ -19,6 +19,7 @@ from tests.cli.command import Up, pinwatch, pinwatch_up
 from tests.grafana.written import RULES
 from tests.harness import eventually
 from tests.prometheus import INTERVAL, PROGRAM, Prometheus, running
+from tests.site import ask
 
 LASTING: Final = "2s"  # in place of the minutes that an alert is pending
 WINDOW: Final = "[5s]"  # in place of [5m]
@@ -47,9 +48,17 @@ class Rehearsal:
         assert ended.returncode == 0, ended.stderr
 
     def state(self, alert: str) -> str:
+        found = self.active(alert)
+        return found["state"] if found else "inactive"
+
+    def runbook(self, alert: str) -> str:
+        """Return the address that the active alert has."""
+        return str(self.active(alert)["annotations"]["runbook_url"])
+
+    def active(self, alert: str) -> dict[str, Any]:
         alerts = self.prometheus.get("alerts")["alerts"]
-        states = [a["state"] for a in alerts if a["labels"]["alertname"] == alert]
-        return states[0] if states else "inactive"
+        of_name = [one for one in alerts if one["labels"]["alertname"] == alert]
+        return of_name[0] if of_name else {}
 
     def was_pending(self, alert: str) -> bool:
         series = f'ALERTS{{alertname="{alert}", alertstate="pending"}}'
@@ -145,7 +154,9 @@ def test_an_alert_fires_and_resolves(
     with ExitStack() as stack:
         fire(rehearsal, stack)
         eventually(partial(is_state, rehearsal, alert, "firing"))
+        page, _, section = rehearsal.runbook(alert).partition("#")
     eventually(partial(is_state, rehearsal, alert, "inactive"))
+    assert f'<h2 id="{section}">{alert}</h2>' in ask(page).text
     assert rehearsal.was_pending(alert) == (ALERTS[alert]["for"] != "0s")
 
 

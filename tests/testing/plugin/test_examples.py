@@ -33,23 +33,29 @@ def example(pytester: pytest.Pytester) -> Callable[[str], None]:
         ("fastapi", FASTAPI, '"CREATE TEMP TABLE imported'),
         ("lambda", LAMBDA, "SET statement_timeout"),
     ],
+    ids=lambda value: value if value in CLEAN else "",
 )
-@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["", "xdist"])
 def test_one_of_its_tests_pins(
     example: Callable[[str], None],
     run: Run,
     name: str,
     line: str,
     statement: str,
-    workers: tuple[str, ...],
 ) -> None:
     example(name)
-    result = run("--pinwatch", "-W", "error", *workers, every=True)
+    result = run("--pinwatch", "-W", "error", every=True)
     result.assert_outcomes(passed=CLEAN[name], failed=1)
     result.stdout.fnmatch_lines([line])
     file = line.split()[1].partition(":")[0]
     number = _line(EXAMPLES / name / file, statement)
     assert f"{file}:{number} in" in result.stdout.str()
+
+
+def test_with_xdist(example: Callable[[str], None], run: Run) -> None:
+    example("django")
+    result = run("--pinwatch", "-W", "error", "-n", "1", every=True)
+    result.assert_outcomes(passed=CLEAN["django"], failed=1)
+    result.stdout.fnmatch_lines([DJANGO])
 
 
 @pytest.mark.parametrize("name", CLEAN)
