@@ -14,8 +14,6 @@ from pinwatch.pins.carets import line_and_columns
 from pinwatch.pins.profiles import DEFAULT
 from pinwatch.reports.result import Level, Problem, Result
 
-NONE: frozenset[str] = frozenset()
-
 
 class Linted:
     """What was found in the files so far; ``files`` are the names of those read.
@@ -30,7 +28,7 @@ class Linted:
         self.problems: list[Problem] = []
         self.migrations: list[Migration] = []
 
-    def add(self, source: Source, allowed: frozenset[str] = NONE) -> None:
+    def add(self, source: Source, allowed: frozenset[str] = frozenset()) -> None:
         """Add a file, in which pins by some rules are allowed."""
         self.files.append(source.name)
         tool = migration_tool(source.name, source.content)

@@ -23,10 +23,10 @@ class Tool:
     pins_by: str = ""
     splits: bool = True
 
-    def has(self, text: str) -> bool:
+    def matches_text(self, text: str) -> bool:
         return bool(self.text) and bool(re.search(self.text, text, re.MULTILINE))
 
-    def keeps(self, path: str) -> bool:
+    def matches_path(self, path: str) -> bool:
         return bool(self.path) and bool(re.search(rf"(?:^|/){self.path}$", path))
 
 
@@ -81,6 +81,6 @@ def migration_tool(name: str, text: str) -> Tool | None:
     """Return the tool whose migration a file is; None if it is no migration."""
     path = name.replace("\\", "/")
     for tool in TOOLS:
-        if tool.has(text) or tool.keeps(path):
+        if tool.matches_text(text) or tool.matches_path(path):
             return tool
     return None
