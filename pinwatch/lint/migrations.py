@@ -50,7 +50,8 @@ TOOLS: Final = (
     Tool(
         "Django",
         text=r"^class Migration\(migrations\.Migration\)"
-        r"|^--\n-- (?:Add|Alter|Change|Create|Delete|Move|Raw|Remove|Rename) .*\n--$",
+        r"|\A(?:BEGIN;\n)?--\n-- (?:Add|Alter|Create|Delete|Raw|Remove|Rename) "
+        r"(?:constraint|field|index|model|Python operation|SQL operation)\b.*\n--$",
     ),
     Tool("pg_dump", text=r"^-- PostgreSQL database (?:cluster )?dump$"),
     # https://guides.rubyonrails.org/active_record_migrations.html#types-of-schema-dumps

@@ -59,11 +59,12 @@ def literals(source: str) -> list[Literal]:
         warnings.simplefilter("ignore")  # about the source's own backslashes
         tree = ast.parse(source)
     starts = _starts(source)
+    followed: set[tuple[Scope, str]] = set()
     strings = dict(
         string
         for call, statement, scope in _calls(tree)
         for argument in _arguments(call)
-        for string in _strings((argument, statement), scope)
+        for string in _strings((argument, statement), scope, followed)
     )
     found = [_literal(source, starts, *string) for string in strings.items()]
     return sorted(found, key=lambda one: one.start)
@@ -108,9 +109,12 @@ def _called(function: ast.expr) -> str:
 
 
 def _strings(
-    value: Value, scope: Scope, names: frozenset[str] = frozenset()
+    value: Value, scope: Scope, followed: set[tuple[Scope, str]]
 ) -> Iterator[Value]:
-    """Yield the strings of an expression; ``names`` are those followed already."""
+    """Yield the strings of an expression, and note the names that it follows.
+
+    Names that were followed already are left out: their strings are known.
+    """
     node, statement = value
     match node:
         case ast.Constant(str() | bytes()) | ast.JoinedStr():
@@ -120,13 +124,14 @@ def _strings(
         case ast.List(elements) | ast.Tuple(elements):
             for one in elements:  # a tuple is SQL with its parameters
                 first = one.elts[0] if isinstance(one, LISTS) and one.elts else one
-                yield from _strings((first, statement), scope, names)
-        case ast.Name(name) if name not in names:
+                yield from _strings((first, statement), scope, followed)
+        case ast.Name(name) if (scope, name) not in followed:
+            followed.add((scope, name))
             for bound in scope.values(name):
-                yield from _strings(bound, scope, names | {name})
+                yield from _strings(bound, scope, followed)
         case _:
             for inner in _formatted(node):
-                yield from _strings((inner, statement), scope, names)
+                yield from _strings((inner, statement), scope, followed)
 
 
 def _formatted(node: ast.expr) -> list[ast.expr]:

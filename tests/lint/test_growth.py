@@ -26,6 +26,15 @@ SOURCES: Final[dict[str, tuple[str, Callable[[int], str]]]] = {
         "a.py",
         lambda n: "".join(f"Q{i} = 'SET a = {i}'\nc.execute(Q{i})\n" for i in range(n)),
     ),
+    "one name": ("a.py", lambda n: "q = 'SET a = 1'\nc.execute(q)\n" * n),
+    "choices": (
+        "a.py",
+        lambda n: (
+            "q0 = 'SET a = 1'\n"
+            + "".join(f"q{i + 1} = q{i} if x else q{i}\n" for i in range(n))
+            + f"c.execute(q{n})\n"
+        ),
+    ),
     "functions": (
         "a.py",
         lambda n: "".join(

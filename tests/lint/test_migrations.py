@@ -29,6 +29,7 @@ from pinwatch.lint.migrations import migration_tool
         ("db/queries.sql", "-- name: get :one\nSELECT 1;", None),
         ("V7__x.py", "", None),
         ("migrations/__init__.py", "", None),
+        ("a.sql", "--\n-- Create access method tests\n--\n", None),
         ("a.sql", "--\n-- Name: a; Type: TABLE\n--\n", None),
     ],
 )
