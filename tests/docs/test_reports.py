@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 from pinwatch.cli.formats import FOUND, MISUSE, NOTHING, Format
+from pinwatch.reports import baseline
 from pinwatch.reports.result import DOCUMENT_VERSION
-from pinwatch.testing.plugin import baseline, watchlist
+from pinwatch.testing.plugin import watchlist
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reports.md").read_text()
 

@@ -12,12 +12,13 @@ from typing import Self
 import pytest
 
 from pinwatch.errors import SettingError
+from pinwatch.pins.names import known
 from pinwatch.testing.plugin.baseline import Baseline
 from pinwatch.testing.plugin.options import Options
 from pinwatch.testing.plugin.record import Outcome, Record
 from pinwatch.testing.plugin.watchlist import Watchlist
 from pinwatch.testing.plugin.wording import log_line
-from pinwatch.testing.recorder import Pin, known
+from pinwatch.testing.recorder import Pin
 from pinwatch.testing.unittest_case import case_of
 
 

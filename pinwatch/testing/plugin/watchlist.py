@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 from pinwatch.events import SessionPinned
 from pinwatch.pins.alike import alike
 from pinwatch.relay.pin_state import MAX_SQL
-from pinwatch.testing.plugin.documents import SHARED, read_json, write_json
+from pinwatch.reports.documents import SHARED, read_json, write_json
 from pinwatch.text import duration, number_of, timestamp
 
 VERSION: Final = 1

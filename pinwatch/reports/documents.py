@@ -1,4 +1,4 @@
-"""JSON files with a version, as the plugin reads and writes them."""
+"""JSON files of reports, baselines and watchlists, each with a version."""
 
 import json
 import os
