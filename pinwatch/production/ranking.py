@@ -121,8 +121,7 @@ class Ranking:
 
     def add(self, record: Record) -> None:
         if record.at is not None:
-            self.first = _earlier(self.first, record.at)
-            self.last = _later(self.last, record.at)
+            self.extend_to(record.at)
         match record:
             case Pinned():
                 if self._is_new(record):
@@ -136,6 +135,11 @@ class Ranking:
                 self._executed(record)
             case Sent(_, session, role, sql):
                 self.settings.add(session, role, sql, sets=True)
+
+    def extend_to(self, at: datetime) -> None:
+        """Extend the time of the records to at; lasting pins last until its end."""
+        self.first = _earlier(self.first, at)
+        self.last = _later(self.last, at)
 
     def add_all(self, records: Iterable[Record]) -> None:
         for record in records:
