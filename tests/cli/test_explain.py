@@ -300,7 +300,8 @@ def test_what_a_script_hides_is_warned_of(script: str, rule: str) -> None:
     ("sql", "code"),
     [
         ("CALL archive(2025)", "CALL archive"),
-        ("DO $$ BEGIN PERFORM 1; END $$", "DO"),
+        ("DO $$ BEGIN PERFORM f(1); END $$", "DO"),
+        ("DO $$ BEGIN EXECUTE current_query(); END $$", "DO"),
         ("SELECT set_tenant('42')", "set_tenant()"),
     ],
 )
@@ -316,6 +317,37 @@ def test_code_that_is_not_seen_is_warned_of(sql: str, code: str) -> None:
     (warning,) = found["warnings"]
     assert (warning["rule"], warning["position"]) == ("unseen", 10)
     assert warning["statement"] == sql
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        ("DO $$ BEGIN LISTEN jobs; END $$", "a LISTEN on jobs"),
+        (
+            "CREATE FUNCTION f(t text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN "
+            "PERFORM set_config('app.tenant', t, false); END $$",
+            "the setting app.tenant",
+        ),
+    ],
+)
+def test_state_that_a_body_leaves_is_warned_of(code: str, state: str) -> None:
+    status, found = answer(f"SELECT 1;\n{code};")
+    assert (status, found["pinned"]) == (0, False)
+    (warning,) = found["warnings"]
+    assert (warning["rule"], warning["position"]) == ("hidden_state", 10)
+    assert f"leaves {state} on the database connection" in warning["text"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "DO $$ BEGIN PERFORM set_config('app.tenant', '42', true); END $$",
+        "DO $$ BEGIN PERFORM pg_advisory_xact_lock(1); END $$",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    ],
+)
+def test_a_body_that_leaves_nothing_is_not(code: str) -> None:
+    assert answer(code) == (0, answer("SELECT 1")[1])
 
 
 def test_one_refused_statement_hides_no_other() -> None:
