@@ -1,17 +1,20 @@
 """pinwatch lint: what pins in the SQL files, migrations and Python source of a folder.
 
-Owns the options, and how the findings of all files are shown.
+Owns the options, and which files and settings they name.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from pinwatch.cli.formats import (
+    MISUSE,
+    NOTHING,
     Contested,
     ContestedOption,
     Format,
@@ -19,12 +22,16 @@ from pinwatch.cli.formats import (
     rendered,
     status,
 )
-from pinwatch.cli.terminal import print_lines
+from pinwatch.cli.terminal import print_lines, progress
 from pinwatch.errors import SettingError
-from pinwatch.text import number_of, printable
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
-    from pinwatch.reports.result import Place, Report
+    from pinwatch.cli.lint_findings import Linted
+    from pinwatch.cli.lint_text import Found
+    from pinwatch.config.model import LintSettings
+    from pinwatch.reports.known import KnownFindings
+
+CONFIG: Final = "pinwatch.toml"
 
 
 def lint(
@@ -32,9 +39,33 @@ def lint(
         list[str] | None,
         typer.Argument(
             metavar="PATH...",
-            help="Folders, and files of SQL or Python; - for SQL on standard input.",
+            help="Folders, and files of SQL or Python; - for SQL on standard input. "
+            "Default: lint.paths of the settings.",
         ),
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="PINWATCH_CONFIG",
+            help="Settings, as TOML. Default: pinwatch.toml in this folder, or in the "
+            "nearest folder above.",
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File of known pins, which are not reported. Default: lint.baseline "
+            "of the settings.",
+        ),
+    ] = None,
+    update_baseline: Annotated[
+        bool,
+        typer.Option(
+            "--update-baseline", help="Write the present pins to the baseline."
+        ),
+    ] = False,
     format: FormatOption = Format.TEXT,
     contested: ContestedOption = Contested.REPORT,
 ) -> None:
@@ -45,8 +76,10 @@ def lint(
     skipped, and placeholders of Flyway, sqlc and Jinja are taken for names. In Python,
     the strings are read that are passed to execute, fetch, text, SQL or RunSQL.
 
+    Each migration gets a verdict: through the proxy, or past it, and why.
+
     A comment -- pinwatch: allow set, on a line of the statement or just before it,
-    allows a pin by the rule set.
+    allows a pin by the rule set. The table lint of the settings does so for files.
 
     The exit status is 0 if nothing pins, 1 if something does, and 2 on misuse, or if a
     file or a statement could not be read. Contested findings count only with
@@ -59,89 +92,86 @@ def lint(
     $ alembic upgrade head --sql | pinwatch lint -
 
     $ pinwatch lint --format github .
+
+    $ pinwatch lint --baseline pins.json --update-baseline migrations
     """
+    from pinwatch.cli import lint_text
+    from pinwatch.config.load import load_lint
+
+    config = config or _nearest(CONFIG)
+    settings = load_lint(config)
+    root = config.parent if config else Path()
+    if not paths:
+        paths = [os.path.normpath(root / path) for path in settings.paths]
     if not paths:
         raise SettingError("Give a folder, a file, or - for standard input.")
-    found = _linted(paths, contested)
+    if baseline is None and settings.baseline is not None:
+        baseline = root / settings.baseline
+    known = _known(baseline, update_baseline)
+    linted = _linted(paths, root, settings, contested)
+    if update_baseline and baseline is not None:
+        known.updated(linted.results, linted.files).write(baseline)
+        print_lines(lint_text.updated(linted, baseline))
+        raise typer.Exit(MISUSE if linted.problems else NOTHING)
+    found = lint_text.Found(linted, known)
+    _print(found, format)
+    raise typer.Exit(status(found.report))
+
+
+def _print(found: Found, format: Format) -> None:
+    from pinwatch.cli import lint_text
+
     if format is Format.JSON:
-        print(json.dumps(_document(found)))
+        print(json.dumps(lint_text.document(found)))
     elif format is Format.TEXT:
-        print_lines(_lines(found))
+        print_lines(lint_text.lines(found))
     else:
-        print(rendered(found, format))
-    raise typer.Exit(status(found))
+        print(rendered(found.report, format))
 
 
-def _linted(paths: list[str], contested: Contested) -> Report:
+def _nearest(name: str) -> Path | None:
+    """Return the file of this name in the working folder, or else the nearest above."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if os.path.isfile(folder / name):
+            return Path(os.path.relpath(folder / name))
+    return None
+
+
+def _known(file: Path | None, update: bool) -> KnownFindings:
+    """Read the baseline; raises SettingError. An update may create the file."""
+    from pinwatch.reports.known import KnownFindings
+
+    if file is None:
+        if update:
+            raise SettingError("--update-baseline needs --baseline FILE.")
+        return KnownFindings(Path())
+    if update and not file.exists():
+        return KnownFindings(file.parent)
+    return KnownFindings.read(file)
+
+
+def _linted(
+    paths: list[str], root: Path, settings: LintSettings, contested: Contested
+) -> Linted:
     """Return the findings in all files, and what could not be read or judged."""
-    from pinwatch.cli.lint_findings import findings
-    from pinwatch.lint.sources import SourceError, files, read_file
-    from pinwatch.reports.result import Problem, Report
+    from pinwatch.cli.lint_findings import Linted
+    from pinwatch.lint.scope import Scope
+    from pinwatch.lint.sources import STANDARD_INPUT, SourceError, files, read_file
+    from pinwatch.reports.result import Place, Problem
 
-    results, problems = [], []
-    for name in files(paths):
-        try:
-            source = read_file(name)
-        except SourceError as error:
-            problems.append(Problem(str(error)))
-            continue
-        for found in findings(source, contested):
-            if isinstance(found, Problem):
-                problems.append(found)
+    scope = Scope(root, settings.exclude, settings.allow)
+    names = [name for name in files(paths) if not scope.excludes(name)]
+    linted = Linted(contested)
+    total = None if STANDARD_INPUT in names else len(names)
+    with progress("Linting", total) as done:
+        for name in names:
+            try:
+                source = read_file(name)
+            except SourceError as error:
+                place = Place("" if name == STANDARD_INPUT else name, error.line)
+                linted.problems.append(Problem(str(error), place=place))
             else:
-                results.append(found)
-    return Report("pinwatch lint", results, problems)
-
-
-def _document(found: Report) -> dict[str, Any]:
-    from pinwatch.reports.result import DOCUMENT_VERSION
-
-    return {
-        "version": DOCUMENT_VERSION,
-        "findings": [
-            {
-                "rule": one.rule,
-                "contested": bool(one.contested),
-                "file": one.place.file if one.place else "",
-                "line": one.place.line if one.place else 0,
-                "column": one.place.column if one.place else 0,
-                "statement": one.statement,
-                "digest": one.digest,
-                "reason": one.reason,
-                "advice": one.advice,
-            }
-            for one in found.results
-        ],
-        "problems": [
-            {
-                "text": one.text,
-                "file": one.place.file if one.place else "",
-                "line": one.place.line if one.place else 0,
-                "statement": one.statement,
-            }
-            for one in found.problems
-        ],
-    }
-
-
-def _lines(found: Report) -> Iterator[tuple[str, str]]:
-    for one in found.results:
-        contested = ", contested" if one.contested else ""
-        yield f"{_where(one.place)}{one.rule}{contested}", "bold red"
-        yield f"  {printable(one.statement)[:200]}", ""
-        yield f"  Fix: {one.advice}", ""
-    for problem in found.problems:
-        yield f"{_where(problem.place)}{problem.text}", "yellow"
-    files = {one.place.file for one in found.results if one.place}
-    if files:
-        pins = number_of(len(found.results), "statement")
-        yield f"{pins} in {number_of(len(files), 'file')} would pin.", "bold"
-    elif not found.problems:
-        yield "Nothing pins.", "green"
-
-
-def _where(place: Place | None) -> str:
-    """Return file and line; the line alone on standard input."""
-    if place is None:
-        return ""
-    return f"{place}: " if place.file else f"line {place.line}: "
+                linted.add(source, scope.allowed(source.name))
+            done(1)
+    return linted

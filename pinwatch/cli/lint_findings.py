@@ -1,46 +1,81 @@
-"""The findings of pinwatch lint in one file."""
+"""The findings of pinwatch lint in files, and the statements it could not judge."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pinwatch.cli.answer import Judged, script
 from pinwatch.cli.findings import problem, result
 from pinwatch.cli.formats import Contested
+from pinwatch.cli.lint_verdict import Migration, hazards
 from pinwatch.lint.allowed import Allowed, Lines
+from pinwatch.lint.migrations import migration_tool
 from pinwatch.lint.sources import Source, Text
 from pinwatch.pins.carets import line_and_columns
 from pinwatch.pins.profiles import DEFAULT
-from pinwatch.reports.result import Problem, Result
+from pinwatch.reports.result import Level, Problem, Result
 
 
-def findings(source: Source, contested: Contested) -> Iterator[Result | Problem]:
-    """Yield what pins in a file, and what could not be judged, in its order."""
-    allowed = Allowed(source.content)
-    for text, one in _judged(source):
-        spans = _lines(source.content, one, text), text.lines
+class Linted:
+    """What was found in the files so far; ``files`` are the names of those read.
+
+    Findings that are allowed are among the results, and suppressed.
+    """
+
+    def __init__(self, contested: Contested) -> None:
+        self.contested = contested
+        self.files: list[str] = []
+        self.results: list[Result] = []
+        self.problems: list[Problem] = []
+        self.migrations: list[Migration] = []
+
+    def add(self, source: Source, allowed: frozenset[str] = frozenset()) -> None:
+        """Add a file, in which pins by some rules are allowed."""
+        self.files.append(source.name)
+        tool = migration_tool(source.name, source.content)
+        comments = Allowed(source.content)
+        unjudged, found = 0, list[str]()
+        for text, one in _judged(source):
+            self.results += self._results(source, text, one, comments, allowed)
+            if one.is_unknown:
+                unjudged += 1
+                self.problems.append(problem(source.content, source.name, one))
+            if tool is not None:
+                found += hazards(source.content, one)
+        if tool is not None:
+            size = len(source.content.encode("utf-8", "replace"))
+            self.migrations.append(Migration(source.name, tool, size, found, unjudged))
+
+    def _results(
+        self,
+        source: Source,
+        text: Text,
+        one: Judged,
+        comments: Allowed,
+        allowed: frozenset[str],
+    ) -> Iterator[Result]:
         for finding in one.verdict.by_certainty:
-            if not allowed.allows(finding.rule, *spans):
-                yield result(source.content, source.name, contested, one, finding)
-        if one.is_unknown:
-            yield problem(source.content, source.name, one)
+            found = result(source.content, source.name, self.contested, one, finding)
+            if not text.is_verbatim:
+                found = replace(found, statement=finding.statement)
+            spans = _lines(source.content, one, text), text.lines
+            if finding.rule in allowed:
+                found = replace(found, level=Level.NOTE, suppression="external")
+            elif comments.allows(finding.rule, *spans):
+                found = replace(found, level=Level.NOTE, suppression="inSource")
+            yield found
 
 
 def _judged(source: Source) -> Iterator[tuple[Text, Judged]]:
-    """Yield the verdicts that matter, each with the text that has its statement."""
+    """Yield the verdicts, each with the text that has its statement.
+
+    A string of Python that is no SQL has none.
+    """
     for text in source.texts:
         for one in script(text.sql, DEFAULT).judged:
             is_no_sql = one.is_refused and text.is_complete
-            pins = one.verdict.findings and not is_no_sql
-            if pins or (one.is_unknown and source.is_script):
-                yield text, _moved(one, text)
-
-
-def _moved(one: Judged, text: Text) -> Judged:
-    """Return the verdict at its place in the file.
-
-    A string with escapes is not in the file as it is: it stands where it begins.
-    """
-    position = text.position + (one.position if text.is_verbatim else 0)
-    return Judged(one.verdict, position, one.unseen)
+            if not is_no_sql and (source.is_script or not one.is_unknown):
+                position = text.source_position(source.content, one.position)
+                yield text, Judged(one.verdict, position, one.unseen)
 
 
 def _lines(content: str, one: Judged, text: Text) -> Lines:

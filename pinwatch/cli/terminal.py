@@ -19,7 +19,7 @@ def print_lines(lines: Iterable[tuple[str, str]]) -> None:
 
 @contextmanager
 def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Yield a function that receives the number of bytes done.
+    """Yield a function that receives the number of bytes or files done.
 
     A bar on standard error shows the sum, if that is a terminal and total is known.
     """

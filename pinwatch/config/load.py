@@ -10,9 +10,9 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -21,9 +21,11 @@ from pydantic_settings import (
 )
 
 from pinwatch.config.describe import settings
-from pinwatch.config.model import Settings
-from pinwatch.config.sentence import nearest, sentence
+from pinwatch.config.model import LintSettings, Settings
+from pinwatch.config.sentence import nearest, sentence, unknown
 from pinwatch.errors import SettingError
+
+Model = TypeVar("Model", bound=BaseModel)
 
 PREFIX: Final = "PINWATCH_"
 MAX_FILE: Final = 1_000_000  # bytes of the TOML file
@@ -35,10 +37,35 @@ def load(command_line: Mapping[str, Any], file: Path | None = None) -> Settings:
     ``command_line`` has the settings given as options; ``file`` is TOML. Raises
     SettingError.
     """
+    return _load(Settings, command_line, {} if file is None else _read(file))
+
+
+class _Lint(BaseModel):
+    """The settings without those of the proxy."""
+
+    lint: LintSettings = LintSettings()
+
+
+def load_lint(file: Path | None) -> LintSettings:
+    """Read and check the settings of ``pinwatch lint``, from variables and the file.
+
+    Those of the proxy are not checked, except for their names.
+    """
     in_file = {} if file is None else _read(file)
+    for name in in_file:
+        if name not in settings():
+            raise SettingError(unknown(name))
+    table = {name: in_file[name] for name in _Lint.model_fields if name in in_file}
+    return _load(_Lint, {}, table).lint
+
+
+def _load(
+    model: type[Model], command_line: Mapping[str, Any], in_file: dict[str, Any]
+) -> Model:
+    """Read a model of settings from all sources; raises SettingError."""
     _refuse_misspelt_variables()
 
-    class Loaded(Settings, BaseSettings):
+    class Loaded(model, BaseSettings):  # type: ignore[valid-type, misc]
         model_config = SettingsConfigDict(
             env_prefix=PREFIX,
             env_nested_delimiter="__",
@@ -60,7 +87,7 @@ def load(command_line: Mapping[str, Any], file: Path | None = None) -> Settings:
             return init_settings, variables, toml_settings
 
     try:
-        return Settings(**dict(Loaded(**command_line)))
+        return model(**dict(Loaded(**command_line)))
     except ValidationError as error:
         raise SettingError(sentence(error)) from None
 

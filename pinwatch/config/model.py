@@ -234,6 +234,35 @@ class EndpointEntry(BaseModel):
     """READ_ONLY sends the endpoint's clients to readers."""
 
 
+class LintSettings(BaseModel):
+    """Settings of `pinwatch lint`; its paths are relative to the file's folder."""
+
+    model_config = SETTINGS
+
+    paths: tuple[str, ...] = ()
+    """Files and folders that `pinwatch lint` reads if it is given none."""
+
+    exclude: tuple[str, ...] = ()
+    """Patterns, as in `.gitignore`, of files that are left out, even if they are named
+    on the command line."""
+
+    allow: dict[str, tuple[str, ...]] = {}
+    """Rules that may pin, for each pattern of files: `"migrations/" = ["set"]`."""
+
+    baseline: Path | None = None
+    """File of known pins, which are not reported."""
+
+    @field_validator("allow", mode="before")
+    @classmethod
+    def _lists_of_rules(cls, given: object) -> object:
+        for pattern, rules in given.items() if isinstance(given, dict) else ():
+            if not isinstance(rules, list | tuple) or not all(
+                isinstance(rule, str) for rule in rules
+            ):
+                raise ValueError(f"{pattern} must be a list of rules")
+        return given
+
+
 class Settings(BaseModel):
     """All settings. The defaults are what `pinwatch up` uses without options."""
 
@@ -360,6 +389,8 @@ class Settings(BaseModel):
     time_scale: Annotated[float, Field(gt=0)] = 1
     """Seconds that pass in one, for tests of long timeouts. Network timeouts are not
     scaled."""
+
+    lint: LintSettings = LintSettings()
 
     @model_validator(mode="after")
     def _no_open_door(self) -> Self:

@@ -17,10 +17,7 @@ def sentence(wrong: ValidationError) -> str:
     setting = settings().get(".".join(p for p in path if isinstance(p, str)))
     match error["type"]:
         case "extra_forbidden":
-            meant = nearest(name, settings())
-            return f"{name} is not a setting" + (
-                f": did you mean {meant}?" if meant else "."
-            )
+            return unknown(name)
         case "value_error" if setting is None or setting.several:
             return f"{name}: {error['ctx']['error']}.".removeprefix(": ")
         case "value_error":
@@ -37,6 +34,12 @@ def sentence(wrong: ValidationError) -> str:
     if setting is None or setting.secret or isinstance(given, Mapping | list):
         return f"{name} must be {allowed}."
     return f"{name} is {value}, but must be {allowed}."
+
+
+def unknown(name: str) -> str:
+    """Return the sentence about a name that is no setting's."""
+    meant = nearest(name, settings())
+    return f"{name} is not a setting" + (f": did you mean {meant}?" if meant else ".")
 
 
 def nearest(name: str, among: Iterable[str]) -> str | None:

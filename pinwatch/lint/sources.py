@@ -22,7 +22,11 @@ PLACEHOLDERS: Final = ("{", "%")
 
 
 class SourceError(PinwatchError):
-    """A file cannot be linted; the text has its name and the reason."""
+    """A file cannot be linted; the text is the reason. ``line`` is 0 if unknown."""
+
+    def __init__(self, text: str, line: int = 0) -> None:
+        super().__init__(text)
+        self.line = line
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,20 @@ class Text:
     is_verbatim: bool = True
     is_complete: bool = False
     lines: tuple[int, int] = (1, 0)
+
+    def source_position(self, content: str, position: int) -> int:
+        """Return where a position of ``sql`` is in the file's content.
+
+        If the source has the lines of ``sql``, and else differs, that is the start of
+        its line. If it has other lines, that is the start of the source.
+        """
+        if self.is_verbatim:
+            return self.position + position
+        line = self.sql.count("\n", 0, position)
+        source = content[self.position : self.end]
+        if not line or source.count("\n") != self.sql.count("\n"):
+            return self.position
+        return self.position + len("\n".join(source.split("\n")[:line])) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +105,8 @@ def read(name: str, data: bytes) -> Source:
     """Return the source that data is; raises SourceError if it is no text or Python."""
     content = decoded(data).replace("\r\n", "\n").replace("\r", "\n")
     if "\0" in content:
-        raise SourceError(f"{_shown(name)}: This is not text: it has NUL characters.")
+        line = content.count("\n", 0, content.index("\0")) + 1
+        raise SourceError("This is not text: it has NUL characters.", line)
     if not _is_python(name):
         sql = without_placeholders(content)
         return Source(name, content, (Text(sql, 0, len(content)),))
@@ -98,10 +117,11 @@ def _python_texts(name: str, content: str) -> Iterator[Text]:
     try:
         found = literals(content)
     except SyntaxError as error:
-        place = f"{name}:{error.lineno or 1}"
-        raise SourceError(f"{place}: This is not Python: {error.msg}.") from None
+        raise SourceError(
+            f"This is not Python: {error.msg}.", error.lineno or 1
+        ) from None
     except (ValueError, RecursionError, MemoryError) as error:
-        raise SourceError(f"{name}: This is not Python: {error}.") from None
+        raise SourceError(f"This is not Python: {error}.") from None
     for one in found:
         yield Text(
             without_placeholders(one.sql),
@@ -118,7 +138,7 @@ def read_file(name: str) -> Source:
     try:
         data = _data(name)
     except OSError as error:
-        raise SourceError(f"{_shown(name)}: {reason(error)}.") from None
+        raise SourceError(f"{reason(error)}.") from None
     return read("" if name == STANDARD_INPUT else name, data)
 
 
@@ -126,12 +146,11 @@ def _data(name: str) -> bytes:
     if name != STANDARD_INPUT:
         return Path(name).read_bytes()
     if sys.stdin is None:
-        raise SourceError("standard input: It is closed.")
-    return sys.stdin.buffer.read()
-
-
-def _shown(name: str) -> str:
-    return "standard input" if name in ("", STANDARD_INPUT) else name
+        raise SourceError("It is closed.")
+    data = sys.stdin.buffer.read()
+    if not data:
+        raise SourceError("It is empty.")
+    return data
 
 
 def _is_python(name: str) -> bool:

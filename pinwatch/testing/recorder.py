@@ -8,12 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from difflib import get_close_matches
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from pinwatch import events
-from pinwatch.errors import SettingError
-from pinwatch.pins.rules import CODES
+from pinwatch.pins.names import known
 from pinwatch.testing.origin import Frame, is_of_other_process, origin
 from pinwatch.testing.origin.tagged import tagged
 
@@ -130,18 +128,3 @@ class Recorder:
             allowed=any(event.rule in rules for rules in list(self._allowances)),
             other_process=not frames and is_of_other_process(address),
         )
-
-
-NO_RULE: Final = "{} is not a rule: must be one of {}."
-MEANT: Final = "{} is not a rule: did you mean {}?"
-
-
-def known(rules: tuple[str, ...]) -> None:
-    """Check names of rules; raises SettingError for an unknown name or for none."""
-    if not rules:
-        raise SettingError(f"Name the rules to allow: {', '.join(CODES)}.")
-    for rule in rules:
-        if rule not in CODES:
-            near = get_close_matches(str(rule), CODES, n=1)
-            text = MEANT.format(rule, near[0]) if near else NO_RULE
-            raise SettingError(text.format(rule, ", ".join(CODES)))

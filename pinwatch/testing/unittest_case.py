@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pinwatch.errors import PinwatchError
+from pinwatch.pins.names import known
 from pinwatch.testing.background import Proxy
 from pinwatch.testing.plugin import wording
 from pinwatch.testing.plugin.record import Outcome, Record
-from pinwatch.testing.recorder import Pin, known
+from pinwatch.testing.recorder import Pin
 
 
 class PinwatchTestCase(unittest.TestCase):

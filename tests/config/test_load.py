@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pinwatch.config.load import load
+from pinwatch.config.load import load, load_lint
 from pinwatch.config.model import Address, Settings
 from pinwatch.errors import SettingError
 
@@ -240,3 +240,14 @@ def test_a_file_that_is_not_toml_is_told(write: Write) -> None:
     assert refusal({}, file) == (
         f"{file} is not valid TOML: Invalid value (at end of document)."
     )
+
+
+def test_pinwatch_up_reads_a_file_with_the_table_lint(write: Write) -> None:
+    file = write('listen = "[::1]:1"\n[lint.allow]\n"db/" = ["set"]')
+    assert load({}, file).listen == Address("::1", 1)
+    assert load({}, file).lint == load_lint(file)
+
+
+def test_the_settings_of_the_proxy_are_not_those_of_lint(write: Write) -> None:
+    file = write('listen = "0.0.0.0:1"\n[lint]\npaths = ["db"]')
+    assert load_lint(file).paths == ("db",)

@@ -50,6 +50,16 @@ PYTHON: Final = {
     "text": "from sqlalchemy import text\n\nQUERY = text(@@)\n",
     "RunSQL": "operations = [\n    RunSQL([\n        (@@, None),\n    ])\n]\n",
     "a keyword": "migrations.RunSQL('SELECT 1', reverse_sql=@@)\n",
+    "RunSQL's reverse": "migrations.RunSQL('SELECT 1', @@)\n",
+    "lists by keyword": "RunSQL(\n  sql=['SELECT 1', @@], reverse_sql=['SELECT 2'])\n",
+    "a statement": "connection.execute(\n    statement=@@\n)\n",
+    "a module's constant": "QUERY: Final = @@\n\ndef f(c):\n    c.execute(QUERY)\n",
+    "a local name": "def f(c):\n    sql = @@\n    if c:\n        c.execute(sql)\n",
+    "a loop": "ALL = (\n    @@,\n)\nfor sql in ALL:\n    op.execute(sql)\n",
+    "a choice": "c.execute('SELECT 1' if x else @@)\n",
+    "dedent": "c.execute(textwrap.dedent(@@).strip())\n",
+    "psycopg2's batch": "execute_values(cursor, @@, rows)\n",
+    "SQLAlchemy's driver": "connection.exec_driver_sql(@@)\n",
     "no ASCII": "ö = 'äöü'; c.execute(@@)\n",
 }
 
@@ -108,7 +118,9 @@ def test_each_rule_is_found_at_its_line_and_nothing_else(
     ("source", "line"),
     [
         ('c.execute("""\n    SELECT 1;\n    SET a = 1\n""")\n', 3),
-        ('c.execute(f"""\n    SELECT {x};\n    SET a = {y}\n""")\n', 1),
+        ('c.execute(f"""\n    SELECT {x};\n    SET a = {y}\n""")\n', 3),
+        ('c.execute("""\n  SELECT \\x31;\n  SET a = 1\n""".strip())\n', 3),
+        ('c.execute(f"SELECT {x};\\nSET a = 1"\n)\n', 1),
         ('c.execute(\n    "SET "\n    "a = 1"\n)\n', 2),
         ('c.execute("SET a =\\t1")\n', 1),
         ("c.execute('SELECT %s', 'SET a = 1')\n", 0),
@@ -117,6 +129,17 @@ def test_each_rule_is_found_at_its_line_and_nothing_else(
         ("c.execute(b'SET a = 1')\n", 1),
         ("c.execute('SELECT %s; SET a = %s')\n", 1),
         ("c.execute(SQL('SET {} = 1').format(x))\n", 1),
+        ("c.execute('SET a TO %s' % x)\n", 1),
+        ("c.execute('SET a TO {}'.format(x))\n", 1),
+        ("c.execute('SET ' + x + ' = 1')\n", 1),
+        ("c.execute(x + y)\n", 0),
+        ("SQL = 'SET a = 1'\ndef f(SQL):\n    c.execute(SQL)\n", 0),
+        ("SQL = 'SET a = 1'\ndef f():\n    SQL = x\n    c.execute(SQL)\n", 0),
+        ("def f():\n    q = 'SET a = 1'\ndef g():\n    c.execute(q)\n", 0),
+        ("def f():\n    q = 'SET a = 1'\n    def g():\n        c.execute(q)\n", 2),
+        ("q = 'SET a = 1'\nc.execute(q)\nc.execute(q)\n", 1),
+        ("q = q % x\nc.execute(q)\n", 0),
+        ("c.execute('SET a = 1'" + " + x" * 2_000 + ")\n", 1),
         ("x = 'a\\x0bb\x0b\u2028\x1c'\nc.execute('SET a = 1')\n", 2),
         ("x = 1\n\x0c\nc.execute('SET a = 1')\n", 3),
         ('c.execute("""\r\nSELECT 1;\r\nSET a = 1\r\n""")\r\n', 3),
@@ -185,6 +208,27 @@ def test_lines_may_end_as_on_windows_and_on_an_old_mac(tmp_path: Path) -> None:
         assert places(found(file)) == [("set", 2)]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.sql", "-- \xe4\nSET a = 1;\n"), ("a.py", "# \xe4\nc.execute('SET a = 1')\n")],
+)
+def test_a_byte_order_mark_shows_the_encoding(
+    tmp_path: Path, encoding: str, name: str, text: str
+) -> None:
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    (tmp_path / name).write_bytes(f"{mark}{text}".encode(encoding))
+    assert places(found(tmp_path)) == [("set", 2)]
+
+
+def test_files_may_be_empty(tmp_path: Path) -> None:
+    """Tools create empty migrations, and packages have empty files."""
+    (tmp_path / "1_x.down.sql").touch()
+    (tmp_path / "__init__.py").touch()
+    document = found(tmp_path)
+    assert (document["findings"], document["problems"]) == ([], [])
+
+
 def test_templates_of_dbt(tmp_path: Path) -> None:
     file = tmp_path / "a.sql"
     file.write_text(
@@ -220,6 +264,13 @@ def test_a_long_script(tmp_path: Path) -> None:
     assert places(found(file)) == [("listen", 20_001)]
 
 
+def test_the_statement_of_a_string_is_shown_as_it_is_sent(tmp_path: Path) -> None:
+    file = tmp_path / "a.py"
+    file.write_text("c.execute(\n    'SET a '\n    f'= {x}'\n)\n")
+    (one,) = found(file)["findings"]
+    assert (one["statement"], one["line"]) == ("SET a = x", 2)
+
+
 def test_folders_without_source_of_the_application_are_skipped(tmp_path: Path) -> None:
     for folder in ("a", "node_modules", ".venv", "venv", "b/__pycache__"):
         path = tmp_path / folder
@@ -240,7 +291,8 @@ def test_standard_input() -> None:
     ("name", "text", "sentence"),
     [
         ("a.py", "1\ndef f(:\n", "a.py:2: This is not Python: invalid syntax."),
-        ("a.sql", "SELECT 1;\0", "This is not text: it has NUL characters."),
+        ("a.sql", "SELECT 1;\n\0", "a.sql:2: This is not text: it has NUL characters."),
+        ("a.sql", "SELECT 1;\nSELECT '", "a.sql:2: This could not be judged: "),
         ("a.sql", "SELCT 1;", "This could not be judged: "),
     ],
 )

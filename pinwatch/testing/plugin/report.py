@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from pinwatch import __version__
+from pinwatch.reports.documents import write_json
 from pinwatch.reports.result import DOCUMENT_VERSION, Result
 from pinwatch.reports.sarif import sarif
-from pinwatch.testing.plugin.baseline import Baseline, Entry, write_json
+from pinwatch.testing.plugin.baseline import Baseline, Entry
 from pinwatch.testing.plugin.options import Options
 from pinwatch.testing.plugin.record import Outcome, Record
 from pinwatch.testing.recorder import Pin

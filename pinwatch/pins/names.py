@@ -1,0 +1,22 @@
+"""The names of rules, as users write them to allow pins."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Final
+
+from pinwatch.errors import SettingError
+from pinwatch.pins.rules import CODES
+
+NO_RULE: Final = "{} is not a rule: must be one of {}."
+MEANT: Final = "{} is not a rule: did you mean {}?"
+
+
+def known(rules: Sequence[str]) -> None:
+    """Check names of rules; raises SettingError for an unknown name or for none."""
+    if not rules:
+        raise SettingError(f"Name the rules to allow: {', '.join(CODES)}.")
+    for rule in rules:
+        if rule not in CODES:
+            near = get_close_matches(str(rule), CODES, n=1)
+            text = MEANT.format(rule, near[0]) if near else NO_RULE
+            raise SettingError(text.format(rule, ", ".join(CODES)))
