@@ -13,7 +13,7 @@ FLOORS: Final = (
     {"clock", "counters", "errors", "events", "extras", "text"},
     {"config", "version", "wire"},
     {"auth", "infrastructure", "pins", "tls"},
-    {"lint", "pool", "production", "reports"},
+    {"hidden", "lint", "pool", "production", "reports"},
     {"sockets"},
     {"relay"},
     {"targets"},

@@ -8,6 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pinwatch.hidden.bodies import read_body
+from pinwatch.hidden.paths import DO, Followed, Follower
+from pinwatch.hidden.wording import sentence
 from pinwatch.pins.carets import marked
 from pinwatch.pins.profiles import Profile
 from pinwatch.pins.readings import best_reading, parsed_reading
@@ -43,6 +46,7 @@ UNSEEN: Final = (
     "for the next client. State that ends with the transaction is safe: "
     "set_config(..., true), ON COMMIT DROP, pg_advisory_xact_lock."
 )
+UNREAD: Final = "This code was not read, so that it may leave state: {}."
 AS_ONE: Final = (
     "The statements were judged one by one, as psql sends them. As one message of {} "
     "bytes, the text would pin by its size."
@@ -84,6 +88,8 @@ class Answer:
     text: str
     judged: Sequence[Judged]
     size: int = 0
+    follower: Follower | None = None
+    """Follows functions and triggers through a catalogue, if there is one."""
 
     @property
     def refused(self) -> list[Judged]:
@@ -149,6 +155,8 @@ class Note:
 def _notes(answer: Answer, profile: Profile) -> Iterator[Note]:
     for one in answer.judged:
         yield from _notes_on(answer.text, one)
+        if not one.is_refused:
+            yield from _hidden(answer, one)
     if not answer.judged:
         yield Note("syntax", NO_STATEMENT)
     if answer.size:
@@ -164,10 +172,6 @@ def _notes_on(text: str, one: Judged) -> Iterator[Note]:
         at = start + warning.position
         shown = text[at : at + len(warning.statement)]
         yield Note(warning.rule, warning.text, shown, at)
-    for hidden in () if one.is_refused else unseen(verdict.text):
-        at = start + hidden.position
-        shown = text[at : at + hidden.size]
-        yield Note("unseen", UNSEEN.format(", ".join(hidden.code)), shown, at)
     if one.is_refused:
         sentence = NOT_JUDGED if one.is_unknown else BY_WORDS
         yield Note("syntax", sentence.format(verdict.error), statement, start)
@@ -180,6 +184,32 @@ def _notes_on(text: str, one: Judged) -> Iterator[Note]:
         line_end = text.find("\n", start)
         line = text[start:] if line_end < 0 else text[start:line_end]
         yield Note("unseen", one.unseen, statement or line, start)
+
+
+def _hidden(answer: Answer, one: Judged) -> Iterator[Note]:
+    """Yield notes on what code in the database leaves, and on code that is not read."""
+    text, start = one.verdict.text, one.position
+    body = read_body(text)
+    for left in body.left:
+        yield Note("hidden_state", sentence(left, "this code", left.sql), text, start)
+    if answer.follower is not None:
+        yield from _followed(answer.follower.follow(text), text, start)
+        return
+    for code in unseen(text):
+        names = [name for name in code.code if name != DO or not body.is_whole]
+        if names:
+            shown = text[code.position : code.position + code.size]
+            said = UNSEEN.format(", ".join(names))
+            yield Note("unseen", said, shown, start + code.position)
+
+
+def _followed(found: Followed, text: str, start: int) -> Iterator[Note]:
+    for path in found.paths:
+        if path.functions != (DO,):  # read without the catalogue, too
+            said = sentence(path.left, path.functions[0], str(path))
+            yield Note("hidden_state", said, text, start)
+    for unread in dict.fromkeys(found.unread):
+        yield Note("unseen", UNREAD.format(unread), text, start)
 
 
 def _may_be_longer(text: str) -> bool:

@@ -1,6 +1,6 @@
 """pinwatch explain: whether SQL pins a session of RDS Proxy, and what to do about it.
 
-Owns how input is read and recognised. Needs no database.
+Owns how input is read and recognised. Needs no database, except with --database.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
@@ -134,6 +135,14 @@ def explain(
             metavar="CODE", help="Print the page of a rule: what pins, why, what to do."
         ),
     ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Follow the functions and triggers that the SQL runs through the "
+            "catalogue of the database at URL, and warn of state that they leave.",
+        ),
+    ] = None,
 ) -> None:
     """Say whether SQL pins a session of RDS Proxy, why, and what to do about it.
 
@@ -157,22 +166,26 @@ def explain(
     pinwatch explain --jsonl
 
     $ pinwatch explain --rule set
+
+    $ pinwatch explain --database postgresql://me@db/app "SELECT app.login($1)"
     """
     from pinwatch.cli.answer import message, script
     from pinwatch.cli.findings import report
 
     if rule is not None:
-        if sql is not None or jsonl or format is not Format.TEXT:
+        if sql is not None or jsonl or database or format is not Format.TEXT:
             raise SettingError(
-                "--rule prints a page: it takes no SQL, no --jsonl and no --format."
+                "--rule prints a page: it takes no SQL, no --jsonl, no --database and "
+                "no --format."
             )
         _print_page(rule)
         return
     chosen = _profile(profile)
     if jsonl:
-        if sql not in (None, "-") or format is not Format.TEXT:
+        if sql not in (None, "-") or database or format is not Format.TEXT:
             raise SettingError(
-                "--jsonl reads standard input: it takes no SQL and no --format."
+                "--jsonl reads standard input: it takes no SQL, no --database and no "
+                "--format."
             )
         raise typer.Exit(_explain_lines(chosen, contested))
     if sql is None:
@@ -181,6 +194,10 @@ def explain(
     answer = script(text, chosen) if is_script else message(text, chosen)
     if answer.judged and _begins_without_statement(answer.judged[0]):
         _refuse_foreign(text, is_script)
+    if database:
+        from pinwatch.cli.database import follower
+
+        answer = replace(answer, follower=follower(database))
     found = report(answer, sql if is_script and sql != "-" else "", contested)
     _print(answer, chosen, found, format)
     raise typer.Exit(status(found))

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
+from pinwatch.cli.database import database as named
 from pinwatch.cli.http_side import HttpSide
 from pinwatch.config.target import Target
-from pinwatch.errors import ClientError, PinwatchError, SettingError
+from pinwatch.errors import ClientError, PinwatchError
 from pinwatch.production.files import InputError
 from pinwatch.production.ranking import Ranking
 from pinwatch.production.records import Executed
@@ -65,10 +66,7 @@ def _add_running(ranking: Ranking, side: HttpSide) -> None:
 
 def _add_database(ranking: Ranking, url: str) -> None:
     """Add pg_stat_statements of a database; raises SettingError and InputError."""
-    try:
-        target = Target.parse(url)
-    except SettingError as error:
-        raise SettingError(str(error).replace("target", "--database", 1)) from None
+    target = named(url)
     hidden = 0
     try:
         for statement in _statements(target):

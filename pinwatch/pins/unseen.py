@@ -54,8 +54,15 @@ def _code(node: str, fields: Any) -> Iterator[str]:
         yield "DO"
     elif node == "CallStmt":
         yield f"CALL {'.'.join(_name(fields['funccall']))}"
-    elif node == "FuncCall" and not _is_own(_name(fields)):
-        yield f"{'.'.join(_name(fields))}()"
+    else:
+        yield from (f"{name}()" for name in called(node, fields))
+
+
+def called(node: str, fields: Any) -> Iterator[str]:
+    """Yield the name of a function or procedure that is not PostgreSQL's own."""
+    call = fields["funccall"] if node == "CallStmt" else fields
+    if node in ("CallStmt", "FuncCall") and not _is_own(_name(call)):
+        yield ".".join(_name(call))
 
 
 def _name(call: Any) -> list[str]:

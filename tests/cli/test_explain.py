@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
 import pytest
 
 from pinwatch.pins.rule_pages import page
@@ -300,7 +301,8 @@ def test_what_a_script_hides_is_warned_of(script: str, rule: str) -> None:
     ("sql", "code"),
     [
         ("CALL archive(2025)", "CALL archive"),
-        ("DO $$ BEGIN PERFORM 1; END $$", "DO"),
+        ("DO $$ BEGIN PERFORM f(1); END $$", "DO"),
+        ("DO $$ BEGIN EXECUTE current_query(); END $$", "DO"),
         ("SELECT set_tenant('42')", "set_tenant()"),
     ],
 )
@@ -316,6 +318,78 @@ def test_code_that_is_not_seen_is_warned_of(sql: str, code: str) -> None:
     (warning,) = found["warnings"]
     assert (warning["rule"], warning["position"]) == ("unseen", 10)
     assert warning["statement"] == sql
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        ("DO $$ BEGIN LISTEN jobs; END $$", "a LISTEN on jobs"),
+        (
+            "CREATE FUNCTION f(t text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN "
+            "PERFORM set_config('app.tenant', t, false); END $$",
+            "the setting app.tenant",
+        ),
+    ],
+)
+def test_state_that_a_body_leaves_is_warned_of(code: str, state: str) -> None:
+    status, found = answer(f"SELECT 1;\n{code};")
+    assert (status, found["pinned"]) == (0, False)
+    (warning,) = found["warnings"]
+    assert (warning["rule"], warning["position"]) == ("hidden_state", 10)
+    assert f"leaves {state} on the database connection" in warning["text"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "DO $$ BEGIN PERFORM set_config('app.tenant', '42', true); END $$",
+        "DO $$ BEGIN PERFORM pg_advisory_xact_lock(1); END $$",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    ],
+)
+def test_a_body_that_leaves_nothing_is_not(code: str) -> None:
+    assert answer(code) == (0, answer("SELECT 1")[1])
+
+
+FUNCTIONS: Final = """
+CREATE SCHEMA app;
+CREATE FUNCTION app.set_tenant(t text) RETURNS void LANGUAGE plpgsql
+    AS $$ BEGIN PERFORM set_config('app.tenant', t, false); END $$;
+CREATE FUNCTION app.login(t text) RETURNS void LANGUAGE sql
+    AS $$ SELECT app.set_tenant(t) $$;
+CREATE FUNCTION app.safe(t text) RETURNS void LANGUAGE plpgsql
+    AS $$ BEGIN PERFORM set_config('app.tenant', t, true); END $$;
+"""
+
+
+def test_functions_are_followed_in_a_database(
+    target: str, direct: psycopg.Connection[Any]
+) -> None:
+    direct.execute(FUNCTIONS)
+    ended = pinwatch("explain", "--database", target, "SELECT app.login('42')")
+    assert ended.returncode == 0
+    assert (
+        "app.login() leaves the setting app.tenant on the database connection for the "
+        "next client: app.login() -> app.set_tenant() -> "
+        "SELECT set_config('app.tenant', t, false)."
+    ) in ended.stdout
+    safe = pinwatch("explain", "--database", target, "SELECT app.safe('42')")
+    assert safe.stdout == "Nothing pins, by the rules of rds-2023-11.\n"
+    unknown = pinwatch("explain", "--database", target, "SELECT app.logout()")
+    assert "app.logout(): it is not in the catalogue" in unknown.stdout
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("postgresql://me@127.0.0.1:1/app", "Connection refused"),
+        ("mysql://me@db/app", "--database"),
+    ],
+)
+def test_a_database_that_cannot_be_read(url: str, problem: str) -> None:
+    ended = pinwatch("explain", "--database", url, "SELECT f()")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert problem in ended.stderr
 
 
 def test_one_refused_statement_hides_no_other() -> None:

@@ -1,0 +1,25 @@
+"""The database of --database: its address, and the code in its catalogue."""
+
+from pinwatch.config.target import Target
+from pinwatch.errors import ClientError, SettingError
+from pinwatch.hidden.catalogue import FUNCTIONS, TRIGGERS, Catalogue
+from pinwatch.hidden.paths import Follower
+from pinwatch.targets.query import rows
+
+
+def database(url: str) -> Target:
+    """Return the target that the option names; raises SettingError."""
+    try:
+        return Target.parse(url)
+    except SettingError as error:
+        raise SettingError(str(error).replace("target", "--database", 1)) from None
+
+
+def follower(url: str) -> Follower:
+    """Read the functions and triggers of a database; raises SettingError."""
+    target = database(url)
+    try:
+        return Follower(Catalogue(rows(target, FUNCTIONS), rows(target, TRIGGERS)))
+    except ClientError as error:
+        problem = error.text.rstrip(".")
+        raise SettingError(f"--database is {target.address}: {problem}.") from None

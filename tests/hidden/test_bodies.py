@@ -1,0 +1,154 @@
+"""What the body of a function leaves, by its text."""
+
+import pytest
+
+from pinwatch.hidden.bodies import Body, Call, Left, Write, read_body, read_statements
+
+
+def plpgsql(body: str, declared: str = "") -> Body:
+    """Read a body whose statements begin in line 3."""
+    return read_body(
+        "CREATE FUNCTION f(t text) RETURNS void LANGUAGE plpgsql AS $$\n"
+        f"DECLARE x text; r record; {declared} BEGIN\n{body} END $$"
+    )
+
+
+def sql(body: str) -> Body:
+    return read_body(f"CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $${body}$$")
+
+
+def names(body: Body) -> list[tuple[str, str]]:
+    return [(one.kind, one.name) for one in body.left]
+
+
+@pytest.mark.parametrize(
+    ("statement", "left"),
+    [
+        ("PERFORM set_config('app.tenant', t, false);", ("settings", "app.tenant")),
+        ("PERFORM set_config('app.tenant', t, x = '');", ("settings", "app.tenant")),
+        ("x := set_config('app.tenant', t, false);", ("settings", "app.tenant")),
+        ("x = set_config('app.tenant', t, false);", ("settings", "app.tenant")),
+        ("SELECT set_config('a.b', t, 'f') INTO x;", ("settings", "a.b")),
+        ("IF set_config('a.b', t, false) = '' THEN END IF;", ("settings", "a.b")),
+        ("SET search_path TO shop;", ("settings", "search_path")),
+        ("SET ROLE ann;", ("settings", "role")),
+        ("SET SESSION AUTHORIZATION ann;", ("settings", "session_authorization")),
+        ("PERFORM pg_advisory_lock(42);", ("advisory_locks", "42")),
+        ("CREATE TEMP TABLE seen (a int);", ("temporary_objects", "seen")),
+        ("LISTEN jobs;", ("channels", "jobs")),
+        ("EXECUTE 'LISTEN jobs';", ("channels", "jobs")),
+        ("EXECUTE 'SET ROLE ' || quote_ident(t);", ("settings", "role")),
+        ("EXECUTE format('SET a.b = %L', t);", ("settings", "a.b")),
+        ("EXECUTE format('LISTEN %I', t);", ("channels", "unknown")),
+        ("EXECUTE 'PREPARE q AS SELECT 1';", ("prepared_statements", "q")),
+        (
+            "FOR r IN SELECT 1 LOOP PERFORM set_config('a.b', '1', false); END LOOP;",
+            ("settings", "a.b"),
+        ),
+        (
+            "BEGIN NULL; EXCEPTION WHEN others THEN LISTEN jobs; END;",
+            ("channels", "jobs"),
+        ),
+    ],
+)
+def test_plpgsql_that_leaves_state(statement: str, left: tuple[str, str]) -> None:
+    body = plpgsql(statement)
+    assert names(body) == [left]
+    assert body.left[0].line == 3
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "PERFORM set_config('app.tenant', t, true);",
+        "PERFORM set_config('app.tenant', t, 't'::bool);",
+        "SET LOCAL work_mem = '1GB';",
+        "SET TRANSACTION READ ONLY;",
+        "CREATE TEMP TABLE seen ON COMMIT DROP AS SELECT 1;",
+        "PERFORM pg_advisory_xact_lock(42);",
+        "PERFORM pg_advisory_lock(42); PERFORM pg_advisory_unlock(42);",
+        "LISTEN jobs; UNLISTEN *;",
+        "PERFORM nextval('ids');",
+        "RAISE NOTICE 'SET a.b = 1';",
+    ],
+)
+def test_plpgsql_that_leaves_nothing(statement: str) -> None:
+    body = plpgsql(statement)
+    assert not body.left
+    assert not body.unread
+
+
+def test_defaults_of_variables_count() -> None:
+    body = plpgsql("NULL;", declared="y text := set_config('a.b', '1', false);")
+    assert names(body) == [("settings", "a.b")]
+
+
+def test_a_setting_of_the_function_itself_is_restored() -> None:
+    body = read_body(
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql SET search_path = shop "
+        "AS 'SELECT 1'"
+    )
+    assert body == Body()
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "CREATE FUNCTION f() RETURNS int LANGUAGE 'SQL' AS '\n{}; SELECT 1'",
+        "CREATE PROCEDURE f() LANGUAGE sql AS '\n{}'",
+        "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC\n{}; SELECT 1; END",
+        "DO LANGUAGE plpgsql $$ BEGIN\nPERFORM 1; {}; END $$",
+    ],
+)
+def test_other_bodies(definition: str) -> None:
+    quoted = "'" if "'\n" not in definition else "''"
+    call = f"SELECT set_config({quoted}a.b{quoted}, {quoted}1{quoted}, false)"
+    call = call.replace("SELECT", "PERFORM") if "DO" in definition else call
+    body = read_body(definition.format(call))
+    assert names(body) == [("settings", "a.b")]
+    assert body.left[0].line == 2
+    assert "set_config('a.b', '1', false)" in body.left[0].sql
+
+
+def test_calls_and_writes_are_kept_for_following() -> None:
+    body = plpgsql(
+        "PERFORM app.login(t), lower(t);\n"
+        "INSERT INTO shop.orders VALUES (1) ON CONFLICT DO NOTHING;\n"
+        "CALL nightly();"
+    )
+    assert body.calls == [Call("app.login", 3), Call("nightly", 5)]
+    assert body.writes == [
+        Write("INSERT", "shop.orders", 4),
+        Write("UPDATE", "shop.orders", 4),
+    ]
+
+
+def test_a_body_that_cannot_be_read_says_why() -> None:
+    (unread,) = read_body(
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plpython3u AS ''"
+    ).unread
+    assert unread.reason == "it is in plpython3u"
+    (unread,) = plpgsql("\nEXECUTE t;").unread
+    assert unread.reason == "EXECUTE of SQL that is built at run time"
+    assert unread.line == 4
+    (unread,) = read_body(
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS 'BEGIN x'"
+    ).unread
+    assert "end of input" in unread.reason
+
+
+def test_statements_have_what_they_run_and_not_what_they_leave_themselves() -> None:
+    body = read_statements(
+        "SET a.b = 1; SELECT f(); DO 'BEGIN NULL; END'; DELETE FROM t"
+    )
+    assert body == Body(
+        blocks=["DO 'BEGIN NULL; END'"],
+        calls=[Call("f", 1)],
+        writes=[Write("DELETE", "t", 1)],
+    )
+
+
+def test_left_names_the_statement() -> None:
+    assert sql("\n\n  SELECT set_config('a.b', '1', false); ").left == [
+        Left("settings", "a.b", "SELECT set_config('a.b', '1', false)", 3)
+    ]

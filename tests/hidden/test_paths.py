@@ -1,0 +1,90 @@
+"""The ways by which a statement leaves state, through a real catalogue."""
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from pinwatch.hidden.catalogue import FUNCTIONS, TRIGGERS, Catalogue, Row
+from pinwatch.hidden.paths import Follower
+
+SCHEMA = """
+CREATE SCHEMA app;
+CREATE FUNCTION app.set_tenant(t text) RETURNS void LANGUAGE plpgsql
+    AS $$ BEGIN PERFORM set_config('app.tenant', t, false); END $$;
+CREATE FUNCTION app.login(t text) RETURNS void LANGUAGE sql
+    AS $$ SELECT app.set_tenant(t) $$;
+CREATE FUNCTION app.safe(t text) RETURNS void LANGUAGE plpgsql
+    AS $$ BEGIN PERFORM set_config('app.tenant', t, true); END $$;
+CREATE FUNCTION app.dynamic(t text) RETURNS void LANGUAGE plpgsql
+    AS $$ BEGIN EXECUTE t; END $$;
+CREATE FUNCTION endless(n int) RETURNS int LANGUAGE plpgsql
+    AS $$ BEGIN RETURN endless(n + 1); END $$;
+CREATE FUNCTION login() RETURNS void LANGUAGE plpgsql AS $$ BEGIN LISTEN a; END $$;
+CREATE TABLE app.orders (id int PRIMARY KEY);
+CREATE FUNCTION app.audit() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN LISTEN audits; RETURN new; END $$;
+CREATE TRIGGER audit BEFORE INSERT ON app.orders
+    FOR EACH ROW EXECUTE FUNCTION app.audit();
+CREATE FUNCTION app.order() RETURNS void LANGUAGE sql
+    AS $$ INSERT INTO app.orders VALUES (1) $$;
+"""
+
+
+@pytest.fixture
+def follower(direct: psycopg.Connection[Any]) -> Follower:
+    direct.execute(SCHEMA)
+
+    def rows(sql: str) -> list[Row]:
+        found = direct.execute(sql).fetchall()
+        return [[_column(value) for value in row] for row in found]
+
+    return Follower(Catalogue(rows(FUNCTIONS), rows(TRIGGERS)))
+
+
+def _column(value: object) -> bytes | None:
+    return None if value is None else str(value).encode()
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        (
+            "SELECT app.login('a')",
+            ["app.login() -> app.set_tenant() -> "
+             "SELECT set_config('app.tenant', t, false)"],
+        ),
+        (
+            "SELECT * FROM app.set_tenant($1)",
+            ["app.set_tenant() -> SELECT set_config('app.tenant', t, false)"],
+        ),
+        ("SELECT login()", ["login() -> LISTEN a"]),
+        ("SELECT public.login()", ["public.login() -> LISTEN a"]),
+        ("INSERT INTO app.orders VALUES (1)", ["app.audit() -> LISTEN audits"]),
+        ("COPY app.orders FROM STDIN", ["app.audit() -> LISTEN audits"]),
+        ("SELECT app.order()", ["app.order() -> app.audit() -> LISTEN audits"]),
+        ("DO $$ BEGIN PERFORM login(); END $$", ["DO -> login() -> LISTEN a"]),
+        ("DO $$ BEGIN LISTEN b; END $$", ["DO -> LISTEN b"]),
+        ("SELECT app.safe('a'), endless(1), app.unknown()", []),
+        ("UPDATE app.orders SET id = 2", []),
+        ("COPY app.orders TO STDOUT", []),
+        ("LISTEN a", []),
+    ],
+)  # fmt: skip
+def test_paths(follower: Follower, statement: str, expected: list[str]) -> None:
+    assert [str(path) for path in follower.follow(statement).paths] == expected
+
+
+def test_a_name_without_a_schema_is_looked_up_in_the_search_path(
+    follower: Follower,
+) -> None:
+    assert not follower.catalogue.definitions("set_tenant")
+    assert len(follower.catalogue.definitions("app.set_tenant")) == 1
+
+
+def test_code_that_cannot_be_read_is_named(follower: Follower) -> None:
+    found = follower.follow("SELECT app.unknown(), app.dynamic('x')")
+    assert found.unread == [
+        "app.unknown(): it is not in the catalogue",
+        "app.dynamic(): EXECUTE of SQL that is built at run time",
+    ]
