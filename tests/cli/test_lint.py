@@ -74,6 +74,11 @@ PAST = "should run past the proxy, by the database's own endpoint: "
             "next client.",
         ),
         ("SELCT;", None, "no verdict, because 1 statement could not be judged."),
+        (
+            "SELECT 'LISTEN a' \\gexec\n\\i b.sql\n",
+            None,
+            "no verdict, because 2 statements could not be judged.",
+        ),
         ("SELCT; SET a = 1;", False, f"{PAST}pins by set at line 2."),
         (
             "SET a = 1;\n" * 5,
