@@ -9,16 +9,27 @@ import json
 import os
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from pinwatch.cli.formats import (
+    MISUSE,
+    NOTHING,
     Contested,
     ContestedOption,
     Format,
     rendered,
     status,
+)
+from pinwatch.cli.http_side import HttpSide, Token
+from pinwatch.cli.report_snippets import (
+    AlarmOption,
+    InitQueryOption,
+    ProxyNameOption,
+    print_alarm,
+    print_init_query,
 )
 from pinwatch.cli.terminal import print_lines, progress
 from pinwatch.errors import SettingError
@@ -30,6 +41,9 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.reports.result import Report
 
 STANDARD_INPUT: Final = "-"
+NOTHING_TO_READ: Final = (
+    "Give the name of a file, - for standard input, --url or --database."
+)
 
 
 class Ranked(StrEnum):
@@ -64,6 +78,35 @@ def report(
     everything: Annotated[
         bool, typer.Option("--all", help="Show all rows of the text, not 20.")
     ] = False,
+    url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Read the running pinwatch at URL, too."),
+    ] = None,
+    token: Token = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Read pg_stat_statements of the database at URL, too."
+        ),
+    ] = None,
+    write_watchlist: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the digests to FILE, for pytest --pinwatch-watchlist.",
+        ),
+    ] = None,
+    max_connections: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="The database's max_connections: say which MaxConnectionsPercent "
+            "covers the pinned sessions.",
+        ),
+    ] = None,
+    init_query: InitQueryOption = None,
+    alarm: AlarmOption = None,
+    proxy_name: ProxyNameOption = "",
 ) -> None:
     """Rank what pins in production, by its logs and statistics.
 
@@ -84,20 +127,46 @@ def report(
     $ pinwatch report export/*.gz statements.csv
 
     $ zcat proxy.log.gz | pinwatch report --format json -
+
+    $ pinwatch report --init-query terraform postgresql.log.2026-11-30-10
+
+    $ pinwatch report --url http://localhost:9632
+
+    $ pinwatch report log.json --write-watchlist watch.json
     """
     from pinwatch.cli import report_text
     from pinwatch.production.ranking import Ranking
 
-    if not files:
-        raise SettingError("Give the name of a file, or - for standard input.")
+    if alarm is not None:
+        print_alarm(alarm, proxy_name)
+        return
+    if not (files or url or database):
+        raise SettingError(NOTHING_TO_READ)
     ranking = Ranking()
-    problems = _read(ranking, files)
-    found = report_text.Found(ranking, ranking.rows(), ranking.suspects(), problems)
+    problems = _read(ranking, files or [])
+    if url or database:
+        from pinwatch.cli.report_sources import read_live
+
+        side = HttpSide(url, token) if url else None
+        problems += read_live(ranking, side, database)
+    if init_query is not None:
+        _print_problems(problems)
+        print_init_query(ranking.settings.init_query(), init_query, proxy_name)
+        raise typer.Exit(MISUSE if problems else NOTHING)
+    found = report_text.Found(
+        ranking, ranking.rows(), ranking.suspects(), problems, max_connections
+    )
     judged = report_text.report(found, contested)
     _show(found, judged, format, everything)
+    if write_watchlist is not None:
+        _write(write_watchlist, found)
+    _print_problems(problems)
+    raise typer.Exit(status(judged))
+
+
+def _print_problems(problems: list[str]) -> None:
     for problem in problems:
         print(f"pinwatch: {escaped(problem)}", file=sys.stderr)
-    raise typer.Exit(status(judged))
 
 
 def _read(ranking: Ranking, files: list[str]) -> list[str]:
@@ -113,6 +182,16 @@ def _read(ranking: Ranking, files: list[str]) -> list[str]:
             except InputError as error:
                 problems.append(str(error))
     return problems
+
+
+def _write(watchlist: Path, found: Found) -> None:
+    """Write a watchlist, and say so on standard error; raises SettingError."""
+    from pinwatch.cli.report_watchlist import watchlist_of, written
+
+    chosen = watchlist_of(found.rows)
+    chosen.write(watchlist)
+    for sentence in written(watchlist, chosen):
+        print(escaped(sentence), file=sys.stderr)
 
 
 def _size(files: list[str]) -> int | None:

@@ -6,6 +6,7 @@ from html import escape
 from importlib.resources import files
 from typing import Final
 
+from pinwatch.cli import report_init_query
 from pinwatch.cli.report_text import (
     Found,
     figures,
@@ -50,6 +51,11 @@ def _markdown_lines(found: Found) -> Iterator[str]:
         if row.cause.contested:
             yield f"Contested: {CONTESTED}\n"
         yield f"Fix: {row.cause.fix.text}"
+    if sentences := list(report_init_query.sentences(found.init_query, found.rows)):
+        yield f"\n## {report_init_query.TITLE}\n"
+        if found.init_query.sql:
+            yield f"```sql\n{found.init_query.sql}\n```\n"
+        yield from (f"- {sentence}" for sentence in sentences)
     if found.suspects:
         yield "\n## Statements that may exceed 16,384 bytes when they are sent\n"
         for one in found.suspects:
@@ -82,6 +88,7 @@ def _html_lines(found: Found) -> Iterator[str]:
     yield from (f"<p>{escape(sentence)}</p>" for sentence in what_if(found))
     for number, row in enumerate(found.rows, 1):
         yield from _section(number, row)
+    yield from _init_query(found)
     yield from _suspects(found.suspects)
     for problem in found.problems:
         yield f"<p>Not read to its end: {escape(problem)}</p>"
@@ -125,6 +132,17 @@ def _suspects(suspects: Sequence[Suspect]) -> Iterator[str]:
     for one in suspects:
         yield f"<p>{size(one)}</p>"
         yield f"<pre>{escape(shortened(one.digest, MAX_SUSPECT))}</pre>"
+    yield "</section>"
+
+
+def _init_query(found: Found) -> Iterator[str]:
+    sentences = list(report_init_query.sentences(found.init_query, found.rows))
+    if not sentences:
+        return
+    yield f"<section>\n<h2>{escape(report_init_query.TITLE)}</h2>"
+    if found.init_query.sql:
+        yield f"<pre>{escape(found.init_query.sql)}</pre>"
+    yield from (f"<p>{escape(sentence)}</p>" for sentence in sentences)
     yield "</section>"
 
 

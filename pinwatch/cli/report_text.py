@@ -4,11 +4,14 @@ Owns the words for a row. Does not know files and options.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from pinwatch.cli import report_init_query
 from pinwatch.cli.formats import Contested, level
+from pinwatch.production.capacity import Capacity
+from pinwatch.production.init_query import InitQuery
 from pinwatch.production.ranking import Ranking, Row, Suspect
 from pinwatch.reports.result import (
     DOCUMENT_VERSION,
@@ -21,6 +24,11 @@ from pinwatch.text import duration, number_of, printable, timestamp
 MOST: Final = 20  # rows without --all
 NOT_ALL_READ: Final = "No pins were found, but not all files could be read."
 MAX_TEXT: Final = 200  # characters of a digest in a terminal
+UNKNOWN_TO_LOGS: Final = (
+    "Logs do not say how many other sessions had borrowed a connection: add what the "
+    "metric DatabaseConnectionsCurrentlyBorrowed has above the pinned ones, and 30 % "
+    "as AWS advises."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,17 @@ class Found:
     rows: Sequence[Row]
     suspects: Sequence[Suspect]
     problems: Sequence[str]
+    max_connections: int | None = None
+
+    @property
+    def init_query(self) -> InitQuery:
+        return self.ranking.settings.init_query()
+
+    @property
+    def capacity(self) -> Capacity | None:
+        if self.max_connections is None:
+            return None
+        return Capacity.of(self.ranking, self.max_connections)
 
 
 def summary(found: Found) -> str:
@@ -77,15 +96,39 @@ def what_if(found: Found) -> list[str]:
     peak = found.ranking.peak
     if not peak:
         return []
+    seconds = found.ranking.seconds_without()
     return [
         f"At most {number_of(peak, 'session')} were pinned at a time."
         if peak > 1
         else "At most one session was pinned at a time.",
         *(
-            f"Without {rule}: at most {without}."
+            f"Without {rule}: at most {without}, {duration(seconds[rule])} pinned."
+            if without
+            else f"Without {rule}: none."
             for rule, without in found.ranking.peaks_without().items()
         ),
+        *(_percents(found.capacity) if found.capacity else ()),
     ]
+
+
+def _percents(capacity: Capacity) -> Iterator[str]:
+    """Yield sentences on the MaxConnectionsPercent that suffices, and on its limits."""
+    without = "".join(
+        f", {_percent(percent)} without {rule}"
+        for rule, percent in capacity.without.items()
+    )
+    yield (
+        f"Of {capacity.max_connections} connections, the pinned sessions alone need a "
+        f"MaxConnectionsPercent of {_percent(capacity.pinned)}{without}."
+    )
+    if capacity.clients is not None:
+        clients = _percent(capacity.clients)
+        yield f"A connection for each connected client needs {clients}."
+    yield UNKNOWN_TO_LOGS
+
+
+def _percent(percent: int) -> str:
+    return str(percent) if percent <= 100 else "more than 100"
 
 
 def minute(at: datetime) -> str:
@@ -134,23 +177,29 @@ def _result(row: Row, contested: Contested) -> Result:
 
 def document(found: Found) -> dict[str, Any]:
     """Return the object of --format json."""
+    seconds = sum(row.seconds for row in found.rows)
     return {
         "version": DOCUMENT_VERSION,
         "first": _time(found.ranking.first),
         "last": _time(found.ranking.last),
         "peak": found.ranking.peak,
         "peak_without": found.ranking.peaks_without(),
+        "pinned_seconds": seconds,
+        "pinned_seconds_without": found.ranking.seconds_without(),
+        "max_connections_percent": asdict(found.capacity) if found.capacity else None,
         "repeated": found.ranking.repeated,
-        "pins": [_row(row) for row in found.rows],
+        "pins": [_row(row, seconds) for row in found.rows],
         "suspects": [
             {"digest": one.digest, "bytes": one.size, "calls": one.calls}
             for one in found.suspects
         ],
+        "init_query": report_init_query.document(found.init_query),
         "problems": list(found.problems),
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: Row, seconds: float) -> dict[str, Any]:
+    """Return a row; seconds is the pinned time of all rows."""
     return {
         "rule": row.cause.rule,
         "digest": row.digest,
@@ -166,6 +215,7 @@ def _row(row: Row) -> dict[str, Any]:
         "hosts": dict(row.hosts.most_common()),
         "applications": sorted(row.applications),
         "pinned_seconds": row.seconds,
+        "pinned_seconds_without": round(seconds - row.seconds, 3),
         "still_pinned": row.lasting,
         "peak_without": row.peak_without,
         "fix": row.cause.fix.text,
@@ -190,6 +240,7 @@ def lines(found: Found, everything: bool) -> Iterator[tuple[str, str]]:
     if sentences := what_if(found):
         yield "", ""
         yield " ".join(sentences), "bold"
+    yield from _init_query(found)
     if len(rows) > most:
         yield "", ""
         yield f"{number_of(len(rows) - most, 'row')} more: --all shows them.", "dim"
@@ -202,6 +253,15 @@ def lines(found: Found, everything: bool) -> Iterator[tuple[str, str]]:
                 f"  {one.size:,} bytes, {calls}: {shortened(one.digest, MAX_TEXT)}",
                 "",
             )
+
+
+def _init_query(found: Found) -> Iterator[tuple[str, str]]:
+    query = found.init_query
+    if sentences := list(report_init_query.sentences(query, found.rows)):
+        yield "", ""
+        yield f"{report_init_query.TITLE}:", "bold"
+        for text in filter(None, [query.sql, *sentences]):
+            yield f"  {text}", ""
 
 
 def _row_lines(number: int, row: Row) -> Iterator[tuple[str, str]]:

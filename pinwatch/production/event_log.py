@@ -1,26 +1,35 @@
-"""pinwatch's event log: one JSON object for each pin."""
+"""pinwatch's event log: one JSON object for each pin, as the HTTP API has it, too."""
 
-from collections.abc import Iterator
-from typing import BinaryIO, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO, Final
 
 from pinwatch.production.files import InputError
 from pinwatch.production.lines import read_objects
 from pinwatch.production.proxy_log import split_reason
-from pinwatch.production.records import Pinned, Record
-from pinwatch.production.times import read_time
+from pinwatch.production.records import Pinned, Record, Sent
+from pinwatch.production.times import logged_time
 
 PROBLEM: Final = "This is not a pin of pinwatch's event log."
 
 
 def read_json(name: str, stream: BinaryIO) -> Iterator[Record]:
-    """Yield the first pin of each session, which is what RDS Proxy logs."""
+    """Yield the records of a file, whose lines are pins."""
     for number, found in read_objects(name, stream, PROBLEM):
         try:
-            first = found["first"]
-            at = read_time(str(found["at"]))
-            client = str(found["client"])
-            reason, digest = split_reason(str(found["reason"]))
+            yield from read_pin(found)
         except KeyError:
             raise InputError(name, PROBLEM, number) from None
-        if first:
-            yield Pinned(at, client, reason, digest)
+
+
+def read_pin(document: Mapping[str, Any]) -> Iterator[Record]:
+    """Yield the text of a pin, and the pin if it is the first of its session.
+
+    RDS Proxy logs only that one. Its time is that of the log, so that a pin that both
+    have counts once. Raises KeyError.
+    """
+    at, client = logged_time(str(document["at"])), str(document["client"])
+    reason, digest = split_reason(str(document["reason"]))
+    if document["first"]:
+        yield Pinned(at, client, reason, digest)
+    role, sql = str(document.get("user", "")), str(document.get("sql", ""))
+    yield Sent(at, f"client {client}", role, sql)

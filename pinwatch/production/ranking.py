@@ -31,7 +31,9 @@ from pinwatch.production.records import (
     Executed,
     Pinned,
     Record,
+    Sent,
 )
+from pinwatch.production.session_settings import SessionSettings
 from pinwatch.production.sessions import PinnedSessions
 from pinwatch.production.timeline import Timeline
 
@@ -106,7 +108,9 @@ class Ranking:
         self.repeated = 0  # pins that an earlier file had, too
         self.first: datetime | None = None  # of all records
         self.last: datetime | None = None
+        self.peak_clients = 0  # connected at a time; 0 if no line says so
         self.timeline = Timeline()  # of pins
+        self.settings = SessionSettings()
         self._rows: dict[Kind, Row] = {}
         self._sessions: PinnedSessions[Kind] = PinnedSessions()
         self._hosts = Recent()
@@ -117,18 +121,25 @@ class Ranking:
 
     def add(self, record: Record) -> None:
         if record.at is not None:
-            self.first = _earlier(self.first, record.at)
-            self.last = _later(self.last, record.at)
+            self.extend_to(record.at)
         match record:
             case Pinned():
                 if self._is_new(record):
                     self._pin_ahead(record) if record.ahead else self._pin(record)
             case Connected(_, client, host):
                 self._hosts.note(client, host)
+                self.peak_clients = max(self.peak_clients, len(self._hosts))
             case Disconnected(at, client):
                 self._disconnected(client, at)
             case Executed():
                 self._executed(record)
+            case Sent(_, session, role, sql):
+                self.settings.add(session, role, sql, sets=True)
+
+    def extend_to(self, at: datetime) -> None:
+        """Extend the time of the records to at; lasting pins last until its end."""
+        self.first = _earlier(self.first, at)
+        self.last = _later(self.last, at)
 
     def add_all(self, records: Iterable[Record]) -> None:
         for record in records:
@@ -164,6 +175,15 @@ class Ranking:
         groups = self._sessions.groups.items()
         peaks = {kind[0]: one.peak_without for kind, one in groups if len(kind) == 1}
         return dict(sorted(peaks.items(), key=itemgetter(1)))
+
+    def seconds_without(self) -> dict[str, float]:
+        """Return by rule the pinned seconds without all pins by that rule."""
+        groups = self._sessions.groups.items()
+        seconds = {kind[0]: one.seconds for kind, one in groups if len(kind) == 1}
+        return {
+            rule: sum(time for other, time in seconds.items() if other != rule)
+            for rule in seconds
+        }
 
     def suspects(self) -> list[Suspect]:
         """Return statements that may be too long, most frequent first."""
@@ -233,7 +253,16 @@ class Ranking:
         sql = statement.sql.encode("utf-8", "replace")
         if len(sql) > NEAR_LIMIT * MAX_STATEMENT:
             self._suspect(statement, len(sql))
-        if len(sql) > MAX_STATEMENT or self._cache.look(sql) is None:
+        verdict = self._cache.look(sql) if len(sql) <= MAX_STATEMENT else None
+        if statement.session:
+            self.settings.add(
+                statement.session,
+                statement.role,
+                statement.sql,
+                sets=verdict is not None and bool(verdict.effects),
+                detail=statement.detail,
+            )
+        if verdict is None:
             return
         found = judged(statement.sql)
         cause = first_cause(found)

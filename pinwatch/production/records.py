@@ -45,7 +45,8 @@ class Executed:
     """A statement that a database ran ``calls`` times.
 
     ``normalised`` is true if placeholders stand for its constants: what was sent may
-    have been longer.
+    have been longer. ``detail`` is what PostgreSQL logged with the statement, such as
+    the values of its parameters. Texts that the file does not have are empty.
     """
 
     sql: str
@@ -53,6 +54,19 @@ class Executed:
     at: datetime | None = None
     application: str = ""
     normalised: bool = False
+    session: str = ""
+    role: str = ""
+    detail: str = ""
 
 
-Record = Pinned | Connected | Disconnected | Executed
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A text with its constants that a session sent."""
+
+    at: datetime | None
+    session: str
+    role: str
+    sql: str
+
+
+Record = Pinned | Connected | Disconnected | Executed | Sent

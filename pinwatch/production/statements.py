@@ -14,6 +14,8 @@ from pinwatch.production.records import Executed, Record
 from pinwatch.production.tables import header, read_table
 
 QUERY: Final = "query"
+NESTED: Final = (False, "f", "false")
+"""The values of the column toplevel for statements that no client sent."""
 PROBLEM: Final = "This is not a JSON object."
 
 
@@ -25,20 +27,23 @@ def is_table(beginning: bytes) -> bool:
 def read_csv(name: str, stream: BinaryIO) -> Iterator[Record]:
     """Yield the statements of a table; raises InputError at the first fault."""
     for number, row in read_table(name, stream):
-        yield from _executed(name, row, number)
+        yield from executed(name, row, number)
 
 
 def read_json(name: str, stream: BinaryIO) -> Iterator[Record]:
     """Yield the statements of JSON lines; raises InputError at the first fault."""
     for number, row in read_objects(name, stream, PROBLEM):
-        yield from _executed(name, row, number)
+        yield from executed(name, row, number)
 
 
-def _executed(name: str, row: Mapping[str, Any], line: int) -> Iterator[Executed]:
-    """Yield the statement of a row; the view has no text for some rows."""
+def executed(name: str, row: Mapping[str, Any], line: int) -> Iterator[Executed]:
+    """Yield the statement of a row, unless the view hides it or a function ran it.
+
+    Raises InputError.
+    """
     if QUERY not in row:
         raise InputError(name, "The column query is missing.", line)
-    if sql := row[QUERY]:
+    if (sql := row[QUERY]) and row.get("toplevel") not in NESTED:
         calls = row.get("calls")
         try:
             yield Executed(str(sql), _number(calls), normalised=True)

@@ -27,6 +27,12 @@ def read_time(text: str) -> datetime | None:
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
+def logged_time(text: str) -> datetime | None:
+    """Return the time that text is with the milliseconds that pinwatch logs."""
+    at = read_time(text)
+    return at and at.replace(microsecond=at.microsecond // 1_000 * 1_000)
+
+
 def _read_other(text: str) -> datetime | None:
     """Return a time with a comma, a zone of letters or an odd number of digits."""
     found = PARTS.fullmatch(text.strip())

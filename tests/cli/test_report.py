@@ -162,7 +162,8 @@ def test_no_file() -> None:
     ended = pinwatch("report")
     assert ended.returncode == 2
     assert ended.stderr == (
-        "pinwatch: Give the name of a file, or - for standard input.\n"
+        "pinwatch: Give the name of a file, - for standard input, --url or "
+        "--database.\n"
     )
 
 

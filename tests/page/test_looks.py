@@ -12,7 +12,7 @@ from tests.page.conftest import Open, Seen
 from tests.page.scenes import TENANT, Hour
 
 HERE: Final = Path(__file__).parent
-SCREENSHOT: Final = HERE.parents[1] / "docs" / "page.png"
+DOCS: Final = HERE.parents[1] / "docs"
 PHONE: Final = {"width": 390, "height": 844}
 DESK: Final = {"width": 1_280, "height": 900}
 PART_OF_DOCS: Final = "header, section:nth-of-type(-n + 3)"  # the others are alike
@@ -84,12 +84,12 @@ def test_a_screenshot(seen: Seen, open_page: Open, tmp_path: Path) -> None:
         page = open_page(viewport=DESK, color_scheme="light", timezone_id="UTC")
         expect(page.locator("#groups > li")).to_have_count(3)
         page.get_by_role("link", name="Show the statement").wait_for()
-        _keep(page, tmp_path)
+        keep(page, "page.png", tmp_path)
 
 
-def _keep(page: Page, elsewhere: Path) -> None:
+def keep(page: Page, name: str, elsewhere: Path) -> None:
     """Write to docs only on request, so that an ordinary run changes no file."""
     wanted = os.environ.get("PINWATCH_SCREENSHOTS")
-    file = SCREENSHOT if wanted else elsewhere / "page.png"
+    file = (DOCS if wanted else elsewhere) / name
     page.screenshot(path=file, full_page=True)
     assert file.stat().st_size > 10_000

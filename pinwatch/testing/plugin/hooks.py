@@ -1,7 +1,7 @@
 """The hooks and fixtures that pytest loads.
 
-A run that has neither ``--pinwatch`` nor a test with ``pinwatch_proxy`` imports nothing
-of the proxy.
+A run that has neither ``--pinwatch``, nor ``--pinwatch-watchlist``, nor a test with
+``pinwatch_proxy`` imports nothing of the proxy.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", options.MARKER)
     chosen = options.Options.of(config)
-    if chosen.on:
+    if chosen.judges:
         from pinwatch.testing.plugin.watch import Watch
 
         config.pluginmanager.register(Watch(config, chosen), "pinwatch-watch")

@@ -1,7 +1,8 @@
 """The outcome of each pin: it fails the test unless it is allowed or known.
 
-Owns the meaning of the marker and of a PinwatchTestCase's attributes. Does not know
-when tests run.
+A pin by a digest of production fails it also if it is known or contested. Owns the
+meaning of the marker and of a PinwatchTestCase's attributes. Does not know when tests
+run.
 """
 
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from pinwatch.pins.names import known
 from pinwatch.testing.plugin.baseline import Baseline
 from pinwatch.testing.plugin.options import Options
 from pinwatch.testing.plugin.record import Outcome, Record
+from pinwatch.testing.plugin.watchlist import Watchlist
 from pinwatch.testing.plugin.wording import log_line
 from pinwatch.testing.recorder import Pin
 from pinwatch.testing.unittest_case import case_of
@@ -30,6 +32,8 @@ class Exceptions:
     allow: frozenset[str] = frozenset()
     max_pins: int = 0
     contested: str = "report"
+    is_case: bool = False
+    """True for a PinwatchTestCase, whose pins fail without --pinwatch, too."""
 
     @classmethod
     def of(cls, item: pytest.Item | pytest.Collector) -> Self:
@@ -44,7 +48,10 @@ class Exceptions:
         if case is None:
             return cls(frozenset(allow), limit)
         return cls(
-            frozenset(allow | {*case.pinwatch_allow}), limit, case.pinwatch_contested
+            frozenset(allow | {*case.pinwatch_allow}),
+            limit,
+            case.pinwatch_contested,
+            is_case=True,
         )
 
 
@@ -70,11 +77,14 @@ def _limit(marker: pytest.Mark) -> int:
 
 
 class Judge:
-    """Decides the outcome of pins by options, baseline and a test's exceptions."""
+    """Decides the outcome of pins by options, files and a test's exceptions."""
 
-    def __init__(self, options: Options, baseline: Baseline) -> None:
+    def __init__(
+        self, options: Options, baseline: Baseline, watchlist: Watchlist
+    ) -> None:
         self.options = options
         self.baseline = baseline
+        self.watchlist = watchlist
 
     def judged(
         self,
@@ -83,21 +93,36 @@ class Judge:
         exceptions: Exceptions,
         fixture_scope: str = "",
     ) -> list[Record]:
-        """Return a record with its outcome for each pin."""
-        return [
-            Record(
-                test,
-                self._outcome(pin, test, exceptions),
-                pin,
-                log_line(pin),
-                fixture_scope,
-            )
-            for pin in pins
-        ]
+        """Return a record with its outcome for each pin.
 
-    def _outcome(self, pin: Pin, test: str, exceptions: Exceptions) -> Outcome:
+        max_pins allows none that the watchlist has.
+        """
+        records = [self._record(pin, test, exceptions, fixture_scope) for pin in pins]
+        others = [one for one in failing(records) if not one.production]
+        if len(others) > exceptions.max_pins:
+            return records
+        return [one if one.production else one.allowed() for one in records]
+
+    def _record(
+        self, pin: Pin, test: str, exceptions: Exceptions, fixture_scope: str
+    ) -> Record:
+        entry = self.watchlist.find(pin)
+        return Record(
+            test,
+            self._outcome(pin, test, exceptions, entry is not None),
+            pin,
+            log_line(pin),
+            fixture_scope,
+            production="" if entry is None else entry.seen,
+        )
+
+    def _outcome(
+        self, pin: Pin, test: str, exceptions: Exceptions, is_listed: bool
+    ) -> Outcome:
         if pin.allowed or pin.rule in exceptions.allow:
             return Outcome.ALLOWED
+        if is_listed:
+            return Outcome.FAILED
         if pin.contested and "fail" not in (
             self.options.contested,
             exceptions.contested,
@@ -105,4 +130,10 @@ class Judge:
             return Outcome.CONTESTED
         if self.options.update_baseline or self.baseline.has(pin, test):
             return Outcome.BASELINE
-        return Outcome.FAILED
+        every = self.options.on or exceptions.is_case
+        return Outcome.FAILED if every else Outcome.REPORTED
+
+
+def failing(records: Iterable[Record]) -> list[Record]:
+    """Return the records that fail their test."""
+    return [one for one in records if one.outcome is Outcome.FAILED]

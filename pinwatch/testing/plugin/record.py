@@ -10,9 +10,14 @@ from pinwatch.testing.recorder import Pin
 
 
 class Outcome(StrEnum):
-    """The effect of a pin on its test; only ``failed`` fails the test."""
+    """The effect of a pin on its test; only ``failed`` fails the test.
+
+    ``reported`` is the outcome of a pin that is not in the watchlist, in a run that has
+    a watchlist but not ``--pinwatch``.
+    """
 
     FAILED = "failed"
+    REPORTED = "reported"
     CONTESTED = "contested"
     BASELINE = "baseline"
     ALLOWED = "allowed"
@@ -20,6 +25,7 @@ class Outcome(StrEnum):
 
 LEVELS: Final = {
     Outcome.FAILED: Level.ERROR,
+    Outcome.REPORTED: Level.WARNING,
     Outcome.CONTESTED: Level.WARNING,
     Outcome.BASELINE: Level.NOTE,
     Outcome.ALLOWED: Level.NOTE,
@@ -33,6 +39,8 @@ class Record:
 
     ``log`` is the line that RDS Proxy logs for the first pin of a session. If
     ``fixture_scope`` is not empty, ``test`` is the id of a fixture with that scope.
+    ``production`` says how often production pins by this digest, and is empty if the
+    watchlist does not have it.
     """
 
     test: str
@@ -40,6 +48,7 @@ class Record:
     pin: Pin
     log: str
     fixture_scope: str = ""
+    production: str = ""
 
     def allowed(self) -> Self:
         """Return the record as allowed if it would have failed the test."""
@@ -51,6 +60,11 @@ class Record:
         """Rule and digest, equal in each run of the same code."""
         return self.pin.rule, alike(self.pin.digest)
 
+    @property
+    def seen(self) -> str:
+        """A sentence on production, or nothing."""
+        return f"Seen in production: {self.production}." if self.production else ""
+
     def result(self, count: int = 1) -> Result:
         """Return the pin as reports for other programs have it."""
         pin = self.pin
@@ -59,7 +73,7 @@ class Record:
             level=LEVELS[self.outcome],
             statement=pin.statement,
             digest=pin.digest,
-            reason=pin.reason,
+            reason=f"{pin.reason} {self.seen}".rstrip(),
             advice=pin.advice,
             contested=pin.contested,
             places=tuple(
@@ -77,6 +91,7 @@ class Record:
             "test": self.test,
             "fixture_scope": self.fixture_scope,
             "outcome": str(self.outcome),
+            "production": self.production,
             "log": self.log,
         }
         return judged | self.pin.to_json()
@@ -84,5 +99,11 @@ class Record:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
         pin, outcome = Pin.from_json(document), Outcome(document["outcome"])
-        scope = document["fixture_scope"]
-        return cls(document["test"], outcome, pin, document["log"], scope)
+        return cls(
+            document["test"],
+            outcome,
+            pin,
+            document["log"],
+            document["fixture_scope"],
+            document["production"],
+        )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pinwatch import __version__
-from pinwatch.reports.baseline import write_json
+from pinwatch.reports.documents import write_json
 from pinwatch.reports.result import DOCUMENT_VERSION, Result
 from pinwatch.reports.sarif import sarif
 from pinwatch.testing.plugin.baseline import Baseline, Entry

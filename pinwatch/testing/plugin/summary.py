@@ -9,23 +9,30 @@ from pinwatch.pins.carets import SHOWN
 from pinwatch.testing.plugin.baseline import Entry
 from pinwatch.testing.plugin.record import Outcome
 from pinwatch.testing.plugin.report import Report
+from pinwatch.testing.plugin.watchlist import Watchlist
 from pinwatch.testing.plugin.wording import repeated, title
 from pinwatch.text import number_of, printable
 
 MAX_TESTS = 10  # in the lists of tests and of fixtures
+MAX_DIGESTS = 10  # of production that the tests did not meet
 NOTHING = (
     "nothing went through pinwatch: no {}; connect the application to "
     "pinwatch_proxy.url()"
 )
 
 
-def summary(report: Report, gone: list[Entry], updated: Path | None) -> Iterator[str]:
+def summary(
+    report: Report,
+    gone: list[Entry],
+    updated: Path | None,
+    watchlist: Watchlist | None,
+) -> Iterator[str]:
     """Yield the lines; ``updated`` is the baseline file if it was written."""
     yield _pins(report)
     if report.records:
         yield f"by rule: {_counted(record.pin.rule for record in report.records)}"
         yield from _by_test(report)
-    yield from _contested(report)
+    yield from _shown(report)
     if report.ratio is not None:
         clients = number_of(report.clients, "client")
         connections = number_of(report.connections, "database connection")
@@ -37,6 +44,8 @@ def summary(report: Report, gone: list[Entry], updated: Path | None) -> Iterator
         yield f"{done} the baseline: {entry.rule} in {entry.test}: {entry.digest}"
     if updated:
         yield f"baseline written: {updated}"
+    if watchlist is not None:
+        yield from _production(report, watchlist)
 
 
 def _pins(report: Report) -> str:
@@ -71,11 +80,26 @@ def _most_common(counts: Counter[str], noun: str) -> Iterator[str]:
         yield f"by {noun}: and {len(counts) - MAX_TESTS} more {noun}s"
 
 
-def _contested(report: Report) -> Iterator[str]:
-    contested = [one for one in report.records if one.outcome is Outcome.CONTESTED]
-    for same in repeated(contested):
-        statement = shorten(printable(same[0].pin.statement), SHOWN, placeholder=" ...")
-        yield f"contested, {title(same)}: {statement}"
+def _shown(report: Report) -> Iterator[str]:
+    """Yield the pins that fail no test and are not known."""
+    for outcome in (Outcome.REPORTED, Outcome.CONTESTED):
+        for same in repeated(one for one in report.records if one.outcome is outcome):
+            statement = printable(same[0].pin.statement)
+            shown = shorten(statement, SHOWN, placeholder=" ...")
+            yield f"{outcome}, {title(same)}: {shown}"
+
+
+def _production(report: Report, watchlist: Watchlist) -> Iterator[str]:
+    """Yield how many digests of the watchlist the tests met, and those not met."""
+    unmet = watchlist.unmet(record.pin for record in report.records)
+    count = len(watchlist.entries)
+    met = count - len(unmet)
+    yield f"production: the tests met {met} of {number_of(count, 'digest')}"
+    for entry in unmet[:MAX_DIGESTS]:
+        digest = shorten(printable(entry.digest), SHOWN, placeholder=" ...")
+        yield f"not met, {entry.rule}, {entry.seen}: {digest}"
+    if len(unmet) > MAX_DIGESTS:
+        yield f"not met: and {len(unmet) - MAX_DIGESTS} more digests"
 
 
 def _counted(names: Iterable[str]) -> str:

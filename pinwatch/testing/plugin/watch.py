@@ -5,7 +5,7 @@ the test. Under pytest-xdist each worker judges, and its reports carry the recor
 the main process, which writes the files.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final
@@ -18,11 +18,12 @@ from pinwatch.testing.background import Proxy
 from pinwatch.testing.plugin import wording
 from pinwatch.testing.plugin.baseline import Baseline
 from pinwatch.testing.plugin.fixtures import Fixture, failed_report
-from pinwatch.testing.plugin.judge import Exceptions, Judge
+from pinwatch.testing.plugin.judge import Exceptions, Judge, failing
 from pinwatch.testing.plugin.options import Options
-from pinwatch.testing.plugin.record import Outcome, Record
+from pinwatch.testing.plugin.record import Record
 from pinwatch.testing.plugin.report import Report, write
 from pinwatch.testing.plugin.summary import summary
+from pinwatch.testing.plugin.watchlist import Watchlist
 from pinwatch.testing.recorder import Pin
 from pinwatch.testing.unittest_case import case_of
 from pinwatch.text import printable
@@ -40,7 +41,8 @@ class Watch:
         self.config = config
         self.options = options
         self.baseline = _baseline(options)
-        self.judge = Judge(options, self.baseline)
+        self.watchlist = _watchlist(options)
+        self.judge = Judge(options, self.baseline, self.watchlist or Watchlist())
         self.report = Report()
         self._exceptions = Exceptions()
         self._judged: dict[Proxy, int] = {}
@@ -94,10 +96,9 @@ class Watch:
             self._unjudged += pins
             return
         fixture, exceptions = self._fixtures[fixturedef]
-        records = self.judge.judged(fixture.id, pins, exceptions, fixture.scope)
-        if len(_failing(records)) <= exceptions.max_pins:
-            records = [one.allowed() for one in records]
-        self._of_fixtures += records
+        self._of_fixtures += self.judge.judged(
+            fixture.id, pins, exceptions, fixture.scope
+        )
 
     # One test.
 
@@ -149,13 +150,9 @@ class Watch:
         """Judge the new pins; return the failure text, or nothing."""
         self._attribute(None)
         pins, self._unjudged = self._unjudged, []
-        records = self.judge.judged(item.nodeid, pins, self._exceptions)
-        self._fresh = records
-        failing = _failing(records)
-        if len(failing) > self._exceptions.max_pins:
-            return wording.failure(failing, self._exceptions.max_pins)
-        self._fresh = [one.allowed() for one in records]
-        return ""
+        self._fresh = self.judge.judged(item.nodeid, pins, self._exceptions)
+        failed = failing(self._fresh)
+        return wording.failure(failed, self._exceptions.max_pins) if failed else ""
 
     def _pins(self) -> list[Pin]:
         """Return the pins that were not judged yet and count them as judged."""
@@ -222,8 +219,8 @@ class Watch:
 
     def _fail_fixtures(self, session: pytest.Session) -> None:
         """Report an error for each fixture that pinned; they fail the run."""
-        failing = _failing(one for one in self.report.records if one.fixture_scope)
-        for id, group in groupby(sorted(failing, key=TEST), TEST):
+        failed = failing(one for one in self.report.records if one.fixture_scope)
+        for id, group in groupby(sorted(failed, key=TEST), TEST):
             records = list(group)
             scope = records[0].fixture_scope
             text = wording.failure(
@@ -233,7 +230,7 @@ class Watch:
             self.config.hook.pytest_runtest_logreport(
                 report=failed_report(id, scope, text)
             )
-        if failing and session.exitstatus == pytest.ExitCode.OK:
+        if failed and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(
@@ -243,7 +240,7 @@ class Watch:
         wrote = self.options.update_baseline and not self._unwritten
         updated = self.options.baseline if wrote else None
         terminalreporter.section("pinwatch")
-        for line in summary(self.report, gone, updated):
+        for line in summary(self.report, gone, updated, self.watchlist):
             terminalreporter.write_line(printable(line))
         if self._unwritten:
             terminalreporter.write_line(printable(self._unwritten))
@@ -261,16 +258,21 @@ def _baseline(options: Options) -> Baseline:
         raise pytest.UsageError(str(error)) from None
 
 
+def _watchlist(options: Options) -> Watchlist | None:
+    if options.watchlist is None:
+        return None
+    try:
+        return Watchlist.read(options.watchlist)
+    except SettingError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
 def _exceptions(node: pytest.Collector) -> Exceptions:
     """Return the exceptions of a fixture; an error in them is reported by the tests."""
     try:
         return Exceptions.of(node)
     except SettingError:
         return Exceptions()
-
-
-def _failing(records: Iterable[Record]) -> list[Record]:
-    return [one for one in records if one.outcome is Outcome.FAILED]
 
 
 def _shorten(report: pytest.TestReport) -> None:

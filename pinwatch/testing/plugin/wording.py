@@ -31,7 +31,8 @@ def failure(
 ) -> str:
     """Return the failure text of a test; ``spare`` is its max_pins."""
     pinned = number_of(len(records), "pin")
-    allowed = f" (max_pins allows {spare})" if spare else ""
+    limited = spare and not all(one.production for one in records)
+    allowed = f" (max_pins allows {spare})" if limited else ""
     head = f"{HEAD} {whose}: {pinned}{allowed}."
     return "\n".join([head, "", explained(records)])
 
@@ -109,6 +110,8 @@ def _lines(same: Sequence[Record]) -> Iterator[str]:
     yield "  |"
     if record.pin.contested:
         yield f"  = contested: {printable(record.pin.contested)}"
+    if record.production:
+        yield f"  = seen in production: {record.production}"
     yield f"  = fix: {printable(record.pin.advice)}"
     yield f"  = more: {command(record.pin.rule)}"
     if not record.pin.located:

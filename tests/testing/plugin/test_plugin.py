@@ -386,7 +386,10 @@ def test_settings_may_come_from_a_fixture(run: Run) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--pinwatch-json=f"], "--pinwatch-json needs --pinwatch."),
+        (
+            ["--pinwatch-json=f"],
+            "--pinwatch-json needs --pinwatch or --pinwatch-watchlist.",
+        ),
         (["--pinwatch-contested=fail"], "--pinwatch-contested needs --pinwatch."),
         (
             ["--pinwatch", "--pinwatch-update-baseline"],

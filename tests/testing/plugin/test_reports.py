@@ -83,7 +83,13 @@ def test_json(run: Run, pytester: pytest.Pytester) -> None:
         "version": 1,
         "pinwatch": report["pinwatch"],
         "tests": 4,
-        "outcomes": {"failed": 1, "contested": 1, "baseline": 0, "allowed": 1},
+        "outcomes": {
+            "failed": 1,
+            "reported": 0,
+            "contested": 1,
+            "baseline": 0,
+            "allowed": 1,
+        },
         "client_connections": 1,
         "gone": [],
     }

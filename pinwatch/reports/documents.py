@@ -1,50 +1,46 @@
-"""The files of reports and baselines.
-
-Owns a baseline's JSON, sorted so that diffs are small. Does not know which fields an
-entry has: that depends on what found the pins.
-"""
+"""JSON files with a version: reports, baselines and watchlists."""
 
 import json
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pinwatch.errors import SettingError
 
-VERSION: Final = 1
 PRIVATE: Final = 0o600  # of reports, which have SQL with its constants
-SHARED: Final = 0o666  # of baselines, which have digests only, and are committed
+SHARED: Final = 0o666  # of files with digests only, which are committed
 
-Entry = TypeVar("Entry")
+T = TypeVar("T")
 
 
-def read_pins(file: Path, entry: Callable[..., Entry]) -> list[Entry]:
-    """Read the entries of a baseline; raises SettingError."""
+def read_json(
+    file: Path, kind: str, version: int, build: Callable[[Mapping[str, Any]], T]
+) -> T:
+    """Return what build makes of the document, whose kind is a noun as in "baseline".
+
+    Raises SettingError if the file cannot be read, has another version, or if build
+    raises ValueError, KeyError or TypeError.
+    """
     try:
         document = json.loads(file.read_text("utf-8"))
-        if document["version"] != VERSION:
+        if document["version"] != version:
             raise SettingError(
-                f"The baseline {file} has version {document['version']}, but must "
-                f"have version {VERSION}."
+                f"The {kind} {file} has version {document['version']}, but must "
+                f"have version {version}."
             )
-        return [entry(**fields) for fields in document["pins"]]
+        return build(document)
     except OSError as error:
         raise SettingError(
-            f"Cannot read the baseline {file}: {error.strerror}."
+            f"Cannot read the {kind} {file}: {error.strerror}."
         ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise SettingError(
-            f"{file} is not a baseline that pinwatch wrote: "
+            f"{file} is not a {kind} that pinwatch wrote: "
             f"{type(error).__name__}: {error}."
         ) from None
-
-
-def write_pins(file: Path, entries: Iterable[dict[str, Any]]) -> None:
-    """Write a baseline of these entries; raises SettingError."""
-    write_json(file, {"version": VERSION, "pins": list(entries)}, SHARED)
 
 
 def write_json(file: Path, document: dict[str, Any], mode: int = PRIVATE) -> None:

@@ -1,0 +1,87 @@
+"""The options of pinwatch report that print code: an init query, or an alarm."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from pinwatch.errors import SettingError
+from pinwatch.text import escaped
+
+if TYPE_CHECKING:  # imported where they are used, so that --help is quick
+    from pinwatch.production.init_query import InitQuery
+
+NO_SETTING: Final = (
+    "No session begins with a SET that could move to the init query. Such SETs are "
+    "read from {}; RDS Proxy's log does not have their values."
+)
+
+
+class Code(StrEnum):
+    """The languages of an init query."""
+
+    SQL = "sql"
+    CLOUDFORMATION = "cloudformation"
+    TERRAFORM = "terraform"
+    CLI = "cli"
+    ALTER_ROLE = "alter-role"
+
+
+class AlarmCode(StrEnum):
+    """The languages of an alarm."""
+
+    CLOUDFORMATION = "cloudformation"
+    TERRAFORM = "terraform"
+
+
+InitQueryOption = Annotated[
+    Code | None,
+    typer.Option(
+        "--init-query",
+        help="Print only an init query for the proxy, of the settings that sessions "
+        "begin with: SQL, CloudFormation, Terraform or a command of the AWS CLI; or "
+        "ALTER ROLE in its place, for psql.",
+    ),
+]
+AlarmOption = Annotated[
+    AlarmCode | None,
+    typer.Option(
+        "--alarm",
+        help="Print only a CloudWatch alarm on pinned sessions; needs no file.",
+    ),
+]
+ProxyNameOption = Annotated[
+    str,
+    typer.Option(
+        "--proxy-name",
+        metavar="NAME",
+        help="The proxy in the printed code, in place of a parameter.",
+    ),
+]
+
+
+def print_alarm(code: AlarmCode, proxy: str) -> None:
+    from pinwatch.production.snippets import ALARMS
+
+    print(ALARMS[code](proxy))
+
+
+def print_init_query(query: InitQuery, code: Code, proxy: str) -> None:
+    """Print the code, and on standard error the settings that are not in it.
+
+    Raises SettingError if no setting is.
+    """
+    from pinwatch.cli.report_init_query import SOURCES, left_out
+    from pinwatch.production.snippets import INIT_QUERY
+
+    roles = query.roles() if code is Code.ALTER_ROLE else [None]
+    for role in roles:
+        of_role = f" of {escaped(role)}" if role else ""
+        for sentence in left_out(query, role):
+            print(f"pinwatch: left out{of_role}: {sentence}", file=sys.stderr)
+    if not any(map(query.constant, roles)):
+        raise SettingError(NO_SETTING.format(SOURCES))
+    print(INIT_QUERY[code](query, proxy))

@@ -1,0 +1,62 @@
+"""pinwatch report --write-watchlist: the digests that tests can meet."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from tests.cli.command import pinwatch
+from tests.production.logs import LOG, text, write
+
+CONTESTED: Final = LOG[1].replace("set search_path to $1", "set local work_mem = $1")
+STATEMENTS: Final = b"""calls,query
+7,LISTEN jobs
+3,SET LOCAL a.b = 1
+2,SELECT 1
+"""
+
+
+def watchlist(folder: Path, *arguments: str) -> tuple[str, dict[str, Any]]:
+    """Return standard error and the file."""
+    file = folder / "watch.json"
+    ended = pinwatch("report", *arguments, "--write-watchlist", str(file))
+    assert ended.returncode == 1
+    return ended.stderr.replace(str(file), "FILE"), json.loads(file.read_text())
+
+
+def test_it_lists_digests_and_counts_pins_without_one(tmp_path: Path) -> None:
+    said, document = watchlist(tmp_path, write(tmp_path, "log", text(LOG)))
+    assert document == {
+        "version": 1,
+        "pins": [
+            {
+                "rule": "set",
+                "digest": "set search_path to $1",
+                "count": 1,
+                "ahead": 0,
+                "calls": 0,
+                "pinned_seconds": 30.0,
+                "last": "2026-11-30T10:00:01.000Z",
+            }
+        ],
+        "without_digest": {"statement_size": 1},
+    }
+    assert said == (
+        "Watchlist written: FILE, 1 digest.\n"
+        "Not in it, since the log has no digest for them: statement_size (1 pin).\n"
+    )
+
+
+def test_a_contested_digest_is_listed_if_it_pinned(tmp_path: Path) -> None:
+    log = write(tmp_path, "log", text([CONTESTED]))
+    statements = write(tmp_path, "statements.csv", STATEMENTS)
+    said, document = watchlist(tmp_path, log, statements)
+    listed = {pin["digest"]: (pin["count"], pin["calls"]) for pin in document["pins"]}
+    assert listed == {"set local work_mem = $1": (1, 0), "listen jobs": (0, 7)}
+    assert said == "Watchlist written: FILE, 2 digests.\n"
+
+
+def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    log = write(tmp_path, "log", text(LOG))
+    ended = pinwatch("report", log, "--write-watchlist", f"{log}/watch.json")
+    assert ended.returncode == 2
+    assert ended.stderr == (f"pinwatch: Cannot write {log}/watch.json: File exists.\n")
