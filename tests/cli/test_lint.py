@@ -332,7 +332,7 @@ def test_a_variable_overrides_the_file(tmp_path: Path, write: Write) -> None:
             "x is not a rule: must be one of set, ",
         ),
         ("lint = 1", "lint is 1, but must be a table."),
-        ("", "Give a folder, a file, or - for standard input."),
+        ("", "Give a folder, a file, or - for standard input, or set lint.paths"),
     ],
 )
 def test_settings_that_are_wrong(tmp_path: Path, text: str, sentence: str) -> None:
