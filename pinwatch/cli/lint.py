@@ -32,7 +32,10 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.reports.known import KnownFindings
 
 CONFIG: Final = "pinwatch.toml"
-NO_PATHS: Final = "Give a folder, a file, or - for standard input, or set lint.paths in pinwatch.toml."
+NO_PATHS: Final = (
+    "Give a folder, a file, or - for standard input, or set lint.paths in "
+    "pinwatch.toml."
+)
 
 
 def lint(

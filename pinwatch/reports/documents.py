@@ -1,4 +1,4 @@
-"""JSON files with a version: reports, baselines and watchlists."""
+"""JSON files of reports, baselines and watchlists, each with a version."""
 
 import json
 import os

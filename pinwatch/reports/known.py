@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Final, Self
 
 from pinwatch.pins.alike import alike
-from pinwatch.reports.documents import SHARED, read_json, write_json
+from pinwatch.reports.baseline import read_pins, write_pins
 from pinwatch.reports.result import Level, Result
 
-VERSION: Final = 1
 STANDARD_INPUT: Final = "-"
 
 
@@ -56,19 +55,11 @@ class KnownFindings:
     @classmethod
     def read(cls, file: Path) -> Self:
         """Read a baseline; raises SettingError."""
-        return read_json(
-            file,
-            "baseline",
-            VERSION,
-            lambda document: cls(
-                file.parent, (Entry(**entry) for entry in document["pins"])
-            ),
-        )
+        return cls(file.parent, read_pins(file, Entry))
 
     def write(self, file: Path) -> None:
         """Write a baseline; raises SettingError."""
-        pins = [asdict(entry) for entry in _entries(self._counts)]
-        write_json(file, {"version": VERSION, "pins": pins}, SHARED)
+        write_pins(file, map(asdict, _entries(self._counts)))
 
     def marked(self, results: Iterable[Result]) -> list[Result]:
         """Return the results, with the known ones suppressed.
