@@ -32,6 +32,10 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.reports.known import KnownFindings
 
 CONFIG: Final = "pinwatch.toml"
+NO_PATHS: Final = (
+    "Give a folder, a file, or - for standard input, or set lint.paths in "
+    "pinwatch.toml."
+)
 
 
 def lint(
@@ -104,7 +108,7 @@ def lint(
     if not paths:
         paths = [os.path.normpath(root / path) for path in settings.paths]
     if not paths:
-        raise SettingError("Give a folder, a file, or - for standard input.")
+        raise SettingError(NO_PATHS)
     if baseline is None and settings.baseline is not None:
         baseline = root / settings.baseline
     known = _known(baseline, update_baseline)

@@ -36,8 +36,8 @@ class Linted:
         unjudged, found = 0, list[str]()
         for text, one in _judged(source):
             self.results += self._results(source, text, one, comments, allowed)
+            unjudged += one.is_unknown or bool(one.unseen)
             if one.is_unknown:
-                unjudged += 1
                 self.problems.append(problem(source.content, source.name, one))
             if tool is not None:
                 found += hazards(source.content, one)

@@ -35,7 +35,7 @@ class Migration:
     """A migration: its file, and what its statements do besides pinning.
 
     ``size`` is in bytes. ``unjudged`` is the number of statements that could not be
-    judged.
+    judged, and of commands that run SQL from elsewhere.
     """
 
     file: str

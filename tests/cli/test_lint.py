@@ -74,6 +74,11 @@ PAST = "should run past the proxy, by the database's own endpoint: "
             "next client.",
         ),
         ("SELCT;", None, "no verdict, because 1 statement could not be judged."),
+        (
+            "SELECT 'LISTEN a' \\gexec\n\\i b.sql\n",
+            None,
+            "no verdict, because 2 statements could not be judged.",
+        ),
         ("SELCT; SET a = 1;", False, f"{PAST}pins by set at line 2."),
         (
             "SET a = 1;\n" * 5,
@@ -327,7 +332,7 @@ def test_a_variable_overrides_the_file(tmp_path: Path, write: Write) -> None:
             "x is not a rule: must be one of set, ",
         ),
         ("lint = 1", "lint is 1, but must be a table."),
-        ("", "Give a folder, a file, or - for standard input."),
+        ("", "Give a folder, a file, or - for standard input, or set lint.paths"),
     ],
 )
 def test_settings_that_are_wrong(tmp_path: Path, text: str, sentence: str) -> None:
