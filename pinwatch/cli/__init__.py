@@ -1,8 +1,10 @@
 """The command line. Subcommands import heavy modules when they run, not before."""
 
 import sys
+from collections.abc import Callable
+from inspect import cleandoc
 from io import TextIOWrapper
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -29,16 +31,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.command()(up)
-app.command()(explain)
-app.command()(check)
-app.command()(report)
-app.command()(lint)
-app.command()(failover)
-app.command()(reload)
-app.command()(release)
+COMMANDS: Final = (up, explain, check, report, lint, failover, reload, release, top)
+
+
+def _help(command: Callable[..., None]) -> str:
+    """Return a docstring with a line for each paragraph: typer keeps its line ends."""
+    paragraphs = cleandoc(command.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(one.splitlines()) for one in paragraphs)
+
+
+for one in COMMANDS:
+    app.command(help=_help(one))(one)
 app.add_typer(fault, name="fault")
-app.command()(top)
 
 
 def _version(wanted: bool) -> None:

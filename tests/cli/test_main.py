@@ -1,8 +1,14 @@
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
+from inspect import getdoc
+from operator import attrgetter
+
+import pytest
 
 from pinwatch import __version__
+from pinwatch.cli import COMMANDS
 from pinwatch.relay import client_session
 from tests.cli.command import pinwatch
 
@@ -29,6 +35,18 @@ def test_the_help_has_examples() -> None:
     shown = pinwatch("up", "--help")
     assert shown.returncode == 0
     assert "$ pinwatch up --target postgresql://" in shown.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=attrgetter("__name__"))
+def test_paragraphs_of_the_help_fill_the_width(command: Callable[..., None]) -> None:
+    shown = pinwatch(command.__name__, "--help", COLUMNS="400").stdout
+    about = shown.split("Examples")[0].split("Example")[0].splitlines()
+    lines = [line.strip() for line in about if line.strip()]
+    assert lines.pop(0).startswith("Usage:")
+    text = getdoc(command)
+    assert text is not None
+    paragraphs = text.split("[bold]")[0].strip().split("\n\n")
+    assert lines == [" ".join(one.splitlines()) for one in paragraphs]
 
 
 def test_an_unknown_option_is_told() -> None:
