@@ -158,9 +158,9 @@ def report(
     )
     judged = report_text.report(found, contested)
     _show(found, judged, format, everything)
+    _print_problems(problems)
     if write_watchlist is not None:
         _write(write_watchlist, found)
-    _print_problems(problems)
     raise typer.Exit(status(judged))
 
 
@@ -185,9 +185,15 @@ def _read(ranking: Ranking, files: list[str]) -> list[str]:
 
 
 def _write(watchlist: Path, found: Found) -> None:
-    """Write a watchlist, and say so on standard error; raises SettingError."""
-    from pinwatch.cli.report_watchlist import watchlist_of, written
+    """Write a watchlist, and say so on standard error.
 
+    Raises SettingError, also if a file could not be read to its end: the pins that it
+    has would be missing from the watchlist.
+    """
+    from pinwatch.cli.report_watchlist import NOT_WRITTEN, watchlist_of, written
+
+    if found.problems:
+        raise SettingError(NOT_WRITTEN.format(watchlist))
     chosen = watchlist_of(found.rows)
     chosen.write(watchlist)
     for sentence in written(watchlist, chosen):

@@ -11,6 +11,7 @@ from pinwatch.testing.plugin.watchlist import Entry, Watchlist
 from pinwatch.text import number_of
 
 WRITTEN: Final = "Watchlist written: {}, {}."
+NOT_WRITTEN: Final = "Watchlist not written: {}, because not all files could be read."
 NO_DIGEST: Final = "Not in it, since the log has no digest for them: {}."
 
 

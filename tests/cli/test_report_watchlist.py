@@ -60,3 +60,18 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     ended = pinwatch("report", log, "--write-watchlist", f"{log}/watch.json")
     assert ended.returncode == 2
     assert ended.stderr == (f"pinwatch: Cannot write {log}/watch.json: File exists.\n")
+
+
+def test_a_file_that_cannot_be_read_leaves_the_old_watchlist(tmp_path: Path) -> None:
+    log = write(tmp_path, "log", text(LOG))
+    old = write(tmp_path, "watch.json", b"old")
+    missing = str(tmp_path / "none")
+    ended = pinwatch("report", log, missing, "--write-watchlist", old)
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        f"pinwatch: {missing}: No such file or directory.\n"
+        f"pinwatch: Watchlist not written: {old}, because not all files could be "
+        "read.\n"
+    )
+    assert Path(old).read_bytes() == b"old"
+    assert sorted(tmp_path.iterdir()) == [Path(log), Path(old)]
