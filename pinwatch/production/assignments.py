@@ -1,7 +1,7 @@
 """The settings that a logged text of SQL changes for its session.
 
 Values are written as SQL, so that ``SET a = on`` and ``set_config('a', 'on', false)``
-compare equal. SET LOCAL, ``set_config(..., true)`` and RESET assign nothing.
+compare equal. SET LOCAL and ``set_config(..., true)`` assign nothing.
 """
 
 import re
@@ -35,6 +35,13 @@ class Assignment:
     value: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """A setting that returns to its default, or all settings if name is None."""
+
+    name: str | None
+
+
 class Other(Enum):
     """A statement that assigns nothing.
 
@@ -42,11 +49,14 @@ class Other(Enum):
     RESET, SHOW and transaction control.
     """
 
+    BEGIN = auto()
+    COMMIT = auto()
+    ROLLBACK = auto()
     DISCARD_ALL = auto()
     WORK = auto()
 
 
-Step = Assignment | Other
+Step = Assignment | Reset | Other
 
 
 @lru_cache(MAX_TEXTS)
@@ -79,6 +89,14 @@ def _nothing(fields: Fields) -> Iterator[Step]:
     yield from ()
 
 
+def _transaction(fields: Fields) -> Iterator[Step]:
+    step = TRANSACTIONS.get(str(fields.get("kind")))
+    if step is not None:
+        yield step
+    if fields.get("chain"):
+        yield Other.BEGIN
+
+
 def _discard(fields: Fields) -> Iterator[Step]:
     if fields.get("target") == "DISCARD_ALL":
         yield Other.DISCARD_ALL
@@ -89,6 +107,10 @@ def _set(fields: Fields) -> Iterator[Step]:
     match fields.get("kind"):
         case "VAR_SET_VALUE" if not is_local(fields):
             yield _assigned(name, _value(name, arguments))
+        case "VAR_SET_DEFAULT" | "VAR_RESET" if not is_local(fields):
+            yield Reset(name)
+        case "VAR_RESET_ALL":
+            yield Reset(None)
         case "VAR_SET_MULTI" if name == "session characteristics":
             for mode in (argument["DefElem"] for argument in arguments):
                 default = f"default_{mode['defname']}"
@@ -108,7 +130,11 @@ def _select(fields: Fields) -> Iterator[Step]:
         name, value, local = map(_constant, call["args"])
         if name is None:
             yield Other.WORK
-        elif local not in TRUE and not _is_null(call["args"][1]):
+        elif local in TRUE:
+            continue
+        elif _is_null(call["args"][1]):
+            yield Reset(name.lower())
+        else:
             known = None if local is None else value
             yield _assigned(name.lower(), _from_text(name.lower(), known))
 
@@ -191,12 +217,21 @@ def _cast(cast: Fields) -> str | None:
     return f"INTERVAL '{text}'" if ":" in text else None
 
 
+TRANSACTIONS: Final = {
+    "TRANS_STMT_BEGIN": Other.BEGIN,
+    "TRANS_STMT_START": Other.BEGIN,
+    "TRANS_STMT_COMMIT": Other.COMMIT,
+    "TRANS_STMT_PREPARE": Other.COMMIT,
+    "TRANS_STMT_ROLLBACK": Other.ROLLBACK,
+}
+"""The statements that begin or end a transaction; PREPARE TRANSACTION keeps its SETs.
+"""
 STATEMENTS: Final[Mapping[str, Callable[[Fields], Iterator[Step]]]] = {
     "VariableSetStmt": _set,
     "SelectStmt": _select,
     "DiscardStmt": _discard,
     "VariableShowStmt": _nothing,
-    "TransactionStmt": _nothing,
+    "TransactionStmt": _transaction,
     "ConstraintsSetStmt": _nothing,
 }
 """The statements that are not WORK; each yields its steps."""

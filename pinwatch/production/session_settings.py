@@ -8,21 +8,44 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pinwatch.pins.rules import MAX_STATEMENT
-from pinwatch.production.assignments import Assignment, Other, Step, steps
+from pinwatch.production.assignments import Assignment, Other, Reset, Step, steps
 from pinwatch.production.init_query import InitQuery, Setting
 from pinwatch.production.parameters import bound
 
 MAX_SESSIONS: Final = 100_000  # the oldest one is forgotten for a new one
 MAX_SETTINGS: Final = 1_000
+NOT_RESET: Final = ("role", "seed", "session_authorization")
+"""The settings that RESET ALL leaves as they are."""
 
 
 @dataclass(slots=True)
 class Session:
-    """What a session has set; ``begun`` is true after its first work."""
+    """The values that a session has set; ``begun`` is true after its first work.
+
+    ``before`` has the values as of BEGIN, while a transaction is open.
+    """
 
     role: str
     begun: bool = False
     values: dict[str, str | None] = field(default_factory=dict)
+    before: dict[str, str | None] | None = None
+
+    def reset(self, name: str | None) -> None:
+        """Forget the value of a setting; None stands for RESET ALL."""
+        if name is not None:
+            self.values.pop(name, None)
+            return
+        kept = self.values.keys() & NOT_RESET
+        self.values = {one: self.values[one] for one in kept}
+
+    def begin_transaction(self) -> None:
+        """Note the values; PostgreSQL only warns of a second BEGIN."""
+        if self.before is None:
+            self.before = self.values.copy()
+
+    def roll_back(self) -> None:
+        if self.before is not None:
+            self.values, self.before = self.before, None
 
 
 class SessionSettings:
@@ -34,9 +57,10 @@ class SessionSettings:
         self._sessions: dict[str, Session] = {}
 
     def add(self, name: str, role: str, sql: str, sets: bool, detail: str = "") -> None:
-        """Add a text of a session; if sets is false, it sets and discards nothing.
+        """Add a text of a session.
 
-        detail may have the values of its parameters.
+        ``sets`` is false if the text is known to neither set nor discard anything.
+        ``detail`` may have the values of its parameters.
         """
         session = self._sessions.get(name)
         if session is None:
@@ -55,13 +79,13 @@ class SessionSettings:
         match step:
             case Assignment(setting, value) if session.begun:
                 self._setting(setting).change((session.role, value))
-            case Assignment(setting, value):
-                session.values[setting] = value
-            case Other.WORK:
-                self._begin(session)
             case Other.DISCARD_ALL:
                 self._end(name)
                 return self._open(name, session.role)
+            case Other.WORK:
+                self._begin(session)
+            case _ if not session.begun:
+                _follow(session, step)
         return session
 
     def _open(self, name: str, role: str) -> Session:
@@ -90,6 +114,21 @@ class SessionSettings:
         if name not in self._settings and len(self._settings) >= MAX_SETTINGS:
             return Setting()
         return self._settings.setdefault(name, Setting())
+
+
+def _follow(session: Session, step: Step) -> None:
+    """Change the values of a session that has not begun."""
+    match step:
+        case Assignment(setting, value):
+            session.values[setting] = value
+        case Reset(setting):
+            session.reset(setting)
+        case Other.BEGIN:
+            session.begin_transaction()
+        case Other.COMMIT:
+            session.before = None
+        case Other.ROLLBACK:
+            session.roll_back()
 
 
 def _steps(sql: str) -> tuple[Step, ...]:

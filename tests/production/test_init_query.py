@@ -80,26 +80,74 @@ def test_the_statement_gives_the_setting_the_same_value(
             assert ours.execute(*value).fetchone() == given.execute(*value).fetchone()
 
 
+@pytest.mark.parametrize("in_front", [True, False])
 @pytest.mark.parametrize(
     "sql",
     [
-        "SET LOCAL work_mem = 1",
-        "SELECT set_config('work_mem', '1', true)",
+        "SET LOCAL timezone = 'Asia/Tokyo'",
+        "SELECT set_config('timezone', 'Asia/Tokyo', true)",
+        "SELECT set_config('timezone', NULL, true)",
+        "SET LOCAL timezone TO DEFAULT",
         "SELECT set_config('work_mem', NULL, false)",
         "SET work_mem TO DEFAULT",
-        "SET TIME ZONE LOCAL",
+        "RESET work_mem",
         "SET work_mem FROM CURRENT",
-        "RESET ALL",
         "SET TRANSACTION READ ONLY",
         "SET CONSTRAINTS ALL DEFERRED",
         "SHOW work_mem",
         "BEGIN; SAVEPOINT a; COMMIT",
+        "BEGIN; ROLLBACK",
+        "ROLLBACK",
         "DISCARD PLANS",
     ],
 )
-def test_a_beginning_may_have_statements_that_assign_nothing(sql: str) -> None:
-    assert init_query((sql, UTC)).sql == UTC
-    assert not init_query((sql, UTC)).left_out()
+def test_a_beginning_may_have_statements_that_assign_nothing(
+    sql: str, in_front: bool
+) -> None:
+    found = init_query((sql, UTC) if in_front else (UTC, sql))
+    assert found.sql == UTC
+    assert not found.left_out()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SET work_mem = 1; RESET work_mem",
+        "SET work_mem = 1; SET WORK_MEM TO DEFAULT",
+        "SET work_mem = 1; SELECT set_config('Work_Mem', NULL, false)",
+        "SET work_mem = 1; RESET ALL",
+        "SET TIME ZONE 'Asia/Tokyo'; SET TIME ZONE LOCAL",
+        "BEGIN; SET work_mem = 1; ROLLBACK",
+        "START TRANSACTION; SET work_mem = 1; BEGIN; ABORT",
+        "BEGIN; COMMIT AND CHAIN; SET work_mem = 1; ROLLBACK",
+        "BEGIN; ROLLBACK AND CHAIN; SET work_mem = 1; ROLLBACK",
+    ],
+)
+def test_a_setting_that_the_beginning_undoes_is_left_out(sql: str) -> None:
+    assert init_query((sql, UTC, "SELECT 1")).sql == UTC
+    assert not init_query((sql, "SELECT 1")).settings
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "BEGIN; RESET timezone; ROLLBACK",
+        "BEGIN; SET timezone = 'Asia/Tokyo'; ROLLBACK",
+        "BEGIN; COMMIT; ROLLBACK",
+        "BEGIN; PREPARE TRANSACTION 'a'; ROLLBACK",
+    ],
+)
+def test_a_rollback_restores_the_values_as_of_begin(sql: str) -> None:
+    assert init_query((UTC, sql, "SELECT 1")).sql == UTC
+
+
+def test_a_commit_keeps_the_values() -> None:
+    assert init_query((f"BEGIN; {UTC}; COMMIT; ROLLBACK", "SELECT 1")).sql == UTC
+
+
+def test_reset_all_keeps_the_role() -> None:
+    found = init_query((f"SET ROLE app; {UTC}; RESET ALL", "SELECT 1"))
+    assert [*found.settings] == ["role"]
 
 
 @pytest.mark.parametrize(
