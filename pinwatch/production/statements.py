@@ -39,14 +39,15 @@ def read_json(name: str, stream: BinaryIO) -> Iterator[Record]:
 def executed(name: str, row: Mapping[str, Any], line: int) -> Iterator[Executed]:
     """Yield the statement of a row, unless the view hides it or a function ran it.
 
-    Raises InputError.
+    A statement with 0 calls is left out as well. Raises InputError.
     """
     if QUERY not in row:
         raise InputError(name, "The column query is missing.", line)
     if (sql := row[QUERY]) and row.get("toplevel") not in NESTED:
         calls = row.get("calls")
         try:
-            yield Executed(str(sql), _number(calls), normalised=True)
+            if number := _number(calls):
+                yield Executed(str(sql), number, normalised=True)
         except (TypeError, ValueError, OverflowError):
             problem = f"calls is {str(calls)[:40]!r}, but must be a number."
             raise InputError(name, problem, line) from None

@@ -122,6 +122,10 @@ def test_statistics_without_calls(tmp_path: Path) -> None:
     assert calls(file) == dict.fromkeys(STATISTICS_CALLS, 1)
 
 
+def test_statements_that_did_not_run_are_left_out(tmp_path: Path) -> None:
+    assert calls(write(tmp_path, "s.csv", b"calls,query\n0,LISTEN jobs\n")) == {}
+
+
 def test_statistics_as_json_lines(tmp_path: Path) -> None:
     lines = [json.dumps({"calls": n, "query": q}) for q, n in STATISTICS]
     file = write(tmp_path, "s.jsonl", "\n".join(lines).encode())

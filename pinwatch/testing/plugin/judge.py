@@ -1,8 +1,8 @@
 """The outcome of each pin: it fails the test unless it is allowed or known.
 
-A pin by a digest of production fails it also if it is known or contested. Owns the
-meaning of the marker and of a PinwatchTestCase's attributes. Does not know when tests
-run.
+A pin whose digest is in the watchlist fails the test even if it is known or contested.
+Owns the meaning of the marker and of a PinwatchTestCase's attributes. Does not know
+when tests run.
 """
 
 from collections.abc import Iterable
@@ -95,13 +95,13 @@ class Judge:
     ) -> list[Record]:
         """Return a record with its outcome for each pin.
 
-        max_pins allows none that the watchlist has.
+        ``max_pins`` does not apply to pins in the watchlist.
         """
         records = [self._record(pin, test, exceptions, fixture_scope) for pin in pins]
-        others = [one for one in failing(records) if not one.production]
+        others = [one for one in failing(records) if one.production is None]
         if len(others) > exceptions.max_pins:
             return records
-        return [one if one.production else one.allowed() for one in records]
+        return [one.allowed() if one.production is None else one for one in records]
 
     def _record(
         self, pin: Pin, test: str, exceptions: Exceptions, fixture_scope: str
@@ -113,7 +113,7 @@ class Judge:
             pin,
             log_line(pin),
             fixture_scope,
-            production="" if entry is None else entry.seen,
+            production=entry,
         )
 
     def _outcome(

@@ -6,6 +6,7 @@ from typing import Any, Final, Self
 
 from pinwatch.pins.alike import alike
 from pinwatch.reports.result import Level, Place, Result
+from pinwatch.testing.plugin.watchlist import Entry
 from pinwatch.testing.recorder import Pin
 
 
@@ -39,8 +40,7 @@ class Record:
 
     ``log`` is the line that RDS Proxy logs for the first pin of a session. If
     ``fixture_scope`` is not empty, ``test`` is the id of a fixture with that scope.
-    ``production`` says how often production pins by this digest, and is empty if the
-    watchlist does not have it.
+    ``production`` is the watchlist's entry with this digest; None if it has none.
     """
 
     test: str
@@ -48,7 +48,7 @@ class Record:
     pin: Pin
     log: str
     fixture_scope: str = ""
-    production: str = ""
+    production: Entry | None = None
 
     def allowed(self) -> Self:
         """Return the record as allowed if it would have failed the test."""
@@ -62,8 +62,10 @@ class Record:
 
     @property
     def seen(self) -> str:
-        """A sentence on production, or nothing."""
-        return f"Seen in production: {self.production}." if self.production else ""
+        """A sentence on production; empty if the watchlist does not have the digest."""
+        if self.production is None:
+            return ""
+        return f"Seen in production: {self.production.seen}."
 
     def result(self, count: int = 1) -> Result:
         """Return the pin as reports for other programs have it."""
@@ -87,11 +89,12 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Return the pin's document with the other fields added."""
+        entry = self.production
         judged = {
             "test": self.test,
             "fixture_scope": self.fixture_scope,
             "outcome": str(self.outcome),
-            "production": self.production,
+            "production": None if entry is None else entry.to_json(),
             "log": self.log,
         }
         return judged | self.pin.to_json()
@@ -99,11 +102,12 @@ class Record:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
         pin, outcome = Pin.from_json(document), Outcome(document["outcome"])
+        entry = document["production"]
         return cls(
             document["test"],
             outcome,
             pin,
             document["log"],
             document["fixture_scope"],
-            document["production"],
+            None if entry is None else Entry.from_json(entry),
         )

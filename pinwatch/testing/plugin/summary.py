@@ -97,9 +97,9 @@ def _production(report: Report, watchlist: Watchlist) -> Iterator[str]:
     yield f"production: the tests met {met} of {number_of(count, 'digest')}"
     for entry in unmet[:MAX_DIGESTS]:
         digest = shorten(printable(entry.digest), SHOWN, placeholder=" ...")
-        yield f"not met, {entry.rule}, {entry.seen}: {digest}"
+        yield f"no test sent this digest: {digest} ({entry.rule}; {entry.seen})"
     if len(unmet) > MAX_DIGESTS:
-        yield f"not met: and {len(unmet) - MAX_DIGESTS} more digests"
+        yield f"no test sent {len(unmet) - MAX_DIGESTS} more digests"
 
 
 def _counted(names: Iterable[str]) -> str:

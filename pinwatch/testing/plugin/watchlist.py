@@ -47,7 +47,7 @@ class Entry:
             parts.append(f"{duration(self.pinned_seconds)} pinned")
         if self.last is not None:
             parts.append(f"last {self.last:%Y-%m-%d %H:%M} UTC")
-        return ", ".join(parts)
+        return ", ".join(parts) or "without figures"
 
     def to_json(self) -> dict[str, Any]:
         last = None if self.last is None else timestamp(self.last)

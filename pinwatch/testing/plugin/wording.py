@@ -31,7 +31,7 @@ def failure(
 ) -> str:
     """Return the failure text of a test; ``spare`` is its max_pins."""
     pinned = number_of(len(records), "pin")
-    limited = spare and not all(one.production for one in records)
+    limited = spare and not all(one.production is not None for one in records)
     allowed = f" (max_pins allows {spare})" if limited else ""
     head = f"{HEAD} {whose}: {pinned}{allowed}."
     return "\n".join([head, "", explained(records)])
@@ -110,8 +110,8 @@ def _lines(same: Sequence[Record]) -> Iterator[str]:
     yield "  |"
     if record.pin.contested:
         yield f"  = contested: {printable(record.pin.contested)}"
-    if record.production:
-        yield f"  = seen in production: {record.production}"
+    if record.production is not None:
+        yield f"  = seen in production: {record.production.seen}"
     yield f"  = fix: {printable(record.pin.advice)}"
     yield f"  = more: {command(record.pin.rule)}"
     if not record.pin.located:

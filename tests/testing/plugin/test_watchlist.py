@@ -84,7 +84,8 @@ def test_alone_it_fails_on_what_it_lists_and_reports_the_rest(
             "5 pins: 3 failed, 1 reported, 1 allowed",
             "reported, listen: test_it.py:7 in test_listen: LISTEN jobs",
             "production: the tests met 2 of 3 digests",
-            "not met, set, 1 pin, 3 h pinned, last 2026-11-30 10:01 UTC: set c",
+            "no test sent this digest: set c (set; 1 pin, 3 h pinned, last "
+            "2026-11-30 10:01 UTC)",
         ]
     )
 
@@ -118,6 +119,19 @@ def test_other_pins_of_a_test_case_fail_as_without_it(
 ) -> None:
     result = run(option, test_shop=CASE.format(target=target))
     outcomes(result, failed=1)
+
+
+def test_an_entry_without_figures_is_an_entry(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    listed = [Entry("set", "set a.b = $1", 0, 0, 0, 0.0, None)]
+    Watchlist(listed).write(pytester.path / "watch.json")
+    option = "--pinwatch-watchlist=watch.json"
+    result = run(option, "-n1", "-rN", conftest=CONFTEST, test_it=SUITE)
+    outcomes(result, failed=2, passed=3)
+    result.stdout.fnmatch_lines(
+        ["*_ test_limit _*", "  = seen in production: without figures"]
+    )
 
 
 def test_a_file_that_is_not_there_is_misuse(run: Run) -> None:
