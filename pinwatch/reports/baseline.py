@@ -24,6 +24,14 @@ def read_pins(file: Path, entry: Callable[..., Entry]) -> list[Entry]:
     )
 
 
+def require_texts(entry: object, *names: str) -> None:
+    """Raise TypeError unless these fields of an entry are texts."""
+    for name in names:
+        value = getattr(entry, name)
+        if not isinstance(value, str):
+            raise TypeError(f"{name} must be a text, not {value!r}")
+
+
 def write_pins(file: Path, entries: Iterable[dict[str, Any]]) -> None:
     """Write a baseline of these entries; raises SettingError."""
     write_json(file, {"version": VERSION, "pins": list(entries)}, SHARED)

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from pinwatch.errors import SettingError
 
@@ -19,13 +19,15 @@ T = TypeVar("T")
 def read_json(
     file: Path, kind: str, version: int, build: Callable[[Mapping[str, Any]], T]
 ) -> T:
-    """Return what build makes of the document, whose kind is a noun as in "baseline".
+    """Return the value that ``build`` makes of the document.
 
-    Raises SettingError if the file cannot be read, has another version, or if build
-    raises ValueError, KeyError or TypeError.
+    ``kind`` names the file in errors, as in "baseline". Raises SettingError if the file
+    cannot be read, has another version, or if ``build`` raises ValueError, KeyError,
+    TypeError or OverflowError.
     """
     try:
-        document = json.loads(file.read_text("utf-8"))
+        text = file.read_text("utf-8")
+        document = json.loads(text, parse_constant=_refuse_constant)
         if document["version"] != version:
             raise SettingError(
                 f"The {kind} {file} has version {document['version']}, but must "
@@ -36,11 +38,16 @@ def read_json(
         raise SettingError(
             f"Cannot read the {kind} {file}: {error.strerror}."
         ) from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise SettingError(
             f"{file} is not a {kind} that pinwatch wrote: "
             f"{type(error).__name__}: {error}."
         ) from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and Infinity, which are no JSON."""
+    raise ValueError(f"{name} is not a number of JSON")
 
 
 def write_json(file: Path, document: dict[str, Any], mode: int = PRIVATE) -> None:
@@ -49,6 +56,8 @@ def write_json(file: Path, document: dict[str, Any], mode: int = PRIVATE) -> Non
     A file that exists keeps its mode; a new one gets this mode, less the umask. Raises
     SettingError.
     """
+    if not file.name:
+        raise SettingError(f"Cannot write {file}: it is not the name of a file.")
     text = json.dumps(document, indent=2, ensure_ascii=False)
     new = file.with_name(f"{file.name}.new")
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from pinwatch.pins.alike import alike
-from pinwatch.reports.baseline import read_pins, write_pins
+from pinwatch.reports.baseline import read_pins, require_texts, write_pins
 from pinwatch.reports.result import Level, Result
 
 STANDARD_INPUT: Final = "-"
@@ -32,6 +32,7 @@ class Entry:
     count: int = 1
 
     def __post_init__(self) -> None:
+        require_texts(self, "file", "rule", "digest")
         if not isinstance(self.count, int):
             raise TypeError(f"count must be a whole number, not {self.count!r}")
 

@@ -101,10 +101,34 @@ def test_an_entry_without_a_count_is_one_statement(tmp_path: Path) -> None:
     assert lines(baseline.marked([found("", 1), found("", 2)])) == [2]
 
 
-@pytest.mark.parametrize("fields", ['"count": "2"', '"test": "a"', '"lines": []'])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        '"count": "2"',
+        '"count": Infinity',
+        '"file": null',
+        '"rule": []',
+        '"digest": 5',
+        '"test": "a"',
+        '"lines": []',
+    ],
+)
 def test_a_file_of_another_kind(tmp_path: Path, fields: str) -> None:
     file = tmp_path / "pins.json"
     entry = f'{{"file": "a", "rule": "set", "digest": "x", {fields}}}'
     file.write_text(f'{{"version": 1, "pins": [{entry}]}}')
     with pytest.raises(SettingError, match="is not a baseline that pinwatch wrote"):
         KnownFindings.read(file)
+
+
+def test_a_file_that_is_nested_too_deeply(tmp_path: Path) -> None:
+    file = tmp_path / "pins.json"
+    file.write_text("[" * 100_000)
+    with pytest.raises(SettingError, match="wrote: RecursionError: "):
+        KnownFindings.read(file)
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_a_name_that_is_not_that_of_a_file(name: str) -> None:
+    with pytest.raises(SettingError, match=r"^Cannot write .*not the name of a file\.$"):
+        KnownFindings(Path()).write(Path(name))

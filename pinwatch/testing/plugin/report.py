@@ -1,6 +1,7 @@
 """The result of a whole run, and the files it is written to."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from pinwatch import __version__
@@ -72,7 +73,7 @@ class Report:
             "database_connections": self.connections,
             "multiplexing_ratio": self.ratio,
             "pins": [record.to_json() for record in self.records],
-            "gone": [entry._asdict() for entry in gone],
+            "gone": [asdict(entry) for entry in gone],
         }
 
 

@@ -7,6 +7,7 @@ does not have to match: in production it is inferred from the digest.
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -55,15 +56,20 @@ class Entry:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Ignore unknown keys; raises KeyError, TypeError or ValueError."""
-        last = document["last"]
+        """Ignore unknown keys.
+
+        Raises KeyError, TypeError, ValueError or OverflowError.
+        """
+        last, seconds = document["last"], float(document["pinned_seconds"])
+        if not isfinite(seconds):
+            raise ValueError(f"pinned_seconds is {seconds}")
         return cls(
             rule=str(document["rule"]),
             digest=str(document["digest"]),
             count=int(document["count"]),
             ahead=int(document["ahead"]),
             calls=int(document["calls"]),
-            pinned_seconds=float(document["pinned_seconds"]),
+            pinned_seconds=seconds,
             last=None if last is None else datetime.fromisoformat(last),
         )
 

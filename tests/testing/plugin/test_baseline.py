@@ -158,6 +158,10 @@ def test_an_update_keeps_a_pattern_that_still_holds() -> None:
         ("[]", "is not a baseline that pinwatch wrote: Type"),
         ("{}", "is not a baseline that pinwatch wrote: KeyError"),
         ('{"version": 1, "pins": [{}]}', "is not a baseline"),
+        (
+            '{"version": 1, "pins": [{"test": "*", "rule": "set", "digest": 5}]}',
+            "is not a baseline that pinwatch wrote: TypeError: digest must be",
+        ),
         ('{"version": 9}', "has version 9, but must have version 1."),
     ],
 )

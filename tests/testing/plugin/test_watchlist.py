@@ -37,6 +37,10 @@ def test_limit(connection):
 def test_allowed(connection):
     connection.execute("SET a.b = 1")
 """
+LISTED: Final = (
+    '{"version": 1, "pins": [{"rule": "set", "digest": "set a", "ahead": 0, '
+    '"calls": 0, "last": null, %s}]}'
+)
 CASE: Final = """
 import psycopg
 from pinwatch import PinwatchTestCase
@@ -150,6 +154,18 @@ def test_a_file_that_is_not_there_is_misuse(run: Run) -> None:
         (
             '{"version": 1, "pins": [{}]}',
             "{} is not a watchlist that pinwatch wrote: KeyError: 'last'.",
+        ),
+        (
+            LISTED % '"count": Infinity, "pinned_seconds": 0',
+            "{} is not a watchlist that pinwatch wrote: ValueError: Infinity *",
+        ),
+        (
+            LISTED % '"count": 1e999, "pinned_seconds": 0',
+            "{} is not a watchlist that pinwatch wrote: OverflowError: *",
+        ),
+        (
+            LISTED % '"count": 1, "pinned_seconds": "nan"',
+            "{} is not a watchlist that pinwatch wrote: ValueError: *",
         ),
         (
             '{"version": 2}',
