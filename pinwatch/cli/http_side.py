@@ -79,10 +79,10 @@ class HttpSide:
 
     @contextmanager
     def expected(self) -> Iterator[None]:
-        """Report an answer without the expected keys as another server's."""
+        """Report an answer without the expected keys and values as another server's."""
         try:
             yield
-        except (AttributeError, KeyError, TypeError):
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
             raise self.unexpected() from None
 
     def unexpected(self) -> SettingError:
@@ -128,7 +128,7 @@ class HttpSide:
             ) from None
         try:
             return json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._other(f"the answer is not JSON: {_quoted(body)}") from None
 
     def _refusal(self, error: HTTPError) -> PinwatchError:
@@ -192,7 +192,7 @@ def _own_text(body: bytes) -> str:
     """Return the error text of pinwatch's own answer; empty for another server's."""
     try:
         return printable(str(json.loads(body)["error"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ""
 
 

@@ -26,7 +26,10 @@ def read_api(pins: Iterable[Document], sessions: Iterable[Document]) -> list[Rec
 
 
 def time_of(proxy: Document) -> datetime | None:
-    """Return the present time by /api/proxy. Raises KeyError and TypeError."""
+    """Return the server's current time, computed from /api/proxy.
+
+    Raises KeyError, TypeError, ValueError or OverflowError.
+    """
     started = logged_time(str(proxy["started_at"]))
     return started and started + timedelta(seconds=proxy["uptime"])
 

@@ -6,6 +6,9 @@ from threading import Thread
 
 import pytest
 
+from pinwatch.cli.http_side import MAX_QUOTED, HttpSide
+from pinwatch.errors import SettingError
+from pinwatch.production.running import time_of
 from tests.cli.command import pinwatch
 
 Answer = Callable[[bytes], str]
@@ -107,6 +110,18 @@ HTML = b"<html>\n<h1>It works!</h1>"
             "{url} answered 500  [31mRed:  gnikaerb",
         ),
         (
+            http("200 OK", b"[" * 100_000),
+            2,
+            "--url is {url}, but the server there is not pinwatch: the answer is not "
+            f"JSON: {'[' * MAX_QUOTED}.",
+        ),
+        (
+            http("404 Not Found", b"[" * 100_000),
+            2,
+            "--url is {url}, but the server there is not pinwatch: the answer is 404 "
+            "Not Found.",
+        ),
+        (
             http("200 OK", b"{}"),
             2,
             "--url is {url}, but the server there is not pinwatch: its answer is not "
@@ -142,6 +157,17 @@ def test_json_of_another_server_is_reported(
 @pytest.mark.parametrize("command", [("check",), ("fault", "list")])
 def test_an_object_is_no_list(answer: Answer, command: tuple[str, ...]) -> None:
     _is_reported_as_another_servers(answer(http("200 OK", b"{}")), *command)
+
+
+@pytest.mark.parametrize("uptime", [1e20, float("nan"), "1"])
+def test_a_time_that_pinwatch_cannot_have(uptime: object) -> None:
+    side = HttpSide("http://db", None)
+    proxy = {"started_at": "2026-11-30T10:00:00Z", "uptime": uptime}
+    with (
+        pytest.raises(SettingError, match="http://db, but the server"),
+        side.expected(),
+    ):
+        time_of(proxy)
 
 
 def _is_reported_as_another_servers(url: str, *command: str) -> None:
