@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -44,6 +45,18 @@ STANDARD_INPUT: Final = "-"
 NOTHING_TO_READ: Final = (
     "Give the name of a file, - for standard input, --url or --database."
 )
+NO_EFFECT: Final = "{} prints only code: it takes no {}."
+NO_CODE: Final = "--proxy-name needs --init-query or --alarm."
+OF_ALARM: Final = ("alarm", "proxy_name")
+OF_INIT_QUERY: Final = (
+    "files",
+    "url",
+    "token",
+    "database",
+    "init_query",
+    "proxy_name",
+)
+"""The parameters that have an effect with --alarm and with --init-query."""
 
 
 class Ranked(StrEnum):
@@ -59,6 +72,7 @@ class Ranked(StrEnum):
 
 
 def report(
+    context: typer.Context,
     files: Annotated[
         list[str] | None,
         typer.Argument(
@@ -138,16 +152,21 @@ def report(
     from pinwatch.production.ranking import Ranking
 
     if alarm is not None:
+        _refuse_others(context, "--alarm", OF_ALARM)
         print_alarm(alarm, proxy_name)
         return
-    if not (files or url or database):
+    if init_query is not None:
+        _refuse_others(context, "--init-query", OF_INIT_QUERY)
+    elif proxy_name:
+        raise SettingError(NO_CODE)
+    if not files and url is None and database is None:
         raise SettingError(NOTHING_TO_READ)
     ranking = Ranking()
     problems = _read(ranking, files or [])
-    if url or database:
+    if url is not None or database is not None:
         from pinwatch.cli.report_sources import read_live
 
-        side = HttpSide(url, token) if url else None
+        side = HttpSide(url, token) if url is not None else None
         problems += read_live(ranking, side, database)
     if init_query is not None:
         _print_problems(problems)
@@ -162,6 +181,21 @@ def report(
     if write_watchlist is not None:
         _write(write_watchlist, found)
     raise typer.Exit(status(judged))
+
+
+def _refuse_others(
+    context: typer.Context, option: str, allowed: Collection[str]
+) -> None:
+    """Raise SettingError if the command line has parameters without an effect."""
+    others = []
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        if source and source.name == "COMMANDLINE" and name not in allowed:
+            spelled = parameter.opts[0]
+            others.append(spelled if spelled.startswith("-") else "FILE")
+    if others:
+        raise SettingError(NO_EFFECT.format(option, ", no ".join(others)))
 
 
 def _print_problems(problems: list[str]) -> None:

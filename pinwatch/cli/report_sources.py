@@ -47,7 +47,7 @@ def read_live(
     except PinwatchError as error:
         problems.append(str(error))
     try:
-        if database:
+        if database is not None:
             _add_database(ranking, database)
     except PinwatchError as error:
         problems.append(str(error))

@@ -167,6 +167,40 @@ def test_no_file() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (
+            ("--alarm", "terraform", "x.json", "--format", "json"),
+            "--alarm prints only code: it takes no FILE, no --format.",
+        ),
+        (
+            ("--alarm", "terraform", "--init-query", "sql"),
+            "--alarm prints only code: it takes no --init-query.",
+        ),
+        (
+            ("--init-query", "sql", "x", "--write-watchlist", "w.json"),
+            "--init-query prints only code: it takes no --write-watchlist.",
+        ),
+        (
+            ("--init-query", "sql", "x", "--all", "--max-connections", "9"),
+            "--init-query prints only code: it takes no --all, no --max-connections.",
+        ),
+        (("x", "--proxy-name", "a"), "--proxy-name needs --init-query or --alarm."),
+        (
+            ("--database", ""),
+            "--database must be a URL of the form "
+            "postgresql://user:password@host:port/database.",
+        ),
+    ],
+)
+def test_options_without_an_effect_are_refused(
+    arguments: tuple[str, ...], problem: str
+) -> None:
+    ended = pinwatch("report", *arguments)
+    assert (ended.returncode, ended.stderr) == (2, f"pinwatch: {problem}\n")
+
+
 CONTESTED: Final = LOG[1].replace("set search_path to $1", "set local work_mem = $1")
 
 
