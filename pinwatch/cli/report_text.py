@@ -21,13 +21,18 @@ from pinwatch.reports.result import (
 )
 from pinwatch.text import duration, number_of, printable, timestamp
 
+MOST_PERCENT: Final = 100
 MOST: Final = 20  # rows without --all
 NOT_ALL_READ: Final = "No pins were found, but not all files could be read."
 MAX_TEXT: Final = 200  # characters of a digest in a terminal
 UNKNOWN_TO_LOGS: Final = (
-    "Logs do not say how many other sessions had borrowed a connection: add what the "
-    "metric DatabaseConnectionsCurrentlyBorrowed has above the pinned ones, and 30 % "
-    "as AWS advises."
+    "Logs do not say how many other sessions had borrowed a connection: add the "
+    "difference of the metrics DatabaseConnectionsCurrentlyBorrowed and "
+    "DatabaseConnectionsCurrentlySessionPinned, and the 30 % that AWS advises."
+)
+NO_SESSIONS: Final = (
+    "MaxConnectionsPercent is not known, because no session with a time and a "
+    "clientConnection was read: give --max-connections a log of RDS Proxy."
 )
 
 
@@ -47,9 +52,10 @@ class Found:
 
     @property
     def capacity(self) -> Capacity | None:
-        if self.max_connections is None:
+        ranking = self.ranking
+        if self.max_connections is None or not (ranking.peak or ranking.peak_clients):
             return None
-        return Capacity.of(self.ranking, self.max_connections)
+        return Capacity.of(ranking, self.max_connections)
 
 
 def summary(found: Found) -> str:
@@ -93,34 +99,41 @@ def size(suspect: Suspect) -> str:
 
 def what_if(found: Found) -> list[str]:
     """Return sentences on the pinned sessions at a time, and without each rule."""
-    peak = found.ranking.peak
-    if not peak:
-        return []
-    seconds = found.ranking.seconds_without()
-    return [
-        f"At most {number_of(peak, 'session')} were pinned at a time."
-        if peak > 1
-        else "At most one session was pinned at a time.",
-        *(
+    sentences = [*_peaks(found.ranking)]
+    if found.capacity is not None:
+        sentences += _percents(found.capacity)
+    elif found.max_connections is not None:
+        sentences.append(NO_SESSIONS)
+    return sentences
+
+
+def _peaks(ranking: Ranking) -> Iterator[str]:
+    peak, seconds = ranking.peak, ranking.seconds_without()
+    if peak == 1:
+        yield "At most one session was pinned at a time."
+    elif peak:
+        yield f"At most {number_of(peak, 'session')} were pinned at a time."
+    for rule, without in ranking.peaks_without().items():
+        yield (
             f"Without {rule}: at most {without}, {duration(seconds[rule])} pinned."
             if without
             else f"Without {rule}: none."
-            for rule, without in found.ranking.peaks_without().items()
-        ),
-        *(_percents(found.capacity) if found.capacity else ()),
-    ]
+        )
 
 
 def _percents(capacity: Capacity) -> Iterator[str]:
     """Yield sentences on the MaxConnectionsPercent that suffices, and on its limits."""
-    without = "".join(
-        f", {_percent(percent)} without {rule}"
-        for rule, percent in capacity.without.items()
-    )
-    yield (
-        f"Of {capacity.max_connections} connections, the pinned sessions alone need a "
-        f"MaxConnectionsPercent of {_percent(capacity.pinned)}{without}."
-    )
+    if capacity.without:
+        without = ", ".join(
+            f"{_percent(percent)} without {rule}"
+            for rule, percent in capacity.without.items()
+        )
+        sign = ">" if capacity.pinned > MOST_PERCENT else "="
+        yield (
+            f"With max_connections = {capacity.max_connections}, the pinned sessions "
+            f"alone need MaxConnectionsPercent {sign} "
+            f"{min(capacity.pinned, MOST_PERCENT)} ({without})."
+        )
     if capacity.clients is not None:
         clients = _percent(capacity.clients)
         yield f"A connection for each connected client needs {clients}."
@@ -128,7 +141,7 @@ def _percents(capacity: Capacity) -> Iterator[str]:
 
 
 def _percent(percent: int) -> str:
-    return str(percent) if percent <= 100 else "more than 100"
+    return str(percent) if percent <= MOST_PERCENT else f"more than {MOST_PERCENT}"
 
 
 def minute(at: datetime) -> str:

@@ -13,7 +13,7 @@ from pinwatch.production.ranking import Ranking
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """Percentages of max_connections; one over 100 cannot be had.
+    """Percentages of max_connections; a value above 100 cannot be configured.
 
     - pinned: what the largest number of sessions that were pinned at a time needs.
     - without: the same by rule, without all pins by that rule.

@@ -141,11 +141,26 @@ def test_clients_that_the_log_lacks_have_no_percent(tmp_path: Path) -> None:
     assert (percent["pinned"], percent["clients"]) == (1, None)
 
 
+def test_a_log_of_clients_has_their_percent(tmp_path: Path) -> None:
+    log = write(tmp_path, "log", text(LOG[:1]))
+    shown = pinwatch("report", "--max-connections", "20", log).stdout
+    assert "A connection for each connected client needs 5." in shown
+    assert "pinned sessions alone" not in shown
+
+
+def test_statistics_have_no_sessions_for_a_percent(tmp_path: Path) -> None:
+    file = write(tmp_path, "s.csv", b"calls,query\n7,LISTEN jobs\n")
+    shown = pinwatch("report", "--max-connections", "100", file).stdout
+    assert "because no session with a time and a clientConnection was read" in shown
+    document = reported("--max-connections", "100", file)
+    assert document["max_connections_percent"] is None
+
+
 def test_the_text_names_the_percent_and_what_logs_do_not_say(tmp_path: Path) -> None:
     log = write(tmp_path, "log", text(LOG))
     shown = pinwatch("report", "--max-connections", "1", log).stdout
     assert (
-        "Of 1 connections, the pinned sessions alone need a MaxConnectionsPercent of "
-        "more than 100, 100 without set, 100 without statement_size."
+        "With max_connections = 1, the pinned sessions alone need "
+        "MaxConnectionsPercent > 100 (100 without set, 100 without statement_size)."
     ) in shown
     assert "Logs do not say how many other sessions had borrowed" in shown
