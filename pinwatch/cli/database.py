@@ -7,7 +7,7 @@ from pinwatch.hidden.paths import Follower
 from pinwatch.targets.query import rows
 
 
-def database(url: str) -> Target:
+def parsed_target(url: str) -> Target:
     """Return the target that the option names; raises SettingError."""
     try:
         return Target.parse(url)
@@ -17,7 +17,7 @@ def database(url: str) -> Target:
 
 def follower(url: str) -> Follower:
     """Read the functions and triggers of a database; raises SettingError."""
-    target = database(url)
+    target = parsed_target(url)
     try:
         return Follower(Catalogue(rows(target, FUNCTIONS), rows(target, TRIGGERS)))
     except ClientError as error:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from pinwatch.cli.database import database as named
+from pinwatch.cli.database import parsed_target
 from pinwatch.cli.http_side import HttpSide
 from pinwatch.config.target import Target
 from pinwatch.errors import ClientError, PinwatchError
@@ -18,19 +18,24 @@ from pinwatch.production.statements import executed
 from pinwatch.targets.query import rows
 from pinwatch.text import number_of
 
-STATEMENTS: Final = "SELECT row_to_json(s) FROM pg_stat_statements s"
+EXTENSION: Final = """
+SELECT quote_ident(nspname), quote_ident(current_user)
+FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace
+WHERE extname = 'pg_stat_statements'
+"""
+STATEMENTS: Final = "SELECT row_to_json(s) FROM {}.pg_stat_statements s"
 HIDDEN: Final = "<insufficient privilege>"
 """The text of other roles' statements without the role pg_read_all_stats."""
-GRANT: Final = (
-    "The text of {} is hidden from {}: GRANT pg_read_all_stats TO {} shows it."
+GRANT: Final = "{} may not read the text of {}: run GRANT pg_read_all_stats TO {}."
+MISSING: Final = (
+    "The database {} has no pg_stat_statements: run CREATE EXTENSION "
+    "pg_stat_statements in it, or name another database."
 )
-MISSING: Final = {
-    "42P01": "The database {} has no pg_stat_statements: run CREATE EXTENSION "
-    "pg_stat_statements in it, or name another database.",
-    "55000": "pg_stat_statements is not loaded: add it to shared_preload_libraries "
-    "and restart the server.",
-}
-"""Sentences by SQLSTATE: undefined_table, object_not_in_prerequisite_state."""
+NOT_LOADED: Final = (
+    "pg_stat_statements is not loaded: add it to shared_preload_libraries and restart "
+    "the server."
+)
+OBJECT_NOT_IN_PREREQUISITE_STATE: Final = "55000"
 
 
 def read_live(
@@ -66,23 +71,40 @@ def _add_running(ranking: Ranking, side: HttpSide) -> None:
 
 def _add_database(ranking: Ranking, url: str) -> None:
     """Add pg_stat_statements of a database; raises SettingError and InputError."""
-    target = named(url)
+    target = parsed_target(url)
     hidden = 0
     try:
-        for statement in _statements(target):
+        schema, role = _extension(target)
+        for statement in _statements(target, schema):
             hidden += statement.sql == HIDDEN
             ranking.add(statement)
     except ClientError as error:
-        problem = MISSING.get(error.sqlstate, f"{error.text.rstrip('.')}.")
-        name = target.database
-        raise InputError(target.address, problem.format(name)) from None
+        is_unloaded = error.sqlstate == OBJECT_NOT_IN_PREREQUISITE_STATE
+        problem = NOT_LOADED if is_unloaded else f"{error.text.rstrip('.')}."
+        raise InputError(target.address, problem) from None
     if hidden:
-        text = number_of(hidden, "statement")
-        problem = GRANT.format(text, target.user, target.user)
+        problem = GRANT.format(target.user, number_of(hidden, "statement"), role)
         raise InputError(target.address, problem)
 
 
-def _statements(target: Target) -> Iterator[Executed]:
-    for number, (document,) in enumerate(rows(target, STATEMENTS), 1):
-        text = (document or b"{}").decode("utf-8", "replace")
-        yield from executed(target.address, json.loads(text), number)
+def _extension(target: Target) -> tuple[str, str]:
+    """Return the schema of pg_stat_statements and the role, as SQL has them.
+
+    Raises InputError if the database does not have the extension.
+    """
+    found = list(rows(target, EXTENSION))
+    if not found:
+        raise InputError(target.address, MISSING.format(target.database))
+    schema, role = map(_text, found[0])
+    return schema, role
+
+
+def _statements(target: Target, schema: str) -> Iterator[Executed]:
+    query = STATEMENTS.format(schema)
+    for number, (document,) in enumerate(rows(target, query), 1):
+        yield from executed(target.address, json.loads(_text(document)), number)
+
+
+def _text(cell: bytes | None) -> str:
+    """Return a cell that is not NULL as text."""
+    return (cell or b"").decode("utf-8", "replace")

@@ -1,6 +1,7 @@
 """pinwatch report --url and --database: a running pinwatch, and pg_stat_statements."""
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -139,8 +140,12 @@ def server(binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         with psycopg.connect(
             host=str(folder), port=port, user="postgres", autocommit=True
         ) as connection:
-            connection.execute("CREATE EXTENSION pg_stat_statements")
-            connection.execute(f"CREATE ROLE app LOGIN PASSWORD '{PASSWORD}'")
+            connection.execute('CREATE SCHEMA "Statistics"')
+            connection.execute('GRANT USAGE ON SCHEMA "Statistics" TO PUBLIC')
+            connection.execute(
+                'CREATE EXTENSION pg_stat_statements SCHEMA "Statistics"'
+            )
+            connection.execute(f"CREATE ROLE \"App\" LOGIN PASSWORD '{PASSWORD}'")
             connection.execute(
                 f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}' IN ROLE "
                 "pg_read_all_stats"
@@ -163,10 +168,11 @@ def test_statements_of_a_database(server: str) -> None:
 
 
 def test_hidden_statements_are_a_problem(server: str) -> None:
-    ended = pinwatch("report", "--database", f"postgresql://app:{server}")
+    ended = pinwatch("report", "--database", f"postgresql://App:{server}")
     assert ended.returncode == 2
-    assert "statements is hidden from app: GRANT pg_read_all_stats TO app" in (
-        ended.stderr
+    problem = re.sub(r"\d+ statements", "N statements", ended.stderr)
+    assert problem.partition(": App ")[2] == (
+        'may not read the text of N statements: run GRANT pg_read_all_stats TO "App".\n'
     )
 
 
