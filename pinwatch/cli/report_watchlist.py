@@ -12,11 +12,11 @@ from pinwatch.text import number_of
 
 WRITTEN: Final = "Watchlist written: {}, {}."
 NOT_WRITTEN: Final = "Watchlist not written: {}, because not all files could be read."
-NO_DIGEST: Final = "Not in it, since the log has no digest for them: {}."
+NO_DIGEST: Final = "Left out, because the log has no digest, or only its beginning: {}."
 
 
 def watchlist_of(rows: Iterable[Row]) -> Watchlist:
-    """Return the rows with a digest, and the pins of the others by rule.
+    """Return the rows with a whole digest, and the pins of the others by rule.
 
     A contested statement is in it only if RDS Proxy logged it: calls in a database do
     not show that it pins. Parse messages no longer pin.
@@ -25,7 +25,7 @@ def watchlist_of(rows: Iterable[Row]) -> Watchlist:
     without: Counter[str] = Counter()
     for row in rows:
         rule = row.cause.rule
-        if not row.digest:
+        if not row.digest or row.cut_off:
             without[rule] += row.count
         elif rule != PARSE_MESSAGE and (
             row.count or row.ahead or not row.cause.contested

@@ -28,8 +28,8 @@ def read_pin(document: Mapping[str, Any]) -> Iterator[Record]:
     have counts once. Raises KeyError.
     """
     at, client = logged_time(str(document["at"])), str(document["client"])
-    reason, digest = split_reason(str(document["reason"]))
+    reason, digest, cut_off = split_reason(str(document["reason"]))
     if document["first"]:
-        yield Pinned(at, client, reason, digest)
+        yield Pinned(at, client, reason, digest, cut_off=cut_off)
     role, sql = str(document.get("user", "")), str(document.get("sql", ""))
     yield Sent(at, f"client {client}", role, sql)

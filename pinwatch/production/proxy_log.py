@@ -76,17 +76,21 @@ def read_line(line: str, at: datetime | None = None, id: str = "") -> Record | N
 
 def _pin(message: str, at: datetime | None, client: str, id: str) -> Record:
     found = REASON.search(message)
-    reason, digest = split_reason(found[1] if found else message)
-    return Pinned(at, client, reason, digest, id, ahead=AHEAD in message)
+    reason, digest, cut_off = split_reason(found[1] if found else message)
+    return Pinned(at, client, reason, digest, id, AHEAD in message, cut_off)
 
 
-def split_reason(text: str) -> tuple[str, str]:
-    """Return the reason without its digest, and the digest, which may be empty."""
+def split_reason(text: str) -> tuple[str, str, bool]:
+    """Return the reason without its digest, the digest, and whether it is cut off.
+
+    The digest is empty if the text has none.
+    """
     found = DIGEST.search(text)
     if found is None:
-        return text, ""
-    closed, cut_off = found.groups()
-    return text[: found.start()], cut_off if closed is None else closed
+        return text, "", False
+    closed, beginning = found.groups()
+    digest = beginning if closed is None else closed
+    return text[: found.start()], digest, closed is None
 
 
 def read_text(name: str, stream: BinaryIO) -> Iterator[Record]:

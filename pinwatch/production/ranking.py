@@ -50,6 +50,7 @@ Kind = tuple[str, ...]
 class Row:
     """The pins by one rule with one digest: their number, times and clients.
 
+    - cut_off: True if all lines have only the beginning of the digest.
     - count: the pins that RDS Proxy logged.
     - ahead: its lines about prepared statements that would pin.
     - calls: the executions in statistics or in a database's log.
@@ -62,6 +63,7 @@ class Row:
 
     cause: Cause
     digest: str
+    cut_off: bool = False
     count: int = 0
     ahead: int = 0
     calls: int = 0
@@ -212,7 +214,8 @@ class Ranking:
         digest = pin.digest
         if not digest and "prepared statement" in pin.reason:
             digest = self._prepared.get(pin.client, "")
-        row = self._row(cause_of(pin.reason, digest), digest)
+        cut_off = pin.cut_off or not pin.digest  # a warning's row says whether it is
+        row = self._row(cause_of(pin.reason, digest), digest, cut_off)
         row.count += 1
         row.seen(pin.at)
         if pin.at is not None:
@@ -229,7 +232,8 @@ class Ranking:
 
     def _pin_ahead(self, pin: Pinned) -> None:
         self._prepared.note(pin.client, pin.digest)
-        row = self._row(cause_of(pin.reason, pin.digest), pin.digest)
+        cause = cause_of(pin.reason, pin.digest)
+        row = self._row(cause, pin.digest, pin.cut_off)
         row.ahead += 1
         row.seen(pin.at)
 
@@ -239,12 +243,13 @@ class Ranking:
         if at is not None:
             self._sessions.ended(client, at)
 
-    def _row(self, cause: Cause, digest: str) -> Row:
+    def _row(self, cause: Cause, digest: str, cut_off: bool = False) -> Row:
         text = _folded(digest)
         key = cause.rule, text
         row = self._rows.get(key)
         if row is None:
-            row = self._rows[key] = Row(cause, text)
+            row = self._rows[key] = Row(cause, text, cut_off)
+        row.cut_off = row.cut_off and cut_off
         return row
 
     # Statements of the database.

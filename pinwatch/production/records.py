@@ -12,7 +12,8 @@ from datetime import datetime
 class Pinned:
     """A line that says that a session was pinned. id is CloudWatch's id of the line.
 
-    ``ahead`` is true if the session will be pinned only if a prepared statement runs.
+    ``ahead`` is true if the session will be pinned only if a prepared statement runs,
+    ``cut_off`` if the line has only the beginning of the digest.
     """
 
     at: datetime | None
@@ -21,6 +22,7 @@ class Pinned:
     digest: str = ""
     id: str = ""
     ahead: bool = False
+    cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

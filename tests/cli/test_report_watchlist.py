@@ -42,7 +42,8 @@ def test_it_lists_digests_and_counts_pins_without_one(tmp_path: Path) -> None:
     }
     assert said == (
         "Watchlist written: FILE, 1 digest.\n"
-        "Not in it, since the log has no digest for them: statement_size (1 pin).\n"
+        "Left out, because the log has no digest, or only its beginning: "
+        "statement_size (1 pin).\n"
     )
 
 
@@ -53,6 +54,13 @@ def test_a_contested_digest_is_listed_if_it_pinned(tmp_path: Path) -> None:
     listed = {pin["digest"]: (pin["count"], pin["calls"]) for pin in document["pins"]}
     assert listed == {"set local work_mem = $1": (1, 0), "listen jobs": (0, 7)}
     assert said == "Watchlist written: FILE, 2 digests.\n"
+
+
+def test_a_digest_that_is_cut_off_is_left_out(tmp_path: Path) -> None:
+    cut_off = LOG[1].partition("_path")[0]
+    said, document = watchlist(tmp_path, write(tmp_path, "log", text([cut_off])))
+    assert (document["pins"], document["without_digest"]) == ([], {"set": 1})
+    assert "only its beginning: set (1 pin)." in said
 
 
 def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:

@@ -122,8 +122,11 @@ def test_statistics_without_calls(tmp_path: Path) -> None:
     assert calls(file) == dict.fromkeys(STATISTICS_CALLS, 1)
 
 
-def test_statements_that_did_not_run_are_left_out(tmp_path: Path) -> None:
-    assert calls(write(tmp_path, "s.csv", b"calls,query\n0,LISTEN jobs\n")) == {}
+@pytest.mark.parametrize(
+    "data", [b"query,calls\nLISTEN x,0\n", b'{"query": "LISTEN x", "calls": 0}\n']
+)
+def test_statements_that_did_not_run_are_left_out(tmp_path: Path, data: bytes) -> None:
+    assert calls(write(tmp_path, "statistics", data)) == {}
 
 
 def test_statistics_as_json_lines(tmp_path: Path) -> None:
