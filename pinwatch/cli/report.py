@@ -84,8 +84,8 @@ def report(
     format: Annotated[
         Ranked,
         typer.Option(
-            help="Text for people; JSON; SARIF, annotations of GitHub Actions and "
-            "JUnit as of the other commands; HTML, one file to share; Markdown."
+            help="Text; JSON; SARIF, GitHub annotations or JUnit, as in the other "
+            "commands; HTML in one file; Markdown."
         ),
     ] = Ranked.TEXT,
     contested: ContestedOption = Contested.REPORT,
@@ -94,13 +94,13 @@ def report(
     ] = False,
     url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Read the running pinwatch at URL, too."),
+        typer.Option(metavar="URL", help="Also read the running pinwatch at URL."),
     ] = None,
     token: Token = None,
     database: Annotated[
         str | None,
         typer.Option(
-            metavar="URL", help="Read pg_stat_statements of the database at URL, too."
+            metavar="URL", help="Also read pg_stat_statements of the database at URL."
         ),
     ] = None,
     write_watchlist: Annotated[
@@ -114,8 +114,8 @@ def report(
         int | None,
         typer.Option(
             min=1,
-            help="The database's max_connections: say which MaxConnectionsPercent "
-            "covers the pinned sessions.",
+            help="max_connections of the database. The report then says which "
+            "MaxConnectionsPercent the pinned sessions need.",
         ),
     ] = None,
     init_query: InitQueryOption = None,

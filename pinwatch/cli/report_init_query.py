@@ -30,7 +30,7 @@ def sentences(query: InitQuery, rows: Iterable[Row]) -> Iterator[str]:
         count = query.settings[name].values().total()
         sessions = number_of(query.sessions, "session")
         yield f"{name}: set by {count} of {sessions}."
-    yield from (f"Not {sentence}" for sentence in left_out(query))
+    yield from (f"Left out: {sentence}" for sentence in left_out(query))
     if query.sql:
         yield HOW
     elif not query.settings and any(row.cause.rule in RULES for row in rows):
@@ -40,7 +40,7 @@ def sentences(query: InitQuery, rows: Iterable[Row]) -> Iterator[str]:
 def left_out(query: InitQuery, role: str | None = None) -> Iterator[str]:
     """Yield a sentence for each setting that needs more than one value."""
     for name, problem in query.left_out(role).items():
-        yield f"{name}: {problem}{_values(query.settings[name])}."
+        yield f"{name}, because {problem}{_values(query.settings[name])}."
 
 
 def document(query: InitQuery) -> dict[str, Any]:

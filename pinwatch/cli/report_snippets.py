@@ -15,8 +15,8 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.production.init_query import InitQuery
 
 NO_SETTING: Final = (
-    "No session begins with a SET that could move to the init query. Such SETs are "
-    "read from {}; RDS Proxy's log does not have their values."
+    "Found no SET at the beginning of a session that an init query could replace. "
+    "pinwatch reads such SETs from {}; RDS Proxy's log does not have their values."
 )
 
 
@@ -41,9 +41,9 @@ InitQueryOption = Annotated[
     Code | None,
     typer.Option(
         "--init-query",
-        help="Print only an init query for the proxy, of the settings that sessions "
-        "begin with: SQL, CloudFormation, Terraform or a command of the AWS CLI; or "
-        "ALTER ROLE in its place, for psql.",
+        help="Print only an init query with the settings that sessions set first, as "
+        "SQL, CloudFormation, Terraform or an AWS CLI command; alter-role prints ALTER "
+        "ROLE statements for psql.",
     ),
 ]
 AlarmOption = Annotated[
@@ -58,7 +58,7 @@ ProxyNameOption = Annotated[
     typer.Option(
         "--proxy-name",
         metavar="NAME",
-        help="The proxy in the printed code, in place of a parameter.",
+        help="Name of the proxy in the printed code. Default: a parameter.",
     ),
 ]
 
@@ -70,9 +70,9 @@ def print_alarm(code: AlarmCode, proxy: str) -> None:
 
 
 def print_init_query(query: InitQuery, code: Code, proxy: str) -> None:
-    """Print the code, and on standard error the settings that are not in it.
+    """Print the code, and on standard error the settings that are left out.
 
-    Raises SettingError if no setting is.
+    Raises SettingError if all are.
     """
     from pinwatch.cli.report_init_query import SOURCES, left_out
     from pinwatch.production.snippets import INIT_QUERY

@@ -14,7 +14,7 @@ from pinwatch.production.assignments import set_statement
 MAX_VALUES: Final = 1_000  # of one setting, by role
 
 DIFFERS: Final = "its values differ between sessions"
-CHANGES: Final = "it changes later in a session, which pins the session anyway"
+CHANGES: Final = "sessions also change it later, and that pins them anyway"
 LATE: Final = "sessions set it after other statements"
 NOT_LOGGED: Final = "its value is not logged"
 
@@ -55,7 +55,10 @@ class Setting:
         return found
 
     def problem(self, role: str | None = None) -> str:
-        """Return why one value does not suffice for a role, or for all; else empty."""
+        """Return the reason that no single value fits a role, or all roles.
+
+        It is empty if one fits.
+        """
         begun = self.values(role)
         later = {value for one, value in self.later if role in (None, one)}
         if None in begun or None in later:
