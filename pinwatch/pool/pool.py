@@ -123,7 +123,7 @@ class Pool(ConnectionSource[C]):
         min_timeout seconds, whichever is longer.
         """
         borrower.pool = self
-        if not self.paused and self.waiting.first is None:
+        if not self.paused and not self.waiting.length:
             idle = borrower.idle_list
             if idle is None or borrower.idle_list_pool is not self:
                 idle = self._idle_list(borrower)
@@ -140,13 +140,13 @@ class Pool(ConnectionSource[C]):
         return None
 
     def serves_at_once(self, borrower: Borrower[C]) -> bool:
-        if self.paused or self.waiting.first is not None:
+        if self.paused or self.waiting.length:
             return False
         return bool(self.idle.get(borrower.key)) or len(self) == 0
 
     def _enqueue(self, borrower: Borrower[C], timeout: float) -> None:
         now = self.clock.now
-        behind_blocked = self._blocked and self.waiting.first is not None
+        behind_blocked = self._blocked and self.waiting.length > 0
         borrower.wait_began, borrower.wait_deadline = now, now + timeout
         self.waiting.append(borrower)
         if not timeout:
@@ -164,7 +164,7 @@ class Pool(ConnectionSource[C]):
             return
         if self._serving:
             self._returned.append(connection)
-        elif self.waiting.first is not None and not self.paused:
+        elif self.waiting.length and not self.paused:
             self._serve(connection)
         else:
             self._move(connection, connection.idle_list)
@@ -405,7 +405,7 @@ class Pool(ConnectionSource[C]):
 
     def _make_room(self) -> None:
         """Close the connection that was idle for longest, unless one is closing."""
-        if self.closing.first is not None:
+        if self.closing.length:
             return
         oldest = min(
             filter(None, [idle.first for idle in self.idle.values()]),
