@@ -31,8 +31,8 @@ from pinwatch.relay.client_messages import (
     OVERSIZE_PREFIX,
     STARTS_REQUEST,
     STATEMENT,
-    Change,
     Incomplete,
+    Reference,
     bad_kind,
     bad_length,
     header,
@@ -367,7 +367,7 @@ class ClientStream:
                 self.traffic.statements += 1
             elif NAMES_A_STATEMENT[kind]:
                 try:
-                    change = self._refer(kind, data, at, following)
+                    name_at, rest, change = self._refer(kind, data, at, following)
                 except Incomplete:
                     self.needed = min(following - at, 2 * (end - at), MAX_NAMES_END)
                     break
@@ -383,7 +383,7 @@ class ClientStream:
                 if change is not None:
                     changed = BytesWriter() if changed is None else changed
                     changed.write(data[start:at])
-                    start = renamed(changed, data, at, following, change)
+                    start = renamed(changed, data, at, following, name_at, rest, change)
             elif kind == FUNCTION_CALL:
                 replies.query()
             elif kind == COPY_DONE or kind == COPY_FAIL:
@@ -493,7 +493,7 @@ class ClientStream:
         assert database is not None
         return self.defaults.keep(verdict, runs, database, self.verdict_sink.pinned)
 
-    def _refer(self, kind: i64, data: bytes, at: i64, following: i64) -> Change | None:
+    def _refer(self, kind: i64, data: bytes, at: i64, following: i64) -> Reference:
         """Handle a message that names a prepared statement or a portal.
 
         Raises Incomplete, Unsettled and ProtocolViolation.
@@ -511,7 +511,7 @@ class ClientStream:
                 raise Incomplete
             if data[name_at] != STATEMENT:
                 replies.plain() if kind == CLOSE else replies.batch()
-                return None
+                return name_at, name_at, None
             name_at += 1
         name_end = string_end(data, name_at, at, following)
         name = data[name_at : name_end - 1] if name_end - name_at > 1 else b""
@@ -525,7 +525,7 @@ class ClientStream:
             change = self._use(kind, name, data, following)
         if kind == BIND and self.dropping_portals:
             self._bound(name_at > at + 6)
-        return None if change is None else (name_at, name_end, change)
+        return name_at, name_end, change
 
     def _refer_by_long_name(
         self, kind: i64, name: bytes, data: bytes, name_end: i64, following: i64
