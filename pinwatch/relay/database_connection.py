@@ -282,7 +282,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         if error is not None:
             self.close(f"The session reset failed: {error.text}")
             return
-        self.statements.held.clear()
+        self.statements.clear()
         self.stream.parameters = NO_PARAMETERS
         if self.init_query.sql:
             self.initialise(self._reset_initialised)

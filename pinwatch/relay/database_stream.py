@@ -181,7 +181,7 @@ class DatabaseStream:
             return self._inject_describe(FENCE, self.fence_name)
         sql = b"SELECT 1 AS " + self.fence_name
         if not keep:
-            self.statements.held.clear()
+            self.statements.clear()
             sql += b"; DEALLOCATE ALL"
         return self._inject(FENCE, sql)
 

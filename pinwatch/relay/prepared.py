@@ -76,12 +76,12 @@ class ServerStatements:
 
     def use(self, statement: Statement) -> bool:
         """Mark statement as the most recently used; return False if it is not held."""
-        held = self.held
-        if statement not in held:
+        if statement is self.latest:
+            return True
+        if statement not in self.held:
             return False
-        if statement is not self.latest:
-            held.move_to_end(statement)
-            self.latest = statement
+        self.held.move_to_end(statement)
+        self.latest = statement
         return True
 
     def hold(self, statement: Statement, number: int = -1) -> None:
@@ -114,7 +114,7 @@ class ServerStatements:
         """Return the message that closes statement, b"" if it is not held."""
         if statement not in self.held:
             return b""
-        del self.held[statement]
+        self.forget(statement)
         self.replies.change(Removed(self, statement))
         return close_statement(statement.name)
 
@@ -132,11 +132,18 @@ class ServerStatements:
     def forget(self, statement: Statement) -> None:
         """Remove a statement that the server does not have."""
         self.held.pop(statement, None)
+        if statement is self.latest:
+            self.latest = None
 
     def forget_all(self) -> None:
         """Remove all statements except those that are being prepared."""
         due = [item for item in self.held.items() if self.replies.is_due(item[1])]
         self.held = OrderedDict(due)
+        self.latest = None
+
+    def clear(self) -> None:
+        """Remove all statements: the server has none."""
+        self.held.clear()
         self.latest = None
 
 
@@ -551,7 +558,9 @@ class ClientStatements:
             return self._with_client_name(name)
         if not replies.counting:
             return None
-        temporary = self._add_temporary_name(named.verdict) if describes else b""
+        if not describes:
+            return server.prepare(named), named.name, b""
+        temporary = self._add_temporary_name(named.verdict)
         out = temporary + server.prepare(named)
         return out, named.name, self._close_temporary_name(temporary, named.verdict)
 
