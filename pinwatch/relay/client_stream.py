@@ -217,15 +217,15 @@ class ClientStream:
         """
         data, prepared = self.input, self.defaults.prepared
         end: i64 = len(data)
-        first: int = read_i32_be(data, 1) if end > 4 else MAX_MESSAGE
-        at: i64 = max(first, 4) + 1
+        at: i64 = 0
         while end - at > 4:
             kind: i64 = data[at]
             size: int = read_i32_be(data, at + 1)
             following: i64 = at + size + 1
             if size < 4 or following > end:
                 return False
-            if kind == QUERY or kind == PARSE or (kind == BIND and prepared):
+            judged = kind == QUERY or kind == PARSE or (kind == BIND and prepared)
+            if judged and at > 0:
                 try:
                     verdict = self._verdict(kind, data, at, following)
                 except (Expensive, Incomplete):
