@@ -144,7 +144,7 @@ class ClientStream:
         self.database_statements = database_statements
         self.release: Release | None = None  # the blocked input waits for it
         self.terminated = False
-        self.judging = b""  # the blocked text, to be judged in a worker thread
+        self.judging: bytes | None = None  # the blocked text, for a worker thread
         self.defaults = StartupDefaults()
 
     # Buffered input.
@@ -311,7 +311,7 @@ class ClientStream:
         database = self.database
         assert database is not None
         replies = database.replies
-        if self.input:
+        if self.input != b"":
             if data or self.chunks:
                 self.buffer(data)
                 if self.size < self.needed:
@@ -341,12 +341,12 @@ class ClientStream:
                 except Unsettled:
                     self.blocked = True
                     break
-                if before:
+                if before != b"":
                     changed = BytesWriter() if changed is None else changed
                     changed.write(data[start:at])
                     changed.write(before)
                     start = at
-                if self.defaults.restoring:
+                if self.defaults.restoring is not None:
                     self.blocked = True
                     at = following
                     break
@@ -354,7 +354,7 @@ class ClientStream:
                 if size != 4:
                     raise bad_length(size)
                 replies.sync()
-                if self.defaults.restoring:
+                if self.defaults.restoring is not None:
                     self.blocked = True
                     at = following
                     break
@@ -474,7 +474,7 @@ class ClientStream:
             before = database.hidden_batch(
                 self.statements.release(verdict.names, hidden=True)
             )
-        self.defaults.restoring += resets
+        self.defaults.restore_later(resets)
         self._report(verdict)
         if verdict.drops_statements:
             replies.drops_statements()
@@ -555,7 +555,7 @@ class ClientStream:
         assert database is not None
         if kind != BIND and following > len(data):
             raise Incomplete
-        named = statements.named.get(name) if name else None
+        named = statements.named.get(name) if name != b"" else None
         if kind != BIND:
             return statements.refer(name, named, True)
         if self.database_statements.enabled and database.replies.counting:
@@ -566,7 +566,7 @@ class ClientStream:
         statements.wait_for(verdict.names)
         resets = self._keep_startup_values(verdict, runs=True)
         change = statements.refer(name, named, False)
-        self.defaults.restoring += resets
+        self.defaults.restore_later(resets)
         if verdict.drops_statements:
             self.dropping_portals |= BEING_BOUND
         if database.replies.counting:
@@ -601,10 +601,10 @@ class ClientStream:
         text_at: i64,
         following: i64,
     ) -> Renamed | None:
-        if name and not name.isascii() and self._is_invalid(name):
+        if name != b"" and not name.isascii() and self._is_invalid(name):
             return self.statements.parse_unkept(name)
         definition = data[text_at:following] if following <= len(data) else b""
-        if definition and definition == self.verdicts.latest_definition:
+        if definition != b"" and definition == self.verdicts.latest_definition:
             return self._prepare(name, definition, None)
         limit = min(following, text_at + MAX_STATEMENT + 1)
         sql = text(data, text_at, limit, following)
@@ -664,7 +664,7 @@ class ClientStream:
         verdict: Verdict | None,
     ) -> Renamed | None:
         self.traffic.parses += 1
-        if name:
+        if name != b"":
             return self.statements.parse(name, definition, verdict)
         return self.statements.parse_unnamed(definition, verdict)
 

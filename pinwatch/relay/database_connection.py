@@ -318,7 +318,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
                 data = self.secure.decrypt(data)
             if self.startup is not None:
                 data = self._log_in(self.startup, data)
-            if data and self.phase is not CLOSING:
+            if data != b"" and self.phase is not CLOSING:
                 self._receive(data)
         except ProtocolViolation as violation:
             self.reason = f"The database sent what is not the protocol: {violation}."
@@ -366,16 +366,16 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         Before that, send the proxy's own queries that have to follow the requests.
         """
         stream, replies, session = self.stream, self.replies, self.session
-        if replies.due:
+        if replies.due.length:
             return
         if self.request_started_at:
             self._note_latency()
-        if session is None or stream.partial or stream.passing:
+        if session is None or stream.partial != b"" or stream.passing:
             return
         if session.stream.terminated:
             session.replies_finished()
             return
-        if session.stream.defaults.restoring:
+        if session.stream.defaults.restoring is not None:
             self._restore_startup_values(session)
             return
         if stream.status != IDLE:

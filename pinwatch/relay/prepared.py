@@ -381,7 +381,7 @@ class ClientStatements:
         """
         if named is not None:
             return named.verdict
-        return None if name or self.unnamed is None else self.unnamed_verdict
+        return None if name != b"" or self.unnamed is None else self.unnamed_verdict
 
     def text(self, name: bytes, named: Statement | None) -> bytes:
         """Return the SQL of the statement; b"" if it is unknown or was not kept."""
@@ -513,7 +513,7 @@ class ClientStatements:
         self.unnamed = server.unnamed = definition
         self.unnamed_verdict = verdict
         server.unnamed_batch = replies.batches
-        return (before, b"", after) if before else None
+        return (before, b"", after) if before != b"" else None
 
     def parse_unkept(self, name: bytes) -> Renamed | None:
         """Handle a Parse of a statement that is not kept.
@@ -550,7 +550,7 @@ class ClientStatements:
         server = self.server
         assert server is not None
         replies = server.replies
-        if named is None and not name:
+        if named is None and name == b"":
             return self._refer_to_unnamed(describes)
         _wait_for_earlier_changes(replies)
         replies.batch()
@@ -574,7 +574,7 @@ class ClientStatements:
         if own and server.unnamed_batch == replies.batches and not executes:
             replies.batch()
             return None
-        if replies.due and replies.in_doubt():
+        if replies.due.length and replies.in_doubt():
             raise Unsettled
         replies.batch()
         if not replies.counting or (own and not executes):

@@ -193,9 +193,9 @@ class ReplyTracker:
 
     def settled(self) -> bool:
         """Return True if no reply is due or uncertain, and no request is incomplete."""
-        return not (
-            self.due.length or self.state or self.needs_fence or self.needs_reset_query
-        )
+        if self.due.length or self.state:
+            return False
+        return not (self.needs_fence or self.needs_reset_query)
 
     def in_request(self) -> bool:
         """Return True if the client must send more to complete its request."""
