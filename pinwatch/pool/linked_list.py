@@ -52,11 +52,13 @@ class LinkedList(Generic[L]):
         return isinstance(one, Linked) and one.within is self
 
     def append(self, one: L) -> None:
-        """Append an object that is in no list."""
-        assert one.within is None
+        """Append an object; it leaves the list that it is in."""
+        if one.within is not None:
+            one.within._unlink(one)
         last = self.last
         one.within = self
         one.previous = last
+        one.next = None
         if last is None:
             self.first = one
         else:
@@ -66,6 +68,11 @@ class LinkedList(Generic[L]):
 
     def remove(self, one: L) -> None:
         """Remove a member of this list."""
+        self._unlink(one)
+        one.within = one.previous = one.next = None
+
+    def _unlink(self, one: L) -> None:
+        """Join the neighbours of a member, whose own links stay as they are."""
         previous, following = one.previous, one.next
         if previous is None:
             self.first = following  # type: ignore[assignment]
@@ -75,5 +82,4 @@ class LinkedList(Generic[L]):
             self.last = previous  # type: ignore[assignment]
         else:
             following.previous = previous
-        one.within = one.previous = one.next = None
         self.length -= 1

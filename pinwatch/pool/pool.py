@@ -16,6 +16,8 @@ from itertools import chain
 from operator import attrgetter
 from typing import Final, cast
 
+from mypy_extensions import i64
+
 from pinwatch.clock import Clock
 from pinwatch.errors import ClientError, borrow_timeout
 from pinwatch.events import PoolUsage
@@ -50,7 +52,7 @@ class Pool(ConnectionSource[C]):
         self.clock = clock
         self.soon = soon
         self.max_idle = max_connections
-        self.paused = 0  # pauses that have not been resumed
+        self.paused: i64 = 0  # pauses that have not been resumed
         self.opening: Counter[Key] = Counter()
         self.idle: dict[Key, LinkedList[C]] = {}  # a list stays when it is empty
         self.borrowed: LinkedList[C] = LinkedList()
@@ -59,7 +61,7 @@ class Pool(ConnectionSource[C]):
         self.waiting: LinkedList[Borrower[C]] = LinkedList()
         self.retry_at: dict[Key, float] = {}
         self.swap = False  # give each borrower another connection than its last one
-        self._size = 0  # connections in all lists
+        self._size: i64 = 0  # connections in all lists
         self._last: dict[Borrower[C], C] = {}  # used with swap
         self._blocked = False  # the longest waiter without a connection needs room
         self._returned: list[C] = []  # in the list borrowed until _serve gets to them
@@ -183,8 +185,6 @@ class Pool(ConnectionSource[C]):
         """Take over the waiters of other, with their arrivals and deadlines."""
         waiting = sorted([*self.waiting, *other.waiting], key=attrgetter("wait_began"))
         for borrower in waiting:
-            source = self if borrower in self.waiting else other
-            source.waiting.remove(borrower)
             borrower.pool = self
             self.waiting.append(borrower)
         self.match()
@@ -420,14 +420,13 @@ class Pool(ConnectionSource[C]):
     def _move(self, connection: C, to: LinkedList[C] | None) -> None:
         """Move a connection into another list; None removes it from the pool."""
         within = connection.within
-        if within is None:
-            self._size += 1
-        else:
-            within.remove(connection)
-        if to is None:
-            self._size -= 1
-        else:
+        if to is not None:
+            if within is None:
+                self._size += 1
             to.append(connection)
+        elif within is not None:
+            self._size -= 1
+            within.remove(connection)
         connection.state_since = self.clock.now
 
     def _move_unused(self, connection: C, to: LinkedList[C] | None) -> None:
