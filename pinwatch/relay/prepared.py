@@ -494,26 +494,37 @@ class ClientStatements:
         server = self.server
         assert server is not None
         replies = server.replies
-        before = after = b""
+        change: Renamed | None = None
         executes = verdict is not None and executes_one(verdict)
         if executes:
             _wait_for_earlier_changes(replies)
-        if not (replies.may_be_skipped() or executes):
-            replies.unnamed_parse()
-        else:
+        if executes or replies.may_be_skipped():
             replies.batch()
             if not replies.counting:
                 return None
-            temporary = b"" if self.pinned else self._add_temporary_name(verdict)
-            before = temporary
-            if self.pinned and executes:
-                before = self._release_for(verdict)
-            replies.change(UnnamedByClient(server, self, definition))
-            after = self._close_temporary_name(temporary, verdict)
+            change = self._change_unnamed(server, definition, verdict, executes)
+        else:
+            replies.unnamed_parse()
         self.unnamed = server.unnamed = definition
         self.unnamed_verdict = verdict
         server.unnamed_batch = replies.batches
-        return (before, b"", after) if before != b"" else None
+        return change
+
+    def _change_unnamed(
+        self,
+        server: ServerStatements,
+        definition: object,
+        verdict: Verdict | None,
+        executes: bool,
+    ) -> Renamed | None:
+        """Record a Parse that may be skipped, or whose SQL is an EXECUTE."""
+        temporary = b"" if self.pinned else self._add_temporary_name(verdict)
+        before = temporary
+        if self.pinned and executes:
+            before = self._release_for(verdict)
+        server.replies.change(UnnamedByClient(server, self, definition))
+        after = self._close_temporary_name(temporary, verdict)
+        return (before, b"", after) if before else None
 
     def parse_unkept(self, name: bytes) -> Renamed | None:
         """Handle a Parse of a statement that is not kept.
