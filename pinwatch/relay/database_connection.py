@@ -12,6 +12,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final, Protocol
 
+from mypy_extensions import i64
+
 from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters, Histogram, TargetCounters
 from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
@@ -174,7 +176,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.latencies = NO_LATENCIES
         self.request_started_at = 0.0
         self.state_since = self.clock.now
-        self.borrows = 0
+        self.borrows: i64 = 0
         self.cancelling = 0
         self.write_paused = False
         self.reason = "The TCP channel was closed by either the database or the proxy."
