@@ -243,9 +243,9 @@ class ClientSession(Session, Receiver):
         stream = self.stream
         connection = self.connection
         self.traffic.received += len(data)
-        self.last_received_at = self.clock.now
+        now = self.last_received_at = self.clock.now
         if not self.request_started_at:
-            self.request_started_at = self.clock.now
+            self.request_started_at = now
         if connection is None:
             if stream.input != b"":
                 stream.buffer(data)

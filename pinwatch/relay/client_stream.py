@@ -211,21 +211,22 @@ class ClientStream:
     def needs_own_defaults(self) -> bool:
         """Return True if the input needs a connection opened with startup values.
 
+        The input must begin with the whole header of a valid message.
         This is so if a whole message in it, except the first one, runs or prepares a
         statement that resets a setting, or reads the defaults in pg_settings. For the
         first message, ``StartupDefaults.keep`` finds out in time.
         """
         data, prepared = self.input, self.defaults.prepared
         end: i64 = len(data)
-        at: i64 = 0
+        first: int = read_i32_be(data, 1)
+        at: i64 = first + 1
         while end - at > 4:
             kind: i64 = data[at]
             size: int = read_i32_be(data, at + 1)
             following: i64 = at + size + 1
             if size < 4 or following > end:
                 return False
-            judged = kind == QUERY or kind == PARSE or (kind == BIND and prepared)
-            if judged and at > 0:
+            if kind == QUERY or kind == PARSE or (kind == BIND and prepared):
                 try:
                     verdict = self._verdict(kind, data, at, following)
                 except (Expensive, Incomplete):
@@ -312,7 +313,7 @@ class ClientStream:
         assert database is not None
         replies = database.replies
         if self.input != b"":
-            if data or self.chunks:
+            if data != b"" or self.chunks:
                 self.buffer(data)
                 if self.size < self.needed:
                     return b""
