@@ -14,9 +14,11 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
+from pinwatch.cli.http_side import HttpSide
 from pinwatch.tls import certificates
 from tests.auth.servers import postgresql, with_tls
 from tests.cli.command import PATIENCE, Up, pinwatch, pinwatch_up
+from tests.harness import eventually
 
 TOKEN: Final = "secret"
 PASSWORD: Final = "p@ss: word/"
@@ -78,6 +80,9 @@ def test_a_running_pinwatch_has_the_pins_of_its_log(up: Up, tmp_path: Path) -> N
         with closing(psycopg.connect(up.url, autocommit=True)) as client:
             client.execute("LISTEN jobs")
             client.execute("LISTEN other")
+        eventually(lambda: "client connection closed" in Path(log).read_text())
+        side = HttpSide(up.greeting["HTTP"], TOKEN)
+        eventually(lambda: len(side.get_list("/api/sessions")) == 4)
         found = reported(*from_api, PINWATCH_HTTP_TOKEN=TOKEN)
         in_log = reported(log)
         both = reported(log, *from_api, "--token", TOKEN)
