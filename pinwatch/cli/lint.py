@@ -165,7 +165,11 @@ def _linted(
     from pinwatch.reports.result import Place, Problem
 
     scope = Scope(root, settings.exclude, settings.allow)
-    names = [name for name in files(paths) if not scope.excludes(name)]
+    names = [
+        name
+        for name in files(paths)
+        if name == STANDARD_INPUT or not scope.excludes(name)
+    ]
     linted = Linted(contested)
     total = None if STANDARD_INPUT in names else len(names)
     with progress("Linting", total) as done:

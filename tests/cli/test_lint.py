@@ -289,6 +289,14 @@ def test_the_settings_name_what_is_linted(tmp_path: Path, write: Write) -> None:
     assert pinwatch("lint", *config).returncode == 0
 
 
+def test_standard_input_is_not_excluded(tmp_path: Path, write: Write) -> None:
+    write(**{"pinwatch.toml": '[lint]\nexclude = ["*"]'})
+    config = ["lint", "--config", str(tmp_path / "pinwatch.toml"), "-"]
+    ended = forks().run(config, environment(), b"SET a = 1;", timeout=60)
+    assert ended.returncode == 1
+    assert ended.stdout.startswith(b"line 1: set\n")
+
+
 def test_the_nearest_file_of_settings_is_found(tmp_path: Path, write: Write) -> None:
     write(
         **{
