@@ -135,6 +135,40 @@ def test_migrations_with_the_same_verdict_are_one_line(
     assert len([line for line in lines if line.startswith(folder)]) == 3
 
 
+@pytest.mark.parametrize(
+    ("folder", "path", "count"),
+    [
+        (".", "db/migrations", 1),
+        ("db/migrations", ".", 1),
+        ("src", "..", 1),
+        ("src", "{}/db/migrations/1.sql", 1),
+        (".", "src", 0),
+        ("src", ".", 0),
+        ("src", "{}/src", 0),
+    ],
+)
+def test_a_verdict_does_not_depend_on_how_the_path_is_typed(
+    tmp_path: Path, write: Write, folder: str, path: str, count: int
+) -> None:
+    """The project is in a folder called migrations, whose name does not count."""
+    project = tmp_path / "migrations" / "shop"
+    write(
+        **{
+            "migrations/shop/pinwatch.toml": "",
+            "migrations/shop/db/migrations/1.sql": "SELECT 1;",
+            "migrations/shop/src/list.sql": "SELECT 1;",
+        }
+    )
+    ended = subprocess.run(
+        [*PINWATCH, "lint", "--format", "json", path.format(project)],
+        cwd=project / folder,
+        env=environment(),
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+    assert len(json.loads(ended.stdout)["migrations"]) == count
+
+
 def test_the_verdict_on_standard_input() -> None:
     sql = (
         b"BEGIN;\n\n-- Running upgrade  -> 1a2b\n\nCREATE TABLE a (id int);\nCOMMIT;\n"
