@@ -160,15 +160,15 @@ def _linted(
 ) -> Linted:
     """Return the findings in all files, and what could not be read or judged."""
     from pinwatch.cli.lint_findings import Linted
-    from pinwatch.lint.scope import Scope
+    from pinwatch.lint.file_rules import FileRules
     from pinwatch.lint.sources import STANDARD_INPUT, SourceError, files, read_file
     from pinwatch.reports.result import Place, Problem
 
-    scope = Scope(root, settings.exclude, settings.allow)
+    rules = FileRules(root, settings.exclude, settings.allow)
     names = [
         name
         for name in files(paths)
-        if name == STANDARD_INPUT or not scope.excludes(name)
+        if name == STANDARD_INPUT or not rules.excludes(name)
     ]
     linted = Linted(contested)
     total = None if STANDARD_INPUT in names else len(names)
@@ -180,6 +180,6 @@ def _linted(
                 place = Place("" if name == STANDARD_INPUT else name, error.line)
                 linted.problems.append(Problem(str(error), place=place))
             else:
-                linted.add(source, scope.allowed(source.name))
+                linted.add(source, rules.allowed(source.name))
             done(1)
     return linted

@@ -10,10 +10,10 @@ from pathlib import Path
 from pathspec import GitIgnoreSpec
 
 from pinwatch.errors import SettingError
-from pinwatch.pins.names import known
+from pinwatch.pins.names import check_rules
 
 
-class Scope:
+class FileRules:
     """The patterns of a configuration whose file is in ``root``; raises SettingError.
 
     ``allow`` has the rules that may pin, by pattern.
@@ -28,7 +28,7 @@ class Scope:
             (_spec("lint.allow", [pattern]), rules) for pattern, rules in allow.items()
         ]
         for rules in allow.values():
-            known(rules)
+            check_rules(rules)
 
     def excludes(self, name: str) -> bool:
         """Return True if the file is left out."""
