@@ -36,6 +36,11 @@ NO_PATHS: Final = (
     "Give a folder, a file, or - for standard input, or set lint.paths in "
     "pinwatch.toml."
 )
+NO_REPORT: Final = (
+    "--update-baseline writes the baseline and no report: leave out --format {}."
+)
+NO_FILE: Final = "{} must name a file, such as pins.json."
+NO_BASELINE: Final = "There is no baseline {}: --update-baseline creates it."
 
 
 def lint(
@@ -109,8 +114,9 @@ def lint(
         paths = [os.path.normpath(root / path) for path in settings.paths]
     if not paths:
         raise SettingError(NO_PATHS)
-    if baseline is None and settings.baseline is not None:
-        baseline = root / settings.baseline
+    if update_baseline and format is not Format.TEXT:
+        raise SettingError(NO_REPORT.format(format))
+    baseline = _baseline(baseline, root, settings)
     known = _known(baseline, update_baseline)
     linted = _linted(paths, root, settings, contested)
     if update_baseline and baseline is not None:
@@ -142,6 +148,18 @@ def _nearest(name: str) -> Path | None:
     return None
 
 
+def _baseline(option: Path | None, root: Path, settings: LintSettings) -> Path | None:
+    """Return the file of the option, or else of the settings; raises SettingError."""
+    name, file = "--baseline", option
+    if file is None:
+        name, file = "lint.baseline", settings.baseline
+    if file is None:
+        return None
+    if not file.name:
+        raise SettingError(NO_FILE.format(name))
+    return file if option else root / file
+
+
 def _known(file: Path | None, update: bool) -> KnownFindings:
     """Read the baseline; raises SettingError. An update may create the file."""
     from pinwatch.reports.known import KnownFindings
@@ -150,7 +168,9 @@ def _known(file: Path | None, update: bool) -> KnownFindings:
         if update:
             raise SettingError("--update-baseline needs --baseline FILE.")
         return KnownFindings(Path())
-    if update and not file.exists():
+    if not os.path.exists(file):
+        if not update:
+            raise SettingError(NO_BASELINE.format(file))
         return KnownFindings(file.parent)
     return KnownFindings.read(file)
 

@@ -27,8 +27,8 @@ class FileRules:
         self._allowed = [
             (_spec("lint.allow", [pattern]), rules) for pattern, rules in allow.items()
         ]
-        for rules in allow.values():
-            check_rules(rules)
+        for pattern, rules in allow.items():
+            _check(pattern, rules)
 
     def excludes(self, name: str) -> bool:
         """Return True if the file is left out."""
@@ -46,6 +46,13 @@ class FileRules:
 
     def _relative(self, name: str) -> str:
         return os.path.relpath(name, self._root) if name else ""
+
+
+def _check(pattern: str, rules: Sequence[str]) -> None:
+    try:
+        check_rules(rules)
+    except SettingError as error:
+        raise SettingError(f'lint.allow."{pattern}": {error}') from None
 
 
 def _spec(setting: str, patterns: Iterable[str]) -> GitIgnoreSpec:

@@ -276,10 +276,21 @@ def test_known_findings_are_suppressed_in_sarif(tmp_path: Path, write: Write) ->
     ("options", "sentence"),
     [
         (["--update-baseline"], "--update-baseline needs --baseline FILE."),
-        (["--baseline", "none.json"], "Cannot read the baseline none.json: No such"),
+        (
+            ["--baseline", "none.json"],
+            "There is no baseline none.json: --update-baseline creates it.",
+        ),
+        (["--baseline", ""], "--baseline must name a file, such as pins.json."),
+        (
+            ["--baseline", "none.json", "--update-baseline", "--format", "json"],
+            "--update-baseline writes the baseline and no report: leave out --format "
+            "json.",
+        ),
     ],
 )
-def test_a_baseline_that_is_missing(options: list[str], sentence: str) -> None:
+def test_options_of_the_baseline_that_are_wrong(
+    options: list[str], sentence: str
+) -> None:
     ended = pinwatch("lint", ".", *options)
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"pinwatch: {sentence}")
@@ -371,7 +382,11 @@ def test_a_variable_overrides_the_file(tmp_path: Path, write: Write) -> None:
         ("[lint.allow]\na = 'set'", "lint.allow: a must be a list of rules."),
         (
             "[lint]\npaths = ['.']\nallow = {a = ['x']}",
-            "x is not a rule: must be one of set, ",
+            'lint.allow."a": x is not a rule: must be one of set, ',
+        ),
+        (
+            "[lint]\npaths = ['.']\nbaseline = ''",
+            "lint.baseline must name a file, such as pins.json.",
         ),
         ("lint = 1", "lint is 1, but must be a table."),
         ("", "Give a folder, a file, or - for standard input, or set lint.paths"),

@@ -44,8 +44,8 @@ def test_standard_input_has_no_path(tmp_path: Path) -> None:
     [
         (["!"], {}, "lint.exclude: Invalid git pattern: '!'"),
         ([], {"!": ["set"]}, "lint.allow: Invalid git pattern: '!'"),
-        ([], {"a": ["sett"]}, "sett is not a rule: did you mean set?"),
-        ([], {"a": []}, "Name the rules to allow: set, "),
+        ([], {"a": ["sett"]}, 'lint.allow."a": sett is not a rule: did you mean set?'),
+        ([], {"a": []}, 'lint.allow."a": Name the rules to allow: set, '),
     ],
 )
 def test_what_is_wrong(
