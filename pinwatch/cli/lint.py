@@ -65,7 +65,7 @@ def lint(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="File of known pins, which are not reported. Default: lint.baseline "
+            help="Do not report the pins that this file lists. Default: lint.baseline "
             "of the settings.",
         ),
     ] = None,
@@ -83,12 +83,13 @@ def lint(
     In a folder, files ending in .sql, .psql, .ddl and .py are read. Each statement is
     judged alone, as migration tools send it: psql's commands and the rows of a COPY are
     skipped, and placeholders of Flyway, sqlc and Jinja are taken for names. In Python,
-    the strings are read that are passed to execute, fetch, text, SQL or RunSQL.
+    lint reads the strings that are passed to execute, fetch, text, SQL or RunSQL.
 
-    Each migration gets a verdict: through the proxy, or past it, and why.
+    Each migration gets a verdict: through the proxy or not, and why.
 
-    A comment -- pinwatch: allow set, on a line of the statement or just before it,
-    allows a pin by the rule set. The table lint of the settings does so for files.
+    The comment -- pinwatch: allow set, on a line of the statement or just above it,
+    allows the rule set there. The table lint.allow in pinwatch.toml allows rules in
+    whole files.
 
     The exit status is 0 if nothing pins, 1 if something does, and 2 on misuse, or if a
     file or a statement could not be read. Contested findings count only with

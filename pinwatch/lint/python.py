@@ -23,7 +23,7 @@ POSITIONS: Final = {
     "execute_batch": slice(1, 2),  # after psycopg2's cursor
     "execute_values": slice(1, 2),
 }
-"""The arguments that are SQL, of functions of which it is not the first alone."""
+"""The SQL arguments of functions that do not take it as their first argument only."""
 TEXT: Final = "text"
 OWNERS: Final = {"db", "expression", "sa", "sql", "sqlalchemy"}
 """Names in ``sa.text()`` of SQLAlchemy; matplotlib and others have a ``text``, too."""
