@@ -75,7 +75,7 @@ def _judged(source: Source) -> Iterator[tuple[Text, Judged]]:
         for one in script(text.sql, DEFAULT).judged:
             is_no_sql = one.is_refused and text.is_complete
             if not is_no_sql and (source.is_script or not one.is_unknown):
-                position = text.source_position(source.content, one.position)
+                position = text.source_position(one.position)
                 yield text, Judged(one.verdict, position, one.unseen)
 
 

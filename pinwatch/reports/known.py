@@ -80,7 +80,8 @@ class KnownFindings:
         """Return the entries that the files no longer have, or have less often.
 
         ``count`` is the difference. ``results`` are all that were found in the files
-        that were read, unmarked. Entries of a file that was not read are gone if it does not exist.
+        that were read, unmarked. Entries of a file that was not read are gone if it
+        does not exist.
         """
         missing = self._counts - self._counted(results, Level.ERROR, Level.WARNING)
         settled = self._settled(read)
