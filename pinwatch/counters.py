@@ -78,11 +78,11 @@ class Traffic:
     __slots__ = ("parses", "queries", "received", "sent", "statements")
 
     def __init__(self) -> None:
-        self.queries = 0  # Query messages, as RDS Proxy's QueryRequests counts them
-        self.parses = 0
-        self.statements = 0  # Query and Execute
-        self.received = 0  # bytes from clients
-        self.sent = 0  # bytes to clients
+        self.queries: i64 = 0  # Query messages: RDS Proxy's QueryRequests
+        self.parses: i64 = 0
+        self.statements: i64 = 0  # Query and Execute
+        self.received: i64 = 0  # bytes from clients
+        self.sent: i64 = 0  # bytes to clients
 
 
 class EndpointCounters:

@@ -74,9 +74,9 @@ def stage() -> tuple[Client, Server]:
 @pytest.mark.parametrize(
     ("sent", "answer", "bound"),
     [
-        (SIMPLE, ANSWER, 64),
-        (EXTENDED, PARSED + BOUND + ANSWER, 100),
-        (PREPARED, BOUND + ANSWER, 99),
+        (SIMPLE, ANSWER, 62),
+        (EXTENDED, PARSED + BOUND + ANSWER, 97),
+        (PREPARED, BOUND + ANSWER, 97),
     ],
     ids=["simple", "extended", "prepared"],
 )
@@ -120,7 +120,7 @@ def test_rows_that_only_pass(stage: tuple[Client, Server]) -> None:
         client.session.data_received(SIMPLE)
         server.connection.data_received(DESCRIBED + rows + complete(b"SELECT") + READY)
 
-    assert calls(reading) <= MANY + 70
+    assert calls(reading) <= MANY + 65
 
 
 def test_data_of_a_copy_that_only_passes(stage: tuple[Client, Server]) -> None:
@@ -134,5 +134,5 @@ def test_data_of_a_copy_that_only_passes(stage: tuple[Client, Server]) -> None:
         client.session.data_received(data + done)
         server.connection.data_received(complete(b"COPY 1000") + READY)
 
-    assert calls(copying) <= MANY + 111
+    assert calls(copying) <= MANY + 106
     assert server.connection.session is None

@@ -46,7 +46,7 @@ UNSEEN: Final = (
     "for the next client. State that ends with the transaction is safe: "
     "set_config(..., true), ON COMMIT DROP, pg_advisory_xact_lock."
 )
-UNREAD: Final = "This code was not read, so that it may leave state: {}."
+UNREAD: Final = "explain did not read all code, so more state may stay: {}."
 AS_ONE: Final = (
     "The statements were judged one by one, as psql sends them. As one message of {} "
     "bytes, the text would pin by its size."
@@ -155,7 +155,7 @@ class Note:
 def _notes(answer: Answer, profile: Profile) -> Iterator[Note]:
     for one in answer.judged:
         yield from _notes_on(answer.text, one)
-        if not one.is_refused:
+        if not (one.is_refused or one.verdict.approximate):
             yield from _hidden(answer, one)
     if not answer.judged:
         yield Note("syntax", NO_STATEMENT)
@@ -191,12 +191,16 @@ def _hidden(answer: Answer, one: Judged) -> Iterator[Note]:
     text, start = one.verdict.text, one.position
     body = read_body(text)
     for left in body.left:
-        yield Note("hidden_state", sentence(left, "this code", left.sql), text, start)
+        yield Note("hidden_state", sentence(left, "This code", left.sql), text, start)
+    for reason in dict.fromkeys(body.unread):
+        yield Note("unseen", UNREAD.format(reason), text, start)
     if answer.follower is not None:
         yield from _followed(answer.follower.follow(text), text, start)
         return
     for code in unseen(text):
-        names = [name for name in code.code if name != DO or not body.is_whole]
+        called = [f"{name}()" for name in body.calls] if DO in code.code else []
+        names = dict.fromkeys([*code.code, *called])
+        names.pop(DO, None)  # its body is read
         if names:
             shown = text[code.position : code.position + code.size]
             said = UNSEEN.format(", ".join(names))
@@ -208,8 +212,8 @@ def _followed(found: Followed, text: str, start: int) -> Iterator[Note]:
         if path.functions != (DO,):  # read without the catalogue, too
             said = sentence(path.left, path.functions[0], str(path))
             yield Note("hidden_state", said, text, start)
-    for unread in dict.fromkeys(found.unread):
-        yield Note("unseen", UNREAD.format(unread), text, start)
+    for reason in dict.fromkeys(found.unread):
+        yield Note("unseen", UNREAD.format(reason), text, start)
 
 
 def _may_be_longer(text: str) -> bool:

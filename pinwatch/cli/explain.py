@@ -139,8 +139,8 @@ def explain(
         str | None,
         typer.Option(
             metavar="URL",
-            help="Follow the functions and triggers that the SQL runs through the "
-            "catalogue of the database at URL, and warn of state that they leave.",
+            help="Look up, in the database at URL, the functions and triggers that the "
+            "SQL runs, and warn of state that they leave.",
         ),
     ] = None,
 ) -> None:
@@ -173,7 +173,12 @@ def explain(
     from pinwatch.cli.findings import report
 
     if rule is not None:
-        if sql is not None or jsonl or database or format is not Format.TEXT:
+        if (
+            sql is not None
+            or jsonl
+            or database is not None
+            or format is not Format.TEXT
+        ):
             raise SettingError(
                 "--rule prints a page: it takes no SQL, no --jsonl, no --database and "
                 "no --format."
@@ -182,7 +187,7 @@ def explain(
         return
     chosen = _profile(profile)
     if jsonl:
-        if sql not in (None, "-") or database or format is not Format.TEXT:
+        if sql not in (None, "-") or database is not None or format is not Format.TEXT:
             raise SettingError(
                 "--jsonl reads standard input: it takes no SQL, no --database and no "
                 "--format."
@@ -194,7 +199,7 @@ def explain(
     answer = script(text, chosen) if is_script else message(text, chosen)
     if answer.judged and _begins_without_statement(answer.judged[0]):
         _refuse_foreign(text, is_script)
-    if database:
+    if database is not None:
         from pinwatch.cli.database import follower
 
         answer = replace(answer, follower=follower(database))

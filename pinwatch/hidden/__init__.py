@@ -1,1 +1,1 @@
-"""State of a session that RDS Proxy does not see: code in the database leaves it."""
+"""State that code in the database leaves on a session, unseen by RDS Proxy."""

@@ -1,31 +1,45 @@
 """What the body of a function, procedure or DO block leaves on its session.
 
 Bodies in SQL and PL/pgSQL are read, without running them: state counts as left if some
-way through the body leaves it. Lines count from 1, where the body begins.
+way through the body leaves it.
 """
 
 import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pglast.parser import ParseError, parse_plpgsql_json
 
-from pinwatch.hidden.dynamic import UNKNOWN, dynamic_text
-from pinwatch.hidden.writes import written
+from pinwatch.hidden.dynamic import UNKNOWN, dynamic_text, shown
+from pinwatch.hidden.writes import Write, written
 from pinwatch.pins.effects import ALL, LIBRARIES, SEQUENCES, Effect, effects
 from pinwatch.pins.rules import Fields
 from pinwatch.pins.tokens import tokens
-from pinwatch.pins.tree import OverBudget, Unparsable, nodes, statements
+from pinwatch.pins.tree import OverBudget, Statement, Unparsable, nodes, statements
 from pinwatch.pins.unseen import called
 
 SQL: Final = "sql"
 PLPGSQL: Final = "plpgsql"
+DEFINES: Final = re.compile(r"\b(?:function|procedure|do)\b", re.IGNORECASE)
+"""Matches each text that has a body."""
 EXPRESSION: Final = 2
 ASSIGNMENT: Final = re.compile(":?=")
 HARMLESS: Final = (SEQUENCES, LIBRARIES)
 """Kinds of state that no later client of the connection notices."""
+DYNAMIC: Final = ("PLpgSQL_stmt_dynexecute", "PLpgSQL_stmt_dynfors")
+"""Statements whose query is an expression that yields SQL."""
+EXITS: Final = (
+    "PLpgSQL_stmt_return",
+    "PLpgSQL_stmt_exit",
+    "PLpgSQL_stmt_raise",
+)
+"""Statements after which the next one of their list may not run."""
+TOO_LONG: Final = "it is too expensive to parse"
+AT_RUN_TIME: Final = "it runs SQL that is only known at run time"
+FUNCTION_AT_RUN_TIME: Final = "it calls a function that is only known at run time"
+TABLE_AT_RUN_TIME: Final = "it writes to a table that is only known at run time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,52 +49,21 @@ class Left:
     kind: str
     name: str
     sql: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A function that a body calls, by the name as written, and where."""
-
-    name: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A table that a body writes to, by the name as written, and how.
-
-    event is that of a trigger: INSERT, UPDATE, DELETE or TRUNCATE.
-    """
-
-    event: str
-    table: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """A part of a body that cannot be read, and why."""
-
-    reason: str
-    line: int
 
 
 @dataclass(slots=True)
 class Body:
-    """What a body leaves, calls and writes to, in the order of its text."""
+    """What a body leaves and runs, in the order of its text.
+
+    blocks are DO statements, whose own bodies are not read yet; calls are the names of
+    functions as written; unread has a reason for each part that cannot be read.
+    """
 
     left: list[Left] = field(default_factory=list)
     blocks: list[str] = field(default_factory=list)
-    """DO statements, whose own bodies are not read yet."""
-    calls: list[Call] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
-    unread: list[Unread] = field(default_factory=list)
-
-    @property
-    def is_whole(self) -> bool:
-        """True if ``left`` has all that the body leaves: it runs no other code."""
-        return not (self.blocks or self.calls or self.writes or self.unread)
+    unread: list[str] = field(default_factory=list)
 
 
 def read_body(definition: str) -> Body:
@@ -89,130 +72,169 @@ def read_body(definition: str) -> Body:
     Another statement has an empty body.
     """
     reader = _Reader()
-    try:
-        for one in statements(definition, tokens(definition)):
-            ((kind, fields),) = one.tree.items()
-            if kind == "CreateFunctionStmt":
-                reader.function(definition, fields)
-            elif kind == "DoStmt":
-                reader.block(definition, fields)
-    except (Unparsable, OverBudget) as error:
-        reader.refused(error, 1)
-    return reader.body
+    for one in reader.statements(definition) if DEFINES.search(definition) else ():
+        ((kind, fields),) = one.tree.items()
+        if kind == "CreateFunctionStmt":
+            reader.function(definition, fields)
+        elif kind == "DoStmt":
+            reader.block(definition, fields)
+    return reader.body()
 
 
 def read_statements(text: str) -> Body:
     """Read what the statements of a text run in the database: functions and triggers.
 
-    What they leave themselves is no secret, and is not in the result.
+    Their own effects, which RDS Proxy sees, are left out.
     """
     reader = _Reader()
     reader.read(text)
-    return replace(reader.body, left=[])
+    return replace(reader.body(), left=[])
+
+
+class _Place(NamedTuple):
+    """A place in a body: the lists of statements around it, and the exits before it."""
+
+    lists: tuple[int, ...] = ()
+    exits: int = 0
 
 
 class _Reader:
-    """Collects what the statements of a body leave, in their order."""
+    """Collects what the statements of a body leave and run."""
 
     def __init__(self) -> None:
-        self.body = Body()
+        self._body = Body()
+        self._left: list[tuple[Left, _Place]] = []
+        self._place = _Place()
+
+    def body(self) -> Body:
+        """Return the body, in which each state is left once."""
+        left = {(one.kind, one.name): one for one, _ in reversed(self._left)}
+        return replace(self._body, left=list(reversed(left.values())))
 
     def function(self, definition: str, fields: Fields) -> None:
         options = _options(fields.get("options", ()))
+        language = options.get("language", SQL)
         if "sql_body" in fields:
             self._atomic(definition, fields["sql_body"])
-        elif options.get("language", SQL) == SQL:
-            self.read(options.get("as", ""), 1)
-        elif options["language"] == PLPGSQL:
-            self._plpgsql(definition)
+        elif language == SQL:
+            self.read(options.get("as", ""))
         else:
-            self._unread(f"it is in {options['language']}", 1)
+            self._other(definition, language)
 
     def block(self, definition: str, fields: Fields) -> None:
-        language = _options(fields.get("args", ())).get("language", PLPGSQL)
+        options = _options(fields.get("args", ()))
+        self._other(definition, options.get("language", PLPGSQL))
+
+    def _other(self, definition: str, language: str) -> None:
         if language == PLPGSQL:
             self._plpgsql(definition)
         else:
-            self._unread(f"it is in {language}", 1)
+            self._unread(f"it is in {language}")
 
-    def refused(self, error: Exception, line: int) -> None:
-        self._unread(str(error) or "it is too long", line)
+    def _unread(self, reason: str) -> None:
+        self._body.unread.append(reason)
 
-    def _unread(self, reason: str, line: int) -> None:
-        self.body.unread.append(Unread(reason, line))
-
-    def read(self, text: str, line: int = 1) -> None:
-        """Read SQL that begins in a line of the body."""
+    def statements(self, text: str) -> list[Statement]:
+        """Return the statements of a text; none if it cannot be parsed."""
         try:
-            found = statements(text, tokens(text))
-        except (Unparsable, OverBudget) as error:
-            self.refused(error, line)
-            return
+            return statements(text, tokens(text))
+        except Unparsable as error:
+            self._unread(str(error))
+        except OverBudget:
+            self._unread(TOO_LONG)
+        return []
+
+    def read(self, text: str) -> None:
+        """Read SQL, which may have parts that are UNKNOWN."""
         encoded = text.encode()
-        for one in found:
-            source = encoded[one.start : one.end].decode()
-            lead = len(source) - len(source.lstrip())
-            before = encoded[: one.start].decode() + source[:lead]
-            self._tree(one.tree, source.strip(), line + before.count("\n"))
+        for one in self.statements(text):
+            sql = shown(encoded[one.start : one.end].decode().strip())
+            for node, fields in nodes(one.tree):
+                self._node(node, fields, sql)
 
     def _atomic(self, definition: str, tree: Fields) -> None:
-        """Read the statements of BEGIN ATOMIC, which only have names of functions."""
+        """Read BEGIN ATOMIC or RETURN, of which the tree has no text."""
         encoded = definition.encode()
         for node, fields in nodes(tree):
-            line = encoded[: fields.get("location", 0)].count(b"\n")
-            self._node(node, fields, definition.splitlines()[line].strip(), line + 1)
+            at = int(fields.get("location", 0))
+            start = encoded.rfind(b"\n", 0, at) + 1
+            line, *_ = encoded[start:].split(b"\n", 1)
+            self._node(node, fields, line.decode().strip())
 
-    def _tree(self, tree: Fields, sql: str, line: int) -> None:
-        for node, fields in nodes(tree):
-            self._node(node, fields, sql, line)
-
-    def _node(self, node: str, fields: Fields, sql: str, line: int) -> None:
+    def _node(self, node: str, fields: Fields, sql: str) -> None:
         if node == "DoStmt":
-            self.body.blocks.append(sql)
-        else:
-            self.body.calls += (Call(name, line) for name in called(node, fields))
-            self.body.writes += (Write(*one, line) for one in written(node, fields))
-            for effect in effects(node, fields):
-                self._apply(effect, sql, line)
-
-    def _apply(self, effect: Effect, sql: str, line: int) -> None:
-        """Add what stays after the transaction, or take it away again."""
-        if effect.local or effect.kind in HARMLESS:
+            self._body.blocks.append(sql)
             return
-        self.body.left = [
-            one
-            for one in self.body.left
-            if one.kind != effect.kind or effect.name not in (one.name, ALL)
-        ]
+        for name in called(node, fields):
+            if UNKNOWN in name:
+                self._unread(FUNCTION_AT_RUN_TIME)
+            else:
+                self._body.calls.append(name)
+        for write in written(node, fields):
+            if UNKNOWN in write.table:
+                self._unread(TABLE_AT_RUN_TIME)
+            else:
+                self._body.writes.append(write)
+        for effect in effects(node, fields):
+            if not (effect.local or effect.kind in HARMLESS):
+                self._apply(effect, sql)
+
+    def _apply(self, effect: Effect, sql: str) -> None:
+        """Add what stays after the transaction, or take it away again."""
+        name = shown(effect.name)
         if effect.holds:
-            self.body.left.append(Left(effect.kind, effect.name, sql, line))
+            self._left.append((Left(effect.kind, name, sql), self._place))
+            return
+        self._left = [
+            (left, place)
+            for left, place in self._left
+            if left.kind != effect.kind
+            or name not in (left.name, ALL)
+            or not self._always_follows(place)
+        ]
+
+    def _always_follows(self, place: _Place) -> bool:
+        """Return True if the present statement runs whenever that place was reached."""
+        lists, exits = self._place
+        return place.lists[: len(lists)] == lists and place.exits == exits
 
     # PL/pgSQL.
 
     def _plpgsql(self, definition: str) -> None:
         try:
             found = json.loads(parse_plpgsql_json(definition))
-        except (ParseError, RecursionError) as error:
-            self.refused(error, 1)
+        except ParseError as error:
+            self._unread(str(error.args[0]))
             return
-        for kind, fields, line in _plpgsql_nodes(found):
-            if kind == "PLpgSQL_stmt_dynexecute":
-                self._dynamic(fields["query"]["PLpgSQL_expr"], line)
-            elif kind == "PLpgSQL_expr":
-                self.read(_as_statement(fields), line)
+        except RecursionError:
+            self._unread(TOO_LONG)
+            return
+        exits = 0
+        for kind, fields, lists in _plpgsql_nodes(found):
+            exits += kind in EXITS
+            self._place = _Place(lists, exits)
+            if kind == "PLpgSQL_expr":
+                self.read(_as_statement(fields))
+            dynamic = fields.get("query" if kind in DYNAMIC else "dynquery")
+            if dynamic is not None:
+                self._dynamic(_as_statement(dynamic["PLpgSQL_expr"]))
 
-    def _dynamic(self, expression: Fields, line: int) -> None:
-        (one,) = statements(text := _as_statement(expression), tokens(text))
-        target = one.tree["SelectStmt"]["targetList"][0]["ResTarget"]["val"]
-        sql = dynamic_text(target)
-        if sql.startswith(UNKNOWN):
-            self._unread("EXECUTE of SQL that is built at run time", line)
-        else:
-            self.read(sql, line)
+    def _dynamic(self, expression: str) -> None:
+        """Read the SQL that an expression yields, given as a SELECT of it."""
+        for one in self.statements(expression):
+            targets = one.tree.get("SelectStmt", {}).get("targetList", ())
+            texts = [dynamic_text(target["ResTarget"]["val"]) for target in targets]
+            if len(texts) != 1 or texts[0].startswith(UNKNOWN):
+                self._unread(AT_RUN_TIME)
+            else:
+                self.read(texts[0])
 
 
 def _options(found: Iterable[Fields]) -> dict[str, str]:
-    """Return options with a text, or a list that begins with one, in lower case."""
+    """Return options with a text, or a list that begins with one.
+
+    The language is in lower case.
+    """
     options = {}
     for one in found:
         option = one["DefElem"]
@@ -224,22 +246,35 @@ def _options(found: Iterable[Fields]) -> dict[str, str]:
     return options
 
 
-def _plpgsql_nodes(tree: Any) -> Iterator[tuple[str, Fields, int]]:
-    """Yield the nodes of PL/pgSQL by name and fields, with their line, in order.
+def _plpgsql_nodes(tree: Any) -> Iterator[tuple[str, Fields, tuple[int, ...]]]:
+    """Yield the nodes of PL/pgSQL by name and fields, in order.
 
-    A node without a line has that of the node around it.
+    The numbers are those of the lists around a node whose statements may not run: each
+    branch of an IF has its own.
     """
-    stack: list[tuple[Any, int]] = [(tree, 1)]
+    number = 0
+    stack: list[tuple[str, str, Any, tuple[int, ...]]] = [("", "", tree, ())]
     while stack:
-        item, line = stack.pop()
+        owner, key, item, lists = stack.pop()
         if isinstance(item, list):
-            stack.extend((one, line) for one in reversed(item))
+            if (owner, key) not in ALWAYS:
+                number += 1
+                lists = (*lists, number)
+            stack.extend((owner, "", one, lists) for one in reversed(item))
         elif isinstance(item, dict):
-            line = int(item.get("lineno", line))
-            for name, fields in item.items():
-                if name.startswith("PLpgSQL_") and isinstance(fields, dict):
-                    yield name, fields, int(fields.get("lineno", line))
-            stack.extend((one, line) for one in reversed(item.values()))
+            if key.startswith("PLpgSQL_"):
+                yield key, item, lists
+                owner = key
+            inner = reversed(item.items())
+            stack.extend((owner, name, value, lists) for name, value in inner)
+
+
+ALWAYS: Final = (
+    ("", ""),
+    ("PLpgSQL_function", "datums"),
+    ("PLpgSQL_stmt_block", "body"),
+)
+"""Lists whose members all run, unless one of them exits: a node, and its field."""
 
 
 def _as_statement(expression: Fields) -> str:

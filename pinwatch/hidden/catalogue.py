@@ -10,14 +10,15 @@ Row = Sequence[bytes | None]
 FUNCTIONS: Final = """
 SELECT n.nspname, p.proname,
        pg_catalog.array_position(pg_catalog.current_schemas(true), n.nspname),
-       pg_catalog.pg_get_functiondef(p.oid)
+       CASE WHEN p.prokind IN ('f', 'p') THEN pg_catalog.pg_get_functiondef(p.oid) END
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-WHERE p.prokind IN ('f', 'p')
-  AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
 ORDER BY p.oid
 """
-"""Rows of schema, name, place in the search path or NULL, and definition."""
+"""Rows of schema, name, place in the search path or NULL, and definition.
+
+An aggregate has no definition."""
 
 TRIGGERS: Final = """
 SELECT n.nspname, c.relname,
@@ -51,7 +52,10 @@ class Catalogue:
             self._triggers.add(schema, table, place, (event, function))
 
     def definitions(self, function: str) -> Sequence[str]:
-        """Return CREATE statements of the functions that a name may call."""
+        """Return CREATE statements of the functions that a name may call.
+
+        That of an aggregate is empty.
+        """
         return self._functions.find(function)
 
     def triggered(self, event: str, table: str) -> Sequence[str]:

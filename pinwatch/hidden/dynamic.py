@@ -5,11 +5,16 @@ from typing import Any, Final
 
 from pinwatch.pins.rules import Fields, function_name, uncast
 
-UNKNOWN: Final = "unknown"
+UNKNOWN: Final = "pinwatch_unknown"
 """Stands for a part that only a run would show: it is a name and a part of a text."""
 PLACEHOLDER: Final = re.compile(r"%(?:\d+\$)?-?\d*([sIL%])")
 """What format() replaces; https://www.postgresql.org/docs/current/functions-string.html"""
 QUOTED: Final = f"'{UNKNOWN}'"
+
+
+def shown(text: str) -> str:
+    """Return a text for people, with dots for its unknown parts."""
+    return text.replace(UNKNOWN, "...")
 
 
 def dynamic_text(expression: Fields) -> str:

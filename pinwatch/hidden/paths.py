@@ -1,8 +1,7 @@
 """The ways by which a statement leaves state that RDS Proxy does not see.
 
 Follows the functions that a statement calls, and the triggers of the tables that it
-writes to, through the catalogue. Foreign keys with ON DELETE and rules are not
-followed.
+writes to, through the catalogue.
 """
 
 from collections.abc import Iterator
@@ -43,7 +42,7 @@ class Follower:
         self._bodies: dict[str, Body] = {}
 
     def follow(self, text: str) -> Followed:
-        """Return the paths of all statements in a text; each function is in one."""
+        """Return the paths of all statements; each function is followed once."""
         found = Followed()
         self._enter(found, (), read_statements(text), set())
         return found
@@ -52,7 +51,7 @@ class Follower:
         self, found: Followed, functions: tuple[str, ...], body: Body, seen: set[str]
     ) -> None:
         found.paths += (Path(functions, left) for left in body.left)
-        found.unread += (f"{functions[-1]}: {one.reason}" for one in body.unread)
+        found.unread += (f"{functions[-1]}: {reason}" for reason in body.unread)
         for name, definition in self._run(found, body):
             if definition not in seen:
                 seen.add(definition)
@@ -61,14 +60,16 @@ class Follower:
     def _run(self, found: Followed, body: Body) -> Iterator[tuple[str, str]]:
         """Yield the name and the definition of the code that a body runs."""
         yield from ((DO, block) for block in body.blocks)
-        names = [call.name for call in body.calls]
+        names = list(body.calls)
         for write in body.writes:
             names += self.catalogue.triggered(write.event, write.table)
         for name in names:
             definitions = self.catalogue.definitions(name)
             if not definitions:
                 found.unread.append(f"{name}(): it is not in the catalogue")
-            yield from ((f"{name}()", definition) for definition in definitions)
+            if "" in definitions:
+                found.unread.append(f"{name}(): it is an aggregate")
+            yield from ((f"{name}()", one) for one in definitions if one)
 
     def _read(self, definition: str) -> Body:
         if definition not in self._bodies:

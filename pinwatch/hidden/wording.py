@@ -40,8 +40,8 @@ WORDS: Final = {
 }
 """What stays, and the way out, by kind of state."""
 SENTENCE: Final = (
-    "RDS Proxy does not see, and does not pin, that {} leaves {} on the database "
-    "connection for the next client: {}. {}"
+    "{} leaves {} on the database connection, and the next client gets it. RDS Proxy "
+    "does not see this, so it does not pin. Path: {}. {}"
 )
 
 

@@ -1,7 +1,7 @@
 """The tables that a statement writes to, whose triggers run."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from pinwatch.pins.rules import Fields
 
@@ -16,8 +16,15 @@ EVENTS: Final = {
 """The events of triggers, by the node that causes them."""
 
 
-def written(node: str, fields: Fields) -> Iterator[tuple[str, str]]:
-    """Yield the event and the name as written of each table that a node writes to."""
+class Write(NamedTuple):
+    """An event of triggers, and the name of its table as written."""
+
+    event: str
+    table: str
+
+
+def written(node: str, fields: Fields) -> Iterator[Write]:
+    """Yield the tables that a node writes to, each with its event."""
     if node not in EVENTS or (node == "CopyStmt" and not fields.get("is_from")):
         return
     relations = [fields.get("relation"), *fields.get("relations", ())]
@@ -29,4 +36,4 @@ def written(node: str, fields: Fields) -> Iterator[tuple[str, str]]:
         if found:
             parts = (found.get("schemaname"), found["relname"])
             name = ".".join(part for part in parts if part)
-            yield from ((event, name) for event in events)
+            yield from (Write(event, name) for event in events)

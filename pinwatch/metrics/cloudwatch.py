@@ -251,14 +251,14 @@ METRICS: Final = (
         "counter",
         "Query messages of clients without TLS.",
         "requests",
-        lambda e: e.counters.plain.queries,
+        lambda e: int(e.counters.plain.queries),
     ),
     of_endpoints(
         "QueryRequestsTLS",
         "counter",
         "Query messages of clients with TLS.",
         "requests",
-        lambda e: e.counters.encrypted.queries,
+        lambda e: int(e.counters.encrypted.queries),
     ),
     of_endpoints(
         "QueryResponseLatency",

@@ -8,7 +8,7 @@ call of ``cast`` would cost as much as the rest of a removal.
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
-from mypy_extensions import mypyc_attr
+from mypy_extensions import i64, mypyc_attr
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -29,15 +29,15 @@ L = TypeVar("L", bound=Linked)
 class LinkedList(Generic[L]):
     """The objects in the order in which they were appended."""
 
-    __slots__ = ("_count", "first", "last")
+    __slots__ = ("first", "last", "length")
 
     def __init__(self) -> None:
-        self._count = 0
+        self.length: i64 = 0
         self.first: L | None = None
         self.last: L | None = None
 
     def __len__(self) -> int:
-        return self._count
+        return self.length
 
     def __iter__(self) -> Iterator[L]:
         """Iterate over a copy: the list may change meanwhile."""
@@ -52,20 +52,27 @@ class LinkedList(Generic[L]):
         return isinstance(one, Linked) and one.within is self
 
     def append(self, one: L) -> None:
-        """Append an object that is in no list."""
-        assert one.within is None
+        """Append an object; it leaves the list that it is in."""
+        if one.within is not None:
+            one.within._unlink(one)
         last = self.last
         one.within = self
         one.previous = last
+        one.next = None
         if last is None:
             self.first = one
         else:
             last.next = one
         self.last = one
-        self._count += 1
+        self.length += 1
 
     def remove(self, one: L) -> None:
         """Remove a member of this list."""
+        self._unlink(one)
+        one.within = one.previous = one.next = None
+
+    def _unlink(self, one: L) -> None:
+        """Join the neighbours of a member, whose own links stay as they are."""
         previous, following = one.previous, one.next
         if previous is None:
             self.first = following  # type: ignore[assignment]
@@ -75,5 +82,4 @@ class LinkedList(Generic[L]):
             self.last = previous  # type: ignore[assignment]
         else:
             following.previous = previous
-        one.within = one.previous = one.next = None
-        self._count -= 1
+        self.length -= 1

@@ -16,6 +16,8 @@ from itertools import chain
 from operator import attrgetter
 from typing import Final, cast
 
+from mypy_extensions import i64
+
 from pinwatch.clock import Clock
 from pinwatch.errors import ClientError, borrow_timeout
 from pinwatch.events import PoolUsage
@@ -50,7 +52,7 @@ class Pool(ConnectionSource[C]):
         self.clock = clock
         self.soon = soon
         self.max_idle = max_connections
-        self.paused = 0  # pauses that have not been resumed
+        self.paused: i64 = 0  # pauses that have not been resumed
         self.opening: Counter[Key] = Counter()
         self.idle: dict[Key, LinkedList[C]] = {}  # a list stays when it is empty
         self.borrowed: LinkedList[C] = LinkedList()
@@ -59,7 +61,7 @@ class Pool(ConnectionSource[C]):
         self.waiting: LinkedList[Borrower[C]] = LinkedList()
         self.retry_at: dict[Key, float] = {}
         self.swap = False  # give each borrower another connection than its last one
-        self._size = 0  # connections in all lists
+        self._size: i64 = 0  # connections in all lists
         self._last: dict[Borrower[C], C] = {}  # used with swap
         self._blocked = False  # the longest waiter without a connection needs room
         self._returned: list[C] = []  # in the list borrowed until _serve gets to them
@@ -123,7 +125,7 @@ class Pool(ConnectionSource[C]):
         min_timeout seconds, whichever is longer.
         """
         borrower.pool = self
-        if not self.paused and self.waiting.first is None:
+        if not self.paused and not self.waiting.length:
             idle = borrower.idle_list
             if idle is None or borrower.idle_list_pool is not self:
                 idle = self._idle_list(borrower)
@@ -140,13 +142,13 @@ class Pool(ConnectionSource[C]):
         return None
 
     def serves_at_once(self, borrower: Borrower[C]) -> bool:
-        if self.paused or self.waiting.first is not None:
+        if self.paused or self.waiting.length:
             return False
         return bool(self.idle.get(borrower.key)) or len(self) == 0
 
     def _enqueue(self, borrower: Borrower[C], timeout: float) -> None:
         now = self.clock.now
-        behind_blocked = self._blocked and self.waiting.first is not None
+        behind_blocked = self._blocked and self.waiting.length > 0
         borrower.wait_began, borrower.wait_deadline = now, now + timeout
         self.waiting.append(borrower)
         if not timeout:
@@ -164,7 +166,7 @@ class Pool(ConnectionSource[C]):
             return
         if self._serving:
             self._returned.append(connection)
-        elif self.waiting.first is not None and not self.paused:
+        elif self.waiting.length and not self.paused:
             self._serve(connection)
         else:
             self._move(connection, connection.idle_list)
@@ -183,8 +185,6 @@ class Pool(ConnectionSource[C]):
         """Take over the waiters of other, with their arrivals and deadlines."""
         waiting = sorted([*self.waiting, *other.waiting], key=attrgetter("wait_began"))
         for borrower in waiting:
-            source = self if borrower in self.waiting else other
-            source.waiting.remove(borrower)
             borrower.pool = self
             self.waiting.append(borrower)
         self.match()
@@ -405,7 +405,7 @@ class Pool(ConnectionSource[C]):
 
     def _make_room(self) -> None:
         """Close the connection that was idle for longest, unless one is closing."""
-        if self.closing.first is not None:
+        if self.closing.length:
             return
         oldest = min(
             filter(None, [idle.first for idle in self.idle.values()]),
@@ -420,14 +420,13 @@ class Pool(ConnectionSource[C]):
     def _move(self, connection: C, to: LinkedList[C] | None) -> None:
         """Move a connection into another list; None removes it from the pool."""
         within = connection.within
-        if within is None:
-            self._size += 1
-        else:
-            within.remove(connection)
-        if to is None:
-            self._size -= 1
-        else:
+        if to is not None:
+            if within is None:
+                self._size += 1
             to.append(connection)
+        elif within is not None:
+            self._size -= 1
+            within.remove(connection)
         connection.state_since = self.clock.now
 
     def _move_unused(self, connection: C, to: LinkedList[C] | None) -> None:

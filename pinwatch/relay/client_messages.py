@@ -51,9 +51,9 @@ STARTS_REQUEST: Final = bytes(
 )
 """1 for each message type that starts a request."""
 
-Change = tuple[int, int, Renamed]
-"""A change of a message: the index in the chunk at which its name begins, the index at
-which the rest after the name begins, and the ``Renamed`` for it."""
+Reference = tuple[i64, i64, Renamed | None]
+"""The name in a message: the index in the chunk at which the name begins, the index at
+which the rest begins, and the ``Renamed``, or None to send the message unchanged."""
 
 
 class Incomplete(Exception):
@@ -122,19 +122,30 @@ def text(data: bytes, at: i64, limit: i64, following: i64) -> bytes | None:
 
 
 def renamed(
-    out: BytesWriter, data: bytes, at: int, following: int, change: Change
-) -> int:
-    """Write a changed message; return the index where unchanged bytes begin."""
-    name_at, rest, (before, name, after) = change
+    out: BytesWriter,
+    data: bytes,
+    at: i64,
+    following: i64,
+    name_at: i64,
+    rest: i64,
+    change: Renamed,
+) -> i64:
+    """Write a changed message; return the index where unchanged bytes begin.
+
+    at is the index of the message, name_at that of the name in it. following is the
+    index after the message, rest that after the name.
+    """
+    before, name, after = change
     out.write(before)
     if name is None:
         return following
+    size: int = following - at - 1 + len(name) - (rest - name_at - 1)
     out.append(data[at])
-    write_i32_be(out, following - at - 1 + len(name) - (rest - name_at - 1))
+    write_i32_be(out, size)
     out.write(data[at + 5 : name_at])
     out.write(name)
     out.append(0)
-    if not after:
+    if after == b"":
         return rest
     out.write(data[rest:following])
     out.write(after)

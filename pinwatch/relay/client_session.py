@@ -160,7 +160,7 @@ class ClientSession(Session, Receiver):
         self.last_received_at = self.write_paused_at = self.clock.now
         self.connection: BorrowedConnection | None = None
         self.waiting = False
-        self.judging = b""  # the text that a worker thread judges now
+        self.judging: bytes | None = None  # the text that a worker thread judges now
         self.wants_own = False  # needs a connection opened with its startup parameters
         self.login: ClientLogin | None = ClientLogin(self, services, endpoint)
         self.secure: SecureTransport | None = None  # equals transport if TLS is used
@@ -243,11 +243,11 @@ class ClientSession(Session, Receiver):
         stream = self.stream
         connection = self.connection
         self.traffic.received += len(data)
-        self.last_received_at = self.clock.now
+        now = self.last_received_at = self.clock.now
         if not self.request_started_at:
-            self.request_started_at = self.clock.now
+            self.request_started_at = now
         if connection is None:
-            if stream.input:
+            if stream.input != b"":
                 stream.buffer(data)
             else:
                 stream.input = data
@@ -316,15 +316,15 @@ class ClientSession(Session, Receiver):
         if sent:
             connection.counters.sent += sent
             connection.write(data)
-            if not connection.replies.due:
+            if not connection.replies.due.length:
                 connection.check_replies()
             elif not connection.request_started_at:
                 connection.request_started_at = self.request_started_at
-        if stream.judging:
-            self._judge()
-        if stream.defaults.wants_own_connection and not connection.replies.due:
+        if stream.judging is not None:
+            self._judge(stream.judging)
+        if stream.defaults.wants_own_connection and not connection.replies.due.length:
             self._move_to_own_connection()
-        elif stream.input:
+        elif stream.input != b"":
             if stream.terminated and not self._awaits_replies():
                 self._disconnect(requested=True)
             release = stream.release
@@ -332,15 +332,15 @@ class ClientSession(Session, Receiver):
                 self._start_release(release)
             self._adjust_reading()
 
-    def _judge(self) -> None:
+    def _judge(self, sql: bytes) -> None:
         """Judge the blocked statement in a worker thread, then unblock the stream."""
-        sql, self.stream.judging = self.stream.judging, b""
+        self.stream.judging = None
         if sql != self.judging:
             self.judging = sql
             self.services.judge(sql, self._judged)
 
     def _judged(self) -> None:
-        self.judging = b""
+        self.judging = None
         self.unblock()
 
     def _move_to_own_connection(self) -> None:

@@ -31,8 +31,8 @@ from pinwatch.relay.client_messages import (
     OVERSIZE_PREFIX,
     STARTS_REQUEST,
     STATEMENT,
-    Change,
     Incomplete,
+    Reference,
     bad_kind,
     bad_length,
     header,
@@ -144,7 +144,7 @@ class ClientStream:
         self.database_statements = database_statements
         self.release: Release | None = None  # the blocked input waits for it
         self.terminated = False
-        self.judging = b""  # the blocked text, to be judged in a worker thread
+        self.judging: bytes | None = None  # the blocked text, for a worker thread
         self.defaults = StartupDefaults()
 
     # Buffered input.
@@ -211,14 +211,15 @@ class ClientStream:
     def needs_own_defaults(self) -> bool:
         """Return True if the input needs a connection opened with startup values.
 
+        The input must begin with the whole header of a valid message.
         This is so if a whole message in it, except the first one, runs or prepares a
         statement that resets a setting, or reads the defaults in pg_settings. For the
         first message, ``StartupDefaults.keep`` finds out in time.
         """
         data, prepared = self.input, self.defaults.prepared
         end: i64 = len(data)
-        first: int = read_i32_be(data, 1) if end > 4 else MAX_MESSAGE
-        at: i64 = max(first, 4) + 1
+        first: int = read_i32_be(data, 1)
+        at: i64 = first + 1
         while end - at > 4:
             kind: i64 = data[at]
             size: int = read_i32_be(data, at + 1)
@@ -311,8 +312,8 @@ class ClientStream:
         database = self.database
         assert database is not None
         replies = database.replies
-        if self.input:
-            if data or self.chunks:
+        if self.input != b"":
+            if data != b"" or self.chunks:
                 self.buffer(data)
                 if self.size < self.needed:
                     return b""
@@ -341,12 +342,12 @@ class ClientStream:
                 except Unsettled:
                     self.blocked = True
                     break
-                if before:
+                if before != b"":
                     changed = BytesWriter() if changed is None else changed
                     changed.write(data[start:at])
                     changed.write(before)
                     start = at
-                if self.defaults.restoring:
+                if self.defaults.restoring is not None:
                     self.blocked = True
                     at = following
                     break
@@ -354,7 +355,7 @@ class ClientStream:
                 if size != 4:
                     raise bad_length(size)
                 replies.sync()
-                if self.defaults.restoring:
+                if self.defaults.restoring is not None:
                     self.blocked = True
                     at = following
                     break
@@ -367,7 +368,7 @@ class ClientStream:
                 self.traffic.statements += 1
             elif NAMES_A_STATEMENT[kind]:
                 try:
-                    change = self._refer(kind, data, at, following)
+                    name_at, rest, change = self._refer(kind, data, at, following)
                 except Incomplete:
                     self.needed = min(following - at, 2 * (end - at), MAX_NAMES_END)
                     break
@@ -383,7 +384,7 @@ class ClientStream:
                 if change is not None:
                     changed = BytesWriter() if changed is None else changed
                     changed.write(data[start:at])
-                    start = renamed(changed, data, at, following, change)
+                    start = renamed(changed, data, at, following, name_at, rest, change)
             elif kind == FUNCTION_CALL:
                 replies.query()
             elif kind == COPY_DONE or kind == COPY_FAIL:
@@ -474,7 +475,7 @@ class ClientStream:
             before = database.hidden_batch(
                 self.statements.release(verdict.names, hidden=True)
             )
-        self.defaults.restoring += resets
+        self.defaults.restore_later(resets)
         self._report(verdict)
         if verdict.drops_statements:
             replies.drops_statements()
@@ -493,7 +494,7 @@ class ClientStream:
         assert database is not None
         return self.defaults.keep(verdict, runs, database, self.verdict_sink.pinned)
 
-    def _refer(self, kind: i64, data: bytes, at: i64, following: i64) -> Change | None:
+    def _refer(self, kind: i64, data: bytes, at: i64, following: i64) -> Reference:
         """Handle a message that names a prepared statement or a portal.
 
         Raises Incomplete, Unsettled and ProtocolViolation.
@@ -511,7 +512,7 @@ class ClientStream:
                 raise Incomplete
             if data[name_at] != STATEMENT:
                 replies.plain() if kind == CLOSE else replies.batch()
-                return None
+                return name_at, name_at, None
             name_at += 1
         name_end = string_end(data, name_at, at, following)
         name = data[name_at : name_end - 1] if name_end - name_at > 1 else b""
@@ -525,7 +526,7 @@ class ClientStream:
             change = self._use(kind, name, data, following)
         if kind == BIND and self.dropping_portals:
             self._bound(name_at > at + 6)
-        return None if change is None else (name_at, name_end, change)
+        return name_at, name_end, change
 
     def _refer_by_long_name(
         self, kind: i64, name: bytes, data: bytes, name_end: i64, following: i64
@@ -555,7 +556,7 @@ class ClientStream:
         assert database is not None
         if kind != BIND and following > len(data):
             raise Incomplete
-        named = statements.named.get(name) if name else None
+        named = statements.named.get(name) if name != b"" else None
         if kind != BIND:
             return statements.refer(name, named, True)
         if self.database_statements.enabled and database.replies.counting:
@@ -566,7 +567,7 @@ class ClientStream:
         statements.wait_for(verdict.names)
         resets = self._keep_startup_values(verdict, runs=True)
         change = statements.refer(name, named, False)
-        self.defaults.restoring += resets
+        self.defaults.restore_later(resets)
         if verdict.drops_statements:
             self.dropping_portals |= BEING_BOUND
         if database.replies.counting:
@@ -601,10 +602,10 @@ class ClientStream:
         text_at: i64,
         following: i64,
     ) -> Renamed | None:
-        if name and not name.isascii() and self._is_invalid(name):
+        if name != b"" and not name.isascii() and self._is_invalid(name):
             return self.statements.parse_unkept(name)
         definition = data[text_at:following] if following <= len(data) else b""
-        if definition and definition == self.verdicts.latest_definition:
+        if definition != b"" and definition == self.verdicts.latest_definition:
             return self._prepare(name, definition, None)
         limit = min(following, text_at + MAX_STATEMENT + 1)
         sql = text(data, text_at, limit, following)
@@ -664,7 +665,7 @@ class ClientStream:
         verdict: Verdict | None,
     ) -> Renamed | None:
         self.traffic.parses += 1
-        if name:
+        if name != b"":
             return self.statements.parse(name, definition, verdict)
         return self.statements.parse_unnamed(definition, verdict)
 

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final, Protocol
 
+from mypy_extensions import i64
+
 from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters, Histogram, TargetCounters
 from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
@@ -174,7 +176,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.latencies = NO_LATENCIES
         self.request_started_at = 0.0
         self.state_since = self.clock.now
-        self.borrows = 0
+        self.borrows: i64 = 0
         self.cancelling = 0
         self.write_paused = False
         self.reason = "The TCP channel was closed by either the database or the proxy."
@@ -282,7 +284,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         if error is not None:
             self.close(f"The session reset failed: {error.text}")
             return
-        self.statements.held.clear()
+        self.statements.clear()
         self.stream.parameters = NO_PARAMETERS
         if self.init_query.sql:
             self.initialise(self._reset_initialised)
@@ -318,7 +320,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
                 data = self.secure.decrypt(data)
             if self.startup is not None:
                 data = self._log_in(self.startup, data)
-            if data and self.phase is not CLOSING:
+            if data != b"" and self.phase is not CLOSING:
                 self._receive(data)
         except ProtocolViolation as violation:
             self.reason = f"The database sent what is not the protocol: {violation}."
@@ -366,16 +368,16 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         Before that, send the proxy's own queries that have to follow the requests.
         """
         stream, replies, session = self.stream, self.replies, self.session
-        if replies.due:
+        if replies.due.length:
             return
         if self.request_started_at:
             self._note_latency()
-        if session is None or stream.partial or stream.passing:
+        if session is None or stream.partial != b"" or stream.passing:
             return
         if session.stream.terminated:
             session.replies_finished()
             return
-        if session.stream.defaults.restoring:
+        if session.stream.defaults.restoring is not None:
             self._restore_startup_values(session)
             return
         if stream.status != IDLE:

@@ -140,7 +140,7 @@ class DatabaseStream:
         self.passing: i64 = 0  # missing bytes of a message that is forwarded in part
         self.inspected = INSPECTED_TYPES
         self.swallowing = False
-        self.fence_name = b""
+        self.fence_name: bytes | None = None  # in the reply to the fence that is due
         self.answer: Answer | None = None
         self.done = False  # the answer is complete; call deliver_answer
         self.row: Row = []
@@ -176,12 +176,12 @@ class DatabaseStream:
         statements are prepared is unknown, too: the query deallocates all of them,
         unless keep is true or the unnamed statement must stay.
         """
-        self.fence_name = b"pinwatch_fence_%d" % self.replies.batches
+        name = self.fence_name = b"pinwatch_fence_%d" % self.replies.batches
         if self._must_keep_unnamed():
-            return self._inject_describe(FENCE, self.fence_name)
-        sql = b"SELECT 1 AS " + self.fence_name
+            return self._inject_describe(FENCE, name)
+        sql = b"SELECT 1 AS " + name
         if not keep:
-            self.statements.held.clear()
+            self.statements.clear()
             sql += b"; DEALLOCATE ALL"
         return self._inject(FENCE, sql)
 
@@ -252,7 +252,7 @@ class DatabaseStream:
         Stops after the reply to a hidden query and sets ``done``. Call
         ``deliver_answer`` then, and ``receive`` again for the remaining bytes.
         """
-        if self.partial:
+        if self.partial != b"":
             data = self.partial + data
             self.partial = b""
         inspected = self.inspected
@@ -306,7 +306,7 @@ class DatabaseStream:
             if following - at != 1:
                 raise ProtocolViolation("invalid ReadyForQuery")
             self._ready(data[at])
-            if self.fence_name or not self.replies.ready():
+            if self.fence_name is not None or not self.replies.ready():
                 self.replies.ready_was_not_due()
         elif kind == COMMAND_COMPLETE:
             if at < following and INSPECTED_TAGS[data[at]]:
@@ -315,24 +315,22 @@ class DatabaseStream:
             if self.replies.completed():
                 return b""
         elif kind == ERROR_RESPONSE:
-            if self.fence_name and self.fence_name in data[at:following]:
-                self._fence_answered()
+            if self._answers_fence(data[at:following]):
                 return b""
             return self._failed(data[at:following], client)
         elif kind == COPY_IN_RESPONSE:
             self.replies.copy_in()
-        elif (
-            kind == ROW_DESCRIPTION
-            and self.fence_name
-            and self.fence_name in data[at:following]
-        ):
-            self._fence_answered()
+        elif kind == ROW_DESCRIPTION and self._answers_fence(data[at:following]):
             return b""
         return None
 
-    def _fence_answered(self) -> None:
-        self.fence_name = b""
+    def _answers_fence(self, body: bytes) -> bool:
+        """Return True if body answers the fence; swallow its replies from now on."""
+        if self.fence_name is None or self.fence_name not in body:
+            return False
+        self.fence_name = None
         self.swallowing = True
+        return True
 
     def _ready(self, status: int) -> None:
         self.status = status

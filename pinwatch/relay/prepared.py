@@ -76,12 +76,12 @@ class ServerStatements:
 
     def use(self, statement: Statement) -> bool:
         """Mark statement as the most recently used; return False if it is not held."""
-        held = self.held
-        if statement not in held:
+        if statement is self.latest:
+            return True
+        if statement not in self.held:
             return False
-        if statement is not self.latest:
-            held.move_to_end(statement)
-            self.latest = statement
+        self.held.move_to_end(statement)
+        self.latest = statement
         return True
 
     def hold(self, statement: Statement, number: int = -1) -> None:
@@ -114,7 +114,7 @@ class ServerStatements:
         """Return the message that closes statement, b"" if it is not held."""
         if statement not in self.held:
             return b""
-        del self.held[statement]
+        self.forget(statement)
         self.replies.change(Removed(self, statement))
         return close_statement(statement.name)
 
@@ -132,11 +132,18 @@ class ServerStatements:
     def forget(self, statement: Statement) -> None:
         """Remove a statement that the server does not have."""
         self.held.pop(statement, None)
+        if statement is self.latest:
+            self.latest = None
 
     def forget_all(self) -> None:
         """Remove all statements except those that are being prepared."""
         due = [item for item in self.held.items() if self.replies.is_due(item[1])]
         self.held = OrderedDict(due)
+        self.latest = None
+
+    def clear(self) -> None:
+        """Remove all statements: the server has none."""
+        self.held.clear()
         self.latest = None
 
 
@@ -374,7 +381,7 @@ class ClientStatements:
         """
         if named is not None:
             return named.verdict
-        return None if name or self.unnamed is None else self.unnamed_verdict
+        return None if name != b"" or self.unnamed is None else self.unnamed_verdict
 
     def text(self, name: bytes, named: Statement | None) -> bytes:
         """Return the SQL of the statement; b"" if it is unknown or was not kept."""
@@ -487,25 +494,36 @@ class ClientStatements:
         server = self.server
         assert server is not None
         replies = server.replies
-        before = after = b""
+        change: Renamed | None = None
         executes = verdict is not None and executes_one(verdict)
         if executes:
             _wait_for_earlier_changes(replies)
-        if not (replies.may_be_skipped() or executes):
-            replies.unnamed_parse()
-        else:
+        if executes or replies.may_be_skipped():
             replies.batch()
             if not replies.counting:
                 return None
-            temporary = b"" if self.pinned else self._add_temporary_name(verdict)
-            before = temporary
-            if self.pinned and executes:
-                before = self._release_for(verdict)
-            replies.change(UnnamedByClient(server, self, definition))
-            after = self._close_temporary_name(temporary, verdict)
+            change = self._change_unnamed(server, definition, verdict, executes)
+        else:
+            replies.unnamed_parse()
         self.unnamed = server.unnamed = definition
         self.unnamed_verdict = verdict
         server.unnamed_batch = replies.batches
+        return change
+
+    def _change_unnamed(
+        self,
+        server: ServerStatements,
+        definition: object,
+        verdict: Verdict | None,
+        executes: bool,
+    ) -> Renamed | None:
+        """Record a Parse that may be skipped, or whose SQL is an EXECUTE."""
+        temporary = b"" if self.pinned else self._add_temporary_name(verdict)
+        before = temporary
+        if self.pinned and executes:
+            before = self._release_for(verdict)
+        server.replies.change(UnnamedByClient(server, self, definition))
+        after = self._close_temporary_name(temporary, verdict)
         return (before, b"", after) if before else None
 
     def parse_unkept(self, name: bytes) -> Renamed | None:
@@ -543,7 +561,7 @@ class ClientStatements:
         server = self.server
         assert server is not None
         replies = server.replies
-        if named is None and not name:
+        if named is None and name == b"":
             return self._refer_to_unnamed(describes)
         _wait_for_earlier_changes(replies)
         replies.batch()
@@ -551,7 +569,9 @@ class ClientStatements:
             return self._with_client_name(name)
         if not replies.counting:
             return None
-        temporary = self._add_temporary_name(named.verdict) if describes else b""
+        if not describes:
+            return server.prepare(named), named.name, b""
+        temporary = self._add_temporary_name(named.verdict)
         out = temporary + server.prepare(named)
         return out, named.name, self._close_temporary_name(temporary, named.verdict)
 
@@ -565,7 +585,7 @@ class ClientStatements:
         if own and server.unnamed_batch == replies.batches and not executes:
             replies.batch()
             return None
-        if replies.due and replies.in_doubt():
+        if replies.due.length and replies.in_doubt():
             raise Unsettled
         replies.batch()
         if not replies.counting or (own and not executes):

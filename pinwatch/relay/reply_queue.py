@@ -8,6 +8,7 @@ The module does not know which entry a reply belongs to.
 from collections.abc import Iterator
 from typing import Final
 
+from librt.vecs import append, vec
 from mypy_extensions import i64
 
 PLAIN: Final = 1  # a Parse or Close that changes nothing that the proxy keeps
@@ -37,13 +38,13 @@ KINDS: Final = (
 )
 
 MAX_PAST: Final = 64
-"""Answered entries that may stay in the list although they outnumber those due."""
+"""Answered entries that may stay in the vector although they outnumber those due."""
 
 
 class ReplyQueue:
     """A queue of kinds; the first one is answered first. Operations are amortized O(1).
 
-    Most queues are short and soon empty, so the list stays, and answered entries are
+    Most queues are short and soon empty, so the vector stays, and answered entries are
     overwritten.
     """
 
@@ -51,7 +52,7 @@ class ReplyQueue:
 
     def __init__(self) -> None:
         self.length: i64 = 0
-        self._kinds: list[int] = []
+        self._kinds = vec[i64]()
         self._first: i64 = 0  # index of the first entry that is due
         self._end: i64 = 0  # index after the last one
         self._searched: i64 = 0  # index before which no entry ends a batch
@@ -65,20 +66,22 @@ class ReplyQueue:
     def __iter__(self) -> Iterator[int]:
         return iter(self._kinds[self._first : self._end])
 
-    def first(self) -> int:
+    def first(self) -> i64:
         """Return the first kind, or 0 if the queue is empty."""
-        return self._kinds[self._first] if self.length else 0
+        if not self.length:
+            return 0
+        return self._kinds[self._first]
 
-    def append(self, kind: int) -> None:
+    def append(self, kind: i64) -> None:
         kinds, end = self._kinds, self._end
         if end < len(kinds):
             kinds[end] = kind
         else:
-            kinds.append(kind)
+            self._kinds = append(kinds, kind)
         self._end = end + 1
         self.length += 1
 
-    def prepend(self, kind: int) -> None:
+    def prepend(self, kind: i64) -> None:
         """Insert kind before the first entry."""
         if not self.length:
             self.append(kind)
@@ -87,12 +90,14 @@ class ReplyQueue:
             self._first -= 1
             self._kinds[self._first] = kind
         else:
-            self._kinds.insert(0, kind)
+            kinds = [kind]
+            kinds.extend(self)
+            self._kinds = vec[i64](kinds)
             self._end += 1
         self._searched = self._first
         self.length += 1
 
-    def take(self) -> int:
+    def take(self) -> i64:
         """Remove and return the first kind. Raises IndexError if the queue is empty."""
         if not self.length:
             raise IndexError("nothing is due")
@@ -102,10 +107,10 @@ class ReplyQueue:
         self.length -= 1
         if not self.length:
             if first > MAX_PAST:
-                self._kinds = []
+                self._kinds = vec[i64]()
             self._first = self._end = self._searched = 0
         elif first > MAX_PAST and first > self.length:
-            del self._kinds[:first]
+            self._kinds = self._kinds[first:]
             self._searched = max(self._searched - first, 0)
             self._first, self._end = 0, self.length
         else:

@@ -193,9 +193,9 @@ class ReplyTracker:
 
     def settled(self) -> bool:
         """Return True if no reply is due or uncertain, and no request is incomplete."""
-        return not (
-            self.due.length or self.state or self.needs_fence or self.needs_reset_query
-        )
+        if self.due.length or self.state:
+            return False
+        return not (self.needs_fence or self.needs_reset_query)
 
     def in_request(self) -> bool:
         """Return True if the client must send more to complete its request."""
@@ -284,7 +284,7 @@ class ReplyTracker:
             self.due.append(COPY_END)
         self.state = COPY_ENDED[state]
 
-    def inject(self, kind: int) -> None:
+    def inject(self, kind: i64) -> None:
         """Record a hidden query or batch; kind is INJECTED or FENCE."""
         self.due.append(kind)
         self._end_batch()
@@ -327,7 +327,7 @@ class ReplyTracker:
             self.doubtful.redo()
             self.doubtful = None
 
-    def _request_done(self, kind: int) -> None:
+    def _request_done(self, kind: i64) -> None:
         self.readies -= 1
         if not self.readies:
             self.uncertain_batch = -1
@@ -344,11 +344,10 @@ class ReplyTracker:
 
         Return True if it is not forwarded to the client.
         """
-        due = self.due
-        self._pass_copy_ends()
-        if not due.length or due.first() >= QUERY:
+        first = self._pass_copy_ends()
+        if not 0 < first < QUERY:
             return False
-        change = self._uncount(due.take())
+        change = self._uncount(self.due.take())
         if change is None:
             return False
         change.completed()
@@ -362,8 +361,7 @@ class ReplyTracker:
         self.needs_fence = self.needs_fence or self.sync_ignored
         self.sync_ignored = False
         self.state = ERROR_RECEIVED[self.state]
-        self._pass_copy_ends()
-        first = self.due.first()
+        first = self._pass_copy_ends()
         if first in (QUERY, INJECTED, FENCE):
             return False
         if first == UNNAMED_CHANGE:
@@ -396,7 +394,9 @@ class ReplyTracker:
         if due.first() == UNNAMED_CHANGE and not self.changes[0].answered:
             self._uncount(due.take())  # of the Query whose COPY begins
         in_batch = due.first() not in (QUERY, QUERY_IN_BATCH)
-        query = 0 if in_batch else due.take()
+        query: i64 = 0
+        if not in_batch:
+            query = due.take()
         self.state = COPY_BEGUN[self.state]
         while due.length and self.state >= COPYING:
             kind = due.take()
@@ -413,12 +413,18 @@ class ReplyTracker:
         elif not due.end_batch_at_query():
             self.state = SYNC_TAKEN[self.state]
 
-    def _pass_copy_ends(self) -> None:
-        """Remove the ends of copies that never began or are over."""
-        while self.due.first() == COPY_END:
-            self.due.take()
+    def _pass_copy_ends(self) -> i64:
+        """Remove the ends of copies that never began or are over.
 
-    def _uncount(self, kind: int) -> Change | None:
+        Return the first kind that is left, or 0 if no reply is due.
+        """
+        first = self.due.first()
+        while first == COPY_END:
+            self.due.take()
+            first = self.due.first()
+        return first
+
+    def _uncount(self, kind: i64) -> Change | None:
         """Subtract a removed entry from the counters; return its Change, or None."""
         if kind >= QUERY:
             self.readies -= 1

@@ -29,7 +29,8 @@ class StartupDefaults:
         self.exist = False  # the client sent startup parameters
         self.prepared = False  # a statement was prepared that uses defaults
         self.wants_own_connection = False  # a message waits for one: see ``keep``
-        self.restoring: tuple[Effect, ...] = ()  # resets to undo after the request
+        # The resets to undo after the request, if there are any.
+        self.restoring: tuple[Effect, ...] | None = None
 
     def become(self, parameters: Values) -> None:
         """Take the client's startup parameters, once it has logged in."""
@@ -44,7 +45,7 @@ class StartupDefaults:
         Outside a transaction, raise Unsettled unless the session is pinned: the message
         waits while the session moves to a connection opened with its startup
         parameters. Otherwise, if the statement runs, return the resets to undo after
-        the request; add them to ``restoring`` when the message is sent.
+        the request; pass them to ``restore_later`` when the message is sent.
         """
         self.wants_own_connection = False  # the state may differ from the last try's
         if not database.replies.counting:
@@ -57,9 +58,14 @@ class StartupDefaults:
             raise Unsettled
         return verdict.resets if runs else ()
 
+    def restore_later(self, resets: tuple[Effect, ...]) -> None:
+        """Add resets to those that ``restore`` undoes after the request."""
+        if resets:
+            self.restoring = (self.restoring or ()) + resets
+
     def restore(self, status: int) -> bytes:
         """Return the SQL that sets startup values after a request; b"" if none."""
-        resets, self.restoring = self.restoring, ()
-        if status == FAILED_TRANSACTION:
+        resets, self.restoring = self.restoring, None
+        if resets is None or status == FAILED_TRANSACTION:
             return b""
         return restore(self.parameters, resets)

@@ -75,10 +75,10 @@ class Poller:
             timeout = 0.0
         deadline = -1.0 if timeout is None else monotonic() + max(timeout, 0.0)
         left = -1.0 if timeout is None else max(timeout, 0.0)
+        others: list[int] = []
         while True:
             found = poll(left)
             clock.read()
-            others: list[int] = []
             for at in range(0, len(found), 2):
                 fd, mask = found[at], found[at + 1]
                 owner = watched[fd] if fd < len(watched) else None

@@ -138,12 +138,12 @@ class Stream(Transport, Watched, Writer):
 
     def _read(self, ending: bool) -> None:
         """Read while the socket may hold more; if ending, read up to the end."""
-        reads = 0
+        reads: i64 = 0
         while reads < MAX_READS:
             reads += 1
             if self._paused or self._closing:
                 return
-            requested: int = self._read_size
+            requested: i64 = self._read_size
             try:
                 data = receive(self._fd, self._read_size)
             except (BlockingIOError, InterruptedError):
@@ -151,7 +151,7 @@ class Stream(Transport, Watched, Writer):
             except OSError as error:
                 self._end(error)
                 return
-            got = len(data)
+            got: i64 = len(data)
             if not got:
                 self._receive_eof()
                 return

@@ -301,8 +301,7 @@ def test_what_a_script_hides_is_warned_of(script: str, rule: str) -> None:
     ("sql", "code"),
     [
         ("CALL archive(2025)", "CALL archive"),
-        ("DO $$ BEGIN PERFORM f(1); END $$", "DO"),
-        ("DO $$ BEGIN EXECUTE current_query(); END $$", "DO"),
+        ("DO $$ BEGIN PERFORM f(1); END $$", "f()"),
         ("SELECT set_tenant('42')", "set_tenant()"),
     ],
 )
@@ -342,6 +341,20 @@ def test_state_that_a_body_leaves_is_warned_of(code: str, state: str) -> None:
 @pytest.mark.parametrize(
     "code",
     [
+        "DO $$ BEGIN EXECUTE current_query(); END $$",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plpython3u AS 'x'",
+    ],
+)
+def test_a_body_that_cannot_be_read_is_warned_of(code: str) -> None:
+    _, found = answer(code)
+    (warning,) = found["warnings"]
+    assert warning["rule"] == "unseen"
+    assert warning["text"].startswith("explain did not read all code")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
         "DO $$ BEGIN PERFORM set_config('app.tenant', '42', true); END $$",
         "DO $$ BEGIN PERFORM pg_advisory_xact_lock(1); END $$",
         "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
@@ -369,9 +382,9 @@ def test_functions_are_followed_in_a_database(
     ended = pinwatch("explain", "--database", target, "SELECT app.login('42')")
     assert ended.returncode == 0
     assert (
-        "app.login() leaves the setting app.tenant on the database connection for the "
-        "next client: app.login() -> app.set_tenant() -> "
-        "SELECT set_config('app.tenant', t, false)."
+        "app.login() leaves the setting app.tenant on the database connection, and the "
+        "next client gets it. RDS Proxy does not see this, so it does not pin. Path: "
+        "app.login() -> app.set_tenant() -> SELECT set_config('app.tenant', t, false)."
     ) in ended.stdout
     safe = pinwatch("explain", "--database", target, "SELECT app.safe('42')")
     assert safe.stdout == "Nothing pins, by the rules of rds-2023-11.\n"
@@ -383,7 +396,8 @@ def test_functions_are_followed_in_a_database(
     ("url", "problem"),
     [
         ("postgresql://me@127.0.0.1:1/app", "Connection refused"),
-        ("mysql://me@db/app", "--database"),
+        ("mysql://me@db/app", "--database must be a URL of the form postgresql://"),
+        ("", "--database"),
     ],
 )
 def test_a_database_that_cannot_be_read(url: str, problem: str) -> None:

@@ -156,8 +156,9 @@ def test_sql_that_cannot_be_judged_is_in_the_report(format: str, found: str) -> 
 def test_lines_have_one_format(format: str) -> None:
     ended = pinwatch("explain", "--jsonl", "--format", format)
     assert ended.returncode == 2
-    assert "--jsonl reads standard input: it takes no SQL and no --format." in (
-        ended.stderr
+    assert ended.stderr == (
+        "pinwatch: --jsonl reads standard input: it takes no SQL, no --database and no "
+        "--format.\n"
     )
 
 

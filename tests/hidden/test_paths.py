@@ -18,6 +18,7 @@ CREATE FUNCTION app.safe(t text) RETURNS void LANGUAGE plpgsql
     AS $$ BEGIN PERFORM set_config('app.tenant', t, true); END $$;
 CREATE FUNCTION app.dynamic(t text) RETURNS void LANGUAGE plpgsql
     AS $$ BEGIN EXECUTE t; END $$;
+CREATE AGGREGATE app.last(int) (SFUNC = int4larger, STYPE = int);
 CREATE FUNCTION endless(n int) RETURNS int LANGUAGE plpgsql
     AS $$ BEGIN RETURN endless(n + 1); END $$;
 CREATE FUNCTION login() RETURNS void LANGUAGE plpgsql AS $$ BEGIN LISTEN a; END $$;
@@ -83,8 +84,9 @@ def test_a_name_without_a_schema_is_looked_up_in_the_search_path(
 
 
 def test_code_that_cannot_be_read_is_named(follower: Follower) -> None:
-    found = follower.follow("SELECT app.unknown(), app.dynamic('x')")
+    found = follower.follow("SELECT app.unknown(), app.dynamic('x'), app.last(1)")
     assert found.unread == [
         "app.unknown(): it is not in the catalogue",
-        "app.dynamic(): EXECUTE of SQL that is built at run time",
+        "app.dynamic(): it runs SQL that is only known at run time",
+        "app.last(): it is an aggregate",
     ]

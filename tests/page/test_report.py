@@ -66,7 +66,7 @@ def test_a_screenshot(browser: Browser, tmp_path: Path) -> None:
         page = context.new_page()
         page.set_viewport_size({"width": 960, "height": 900})
         page.set_content(document(tmp_path, sorted(day())))
-        expect(page.locator("section")).to_have_count(len(DIGESTS))
+        expect(page.locator("section pre")).to_have_count(len(DIGESTS))
         keep(page, "report.png", tmp_path)
 
 

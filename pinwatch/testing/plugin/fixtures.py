@@ -59,6 +59,9 @@ class Failure:
         self.text = text
         self.reprcrash = SimpleNamespace(message=text.partition("\n")[0])
 
+    def __str__(self) -> str:
+        return self.text
+
     def toterminal(self, writer: Any) -> None:
         for line in self.text.splitlines():
             writer.line(line)

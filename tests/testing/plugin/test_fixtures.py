@@ -323,6 +323,12 @@ def test_the_summary_of_a_run_on_ci_has_a_line_a_failure(
     assert lines.count("listen: app/jobs.rb:3") == 1
 
 
+def test_junit_has_the_whole_text(run: Run, pytester: pytest.Pytester) -> None:
+    suite = "def test_one(): pass"
+    run("--pinwatch", "--junitxml=junit.xml", conftest=ALEMBIC, test_it=suite)
+    assert "listen: app/jobs.rb:3" in (pytester.path / "junit.xml").read_text()
+
+
 def test_a_pin_of_this_process_does_not(run: Run) -> None:
     """A thread's line that is not found is not another process."""
     result = run("--pinwatch", conftest=MIGRATED, test_it=TWO)
