@@ -19,7 +19,7 @@ def rule_page(rule: str) -> str:
 
 
 FILES: Final[dict[str, Callable[[], str]]] = {
-    "alerts.md": lambda: OF_ALERTS + ALERTS.read_text(),
+    "alerts.md": lambda: OF_ALERTS + ALERTS.read_text("utf-8"),
     "rules/README.md": lambda: HEADING + rule_pages.index("{}.md"),
     **{f"rules/{rule}.md": partial(rule_page, rule) for rule in CODES},
 }
@@ -28,7 +28,7 @@ FILES: Final[dict[str, Callable[[], str]]] = {
 def main() -> None:
     (FOLDER / "rules").mkdir(exist_ok=True)
     for name, text in FILES.items():
-        (FOLDER / name).write_text(text())
+        (FOLDER / name).write_text(text(), "utf-8")
 
 
 if __name__ == "__main__":

@@ -36,6 +36,11 @@ NO_PATHS: Final = (
     "Give a folder, a file, or - for standard input, or set lint.paths in "
     "pinwatch.toml."
 )
+NO_REPORT: Final = (
+    "--update-baseline writes the baseline and no report: leave out --format {}."
+)
+NO_FILE: Final = "{} must name a file, such as pins.json."
+NO_BASELINE: Final = "There is no baseline {}: --update-baseline creates it."
 
 
 def lint(
@@ -60,7 +65,7 @@ def lint(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="File of known pins, which are not reported. Default: lint.baseline "
+            help="Do not report the pins that this file lists. Default: lint.baseline "
             "of the settings.",
         ),
     ] = None,
@@ -78,12 +83,13 @@ def lint(
     In a folder, files ending in .sql, .psql, .ddl and .py are read. Each statement is
     judged alone, as migration tools send it: psql's commands and the rows of a COPY are
     skipped, and placeholders of Flyway, sqlc and Jinja are taken for names. In Python,
-    the strings are read that are passed to execute, fetch, text, SQL or RunSQL.
+    lint reads the strings that are passed to execute, fetch, text, SQL or RunSQL.
 
-    Each migration gets a verdict: through the proxy, or past it, and why.
+    Each migration gets a verdict: through the proxy or not, and why.
 
-    A comment -- pinwatch: allow set, on a line of the statement or just before it,
-    allows a pin by the rule set. The table lint of the settings does so for files.
+    The comment -- pinwatch: allow set, on a line of the statement or just above it,
+    allows the rule set there. The table lint.allow in pinwatch.toml allows rules in
+    whole files.
 
     The exit status is 0 if nothing pins, 1 if something does, and 2 on misuse, or if a
     file or a statement could not be read. Contested findings count only with
@@ -109,8 +115,9 @@ def lint(
         paths = [os.path.normpath(root / path) for path in settings.paths]
     if not paths:
         raise SettingError(NO_PATHS)
-    if baseline is None and settings.baseline is not None:
-        baseline = root / settings.baseline
+    if update_baseline and format is not Format.TEXT:
+        raise SettingError(NO_REPORT.format(format))
+    baseline = _baseline(baseline, root, settings)
     known = _known(baseline, update_baseline)
     linted = _linted(paths, root, settings, contested)
     if update_baseline and baseline is not None:
@@ -142,6 +149,18 @@ def _nearest(name: str) -> Path | None:
     return None
 
 
+def _baseline(option: Path | None, root: Path, settings: LintSettings) -> Path | None:
+    """Return the file of the option, or else of the settings; raises SettingError."""
+    name, file = "--baseline", option
+    if file is None:
+        name, file = "lint.baseline", settings.baseline
+    if file is None:
+        return None
+    if not file.name:
+        raise SettingError(NO_FILE.format(name))
+    return file if option else root / file
+
+
 def _known(file: Path | None, update: bool) -> KnownFindings:
     """Read the baseline; raises SettingError. An update may create the file."""
     from pinwatch.reports.known import KnownFindings
@@ -150,7 +169,9 @@ def _known(file: Path | None, update: bool) -> KnownFindings:
         if update:
             raise SettingError("--update-baseline needs --baseline FILE.")
         return KnownFindings(Path())
-    if update and not file.exists():
+    if not os.path.exists(file):
+        if not update:
+            raise SettingError(NO_BASELINE.format(file))
         return KnownFindings(file.parent)
     return KnownFindings.read(file)
 
@@ -160,12 +181,16 @@ def _linted(
 ) -> Linted:
     """Return the findings in all files, and what could not be read or judged."""
     from pinwatch.cli.lint_findings import Linted
-    from pinwatch.lint.scope import Scope
+    from pinwatch.lint.file_rules import FileRules
     from pinwatch.lint.sources import STANDARD_INPUT, SourceError, files, read_file
     from pinwatch.reports.result import Place, Problem
 
-    scope = Scope(root, settings.exclude, settings.allow)
-    names = [name for name in files(paths) if not scope.excludes(name)]
+    rules = FileRules(root, settings.exclude, settings.allow)
+    names = [
+        name
+        for name in files(paths)
+        if name == STANDARD_INPUT or not rules.excludes(name)
+    ]
     linted = Linted(contested)
     total = None if STANDARD_INPUT in names else len(names)
     with progress("Linting", total) as done:
@@ -176,6 +201,6 @@ def _linted(
                 place = Place("" if name == STANDARD_INPUT else name, error.line)
                 linted.problems.append(Problem(str(error), place=place))
             else:
-                linted.add(source, scope.allowed(source.name))
+                linted.add(source, rules.allowed(source.name))
             done(1)
     return linted

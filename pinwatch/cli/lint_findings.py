@@ -9,6 +9,7 @@ from pinwatch.cli.formats import Contested
 from pinwatch.cli.lint_verdict import Migration, hazards
 from pinwatch.lint.allowed import Allowed, Lines
 from pinwatch.lint.migrations import migration_tool
+from pinwatch.lint.project import project_path
 from pinwatch.lint.sources import Source, Text
 from pinwatch.pins.carets import line_and_columns
 from pinwatch.pins.profiles import DEFAULT
@@ -31,7 +32,7 @@ class Linted:
     def add(self, source: Source, allowed: frozenset[str] = frozenset()) -> None:
         """Add a file, in which pins by some rules are allowed."""
         self.files.append(source.name)
-        tool = migration_tool(source.name, source.content)
+        tool = migration_tool(project_path(source.name), source.content)
         comments = Allowed(source.content)
         unjudged, found = 0, list[str]()
         for text, one in _judged(source):
@@ -74,7 +75,7 @@ def _judged(source: Source) -> Iterator[tuple[Text, Judged]]:
         for one in script(text.sql, DEFAULT).judged:
             is_no_sql = one.is_refused and text.is_complete
             if not is_no_sql and (source.is_script or not one.is_unknown):
-                position = text.source_position(source.content, one.position)
+                position = text.source_position(one.position)
                 yield text, Judged(one.verdict, position, one.unseen)
 
 

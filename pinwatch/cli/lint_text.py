@@ -20,8 +20,13 @@ from pinwatch.reports.result import (
 from pinwatch.text import number_of, printable
 
 STANDARD_INPUT: Final = "standard input"
-GONE: Final = "{} entries of the baseline are gone: --update-baseline removes them."
-GONE_ONE: Final = "1 entry of the baseline is gone: --update-baseline removes it."
+GONE: Final = (
+    "{} entries of the baseline match nothing any more: --update-baseline removes them."
+)
+GONE_ONE: Final = (
+    "1 entry of the baseline matches nothing any more: --update-baseline removes it."
+)
+NOTHING_ELSE: Final = "Nothing else pins: {} allowed or in the baseline."
 
 
 class Found:
@@ -125,8 +130,8 @@ def _sum(found: Found) -> Iterator[tuple[str, str]]:
         yield f"{pins} in {number_of(len(files), 'file')} would pin.", "bold"
     elif not found.report.problems:
         suppressed = len(found.report.results) - len(found.shown)
-        beside = f" beside {suppressed} allowed or known" if suppressed else ""
-        yield f"Nothing pins{beside}.", "green"
+        pins = "1 pin is" if suppressed == 1 else f"{suppressed} pins are"
+        yield NOTHING_ELSE.format(pins) if suppressed else "Nothing pins.", "green"
 
 
 def _where(place: Place | None) -> str:

@@ -15,16 +15,18 @@ from pinwatch.pins.carets import line_and_columns
 from pinwatch.pins.databases import DatabaseStatements
 from pinwatch.pins.rules import MAX_STATEMENT
 from pinwatch.reports.result import Level, Result
-from pinwatch.text import number_of
 
 DATABASES: Final = DatabaseStatements(enabled=True)
 MAX_PLACES: Final = 3  # in a verdict
-PAST: Final = "should run past the proxy, by the database's own endpoint: {}."
-THROUGH: Final = "may run through the proxy."
-CONTESTED: Final = "may run through the proxy, if {} does not pin (contested)."
-UNKNOWN: Final = "no verdict, because {} could not be judged."
+PAST: Final = "connect it to the database's own endpoint, not to the proxy: {}."
+THROUGH: Final = "may run through the proxy{}."
+CONTESTED: Final = ", if {} does not pin (contested)"
+UNKNOWN_TOOL: Final = ", unless its tool pins"
+UNKNOWN: Final = "no verdict: {} statements or psql commands could not be judged."
+UNKNOWN_ONE: Final = "no verdict: 1 statement or psql command could not be judged."
+SUPPRESSED: Final = "it pins, by rules that are allowed or in the baseline"
 ONE_MESSAGE: Final = "its {:,} bytes pin if they are sent as one message"
-IN_USE: Final = "{} at line {} fails while the proxy keeps connections to {}"
+IN_USE: Final = "{} at line {} fails if the proxy has a connection to {} open"
 LEFT_BEHIND: Final = (
     "the relation in pg_temp at line {} stays on the connection for the next client"
 )
@@ -81,20 +83,29 @@ def _verdict(migration: Migration, results: Sequence[Result]) -> MigrationVerdic
     if reasons:
         return MigrationVerdict(migration, False, PAST.format(reasons))
     if migration.unjudged:
-        count = number_of(migration.unjudged, "statement")
-        return MigrationVerdict(migration, None, UNKNOWN.format(count))
-    doubtful = [one for one in results if one.level is Level.WARNING]
-    sentence = CONTESTED.format(_places(doubtful)) if doubtful else THROUGH
-    return MigrationVerdict(migration, True, sentence)
+        several = UNKNOWN.format(migration.unjudged)
+        sentence = UNKNOWN_ONE if migration.unjudged == 1 else several
+        return MigrationVerdict(migration, None, sentence)
+    conditions = "".join(_conditions(migration, results))
+    return MigrationVerdict(migration, True, THROUGH.format(conditions))
+
+
+def _conditions(migration: Migration, results: Sequence[Result]) -> Iterator[str]:
+    """Yield the conditions on which a migration may run through the proxy."""
+    contested = [one for one in results if one.level is Level.WARNING]
+    if contested:
+        yield CONTESTED.format(_places(contested))
+    if not migration.tool.name:
+        yield UNKNOWN_TOOL
 
 
 def _reasons(migration: Migration, results: Sequence[Result]) -> Iterator[str]:
     """Yield the reasons to run a migration past the proxy."""
     pins = [one for one in results if one.level is Level.ERROR]
     if pins:
-        yield f"pins by {_places(pins)}"
+        yield f"it pins by {_places(pins)}"
     if any(one.level is Level.NOTE and not one.contested for one in results):
-        yield "pins that are allowed or known"
+        yield SUPPRESSED
     if migration.size > MAX_STATEMENT and not migration.tool.splits:
         yield ONE_MESSAGE.format(migration.size)
     yield from migration.hazards

@@ -81,7 +81,7 @@ class Interrupts:
     """Ctrl-C, SIGTERM and a hang-up, which end a wait at once, but never a drawing.
 
     An exception inside rich would leave the terminal in the alternate screen. Python
-    may drop the KeyboardInterrupt of a wait; ``happened`` tells of it still.
+    may drop the KeyboardInterrupt of a wait: ``happened`` is true even then.
     """
 
     def __init__(self) -> None:

@@ -5,7 +5,8 @@ comments just before it. In Python it begins with ``#``.
 """
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 COMMENT: Final = re.compile(r"(?:--|#)[ \t]*pinwatch:[ \t]*allow[ \t]+([\w, \t]+)")
@@ -19,27 +20,38 @@ class Allowed:
     """The rules that comments of a file allow, by the lines on which they stand."""
 
     def __init__(self, content: str) -> None:
-        self._rules = dict(_rules(content))
-        self._lines = content.split("\n") if self._rules else []
+        lines = content.split("\n")
+        self._numbers: dict[str, list[int]] = {}
+        for number, rules in _rules(lines):
+            for rule in rules:
+                self._numbers.setdefault(rule, []).append(number)
+        self._firsts = list(_firsts(lines)) if self._numbers else []
 
     def allows(self, rule: str, *spans: Lines) -> bool:
         """Return True if a comment at one of these spans of lines allows a rule."""
-        return bool(self._rules) and any(
-            rule in self._rules.get(number, ())
+        numbers = self._numbers.get(rule, [])
+        return any(
+            bisect_left(numbers, self._firsts[first - 1]) < bisect_right(numbers, last)
             for first, last in spans
-            for number in range(self._first_comment(first), last + 1)
+            if numbers
         )
 
-    def _first_comment(self, first: int) -> int:
-        """Return the first of the lines that end at this one and else are comments."""
-        while first > 1 and self._lines[first - 2].lstrip().startswith(MARKS):
-            first -= 1
-        return first
 
-
-def _rules(content: str) -> Iterator[tuple[int, frozenset[str]]]:
+def _rules(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     """Yield the number of each line with such a comment, and its rules."""
-    for number, line in enumerate(content.split("\n"), 1):
+    for number, line in enumerate(lines, 1):
         found = COMMENT.search(line)
         if found is not None:
-            yield number, frozenset(re.split(r"[,\s]+", found[1].strip()))
+            yield number, re.split(r"[,\s]+", found[1].strip())
+
+
+def _firsts(lines: Sequence[str]) -> Iterator[int]:
+    """Yield for each line the number of the first of the comments just above it.
+
+    That is the line's own number if there is no comment above it.
+    """
+    first = 1
+    for number, line in enumerate(lines, 1):
+        yield first
+        if not line.lstrip().startswith(MARKS):
+            first = number + 1

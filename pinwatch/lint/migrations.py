@@ -78,9 +78,11 @@ TOOLS: Final = (
 tool that keeps SQL in a folder of migrations, and may send a file as one message."""
 
 
-def migration_tool(name: str, text: str) -> Tool | None:
-    """Return the tool whose migration a file is; None if it is no migration."""
-    path = name.replace("\\", "/")
+def migration_tool(path: str, text: str) -> Tool | None:
+    """Return the tool whose migration a file is; None if it is no migration.
+
+    The path is that within the project, with slashes.
+    """
     for tool in TOOLS:
         if tool.matches_text(text) or tool.matches_path(path):
             return tool

@@ -14,16 +14,16 @@ Value = tuple[ast.expr, ast.stmt]
 """An expression, and the statement that binds it to a name."""
 
 
-class Scope:
-    """A module or a function, within an outer scope."""
+class Names:
+    """The names that a module or a function binds, within an outer scope."""
 
-    def __init__(self, node: ast.AST, outer: "Scope | None" = None) -> None:
+    def __init__(self, node: ast.AST, outer: "Names | None" = None) -> None:
         self._node = node
         self._outer = outer
 
     def values(self, name: str) -> list[Value]:
         """Return the values of a name that are known."""
-        scope: Scope | None = self
+        scope: Names | None = self
         while scope is not None and name not in scope._bound:
             scope = scope._outer
         return scope._bound[name] if scope else []

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from pinwatch.lint.names import FUNCTIONS, Scope, Value
+from pinwatch.lint.names import FUNCTIONS, Names, Value
 
 CALLED: Final = re.compile(
     r"execute\w*|exec_driver_sql|fetch\w*|SQL|RunSQL|raw|cursor_execute"
@@ -23,7 +23,7 @@ POSITIONS: Final = {
     "execute_batch": slice(1, 2),  # after psycopg2's cursor
     "execute_values": slice(1, 2),
 }
-"""The arguments that are SQL, of functions of which it is not the first alone."""
+"""The SQL arguments of functions that do not take it as their first argument only."""
 TEXT: Final = "text"
 OWNERS: Final = {"db", "expression", "sa", "sql", "sqlalchemy"}
 """Names in ``sa.text()`` of SQLAlchemy; matplotlib and others have a ``text``, too."""
@@ -59,7 +59,7 @@ def literals(source: str) -> list[Literal]:
         warnings.simplefilter("ignore")  # about the source's own backslashes
         tree = ast.parse(source)
     starts = _starts(source)
-    followed: set[tuple[Scope, str]] = set()
+    followed: set[tuple[Names, str]] = set()
     strings = dict(
         string
         for call, statement, scope in _calls(tree)
@@ -70,17 +70,17 @@ def literals(source: str) -> list[Literal]:
     return sorted(found, key=lambda one: one.start)
 
 
-def _calls(tree: ast.Module) -> Iterator[tuple[ast.Call, ast.stmt, Scope]]:
+def _calls(tree: ast.Module) -> Iterator[tuple[ast.Call, ast.stmt, Names]]:
     """Yield each call with the innermost statement and the scope that have it."""
-    module = Scope(tree)
-    waiting: list[tuple[ast.AST, ast.stmt, Scope]]
+    module = Names(tree)
+    waiting: list[tuple[ast.AST, ast.stmt, Names]]
     waiting = [(one, one, module) for one in tree.body]
     while waiting:
         node, statement, scope = waiting.pop()
         if isinstance(node, ast.Call):
             yield node, statement, scope
         if isinstance(node, FUNCTIONS):
-            scope = Scope(node, scope)
+            scope = Names(node, scope)
         if isinstance(node, ast.stmt):
             statement = node
         for child in ast.iter_child_nodes(node):
@@ -109,7 +109,7 @@ def _called(function: ast.expr) -> str:
 
 
 def _strings(
-    value: Value, scope: Scope, followed: set[tuple[Scope, str]]
+    value: Value, scope: Names, followed: set[tuple[Names, str]]
 ) -> Iterator[Value]:
     """Yield the strings of an expression, and note the names that it follows.
 

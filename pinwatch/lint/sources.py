@@ -2,14 +2,17 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from pinwatch.errors import PinwatchError, reason
 from pinwatch.lint.placeholders import without_placeholders
 from pinwatch.lint.python import literals
+from pinwatch.pins.carets import line_starts
 from pinwatch.text import decoded
 
 SQL: Final = (".sql", ".psql", ".ddl")
@@ -29,35 +32,47 @@ class SourceError(PinwatchError):
         self.line = line
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Text:
     """SQL at ``position`` of a file, in characters; a script has many statements.
 
-    ``end`` is where its source ends. If ``is_verbatim``, ``sql`` is as long as its
-    source. If ``is_complete``, PostgreSQL receives it as it is: a text that its grammar
-    refuses is no SQL. ``lines`` are those of the Python statement that has it.
+    ``source`` is what the file has there. If ``is_verbatim``, ``sql`` is as long. If
+    ``is_complete``, PostgreSQL receives it as it is: a text that its grammar refuses is
+    no SQL. ``lines`` are those of the Python statement that has it.
     """
 
     sql: str
     position: int
-    end: int
+    source: str
     is_verbatim: bool = True
     is_complete: bool = False
     lines: tuple[int, int] = (1, 0)
 
-    def source_position(self, content: str, position: int) -> int:
-        """Return where a position of ``sql`` is in the file's content.
+    @property
+    def end(self) -> int:
+        return self.position + len(self.source)
 
-        If the source has the lines of ``sql``, and else differs, that is the start of
-        its line. If it has other lines, that is the start of the source.
+    def source_position(self, position: int) -> int:
+        """Return where a position of ``sql`` is in the file.
+
+        That is exact if ``is_verbatim``. If not, and source and ``sql`` have the same
+        number of lines, return the start of the line; otherwise the start of the
+        source.
         """
         if self.is_verbatim:
             return self.position + position
-        line = self.sql.count("\n", 0, position)
-        source = content[self.position : self.end]
-        if not line or source.count("\n") != self.sql.count("\n"):
+        line = bisect_right(self._sql_lines, position) - 1
+        if len(self._sql_lines) != len(self._source_lines):
             return self.position
-        return self.position + len("\n".join(source.split("\n")[:line])) + 1
+        return self.position + self._source_lines[line]
+
+    @cached_property
+    def _sql_lines(self) -> Sequence[int]:
+        return line_starts(self.sql)
+
+    @cached_property
+    def _source_lines(self) -> Sequence[int]:
+        return line_starts(self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +124,7 @@ def read(name: str, data: bytes) -> Source:
         raise SourceError("This is not text: it has NUL characters.", line)
     if not _is_python(name):
         sql = without_placeholders(content)
-        return Source(name, content, (Text(sql, 0, len(content)),))
+        return Source(name, content, (Text(sql, 0, content),))
     return Source(name, content, tuple(_python_texts(name, content)))
 
 
@@ -126,7 +141,7 @@ def _python_texts(name: str, content: str) -> Iterator[Text]:
         yield Text(
             without_placeholders(one.sql),
             one.start,
-            one.end,
+            content[one.start : one.end],
             one.is_verbatim,
             not (one.has_values or any(mark in one.sql for mark in PLACEHOLDERS)),
             one.lines,

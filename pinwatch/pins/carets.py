@@ -13,7 +13,7 @@ SHOWN: Final = 100  # characters of a line around what is marked
 
 def marked(text: str, start: int, end: int) -> Iterator[str]:
     """Yield the line in which the piece begins, with its number, and the carets."""
-    starts = _line_starts(text)
+    starts = _cached_starts(text)
     number = bisect_right(starts, start)
     line_start = starts[number - 1]
     line_end = text.find("\n", start)
@@ -33,7 +33,7 @@ def line_and_columns(text: str, start: int, end: int) -> tuple[int, int, int]:
 
     All of them count from 1.
     """
-    starts = _line_starts(text)
+    starts = _cached_starts(text)
     number = bisect_right(starts, start)
     line_end = text.find("\n", start, end)
     line_start = starts[number - 1]
@@ -41,7 +41,9 @@ def line_and_columns(text: str, start: int, end: int) -> tuple[int, int, int]:
     return number, start - line_start + 1, shown_end - line_start + 1
 
 
-@lru_cache(1)
-def _line_starts(text: str) -> Sequence[int]:
-    """Return where lines begin; cached, since a script has many pieces."""
+def line_starts(text: str) -> Sequence[int]:
+    """Return the index of the first character of each line."""
     return [0, *(newline.end() for newline in re.finditer("\n", text))]
+
+
+_cached_starts: Final = lru_cache(1)(line_starts)  # since a script has many pieces

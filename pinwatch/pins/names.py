@@ -11,7 +11,7 @@ NO_RULE: Final = "{} is not a rule: must be one of {}."
 MEANT: Final = "{} is not a rule: did you mean {}?"
 
 
-def known(rules: Sequence[str]) -> None:
+def check_rules(rules: Sequence[str]) -> None:
     """Check names of rules; raises SettingError for an unknown name or for none."""
     if not rules:
         raise SettingError(f"Name the rules to allow: {', '.join(CODES)}.")

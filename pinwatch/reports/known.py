@@ -78,10 +78,11 @@ class KnownFindings:
         return marked
 
     def gone(self, results: Iterable[Result], read: Iterable[str]) -> list[Entry]:
-        """Return the entries that occur no more, or less often, by how much.
+        """Return the entries that the files no longer have, or have less often.
 
-        ``results`` are all that were found in the files that were read, unmarked.
-        Entries of a file that was not read are gone if it does not exist.
+        ``count`` is the difference. ``results`` are all that were found in the files
+        that were read, unmarked. Entries of a file that was not read are gone if it
+        does not exist.
         """
         missing = self._counts - self._counted(results, Level.ERROR, Level.WARNING)
         settled = self._settled(read)

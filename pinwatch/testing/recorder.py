@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from pinwatch import events
-from pinwatch.pins.names import known
+from pinwatch.pins.names import check_rules
 from pinwatch.testing.origin import Frame, is_of_other_process, origin
 from pinwatch.testing.origin.tagged import tagged
 
@@ -112,7 +112,7 @@ class Recorder:
     @contextmanager
     def allow(self, *rules: str) -> Iterator[None]:
         """Allow pins by these rules within the block; raises SettingError."""
-        known(rules)
+        check_rules(rules)
         self._allowances.append(rules)
         try:
             yield

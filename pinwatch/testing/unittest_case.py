@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pinwatch.errors import PinwatchError
-from pinwatch.pins.names import known
+from pinwatch.pins.names import check_rules
 from pinwatch.testing.background import Proxy
 from pinwatch.testing.plugin import wording
 from pinwatch.testing.plugin.record import Outcome, Record
@@ -37,7 +37,7 @@ class PinwatchTestCase(unittest.TestCase):
         __tracebackhide__ = True
         super().setUpClass()
         if cls.pinwatch_allow:
-            known(tuple(cls.pinwatch_allow))
+            check_rules(tuple(cls.pinwatch_allow))
         proxy = Proxy(cls.pinwatch_target, **cls.pinwatch_settings)
         try:
             cls.pinwatch = cls.enterClassContext(proxy)

@@ -23,4 +23,4 @@ def alerts_routes() -> list[BaseRoute]:
 
 @cache
 def _page() -> str:
-    return document("Alerts", PAGE.read_text())
+    return document("Alerts", PAGE.read_text("utf-8"))

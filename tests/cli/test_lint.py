@@ -39,7 +39,7 @@ def verdict(file: Path, *arguments: str) -> tuple[bool | None, str]:
     return one["through_proxy"], one["verdict"]
 
 
-PAST = "should run past the proxy, by the database's own endpoint: "
+PAST = "connect it to the database's own endpoint, not to the proxy: "
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ PAST = "should run past the proxy, by the database's own endpoint: "
         (
             "SET a = 1;\nLISTEN x;",
             False,
-            f"{PAST}pins by set at line 2, listen at line 3.",
+            f"{PAST}it pins by set at line 2, listen at line 3.",
         ),
         (
             "SET LOCAL a = 1;",
@@ -59,13 +59,13 @@ PAST = "should run past the proxy, by the database's own endpoint: "
         (
             "SET a = 1; -- pinwatch: allow set",
             False,
-            f"{PAST}pins that are allowed or known.",
+            f"{PAST}it pins, by rules that are allowed or in the baseline.",
         ),
         (
             "DROP DATABASE shop;",
             False,
-            f"{PAST}DROP DATABASE at line 2 fails while the proxy keeps connections to "
-            "shop.",
+            f"{PAST}DROP DATABASE at line 2 fails if the proxy has a connection to "
+            "shop open.",
         ),
         (
             "CREATE TABLE pg_temp.a (id int);",
@@ -73,17 +73,21 @@ PAST = "should run past the proxy, by the database's own endpoint: "
             f"{PAST}the relation in pg_temp at line 2 stays on the connection for the "
             "next client.",
         ),
-        ("SELCT;", None, "no verdict, because 1 statement could not be judged."),
+        (
+            "SELCT;",
+            None,
+            "no verdict: 1 statement or psql command could not be judged.",
+        ),
         (
             "SELECT 'LISTEN a' \\gexec\n\\i b.sql\n",
             None,
-            "no verdict, because 2 statements could not be judged.",
+            "no verdict: 2 statements or psql commands could not be judged.",
         ),
-        ("SELCT; SET a = 1;", False, f"{PAST}pins by set at line 2."),
+        ("SELCT; SET a = 1;", False, f"{PAST}it pins by set at line 2."),
         (
             "SET a = 1;\n" * 5,
             False,
-            f"{PAST}pins by set at line 2, set at line 3, set at line 4 and 2 more.",
+            f"{PAST}it pins by set at line 2, set at line 3, set at line 4 and 2 more.",
         ),
     ],
 )
@@ -100,14 +104,25 @@ def test_a_contested_pin_counts_in_the_verdict_if_it_fails(tmp_path: Path) -> No
     file.write_text("SET LOCAL a = 1;")
     assert verdict(file, "--contested", "fail") == (
         False,
-        f"{PAST}pins by set at line 1; Flyway itself pins by SET ROLE.",
+        f"{PAST}it pins by set at line 1; Flyway itself pins by SET ROLE.",
+    )
+
+
+def test_a_migration_whose_tool_is_unknown(tmp_path: Path) -> None:
+    file = tmp_path / "migrations" / "1.sql"
+    file.parent.mkdir()
+    file.write_text("SET LOCAL a = 1;")
+    assert verdict(file) == (
+        True,
+        "may run through the proxy, if set at line 1 does not pin (contested), unless "
+        "its tool pins.",
     )
 
 
 def test_a_migration_in_python(tmp_path: Path) -> None:
     file = tmp_path / "1a2b.py"
     file.write_text("down_revision = None\n\nop.execute('SET a = 1')\n")
-    assert verdict(file) == (False, f"{PAST}pins by set at line 3.")
+    assert verdict(file) == (False, f"{PAST}it pins by set at line 3.")
 
 
 def test_a_migration_that_is_sent_as_one_message(tmp_path: Path) -> None:
@@ -130,9 +145,44 @@ def test_migrations_with_the_same_verdict_are_one_line(
     write(**{"migrations/3.sql": "LISTEN x;", "queries.sql": "SELECT 1;"})
     lines = pinwatch("lint", str(tmp_path)).stdout.splitlines()
     folder = f"{tmp_path}/migrations"
-    assert f"{folder}/0.sql and 2 more: may run through the proxy." in lines
-    assert f"{folder}/3.sql: {PAST}pins by listen at line 1." in lines
+    through = "may run through the proxy, unless its tool pins."
+    assert f"{folder}/0.sql and 2 more: {through}" in lines
+    assert f"{folder}/3.sql: {PAST}it pins by listen at line 1." in lines
     assert len([line for line in lines if line.startswith(folder)]) == 3
+
+
+@pytest.mark.parametrize(
+    ("folder", "path", "count"),
+    [
+        (".", "db/migrations", 1),
+        ("db/migrations", ".", 1),
+        ("src", "..", 1),
+        ("src", "{}/db/migrations/1.sql", 1),
+        (".", "src", 0),
+        ("src", ".", 0),
+        ("src", "{}/src", 0),
+    ],
+)
+def test_a_verdict_does_not_depend_on_how_the_path_is_typed(
+    tmp_path: Path, write: Write, folder: str, path: str, count: int
+) -> None:
+    """The project is in a folder called migrations, whose name does not count."""
+    project = tmp_path / "migrations" / "shop"
+    write(
+        **{
+            "migrations/shop/pinwatch.toml": "",
+            "migrations/shop/db/migrations/1.sql": "SELECT 1;",
+            "migrations/shop/src/list.sql": "SELECT 1;",
+        }
+    )
+    ended = subprocess.run(
+        [*PINWATCH, "lint", "--format", "json", path.format(project)],
+        cwd=project / folder,
+        env=environment(),
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+    assert len(json.loads(ended.stdout)["migrations"]) == count
 
 
 def test_the_verdict_on_standard_input() -> None:
@@ -187,7 +237,7 @@ def test_a_baseline_is_made_and_then_holds(tmp_path: Path, write: Write) -> None
     ended = pinwatch("lint", *baseline)
     assert (ended.returncode, ended.stdout) == (
         0,
-        "Nothing pins beside 2 allowed or known.\n",
+        "Nothing else pins: 2 pins are allowed or in the baseline.\n",
     )
     write(**{"a.sql": "SET a = 1;\nSET a = 2;\nSET a = 3;\n", "b.sql": "LISTEN x;"})
     found = document(*baseline)
@@ -201,8 +251,7 @@ def test_entries_that_are_gone_are_counted(tmp_path: Path, write: Write) -> None
     pinwatch("lint", *baseline, "--update-baseline", str(tmp_path))
     write(**{"a.sql": "", "b.sql": ""})
     text = pinwatch("lint", *baseline, str(tmp_path)).stdout
-    gone = "2 entries of the baseline are gone: --update-baseline removes them.\n"
-    assert gone in text
+    assert "2 entries of the baseline match nothing any more: " in text
     (one,) = document(*baseline, str(tmp_path / "b.sql"))["gone"]
     assert (one["file"], one["rule"], one["count"]) == ("b.sql", "listen", 1)
 
@@ -242,10 +291,21 @@ def test_known_findings_are_suppressed_in_sarif(tmp_path: Path, write: Write) ->
     ("options", "sentence"),
     [
         (["--update-baseline"], "--update-baseline needs --baseline FILE."),
-        (["--baseline", "none.json"], "Cannot read the baseline none.json: No such"),
+        (
+            ["--baseline", "none.json"],
+            "There is no baseline none.json: --update-baseline creates it.",
+        ),
+        (["--baseline", ""], "--baseline must name a file, such as pins.json."),
+        (
+            ["--baseline", "none.json", "--update-baseline", "--format", "json"],
+            "--update-baseline writes the baseline and no report: leave out --format "
+            "json.",
+        ),
     ],
 )
-def test_a_baseline_that_is_missing(options: list[str], sentence: str) -> None:
+def test_options_of_the_baseline_that_are_wrong(
+    options: list[str], sentence: str
+) -> None:
     ended = pinwatch("lint", ".", *options)
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"pinwatch: {sentence}")
@@ -289,6 +349,14 @@ def test_the_settings_name_what_is_linted(tmp_path: Path, write: Write) -> None:
     assert pinwatch("lint", *config).returncode == 0
 
 
+def test_standard_input_is_not_excluded(tmp_path: Path, write: Write) -> None:
+    write(**{"pinwatch.toml": '[lint]\nexclude = ["*"]'})
+    config = ["lint", "--config", str(tmp_path / "pinwatch.toml"), "-"]
+    ended = forks().run(config, environment(), b"SET a = 1;", timeout=60)
+    assert ended.returncode == 1
+    assert ended.stdout.startswith(b"line 1: set\n")
+
+
 def test_the_nearest_file_of_settings_is_found(tmp_path: Path, write: Write) -> None:
     write(
         **{
@@ -329,7 +397,11 @@ def test_a_variable_overrides_the_file(tmp_path: Path, write: Write) -> None:
         ("[lint.allow]\na = 'set'", "lint.allow: a must be a list of rules."),
         (
             "[lint]\npaths = ['.']\nallow = {a = ['x']}",
-            "x is not a rule: must be one of set, ",
+            'lint.allow."a": x is not a rule: must be one of set, ',
+        ),
+        (
+            "[lint]\npaths = ['.']\nbaseline = ''",
+            "lint.baseline must name a file, such as pins.json.",
         ),
         ("lint = 1", "lint is 1, but must be a table."),
         ("", "Give a folder, a file, or - for standard input, or set lint.paths"),

@@ -27,4 +27,4 @@ def test_what_tools_send_is_named() -> None:
 def test_the_verdicts_are_worded_so() -> None:
     past = re.escape(PAST).replace(r"\{\}", ".+")
     assert re.search(rf"^db/migration/V7__orders.sql: {past}$", PAGE, re.MULTILINE)
-    assert f": {THROUGH}\n" in PAGE
+    assert f": {THROUGH.format('')}\n" in PAGE

@@ -6,7 +6,7 @@ from pinwatch.lint.migrations import migration_tool
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "tool"),
+    ("path", "text", "tool"),
     [
         ("a.sql", "-- for orders\n-- +goose Up\nSELECT 1;", "goose"),
         ("a.sql", "-- migrate:up transaction:false\nSELECT 1;", "dbmate"),
@@ -24,7 +24,7 @@ from pinwatch.lint.migrations import migration_tool
         ("R__view.sql", "", "Flyway"),
         ("m/000001_x.down.sql", "", "golang-migrate"),
         ("prisma/migrations/20261130_x/migration.sql", "", "Prisma"),
-        ("supabase\\migrations\\20261130_x.sql", "", ""),
+        ("supabase/migrations/20261130_x.sql", "", ""),
         ("migrations/2026-11-30-x/up.sql", "", ""),
         ("db/queries.sql", "-- name: get :one\nSELECT 1;", None),
         ("V7__x.py", "", None),
@@ -33,6 +33,6 @@ from pinwatch.lint.migrations import migration_tool
         ("a.sql", "--\n-- Name: a; Type: TABLE\n--\n", None),
     ],
 )
-def test_the_tool_of_a_file(name: str, text: str, tool: str | None) -> None:
-    found = migration_tool(name, text)
+def test_the_tool_of_a_file(path: str, text: str, tool: str | None) -> None:
+    found = migration_tool(path, text)
     assert (found.name if found else None) == tool

@@ -12,7 +12,7 @@ from typing import Self
 import pytest
 
 from pinwatch.errors import SettingError
-from pinwatch.pins.names import known
+from pinwatch.pins.names import check_rules
 from pinwatch.testing.plugin.baseline import Baseline
 from pinwatch.testing.plugin.options import Options
 from pinwatch.testing.plugin.record import Outcome, Record
@@ -63,7 +63,7 @@ def _rules(marker: pytest.Mark) -> set[str]:
     if isinstance(rules, str):
         raise SettingError(f"allow is {rules!r}, but must be a list of rules.")
     if rules:
-        known(tuple(rules))
+        check_rules(tuple(rules))
     return set(rules)
 
 

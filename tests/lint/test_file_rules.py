@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pinwatch.errors import SettingError
-from pinwatch.lint.scope import Scope
+from pinwatch.lint.file_rules import FileRules
 
 
 @pytest.mark.parametrize(
@@ -23,18 +23,20 @@ def test_patterns_are_those_of_gitignore(
     tmp_path: Path, pattern: str, name: str, matches: bool
 ) -> None:
     file = str(tmp_path / name)
-    scope = Scope(tmp_path, [pattern], {pattern: ["set"]})
-    assert scope.excludes(file) is matches
-    assert scope.allowed(file) == ({"set"} if matches else set())
+    rules = FileRules(tmp_path, [pattern], {pattern: ["set"]})
+    assert rules.excludes(file) is matches
+    assert rules.allowed(file) == ({"set"} if matches else set())
 
 
 def test_the_rules_of_all_patterns_that_match_are_allowed(tmp_path: Path) -> None:
-    scope = Scope(tmp_path, [], {"db/": ["set"], "*.sql": ["listen"], "src/": ["load"]})
-    assert scope.allowed(str(tmp_path / "db" / "a.sql")) == {"set", "listen"}
+    rules = FileRules(
+        tmp_path, [], {"db/": ["set"], "*.sql": ["listen"], "src/": ["load"]}
+    )
+    assert rules.allowed(str(tmp_path / "db" / "a.sql")) == {"set", "listen"}
 
 
 def test_standard_input_has_no_path(tmp_path: Path) -> None:
-    assert Scope(tmp_path, [], {"*": ["set"]}).allowed("") == set()
+    assert FileRules(tmp_path, [], {"*": ["set"]}).allowed("") == set()
 
 
 @pytest.mark.parametrize(
@@ -42,13 +44,13 @@ def test_standard_input_has_no_path(tmp_path: Path) -> None:
     [
         (["!"], {}, "lint.exclude: Invalid git pattern: '!'"),
         ([], {"!": ["set"]}, "lint.allow: Invalid git pattern: '!'"),
-        ([], {"a": ["sett"]}, "sett is not a rule: did you mean set?"),
-        ([], {"a": []}, "Name the rules to allow: set, "),
+        ([], {"a": ["sett"]}, 'lint.allow."a": sett is not a rule: did you mean set?'),
+        ([], {"a": []}, 'lint.allow."a": Name the rules to allow: set, '),
     ],
 )
 def test_what_is_wrong(
     exclude: list[str], allow: dict[str, list[str]], sentence: str
 ) -> None:
     with pytest.raises(SettingError) as raised:
-        Scope(Path(), exclude, allow)
+        FileRules(Path(), exclude, allow)
     assert str(raised.value).startswith(sentence)

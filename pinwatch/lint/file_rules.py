@@ -10,10 +10,10 @@ from pathlib import Path
 from pathspec import GitIgnoreSpec
 
 from pinwatch.errors import SettingError
-from pinwatch.pins.names import known
+from pinwatch.pins.names import check_rules
 
 
-class Scope:
+class FileRules:
     """The patterns of a configuration whose file is in ``root``; raises SettingError.
 
     ``allow`` has the rules that may pin, by pattern.
@@ -27,8 +27,8 @@ class Scope:
         self._allowed = [
             (_spec("lint.allow", [pattern]), rules) for pattern, rules in allow.items()
         ]
-        for rules in allow.values():
-            known(rules)
+        for pattern, rules in allow.items():
+            _check(pattern, rules)
 
     def excludes(self, name: str) -> bool:
         """Return True if the file is left out."""
@@ -46,6 +46,13 @@ class Scope:
 
     def _relative(self, name: str) -> str:
         return os.path.relpath(name, self._root) if name else ""
+
+
+def _check(pattern: str, rules: Sequence[str]) -> None:
+    try:
+        check_rules(rules)
+    except SettingError as error:
+        raise SettingError(f'lint.allow."{pattern}": {error}') from None
 
 
 def _spec(setting: str, patterns: Iterable[str]) -> GitIgnoreSpec:
