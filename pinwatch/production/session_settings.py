@@ -35,7 +35,7 @@ class Session:
         if name is not None:
             self.values.pop(name, None)
             return
-        kept = self.values.keys() & NOT_RESET
+        kept = [one for one in self.values if one in NOT_RESET]
         self.values = {one: self.values[one] for one in kept}
 
     def begin_transaction(self) -> None:
