@@ -11,6 +11,9 @@ BOMS: Final = {
 }
 """Byte order marks, and the encodings that they show."""
 
+STANDARD_INPUT: Final = "-"
+"""Stands for standard input where a command takes the name of a file."""
+
 SYMBOLS: Final = ((3_600, "h"), (60, "min"), (1, "s"))
 """Seconds of a unit and its symbol; a unit is used from one of it on."""
 UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
@@ -23,6 +26,11 @@ def decoded(data: bytes) -> str:
         if data.startswith(mark):
             return data.removeprefix(mark).decode(encoding, "replace")
     return data.decode("utf-8", "replace")
+
+
+def input_name(file: str) -> str:
+    """Return the name of a file for people; an empty one is standard input's, too."""
+    return "standard input" if file in ("", STANDARD_INPUT) else file
 
 
 def escaped(text: str) -> str:

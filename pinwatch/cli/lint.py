@@ -24,6 +24,7 @@ from pinwatch.cli.formats import (
 )
 from pinwatch.cli.terminal import print_lines, progress
 from pinwatch.errors import SettingError
+from pinwatch.text import STANDARD_INPUT
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.cli.lint_findings import Linted
@@ -182,7 +183,7 @@ def _linted(
     """Return the findings in all files, and what could not be read or judged."""
     from pinwatch.cli.lint_findings import Linted
     from pinwatch.lint.file_rules import FileRules
-    from pinwatch.lint.sources import STANDARD_INPUT, SourceError, files, read_file
+    from pinwatch.lint.sources import SourceError, files, read_file
     from pinwatch.reports.result import Place, Problem
 
     rules = FileRules(root, settings.exclude, settings.allow)

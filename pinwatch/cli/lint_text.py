@@ -1,4 +1,4 @@
-"""What pinwatch lint found, as text and as JSON."""
+"""The findings of pinwatch lint as text and as JSON."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -17,9 +17,8 @@ from pinwatch.reports.result import (
     Report,
     Result,
 )
-from pinwatch.text import number_of, printable
+from pinwatch.text import input_name, number_of, printable
 
-STANDARD_INPUT: Final = "standard input"
 GONE: Final = (
     "{} entries of the baseline match nothing any more: --update-baseline removes them."
 )
@@ -30,7 +29,7 @@ NOTHING_ELSE: Final = "Nothing else pins: {} allowed or in the baseline."
 
 
 class Found:
-    """What was found in all files, compared with a baseline."""
+    """The findings in all files, compared with a baseline."""
 
     def __init__(self, linted: Linted, known: KnownFindings) -> None:
         results = known.marked(linted.results)
@@ -117,7 +116,7 @@ def _verdicts(verdicts: Sequence[MigrationVerdict]) -> Iterator[tuple[str, str]]
     """Yield a line for each verdict, with the first of the migrations that have it."""
     files: dict[str, list[str]] = {}
     for one in verdicts:
-        files.setdefault(one.sentence, []).append(one.migration.file or STANDARD_INPUT)
+        files.setdefault(one.sentence, []).append(input_name(one.migration.file))
     for sentence, (first, *others) in files.items():
         more = f" and {len(others)} more" if others else ""
         yield f"{first}{more}: {sentence}", "bold"
@@ -139,5 +138,5 @@ def _where(place: Place | None) -> str:
     if place is None:
         return ""
     if not (place.file or place.line):
-        return f"{STANDARD_INPUT}: "
+        return f"{input_name(place.file)}: "
     return f"{place}: " if place.file else f"line {place.line}: "

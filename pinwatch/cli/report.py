@@ -34,14 +34,13 @@ from pinwatch.cli.report_snippets import (
 )
 from pinwatch.cli.terminal import print_lines, progress
 from pinwatch.errors import SettingError
-from pinwatch.text import escaped
+from pinwatch.text import STANDARD_INPUT, escaped
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.cli.report_text import Found
     from pinwatch.production.ranking import Ranking
     from pinwatch.reports.result import Report
 
-STANDARD_INPUT: Final = "-"
 NOTHING_TO_READ: Final = (
     "Give the name of a file, - for standard input, --url or --database."
 )

@@ -13,13 +13,12 @@ from pinwatch.errors import PinwatchError, reason
 from pinwatch.lint.placeholders import without_placeholders
 from pinwatch.lint.python import literals
 from pinwatch.pins.carets import line_starts
-from pinwatch.text import decoded
+from pinwatch.text import STANDARD_INPUT, decoded
 
 SQL: Final = (".sql", ".psql", ".ddl")
 PYTHON: Final = ".py"
 SKIPPED: Final = {"node_modules", "__pycache__", "venv", "site-packages", "build"}
 """Folders that have no source of the application; nor has one whose name is hidden."""
-STANDARD_INPUT: Final = "-"
 PLACEHOLDERS: Final = ("{", "%")
 """Marks of a string of Python into which the program puts parts of the SQL."""
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final, cast
 
 from pinwatch.errors import PinwatchError, reason
+from pinwatch.text import STANDARD_INPUT, input_name
 
-STANDARD_INPUT: Final = "-"
 BEGINNING: Final = 65_536  # bytes by which a format is recognised
 GZIP: Final = b"\x1f\x8b"
 MAX_PACKED: Final = 2  # times that a file may be packed
@@ -26,7 +26,7 @@ class InputError(PinwatchError):
     """A file cannot be read; the text is a sentence with the file and the line."""
 
     def __init__(self, file: str, problem: str, line: int = 0) -> None:
-        name = "standard input" if file == STANDARD_INPUT else file
+        name = input_name(file)
         super().__init__(f"{name}{f', line {line}' if line else ''}: {problem}")
 
 

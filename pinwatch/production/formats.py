@@ -16,8 +16,9 @@ from pinwatch.production import (
     proxy_log,
     statements,
 )
-from pinwatch.production.files import STANDARD_INPUT, InputError, ignore, opened
+from pinwatch.production.files import InputError, ignore, opened
 from pinwatch.production.records import Record
+from pinwatch.text import STANDARD_INPUT
 
 POSTGRES_TIME: Final = re.compile(
     rb'"?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.\d]* (?:[A-Z]+|[+-][\d:]+)"?,'

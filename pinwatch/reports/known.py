@@ -10,13 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 from pinwatch.pins.alike import alike
 from pinwatch.reports.baseline import read_pins, require_texts, write_pins
 from pinwatch.reports.result import Level, Result
-
-STANDARD_INPUT: Final = "-"
+from pinwatch.text import STANDARD_INPUT
 
 
 @dataclass(frozen=True, slots=True, order=True)
