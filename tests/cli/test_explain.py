@@ -12,6 +12,7 @@ import pytest
 from pinwatch.pins.rule_pages import page
 from pinwatch.pins.rules import CODES
 from tests.cli.command import PATIENCE, PINWATCH, environment, forks, pinwatch
+from tests.hidden.schema import SCHEMA
 from tests.pins.cases import PINS
 
 
@@ -364,21 +365,10 @@ def test_a_body_that_leaves_nothing_is_not(code: str) -> None:
     assert answer(code) == (0, answer("SELECT 1")[1])
 
 
-FUNCTIONS: Final = """
-CREATE SCHEMA app;
-CREATE FUNCTION app.set_tenant(t text) RETURNS void LANGUAGE plpgsql
-    AS $$ BEGIN PERFORM set_config('app.tenant', t, false); END $$;
-CREATE FUNCTION app.login(t text) RETURNS void LANGUAGE sql
-    AS $$ SELECT app.set_tenant(t) $$;
-CREATE FUNCTION app.safe(t text) RETURNS void LANGUAGE plpgsql
-    AS $$ BEGIN PERFORM set_config('app.tenant', t, true); END $$;
-"""
-
-
 def test_functions_are_followed_in_a_database(
     target: str, direct: psycopg.Connection[Any]
 ) -> None:
-    direct.execute(FUNCTIONS)
+    direct.execute(SCHEMA)
     ended = pinwatch("explain", "--database", target, "SELECT app.login('42')")
     assert ended.returncode == 0
     assert (

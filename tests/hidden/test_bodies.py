@@ -1,4 +1,4 @@
-"""What the body of a function leaves, by its text."""
+"""The state that the body of a function leaves, by its text."""
 
 import pytest
 
