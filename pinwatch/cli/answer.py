@@ -173,8 +173,8 @@ def _notes_on(text: str, one: Judged) -> Iterator[Note]:
         shown = text[at : at + len(warning.statement)]
         yield Note(warning.rule, warning.text, shown, at)
     if one.is_refused:
-        sentence = NOT_JUDGED if one.is_unknown else BY_WORDS
-        yield Note("syntax", sentence.format(verdict.error), statement, start)
+        said = NOT_JUDGED if one.is_unknown else BY_WORDS
+        yield Note("syntax", said.format(verdict.error), statement, start)
     elif one.is_approximate:
         yield Note("approximate", BY_TOKENS, statement, start)
     if not one.is_oversize and _may_be_longer(verdict.text):
@@ -187,7 +187,7 @@ def _notes_on(text: str, one: Judged) -> Iterator[Note]:
 
 
 def _hidden(answer: Answer, one: Judged) -> Iterator[Note]:
-    """Yield notes on what code in the database leaves, and on code that is not read."""
+    """Yield notes on state that code in the database leaves, and on unread code."""
     text, start = one.verdict.text, one.position
     body = read_body(text)
     for left in body.left:

@@ -17,7 +17,7 @@ from pinwatch.reports.result import Level, Problem, Result
 
 
 class Linted:
-    """What was found in the files so far; ``files`` are the names of those read.
+    """The findings in the files so far; ``files`` are the names of those read.
 
     Findings that are allowed are among the results, and suppressed.
     """

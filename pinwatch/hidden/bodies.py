@@ -1,4 +1,4 @@
-"""What the body of a function, procedure or DO block leaves on its session.
+"""The state that the body of a function, procedure or DO block leaves on its session.
 
 Bodies in SQL and PL/pgSQL are read, without running them: state counts as left if some
 way through the body leaves it.
@@ -53,7 +53,7 @@ class Left:
 
 @dataclass(slots=True)
 class Body:
-    """What a body leaves and runs, in the order of its text.
+    """The state that a body leaves and the code that it runs, in the order of its text.
 
     blocks are DO statements, whose own bodies are not read yet; calls are the names of
     functions as written; unread has a reason for each part that cannot be read.
@@ -153,7 +153,7 @@ class _Reader:
                 self._node(node, fields, sql)
 
     def _atomic(self, definition: str, tree: Fields) -> None:
-        """Read BEGIN ATOMIC or RETURN, of which the tree has no text."""
+        """Read BEGIN ATOMIC or RETURN; its text is in the definition only."""
         encoded = definition.encode()
         for node, fields in nodes(tree):
             at = int(fields.get("location", 0))

@@ -8,7 +8,10 @@ from pinwatch.pins.rules import Fields, function_name, uncast
 UNKNOWN: Final = "pinwatch_unknown"
 """Stands for a part that only a run would show: it is a name and a part of a text."""
 PLACEHOLDER: Final = re.compile(r"%(?:\d+\$)?-?\d*([sIL%])")
-"""What format() replaces; https://www.postgresql.org/docs/current/functions-string.html"""
+"""Matches the parts that format() replaces.
+
+https://www.postgresql.org/docs/current/functions-string.html
+"""
 QUOTED: Final = f"'{UNKNOWN}'"
 
 

@@ -28,7 +28,7 @@ class Path:
 
 @dataclass(slots=True)
 class Followed:
-    """What was found behind a statement: the paths, and sentences on unread code."""
+    """The paths behind a statement, and sentences on code that was not read."""
 
     paths: list[Path] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)

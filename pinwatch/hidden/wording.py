@@ -38,7 +38,7 @@ WORDS: Final = {
         "pg_advisory_xact_lock ends with the transaction.",
     ),
 }
-"""What stays, and the way out, by kind of state."""
+"""The words for a state that stays, and the way out, by kind."""
 SENTENCE: Final = (
     "{} leaves {} on the database connection, and the next client gets it. RDS Proxy "
     "does not see this, so it does not pin. Path: {}. {}"
@@ -46,6 +46,6 @@ SENTENCE: Final = (
 
 
 def sentence(left: Left, code: str, path: str) -> str:
-    """Return what code leaves, by which path, and the way out."""
+    """Return a sentence on state that code leaves, its path, and the way out."""
     state, way_out = WORDS[left.kind]
     return SENTENCE.format(code, state.format(left.name), path, way_out)

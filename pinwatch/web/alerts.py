@@ -15,7 +15,7 @@ PAGE: Final = Path(__file__).with_name("alerts.md")
 
 def alerts_routes() -> list[BaseRoute]:
     async def alerts(request: Request) -> HTMLResponse:
-        """What each alert means, and what to do."""
+        """The meaning of each alert, and the steps to take."""
         return HTMLResponse(_page())
 
     return [Route("/alerts", alerts, methods=["GET"], include_in_schema=False)]
