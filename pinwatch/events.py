@@ -294,6 +294,96 @@ class PinWarned:
     sql: str
 
 
+@dataclass(frozen=True, slots=True)
+class UnseenCodeRuns:
+    """A statement is sent that may run code which RDS Proxy does not see.
+
+    Reported only while the proxy probes for hidden state, and before the server
+    executes the statement. ``statement`` numbers such statements of one proxy; the
+    ``StateLeaked`` that the statement causes has the same number. ``sql`` is the whole
+    text of the request, cut at 2,048 characters, and empty for a FunctionCall.
+    """
+
+    client: int
+    statement: int
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateLeaked:
+    """State that a statement left on its database connection, unseen by RDS Proxy.
+
+    This is the one definition of a leak's fields: the event log, the HTTP API, reports
+    and the pytest plugin derive theirs from it, with these descriptions.
+    """
+
+    __pydantic_config__: ClassVar = {"use_attribute_docstrings": True}
+
+    at: datetime
+    """When the state was found, after the statement's transaction."""
+
+    client: int
+    """The client connection, as the log numbers it."""
+
+    connection: int
+    """The database connection, as the log numbers it."""
+
+    number: int
+    """The ``statement`` of the ``UnseenCodeRuns`` that was reported before."""
+
+    kind: str
+    """The kind of state: setting, role, session_authorization, prepared_statement,
+    temporary_object, cursor, channel or advisory_lock."""
+
+    name: str
+    """The name of the setting, object or channel, or the key of the lock."""
+
+    value: str
+    """The value of a setting, or the statement of a prepared statement or a cursor;
+    else empty."""
+
+    function: str
+    """The function that left the state, as in app.set_tenant(), DO for a DO block, or
+    `function not found`."""
+
+    path: str
+    """The functions that lead to it, and its SQL, joined by ` -> `; or empty."""
+
+    digest: str
+    """The text with its constants replaced, as RDS Proxy logs texts."""
+
+    sql: str
+    """The whole text of the request, cut at 2,048 characters."""
+
+    statement: str
+    """The statement in the text that ran the code, cut at 2,048 characters."""
+
+    user: str
+    """The role of the client."""
+
+    database: str
+    """The database of the client."""
+
+    application_name: str
+    """The session's application_name, or empty."""
+
+    tags: Mapping[str, str]
+    """The tags in sqlcommenter and marginalia comments of the text."""
+
+    advice: str
+    """How to leave nothing behind."""
+
+    reset: bool
+    """True if the proxy restored the connection, which RDS Proxy would not."""
+
+    def values(self) -> dict[str, Any]:
+        """Return the fields by name, to build a subclass or another representation."""
+        return {field.name: getattr(self, field.name) for field in _LEAK_FIELDS}
+
+
+_LEAK_FIELDS: Final = fields(StateLeaked)
+
+
 Event = (
     ClientConnected
     | StartupReceived
@@ -316,5 +406,7 @@ Event = (
     | SessionPinned
     | SessionUnpinned
     | PinWarned
+    | UnseenCodeRuns
+    | StateLeaked
 )
 Observe = Callable[[Event], None]

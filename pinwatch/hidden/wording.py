@@ -1,4 +1,4 @@
-"""Sentences about state that stays on a database connection unseen."""
+"""Words for state that stays on a database connection unseen."""
 
 from typing import Final
 
@@ -12,40 +12,85 @@ from pinwatch.pins.effects import (
     TEMPORARY_OBJECTS,
 )
 
+SETTING: Final = "setting"
+ROLE: Final = "role"
+SESSION_AUTHORIZATION: Final = "session_authorization"
+PREPARED_STATEMENT: Final = "prepared_statement"
+TEMPORARY_OBJECT: Final = "temporary_object"
+CURSOR: Final = "cursor"
+CHANNEL: Final = "channel"
+ADVISORY_LOCK: Final = "advisory_lock"
+
 WORDS: Final = {
-    SETTINGS: (
+    SETTING: (
         "the setting {}",
         "set_config(..., true) and SET LOCAL end with the transaction.",
     ),
-    PREPARED_STATEMENTS: (
+    ROLE: (
+        "the {}",
+        "SET LOCAL ROLE ends with the transaction.",
+    ),
+    SESSION_AUTHORIZATION: (
+        "the {}",
+        "SET LOCAL SESSION AUTHORIZATION ends with the transaction.",
+    ),
+    PREPARED_STATEMENT: (
         "the prepared statement {}",
         "PL/pgSQL keeps the plans of its statements without PREPARE.",
     ),
-    TEMPORARY_OBJECTS: (
+    TEMPORARY_OBJECT: (
         "the temporary object {}",
         "ON COMMIT DROP ends a table with the transaction.",
     ),
-    CURSORS: (
+    CURSOR: (
         "the cursor {}",
         "A cursor without HOLD ends with the transaction.",
     ),
-    CHANNELS: (
+    CHANNEL: (
         "a LISTEN on {}",
         "Listen on a connection past the proxy.",
     ),
-    ADVISORY_LOCKS: (
+    ADVISORY_LOCK: (
         "the advisory lock {}",
         "pg_advisory_xact_lock ends with the transaction.",
     ),
 }
 """The words for a state that stays, and the way out, by kind."""
+SINGULAR: Final = {
+    SETTINGS: SETTING,
+    PREPARED_STATEMENTS: PREPARED_STATEMENT,
+    TEMPORARY_OBJECTS: TEMPORARY_OBJECT,
+    CURSORS: CURSOR,
+    CHANNELS: CHANNEL,
+    ADVISORY_LOCKS: ADVISORY_LOCK,
+}
+"""The kind of one state, by the kind of its effect."""
+VALUED: Final = (SETTING, ROLE, SESSION_AUTHORIZATION)
 SENTENCE: Final = (
     "{} leaves {} on the database connection, and the next client gets it. RDS Proxy "
     "does not see this, so it does not pin. Path: {}. {}"
 )
 
 
+def kind_of(effect_kind: str, name: str) -> str:
+    """Return the kind of state that an effect on a name leaves."""
+    if effect_kind == SETTINGS and name in (ROLE, SESSION_AUTHORIZATION):
+        return name
+    return SINGULAR[effect_kind]
+
+
+def state(kind: str, name: str, value: str = "") -> str:
+    """Return a phrase, as in "the setting app.tenant = '42'"."""
+    phrase = WORDS[kind][0].format(name)
+    return f"{phrase} = '{value}'" if kind in VALUED and value else phrase
+
+
+def way_out(kind: str) -> str:
+    """Return a sentence on how to leave no state of this kind."""
+    return WORDS[kind][1]
+
+
 def sentence(left: Left, code: str, path: str) -> str:
     """Return a sentence on state that code leaves, its path, and the way out."""
-    state, way_out = WORDS[left.kind]
-    return SENTENCE.format(code, state.format(left.name), path, way_out)
+    kind = kind_of(left.kind, left.name)
+    return SENTENCE.format(code, state(kind, left.name), path, way_out(kind))

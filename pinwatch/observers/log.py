@@ -17,6 +17,7 @@ from typing import Final, TextIO
 
 from pinwatch import events
 from pinwatch.config.model import DEFAULT
+from pinwatch.hidden.wording import state
 from pinwatch.pins.rule_pages import command
 from pinwatch.text import escaped, number_of, timestamp
 
@@ -38,6 +39,11 @@ PIN_AHEAD: Final = (
 )
 CLOSED_CHANNEL: Final = "The TCP channel was closed by either the client or the proxy."
 
+LEFT: Final = "RDS Proxy does not pin for it, and the next client gets it."
+RESET: Final = (
+    "The connection was reset; behind RDS Proxy, the next client would get the state."
+)
+
 DATABASE_EVENTS: Final = (
     events.DatabaseConnecting,
     events.DatabaseRefused,
@@ -46,6 +52,8 @@ DATABASE_EVENTS: Final = (
     events.DatabaseReset,
     events.DatabaseInUse,
 )
+FOUND: Final = (events.SessionPinned, events.StateLeaked)
+"""Events that carry their own time."""
 PROXY_EVENTS: Final = (
     events.HealthChanged,
     events.FaultBegan,
@@ -84,7 +92,7 @@ class Log:
     def _write(self, event: events.Event, level: int, message: str) -> None:
         if level >= self.level:
             with suppress(OSError):  # a full disk must not end a session
-                at = event.at if isinstance(event, events.SessionPinned) else self.now()
+                at = event.at if isinstance(event, FOUND) else self.now()
                 self.stream.write(_line(at, level, self._tag(event), message))
                 self.stream.flush()
 
@@ -115,6 +123,18 @@ def explanation(pin: events.SessionPinned) -> str:
     return (
         f"Pinned by rule {pin.rule}: {statement!r}. Fix: {pin.advice}{contested} "
         f"More: {command(pin.rule)}"
+    )
+
+
+def leak(found: events.StateLeaked) -> str:
+    """Return the line on hidden state: what stayed, its cause and the way out."""
+    statement = " ".join(found.statement.split())
+    cause = found.path or found.function
+    then = RESET if found.reset else LEFT
+    return (
+        f"Hidden state: {statement!r} left "
+        f"{state(found.kind, found.name, found.value)} on the database connection "
+        f"[dbConnection={found.connection}]. {then} Code: {cause}. Fix: {found.advice}"
     )
 
 
@@ -208,6 +228,13 @@ def describe(  # noqa: C901 - a branch for each kind of event
             )
         case events.PinWarned(_, _, text, sql):
             return WARN, f"{text} SQL: {sql!r}"
+        case events.UnseenCodeRuns(_, _, sql):
+            return (
+                DEBUG,
+                f"The statement may run code that RDS Proxy cannot see: {sql!r}",
+            )
+        case events.StateLeaked():
+            return WARN, leak(event)
         case events.DatabaseInUse(_, database, idle):
             return INFO, in_use(database, idle)
         case events.DatabaseReset():

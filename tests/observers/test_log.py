@@ -10,6 +10,7 @@ import pytest
 from pinwatch import events
 from pinwatch.observers.log import DEBUG, INFO, LEVELS, WARN, Log, describe
 from tests import pinned
+from tests.leaked import LEAK
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678_900, UTC)
 PIN = replace(
@@ -155,6 +156,18 @@ LINES: list[tuple[events.Event, str]] = [
     (
         events.PinWarned(1, "x", "Mind this.", "SELECT\n1"),
         f"[WARN] {CLIENT} Mind this. SQL: 'SELECT\\n1'",
+    ),
+    (
+        events.UnseenCodeRuns(1, 7, "DO ''"),
+        f"[DEBUG] {CLIENT} The statement may run code that RDS Proxy cannot see: "
+        "\"DO ''\"",
+    ),
+    (
+        LEAK,
+        f"[WARN] {CLIENT} Hidden state: \"SELECT app.login('42')\" left the setting "
+        "app.tenant = '42' on the database connection [dbConnection=2]. RDS Proxy "
+        "does not pin for it, and the next client gets it. Code: app.login() -> "
+        "app.set_tenant() -> SELECT set_config('app.tenant', t, false). Fix: Because.",
     ),
 ]
 
