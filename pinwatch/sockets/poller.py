@@ -65,7 +65,7 @@ class Poller:
         """
         clock, poll, outbox, watched = (
             self.clock,
-            self._poll.poll,
+            self._poll,
             self.outbox,
             self._watched,
         )
@@ -77,7 +77,7 @@ class Poller:
         left = -1.0 if timeout is None else max(timeout, 0.0)
         others: list[int] = []
         while True:
-            found = poll(left)
+            found = poll.poll(left)
             clock.read()
             for at in range(0, len(found), 2):
                 fd, mask = found[at], found[at + 1]
