@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 RUNNING := $(VENV)/.running
 STAMP := $(VENV)/.installed
 COMPILED := build/compiled
+# Some images set it. Each worker, and each process of pinwatch that a test starts, would
+# compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 # Tests often wait for servers and browsers: three workers keep two processors busy.
 WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
 
