@@ -1,7 +1,8 @@
-"""Runs pinwatch commands in forks of a process that has imported their modules.
+"""Runs commands in forks of a process that has imported their modules.
 
 A command is a process of its own, as a person runs it, but does not pay for the imports
-again. ``python -m tests.cli.forks FD`` serves the requests that ``Forks`` sends.
+again. ``python -m tests.cli.forks FD PROGRAM MODULE...`` imports the modules and serves
+the requests that ``Forks`` sends.
 
 Each request comes with four files: the command's standard input, output and error, and
 a pipe. The pipe receives the command's process id, and later its exit status, each on a
@@ -15,6 +16,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Iterable
 from select import select
@@ -63,13 +65,19 @@ class Forked:
 
 
 class Forks:
-    """The side of the tests: starts the process, and runs commands in its forks."""
+    """The side of the tests: starts the process, and runs commands in its forks.
 
-    def __init__(self) -> None:
+    program is the name of a package, which runs as by ``python -m``.
+    """
+
+    def __init__(
+        self, program: str = "pinwatch", preloaded: Iterable[str] = PRELOADED
+    ) -> None:
         self._requests, served = socket.socketpair()
         with served:
-            command = [sys.executable, "-m", "tests.cli.forks", str(served.fileno())]
-            self._process = Popen(command, pass_fds=[served.fileno()])
+            fd = str(served.fileno())
+            command = [sys.executable, "-m", "tests.cli.forks", fd, program]
+            self._process = Popen([*command, *preloaded], pass_fds=[served.fileno()])
 
     def __enter__(self) -> Self:
         return self
@@ -81,7 +89,7 @@ class Forks:
     def start(
         self, arguments: Iterable[str], environment: dict[str, str], errors: int
     ) -> Forked:
-        """Start pinwatch with these arguments, with standard error in a file."""
+        """Start the program with these arguments, with standard error in a file."""
         reading, writing = os.pipe()
         with open(os.devnull) as nothing, os.fdopen(writing, "w"):
             status = self._request(
@@ -96,7 +104,7 @@ class Forks:
         given: bytes = b"",
         timeout: float | None = None,
     ) -> CompletedProcess[bytes]:
-        """Run pinwatch with these arguments; given is its standard input."""
+        """Run the program with these arguments; given is its standard input."""
         with (
             tempfile.TemporaryFile() as stdin,
             tempfile.TemporaryFile() as stdout,
@@ -133,24 +141,30 @@ class Forks:
         return status
 
 
-def serve(requests: socket.socket) -> None:
+def serve(requests: socket.socket, program: str, preloaded: Iterable[str]) -> None:
     """Run each request in a fork."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    for module in PRELOADED:
+    for module in preloaded:
         __import__(module)
+    for name in ("tests", "tests.cli"):  # a suite may have a package of this name
+        del sys.modules[name]
     while True:
         request, files, _flags, _address = socket.recv_fds(requests, MAX_REQUEST, 4)
         if not request:
             return
         if os.fork() == 0:
             requests.close()
-            os._exit(_run(files, *json.loads(request)))
+            os._exit(_run(files, program, *json.loads(request)))
         for file in files:
             os.close(file)
 
 
 def _run(
-    files: list[int], arguments: list[str], environment: dict[str, str], folder: str
+    files: list[int],
+    program: str,
+    arguments: list[str],
+    environment: dict[str, str],
+    folder: str,
 ) -> int:
     """Run a command in a fork, and report its process id and its exit status."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -158,7 +172,7 @@ def _run(
     child = os.fork()
     if child == 0:
         os.close(status)
-        os._exit(_command(files, arguments, environment, folder))
+        os._exit(_command(files, program, arguments, environment, folder))
     for file in files:
         os.close(file)
     with os.fdopen(status, "w") as report:
@@ -169,9 +183,16 @@ def _run(
 
 
 def _command(
-    files: list[int], arguments: list[str], environment: dict[str, str], folder: str
+    files: list[int],
+    program: str,
+    arguments: list[str],
+    environment: dict[str, str],
+    folder: str,
 ) -> int:
-    """Become the process of a command; return its exit status."""
+    """Become the process of a command; return its exit status.
+
+    Waits for threads that are not daemons, as a process does at its end.
+    """
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
@@ -180,19 +201,21 @@ def _command(
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    sys.argv = ["pinwatch", *arguments]
+    sys.path[0] = folder
+    sys.argv = [program, *arguments]
     try:
-        runpy.run_module("pinwatch", run_name="__main__")
+        runpy.run_module(program, run_name="__main__")
         status: object = 0
     except SystemExit as end:
         status = end.code or 0
     except BaseException:
         traceback.print_exc()
         status = 1
+    threading._shutdown()  # type: ignore[attr-defined]
     sys.stdout.flush()
     sys.stderr.flush()
     return status if isinstance(status, int) else 1
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2], sys.argv[3:])

@@ -81,7 +81,7 @@ def test_without_the_option_nothing_of_the_proxy_is_imported(run: Run) -> None:
         }
         assert not {"pglast", "pydantic", "uvloop"} & set(sys.modules)
     """
-    run(test_it=suite).assert_outcomes(passed=1)
+    run(test_it=suite, fresh=True).assert_outcomes(passed=1)
 
 
 def test_with_it_tests_that_do_not_use_the_proxy_start_none(run: Run) -> None:

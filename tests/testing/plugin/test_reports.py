@@ -73,7 +73,7 @@ def valid(report: dict[str, Any]) -> dict[str, Any]:
 
 def test_json(run: Run, pytester: pytest.Pytester) -> None:
     options = ("--pinwatch", "--pinwatch-json=out/pins.json")
-    run(*options, conftest=CONFTEST, test_it=SUITE)
+    run(*options, conftest=CONFTEST, test_it=SUITE, fresh=True)
     report = json.loads((pytester.path / "out/pins.json").read_text())
     pins = report.pop("pins")
     connections = report.pop("database_connections")
@@ -126,7 +126,7 @@ def test_reports_are_for_their_owner_only(run: Run, pytester: pytest.Pytester) -
 
 def test_sarif(run: Run, pytester: pytest.Pytester) -> None:
     options = ("--pinwatch", "--pinwatch-sarif=pins.sarif")
-    run(*options, conftest=CONFTEST, test_it=SUITE)
+    run(*options, conftest=CONFTEST, test_it=SUITE, fresh=True)
     report = valid(json.loads((pytester.path / "pins.sarif").read_text()))
     (of_run,) = report["runs"]
     assert [rule["id"] for rule in of_run["tool"]["driver"]["rules"]] == [
