@@ -229,6 +229,25 @@ class TestAttribution:
             (leak,) = leaks(running)
         assert leak.function == "leak()"
 
+    def test_of_a_name_in_the_search_path_of_each_client(
+        self, proxy: Proxies, direct: psycopg.Connection[Any]
+    ) -> None:
+        direct.execute("CREATE SCHEMA one; CREATE SCHEMA two")
+        for schema in ("one", "two"):
+            direct.execute(
+                f"CREATE FUNCTION {schema}.f() RETURNS void LANGUAGE plpgsql "
+                f"AS $$ BEGIN PERFORM set_config('a.{schema}', 'x', false); END $$"
+            )
+        running = proxy(1, hidden_state="report")
+        for schema in ("one", "two", "one, two"):
+            endpoint = running.endpoint()
+            with WireClient.login(endpoint, search_path=schema) as client:
+                client.query(f"SELECT f() /* {schema} */")
+        assert [(leak.name, leak.function) for leak in leaks(running)] == [
+            ("a.one", "f()"),
+            ("a.two", "f()"),
+        ]
+
     def test_of_the_statement_in_a_transaction(self, proxy: Proxies) -> None:
         running = proxy(1, hidden_state="report")
         with WireClient.login(running.endpoint()) as client:
