@@ -8,8 +8,8 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, NamedTuple
 
 from pinwatch import events
 from pinwatch.config.model import Settings
@@ -261,7 +261,9 @@ class TargetConnections:
             self.all.add(connection)
             await self._logins.initialise(connection)
             if self.settings.hidden_state != "off":
-                await self._prober.begin(connection)
+                await self._examine(connection, self._prober.begin(connection))
+                if connection.phase is not Phase.READY:
+                    raise connection_failure(connection.reason)
         except ClientError as error:
             tls = connection.secure is not None
             self.observe(
@@ -366,11 +368,8 @@ class TargetConnections:
         self, connection: DatabaseConnection, suspects: list[Suspect]
     ) -> None:
         resets = self.settings.hidden_state == "reset"
-        leaks = False
-        try:
-            leaks = await self._prober.find(connection, suspects, resets)
-        except ClientError as error:
-            log.warning(PROBE_FAILED, connection.number, error.text)
+        found = self._prober.find(connection, suspects, resets)
+        leaks = await self._examine(connection, found)
         if connection.phase is not Phase.PROBING:
             return
         if connection.stream.own or (leaks and resets):
@@ -378,6 +377,18 @@ class TargetConnections:
         else:
             connection.probed()
             self.pool.give_back(connection)
+
+    async def _examine(
+        self, connection: DatabaseConnection, probe: Coroutine[Any, Any, bool]
+    ) -> bool:
+        """Return the result of a probe; log a failure, and return False then."""
+        try:
+            return await probe
+        except ClientError as error:
+            log.warning(PROBE_FAILED, connection.number, error.text)
+        except Exception:  # the connection must go back to the pool
+            log.exception(PROBE_FAILED, connection.number, "an error of pinwatch")
+        return False
 
     async def probes_done(self) -> None:
         """Wait until no connection is probed for hidden state."""

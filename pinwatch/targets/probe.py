@@ -59,10 +59,14 @@ class Prober:
         self._observe = observe
         self._codes: dict[tuple[bytes, str], Code] = {}  # by database and search_path
 
-    async def begin(self, connection: DatabaseConnection) -> None:
-        """Record the state of a new connection; raises ClientError."""
+    async def begin(self, connection: DatabaseConnection) -> bool:
+        """Record the state of a new connection, of which nothing is a leak.
+
+        Return False. Raises ClientError.
+        """
         found, _ = await self._probe(connection, ())
         connection.initial_state = connection.hidden_state = found.states
+        return False
 
     async def find(
         self, connection: DatabaseConnection, suspects: Sequence[Suspect], resets: bool
