@@ -72,7 +72,7 @@ class Follower:
             if not definitions:
                 found.unread.append(f"{name}(): it is not in the catalogue")
             if "" in definitions:
-                found.unread.append(f"{name}(): it is an aggregate")
+                found.unread.append(f"{name}(): it is an aggregate or window function")
             yield from ((f"{name}()", one) for one in definitions if one)
 
     def _read(self, definition: str) -> Body:

@@ -57,7 +57,10 @@ SELECT pg_catalog.pg_is_in_recovery(),
 
 
 class Status(NamedTuple):
-    """The result of STATUS_SQL; reserved counts connections for superusers only."""
+    """The result of STATUS_SQL.
+
+    reserved is the number of connections that ordinary roles cannot use.
+    """
 
     writable: bool
     max_connections: int
@@ -167,8 +170,8 @@ class TargetConnections:
     def limit(self) -> None:
         """Set the pool's caps from the settings and the target's max_connections.
 
-        The pool gets none of the connections that the target reserves for superusers,
-        and at least one other.
+        A percentage leaves out the connections that the target reserves, and allows at
+        least one. The setting max_connections replaces it.
         """
         percents = self.settings.connection_pool
         percent, most = percents.max_connections_percent, self.status.max_connections

@@ -62,5 +62,5 @@ def test_code_that_cannot_be_read_is_named(follower: Follower) -> None:
     assert found.unread == [
         "app.unknown(): it is not in the catalogue",
         "app.dynamic(): it runs SQL that is only known at run time",
-        "app.last(): it is an aggregate",
+        "app.last(): it is an aggregate or window function",
     ]
