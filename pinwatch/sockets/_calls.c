@@ -103,7 +103,7 @@ receive(PyObject *module, PyObject *const *args, Py_ssize_t count)
 
 /* Bytes for one socket. result is the number of bytes that it took, or -errno. */
 struct piece {
-    PyObject *writer, *data; /* owned references */
+    PyObject *writer, *data;
     int fd;
     Py_ssize_t result;
 };
@@ -254,17 +254,8 @@ send_batch(Sender *self, struct piece *pieces, int count)
         send_one(&pieces[sent]);
 }
 
-static void
-release(struct piece *pieces, int count)
-{
-    for (int n = 0; n < count; n++) {
-        Py_DECREF(pieces[n].writer);
-        Py_DECREF(pieces[n].data);
-    }
-}
-
 /* Read up to MAX_BATCH pieces of the flat list. Return their number, or -1 with an
- * exception set; the pieces own their references. */
+ * exception set; the pieces borrow their references from the list. */
 static int
 read_batch(PyObject *flat, Py_ssize_t start, struct piece *pieces)
 {
@@ -277,19 +268,43 @@ read_batch(PyObject *flat, Py_ssize_t start, struct piece *pieces)
         if (fd >= 0 && !PyBytes_Check(data))
             PyErr_Format(PyExc_TypeError, "data must be bytes, not %.200s",
                          Py_TYPE(data)->tp_name);
-        if (fd < 0 || !PyBytes_Check(data)) {
-            release(pieces, count);
+        if (fd < 0 || !PyBytes_Check(data))
             return -1;
-        }
-        pieces[count].writer = Py_NewRef(PyList_GET_ITEM(flat, start));
-        pieces[count].data = Py_NewRef(data);
+        pieces[count].writer = PyList_GET_ITEM(flat, start);
+        pieces[count].data = data;
         pieces[count].fd = fd;
     }
     return count;
 }
 
-/* Append (writer, data, result) for each piece that was not sent completely. Return 0
- * with an exception set if that fails. */
+/* Keep the pieces that were not sent completely, with references of their own: Python
+ * code may run from now on and change the list. Return their number. */
+static int
+keep_unsent(struct piece *pieces, int count)
+{
+    int kept = 0;
+
+    for (int n = 0; n < count; n++) {
+        if (pieces[n].result == PyBytes_GET_SIZE(pieces[n].data))
+            continue;
+        Py_INCREF(pieces[n].writer);
+        Py_INCREF(pieces[n].data);
+        pieces[kept++] = pieces[n];
+    }
+    return kept;
+}
+
+static void
+release(struct piece *pieces, int count)
+{
+    for (int n = 0; n < count; n++) {
+        Py_DECREF(pieces[n].writer);
+        Py_DECREF(pieces[n].data);
+    }
+}
+
+/* Append (writer, data, result) for each piece. Return 0 with an exception set if that
+ * fails. */
 static int
 report_unsent(PyObject *unsent, const struct piece *pieces, int count)
 {
@@ -298,8 +313,6 @@ report_unsent(PyObject *unsent, const struct piece *pieces, int count)
         PyObject *entry;
         int failed;
 
-        if (piece->result == PyBytes_GET_SIZE(piece->data))
-            continue;
         entry = Py_BuildValue("(OOn)", piece->writer, piece->data, piece->result);
         failed = entry == NULL || PyList_Append(unsent, entry) < 0;
         Py_XDECREF(entry);
@@ -314,7 +327,7 @@ sender_send(PyObject *self, PyObject *flat)
 {
     struct piece pieces[MAX_BATCH];
     PyObject *unsent;
-    int count, done;
+    int count, kept, done;
 
     if (!PyList_Check(flat)) {
         PyErr_Format(PyExc_TypeError, "pieces must be a list, not %.200s",
@@ -329,8 +342,9 @@ sender_send(PyObject *self, PyObject *flat)
         if (count < 0)
             goto error;
         send_batch((Sender *)self, pieces, count);
-        done = report_unsent(unsent, pieces, count);
-        release(pieces, count);
+        kept = keep_unsent(pieces, count);
+        done = report_unsent(unsent, pieces, kept);
+        release(pieces, kept);
         if (!done)
             goto error;
     }

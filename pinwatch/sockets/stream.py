@@ -107,7 +107,7 @@ class Stream(Transport, Watched, Writer):
         if not self._closing:
             self._watch()
 
-    def ready(self, mask: int) -> None:
+    def ready(self, mask: i64) -> None:
         try:
             if mask & WRITABLE and self._unsent:
                 self._flush()
