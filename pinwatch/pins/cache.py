@@ -5,8 +5,8 @@ A text that is expensive to judge belongs in a worker thread. If ``defers`` is t
 runs ``verdict.judge(sql, profile)`` in a thread, hands the verdict to ``remember`` on
 the event loop, and calls ``look`` again. Only the event loop uses the cache itself.
 
-No word that matters has a digit in it. The cache therefore keeps a text without such
-words with 0 for each digit. The text stands for all texts that differ only in digits.
+No word that matters has a digit in it. A text without such words is therefore kept with
+0 for each digit, and serves all texts that differ only in digits.
 
 Two generations bound the cache, in texts and in bytes: when the younger one has half of
 the maximum, the older one is dropped and the younger one takes its place. A text that
@@ -19,6 +19,7 @@ from typing import Final
 
 from pinwatch.pins.profiles import DEFAULT, Profile
 from pinwatch.pins.scan import is_expensive, may_matter
+from pinwatch.pins.unseen import may_run_code
 from pinwatch.pins.verdict import MAX_OUTLINE, Verdict, verdict
 
 MAX_TEXTS: Final = 8_192
@@ -137,7 +138,7 @@ class VerdictCache:
             found = old.known.pop(sql)
             old.size -= len(sql) + weight(found)
             self._room(sql, weight(found)).known[sql] = found
-        elif not may_matter(alike):
+        elif not self._may_matter(alike):
             self.misses += 1
             self._room(alike).harmless[alike] = None
         elif self.defers and is_expensive(sql):
@@ -145,6 +146,11 @@ class VerdictCache:
         else:
             found = self.remember(sql, verdict(sql, self.profile), self.profile)
         return found
+
+    def _may_matter(self, sql: bytes) -> bool:
+        if self.profile.notes_unseen and may_run_code(sql):
+            return True
+        return may_matter(sql)
 
     def remember(self, sql: bytes, found: Verdict, profile: Profile) -> Verdict | None:
         """Cache the verdict on sql, unless the cache has another profile by now."""
@@ -169,7 +175,7 @@ def weight(found: Verdict | None) -> int:
     if found is None:
         return OVERHEAD
     text = getsizeof(found.text)
-    size = OVERHEAD + VERDICT + 2 * text + min(text, MAX_OUTLINE)  # and the digest
+    size = OVERHEAD + VERDICT + 2 * text + min(text, MAX_OUTLINE)  # digest and outline
     for finding in found.findings:
         size += FINDING
         if finding.statement is not found.text:
@@ -178,4 +184,4 @@ def weight(found: Verdict | None) -> int:
         size += FINDING + getsizeof(warning.statement)
     for effect in found.effects:
         size += EFFECT + getsizeof(effect.value)
-    return size
+    return size + sum(map(getsizeof, found.unseen))

@@ -6,7 +6,7 @@ limits, and where names and texts end. Does not know what a message does.
 
 from typing import Final
 
-from librt.strings import BytesWriter, write_i32_be
+from librt.strings import BytesWriter, read_i32_be, write_i32_be
 from mypy_extensions import i64
 
 from pinwatch.errors import ProtocolViolation
@@ -30,7 +30,7 @@ MAX_STATEMENT: Final = 16_384  # bytes of text; a longer statement is not kept
 MAX_QUERY: Final = MAX_STATEMENT + 5  # the length field of a Query with such a text
 OVERSIZE_PREFIX: Final = 2_048  # bytes of a longer Query that are shown in reports
 STATEMENT: Final = 0x53  # S in Describe and Close; P stands for a portal
-TEXT_END: Final = 3  # zero bytes at the end of a Parse without parameter types
+TEXT_END: Final = 3  # NUL bytes at the end of a Parse without parameter types
 MAX_NAMES_END: Final = 262_144  # bytes of a message within which its names must end
 MAX_SHORT_NAME: Final = 64  # bytes searched in a loop; most names are shorter
 MAX_SHORT_MESSAGE: Final = 10_000  # length of a CopyFail, Close, Describe or Execute
@@ -68,6 +68,11 @@ def header(data: bytes, at: int) -> tuple[int, int]:
     if not 4 <= size <= MAX_MESSAGE:
         raise bad_length(size)
     return kind, size
+
+
+def function_oid(data: bytes, at: i64) -> int:
+    """Return the object identifier in a FunctionCall; 0 if it has not arrived."""
+    return read_i32_be(data, at + 5) & 0xFFFFFFFF if at + 9 <= len(data) else 0
 
 
 def bad_kind(kind: int) -> ProtocolViolation:

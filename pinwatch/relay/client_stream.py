@@ -35,6 +35,7 @@ from pinwatch.relay.client_messages import (
     Reference,
     bad_kind,
     bad_length,
+    function_oid,
     header,
     renamed,
     string_end,
@@ -71,7 +72,7 @@ BEING_BOUND: Final = 4
 
 
 class VerdictSink(Protocol):
-    """Receives the verdict on each statement whose verdict matters."""
+    """Receives each verdict that ``VerdictCache.look`` returns."""
 
     pinned: bool
 
@@ -80,6 +81,9 @@ class VerdictSink(Protocol):
 
     def statement_prepared(self, verdict: Verdict) -> None:
         """Handle a statement that is sent to be parsed, and may run later."""
+
+    def function_runs(self, oid: int) -> None:
+        """Handle a FunctionCall; oid is the object identifier of the function."""
 
 
 class Release:
@@ -184,8 +188,8 @@ class ClientStream:
     def answer_without_connection(self) -> bytes:
         """Remove messages that need no connection; return the answers to them.
 
-        The input is empty afterwards, or begins with a message that needs a connection
-        or is a Terminate. Raises ProtocolViolation.
+        The input is empty afterwards, begins with a message that needs a connection or
+        is a Terminate, or is shorter than a message's header. Raises ProtocolViolation.
         """
         data, answers = self.input, list[bytes]()
         at, end = self.dropping, len(data)
@@ -211,10 +215,10 @@ class ClientStream:
     def needs_own_defaults(self) -> bool:
         """Return True if the input needs a connection opened with startup values.
 
-        The input must begin with the whole header of a valid message.
-        This is so if a whole message in it, except the first one, runs or prepares a
+        It does if a whole message in it, except the first one, runs or prepares a
         statement that resets a setting, or reads the defaults in pg_settings. For the
-        first message, ``StartupDefaults.keep`` finds out in time.
+        first message, ``StartupDefaults.keep`` finds out in time. The input must begin
+        with the whole header of a valid message.
         """
         data, prepared = self.input, self.defaults.prepared
         end: i64 = len(data)
@@ -386,6 +390,8 @@ class ClientStream:
                     changed.write(data[start:at])
                     start = renamed(changed, data, at, following, name_at, rest, change)
             elif kind == FUNCTION_CALL:
+                if self.verdicts.profile.notes_unseen and replies.counting:
+                    self.verdict_sink.function_runs(function_oid(data, at))
                 replies.query()
             elif kind == COPY_DONE or kind == COPY_FAIL:
                 if size > MAX_SHORT_MESSAGE or (kind == COPY_DONE and size != 4):
@@ -445,9 +451,9 @@ class ClientStream:
         return before
 
     def _release_first(self, sql: bytes) -> None:
-        """Block a statement until idle connections to its databases are closed.
+        """Block a statement until the databases that it needs have no idle connections.
 
-        Raises Unsettled until then.
+        Raises Unsettled until the pool has closed these connections.
         """
         release = self.release
         if release is None:
@@ -487,7 +493,7 @@ class ClientStream:
             self.statements.pinned = True
 
     def _keep_startup_values(self, verdict: Verdict, runs: bool) -> tuple[Effect, ...]:
-        """Call ``StartupDefaults.keep`` if it uses defaults; raises Unsettled."""
+        """Call ``StartupDefaults.keep`` for a text with defaults; raises Unsettled."""
         if not verdict.uses_defaults:
             return ()
         database = self.database

@@ -17,6 +17,7 @@ from mypy_extensions import i64
 from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters, Histogram, TargetCounters
 from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
+from pinwatch.hidden.probe import State
 from pinwatch.pool.interfaces import Key
 from pinwatch.relay.database_startup import DatabaseStartup, Encryption, LoginResult
 from pinwatch.relay.database_stream import (
@@ -36,6 +37,7 @@ from pinwatch.relay.parameters import (
 )
 from pinwatch.relay.secure_transport import SecureTransport
 from pinwatch.relay.statements import Registry
+from pinwatch.relay.suspects import Suspect
 from pinwatch.sockets.transport import Receiver, Transport
 from pinwatch.text import socket_address
 from pinwatch.tls.stream import EncryptedStream, failure
@@ -49,6 +51,7 @@ class Phase(Enum):
     CONNECTING = "connecting"
     AUTHENTICATION = "authentication"
     READY = "ready"
+    PROBING = "probing"
     RESETTING = "resetting"
     CLOSING = "closing"
     CLOSED = "closed"
@@ -58,7 +61,8 @@ CLOSING: Final = Phase.CLOSING
 NEXT_PHASES: Final = {
     Phase.CONNECTING: (Phase.AUTHENTICATION, Phase.CLOSED),
     Phase.AUTHENTICATION: (Phase.READY, Phase.CLOSED),
-    Phase.READY: (Phase.RESETTING, CLOSING, Phase.CLOSED),
+    Phase.READY: (Phase.PROBING, Phase.RESETTING, CLOSING, Phase.CLOSED),
+    Phase.PROBING: (Phase.READY, Phase.RESETTING, CLOSING, Phase.CLOSED),
     Phase.RESETTING: (Phase.READY, CLOSING, Phase.CLOSED),
     CLOSING: (Phase.CLOSED,),
     Phase.CLOSED: (Phase.CLOSED,),
@@ -84,14 +88,17 @@ class Owner(Protocol):
     def failed(self, connection: DatabaseConnection, error: ClientError) -> None:
         """Record that the login failed.
 
-        error has the server's SQLSTATE, or the proxy's: 28000 or 08006.
+        error has the server's SQLSTATE, or the proxy's: 08004 (TLS), 08006 or 28000.
         """
 
     def reset_started(self, connection: DatabaseConnection) -> None:
-        """Record that the session has left and its state is being discarded."""
+        """Record that the connection discards the state of a session that has left."""
 
     def reset_done(self, connection: DatabaseConnection) -> None:
         """Record that the connection can be borrowed again."""
+
+    def probe(self, connection: DatabaseConnection, suspects: list[Suspect]) -> None:
+        """Look for state that suspects left; then call ``probed`` or ``reset``."""
 
     def interrupt(
         self,
@@ -127,7 +134,9 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         "backend_key",
         "borrows",
         "clock",
+        "hidden_state",
         "init_query",
+        "initial_state",
         "latencies",
         "measured",
         "owner",
@@ -170,6 +179,9 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.statements = self.stream.statements
         self.backend_key: tuple[int, bytes] | None = None
         self.init_query = init_query
+        # The state that the probe after the login found, and that of the last probe.
+        self.initial_state: frozenset[State] | None = None
+        self.hidden_state: frozenset[State] | None = None
         self.counters = owner.counters
         self.target = owner.name
         self.measured: EndpointCounters | None = None  # owner of latencies
@@ -270,6 +282,14 @@ class DatabaseConnection(BorrowedConnection, Receiver):
     def stop_serving(self) -> None:
         self.session = None
 
+    def probe(self, suspects: list[Suspect]) -> None:
+        self._enter(Phase.PROBING)
+        self.owner.probe(self, suspects)
+
+    def probed(self) -> None:
+        """Record that the probe has ended; what the session left stays."""
+        self._enter(Phase.READY)
+
     def reset(self) -> None:
         if self.stream.own:
             self.close(SESSION_GONE)
@@ -296,6 +316,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             self.close(f"The init query failed: {error.text}")
             return
         self._enter(Phase.READY)
+        self.hidden_state = self.initial_state
         self.owner.reset_done(self)
 
     def initialise(self, done: Callable[[ClientError | None], None]) -> None:
@@ -412,7 +433,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
     def _resolve_unnamed(self, session: Session) -> None:
         """Ask the server whether it has the doubtful unnamed statement.
 
-        Only a session that keeps the connection can leave the decision to the server.
+        The session may return the connection now, and another connection could not
+        tell.
         """
         if self.replies.in_request() or session.stream.passing:
             return

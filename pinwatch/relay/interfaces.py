@@ -14,6 +14,7 @@ from pinwatch.relay.client_stream import ClientStream
 from pinwatch.relay.database_stream import Client, DatabaseStream
 from pinwatch.relay.parameters import Values
 from pinwatch.relay.reply_tracker import ReplyTracker
+from pinwatch.relay.suspects import Suspect
 
 
 class Session(Borrower["BorrowedConnection"]):
@@ -162,5 +163,16 @@ class BorrowedConnection(Connection):
         """Send a cancel request for the running statement; see ``Owner.interrupt``."""
 
     @abstractmethod
+    def probe(self, suspects: list[Suspect]) -> None:
+        """Look for state that suspects left, then return the connection to the pool.
+
+        A connection that was opened for this session alone is closed. Call
+        ``stop_serving`` first.
+        """
+
+    @abstractmethod
     def reset(self) -> None:
-        """Discard the session's state, then return the connection to the pool."""
+        """Discard the session's state, then return the connection to the pool.
+
+        A connection that was opened for this session alone is closed.
+        """

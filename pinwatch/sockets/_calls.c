@@ -21,7 +21,7 @@
 #endif
 #endif
 
-#define SMALL_READ 16384 /* bytes that are read to the stack before they are allocated */
+#define SMALL_READ 16384 /* data of up to this size is read to the stack first */
 #define MAX_EVENTS 256   /* per wait */
 #define MAX_BATCH 64     /* pieces per system call */
 
@@ -181,8 +181,8 @@ open_context(void)
     return 0;
 }
 
-/* Return whether the context can be used. A forked child must not: the context is its
- * parent's. It sends one by one. */
+/* Return whether the context can be used. A forked child must not use the context, which
+ * is its parent's; the child sends piece by piece. */
 static int
 has_context(Sender *self)
 {
@@ -193,8 +193,8 @@ has_context(Sender *self)
 
 /* Store the results of the first `count` pieces, which the kernel has accepted.
  *
- * The kernel sends to sockets that do not block within io_submit, so all results are
- * there. Should one be missing, its piece fails with EIO, and its bytes are never freed,
+ * For a non-blocking socket, the kernel sends during the call of io_submit, so all
+ * results are there. Should one be missing, its piece fails with EIO, and its bytes are never freed,
  * since the kernel may still read them. The context is abandoned together with the late
  * results; destroying it would wait for them. */
 static void
@@ -219,7 +219,8 @@ collect(Sender *self, struct piece *pieces, int count)
     }
 }
 
-/* Send by one system call; return how many of the first pieces it has handled. */
+/* Send by one system call. Return the number of pieces that it has handled, which are
+ * the first ones. */
 static int
 send_together(Sender *self, struct piece *pieces, int count)
 {

@@ -70,8 +70,9 @@ class EpollPoll(Poll):
 class SelectorPoll(Poll):
     """``Poll`` by ``selectors.DefaultSelector``, on platforms without epoll.
 
-    Events are level-triggered: EDGE and ENDING are ignored. A mask without READABLE and
-    WRITABLE keeps the descriptor out of the selector until it is modified.
+    EDGE is ignored, so events are level-triggered. ENDING is ignored, too: the end of
+    the data shows as READABLE. A mask without READABLE and WRITABLE keeps the
+    descriptor out of the selector until it is modified.
     """
 
     def __init__(self) -> None:

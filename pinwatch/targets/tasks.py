@@ -9,7 +9,7 @@ from pinwatch.errors import ClientError
 
 MIN_RETRY_INTERVAL: Final = 0.1  # real seconds; doubled at each failure
 MAX_RETRY_INTERVAL: Final = 5.0  # real seconds
-MAX_DOUBLINGS: Final = 10  # more than lead to MAX_RETRY_INTERVAL
+MAX_DOUBLINGS: Final = 10  # enough to exceed MAX_RETRY_INTERVAL
 
 
 class Tasks:
@@ -22,6 +22,11 @@ class Tasks:
         task = asyncio.get_running_loop().create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+
+    async def done(self) -> None:
+        """Wait until no task runs."""
+        while self._running:
+            await asyncio.wait(self._running)
 
     async def end(self) -> None:
         """Cancel all tasks and wait for their end."""
