@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -34,12 +35,12 @@ WITHOUT_A_LOOP: Final = {"wire", "config", "auth", "pins", "tls", "pool", "relay
 threads, and the relay receives bytes by plain calls."""
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
+def modules() -> Iterator[tuple[str, Path]]:
     for path in sorted((ROOT / "pinwatch").rglob("*.py")):
         parts = path.relative_to(ROOT / "pinwatch").with_suffix("").parts
         name = ".".join(part for part in parts if part != "__init__")
         if name:
-            yield name, ast.parse(path.read_text())
+            yield name, path
 
 
 MODULES: Final = dict(modules())
@@ -49,9 +50,14 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def imports(tree: ast.Module) -> Iterator[str]:
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text())
+
+
+def imports(module: str) -> Iterator[str]:
     """Yield all imports, including those within functions."""
-    for node in ast.walk(tree):
+    for node in ast.walk(tree(module)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -86,7 +92,7 @@ def test_every_room_has_its_floor() -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_go_down(module: str) -> None:
     here = room(module)
-    for name in imports(MODULES[module]):
+    for name in imports(module):
         package, _, imported = name.partition(".")
         if package == "pinwatch" and imported not in ("", "__version__"):
             there = room(imported)
@@ -97,20 +103,19 @@ def test_imports_go_down(module: str) -> None:
     "module", [name for name in MODULES if room(name) in WITHOUT_A_LOOP]
 )
 def test_the_core_imports_no_loop_and_no_socket(module: str) -> None:
-    known = {name.split(".")[0] for name in imports(MODULES[module])}
+    known = {name.split(".")[0] for name in imports(module)}
     assert known.isdisjoint({"asyncio", "socket", "uvloop"})
 
 
 def test_pins_know_the_parser_alone() -> None:
     known: set[str] = set()
-    for name, tree in MODULES.items():
+    for name in MODULES:
         if room(name) == "pins":
-            known |= {imported.split(".")[0] for imported in imports(tree)}
+            known |= {imported.split(".")[0] for imported in imports(name)}
     assert known.isdisjoint({"ssl", "http", "urllib3", "starlette", "cryptography"})
     assert {"pglast", "pinwatch"} <= known
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_module_says_what_it_is(module: str) -> None:
-    tree = MODULES[module]
-    assert not tree.body or ast.get_docstring(tree)
+    assert not tree(module).body or ast.get_docstring(tree(module))
