@@ -1,5 +1,6 @@
 """examples/hikaricp: its pool pins nothing, unless it has an isolation level."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,6 +15,8 @@ from tests.harness import Proxies, RunningProxy
 EXAMPLE: Final = Path(__file__).parents[2] / "examples" / "hikaricp"
 MAVEN: Final = shutil.which("mvn")
 PATIENCE: Final = 300  # seconds; the first run downloads the plugins of Maven
+SHORT_LIVED: Final = {"MAVEN_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+"""Options of a JVM that ends before optimized code pays off. The shop runs in it."""
 
 pytestmark = pytest.mark.skipif(MAVEN is None, reason="Maven is not installed")
 
@@ -35,6 +38,7 @@ def run(proxy: RunningProxy, folder: Path, *isolation: str) -> str:
     return subprocess.run(
         [*command, f"-Dexec.args={words}"],
         cwd=folder,
+        env=os.environ | SHORT_LIVED,
         check=True,
         stdout=subprocess.PIPE,
         text=True,
