@@ -1,4 +1,4 @@
-"""Pins and digests as JSON, for the HTTP API and the event log."""
+"""Pins, digests and leaks as JSON, for the HTTP API and the event log."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from pinwatch import events
-from pinwatch.observers import digests, pin_history
+from pinwatch.observers import digests, leak_history, pin_history
 from pinwatch.observers.source import source
 
 
@@ -151,3 +151,19 @@ class Digest(Answer):
             last_seen=latest.at,
             advice=latest.advice,
         )
+
+
+@with_fields_of(events.StateLeaked)
+class Leak(Answer):
+    """State that a statement left on its database connection, unseen by RDS Proxy."""
+
+    id: int
+    """Number of the leak, from 1 at each start of the proxy."""
+
+    source: str
+    """Line of the application by the tags, as in a pin."""
+
+    @classmethod
+    def of(cls, leak: leak_history.Leak) -> Self:
+        tags = leak.event.tags
+        return cls(id=leak.id, source=str(source(tags)), **leak.event.values())
