@@ -7,6 +7,7 @@ from typing import Any, Self, TypeVar, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from pinwatch import events
+from pinwatch.hidden.wording import state
 from pinwatch.observers import digests, leak_history, pin_history
 from pinwatch.observers.source import source
 
@@ -160,10 +161,18 @@ class Leak(Answer):
     id: int
     """Number of the leak, from 1 at each start of the proxy."""
 
+    state: str
+    """The state as a phrase, as in: the setting app.tenant = '42'."""
+
     source: str
     """Line of the application by the tags, as in a pin."""
 
     @classmethod
     def of(cls, leak: leak_history.Leak) -> Self:
-        tags = leak.event.tags
-        return cls(id=leak.id, source=str(source(tags)), **leak.event.values())
+        event = leak.event
+        return cls(
+            id=leak.id,
+            state=state(event.kind, event.name, event.value),
+            source=str(source(event.tags)),
+            **event.values(),
+        )

@@ -101,7 +101,7 @@ def watched(
     more = (
         leaks_route(leaks),
         history_route(timeline),
-        summary_route(proxy, history, timeline),
+        summary_route(proxy, history, leaks, timeline),
         proxy_route(proxy, tally),
         metrics_route(proxy, tally),
         *control_routes(proxy, no_reload),

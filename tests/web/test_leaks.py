@@ -32,6 +32,7 @@ def test_a_leak_has_all_that_its_event_has(watched: Watched) -> None:
     assert leaks(watched) == [
         {
             "id": 1,
+            "state": "the setting app.tenant = '42'",
             "source": "app/db.py:30",
             "at": "2026-01-02T03:04:05.678900Z",
             "client": 1,

@@ -53,14 +53,14 @@ def test_it_is_valid(document: Any) -> None:
 def test_every_route_is_in_it(watched: Watched) -> None:
     proxy = watched.clients.proxy.proxy
     tally, history = Tally(proxy.clock), History(proxy.clock)
-    timeline = Timeline(proxy.clock)
+    leaks, timeline = Leaks(), Timeline(proxy.clock)
     answers = app(
         proxy,
         history,
         Feed(history),
-        leaks_route(Leaks()),
+        leaks_route(leaks),
         history_route(timeline),
-        summary_route(proxy, history, timeline),
+        summary_route(proxy, history, leaks, timeline),
         proxy_route(proxy, tally),
         metrics_route(proxy, tally),
         *control_routes(proxy, no_reload),
