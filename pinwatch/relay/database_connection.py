@@ -283,7 +283,6 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.session = None
 
     def probe(self, suspects: list[Suspect]) -> None:
-        self.session = None
         self._enter(Phase.PROBING)
         self.owner.probe(self, suspects)
 

@@ -32,6 +32,7 @@ LEAKS = {
         "default_transaction_isolation",
         "serializable",
     ),
+    "transaction": ("SET transaction_timeout = '1h'", "transaction_timeout", "1h"),
     "role": ("SET ROLE pg_monitor", "role", "pg_monitor"),
     "session_authorization": (
         "SET SESSION AUTHORIZATION guest",
@@ -60,6 +61,7 @@ KINDS = {
     "timeout": "setting",
     "encoding": "setting",
     "isolation": "setting",
+    "transaction": "setting",
     "advisory_lock of two keys": "advisory_lock",
 }
 SCHEMA = """
