@@ -154,8 +154,10 @@ class Prober:
 def _path_setting(suspects: Sequence[Suspect]) -> str:
     """Return SQL that looks names up as the first of the suspects did."""
     known = _expected(suspects[0], b"search_path") if suspects else None
-    value = "DEFAULT" if known is None else literal(known).decode()
-    return f"SET LOCAL search_path TO {value};"
+    if known is None:
+        return "SET LOCAL search_path TO DEFAULT;"
+    names = literal(known).decode()
+    return f"SELECT pg_catalog.set_config('search_path', {names}, true);"
 
 
 def _applied(suspect: Suspect) -> frozenset[State]:

@@ -212,6 +212,18 @@ def test_the_settings_of_role_init_query_and_client_are_no_leaks(
 
 @pytest.mark.usefixtures("schema")
 class TestAttribution:
+    def test_of_a_function_that_is_new(self, proxy: Proxies) -> None:
+        """Its name is looked up by the search_path that the server reported."""
+        running = proxy(1, hidden_state="report")
+        with WireClient.login(running.endpoint()) as client:
+            client.query(
+                "CREATE FUNCTION leak() RETURNS text LANGUAGE sql "
+                "AS $$ SELECT set_config('app.tenant', '42', false) $$"
+            )
+            assert not client.query("SELECT leak()").errors
+            (leak,) = leaks(running)
+        assert leak.function == "leak()"
+
     def test_of_the_statement_in_a_transaction(self, proxy: Proxies) -> None:
         running = proxy(1, hidden_state="report")
         with WireClient.login(running.endpoint()) as client:
