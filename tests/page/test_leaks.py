@@ -1,9 +1,11 @@
 """Leaks on the live page."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from pinwatch.events import StateLeaked
@@ -21,6 +23,34 @@ def leaked(**changed: object) -> StateLeaked:
 
 def groups(page: Page) -> Locator:
     return page.locator("#leak-groups > li")
+
+
+@pytest.fixture
+def probing(seen: Seen) -> Iterator[Seen]:
+    """The proxy with hidden_state on."""
+    running = seen.clients.proxy
+    settings = running.settings.model_copy(update={"hidden_state": "report"})
+    running.run(running.proxy.reload(settings))
+    yield seen
+    running.run(running.proxy.reload(running.settings))
+
+
+def test_a_function_that_leaks(probing: Seen, open_page: Open) -> None:
+    page = open_page()
+    expect(page.get_by_text("No statement has left hidden state yet.")).to_be_visible()
+    with probing() as client:
+        client.query(
+            "CREATE FUNCTION set_tenant(t text) RETURNS void LANGUAGE sql AS "
+            "$$ SELECT set_config('app.tenant', t, false) $$"
+        )
+        client.query("SELECT set_tenant('42')")
+    expect(groups(page).locator("h3")).to_have_text(
+        "Left the setting app.tenant = '42'"
+    )
+    expect(groups(page).locator(".path")).to_have_text(
+        "set_tenant() -> SELECT set_config('app.tenant', t, false)"
+    )
+    expect(page.locator("#no-leaks")).to_be_hidden()
 
 
 def test_a_leak_names_what_stayed_and_the_way_out(seen: Seen, open_page: Open) -> None:

@@ -1,14 +1,16 @@
-"""/api/leaks, of leaks that a proxy reports."""
+"""/api/leaks, of leaks that a proxy finds or reports."""
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
+import psycopg
 import pytest
 
 from pinwatch.web.operation import SLICE
 from tests.leaked import LEAK
+from tests.site import ask
 from tests.web.conftest import Watch, Watched
 
 
@@ -19,6 +21,12 @@ def leaks(watched: Watched, **query: object) -> list[Any]:
 
 def names(watched: Watched, **query: object) -> list[str]:
     return [leak["name"] for leak in leaks(watched, **query)]
+
+
+LEAKING: Final = """
+CREATE FUNCTION set_tenant(tenant text) RETURNS void LANGUAGE plpgsql AS
+$$ BEGIN PERFORM set_config('app.tenant', tenant, false); END $$
+"""
 
 
 @pytest.fixture
@@ -54,6 +62,35 @@ def test_a_leak_has_all_that_its_event_has(watched: Watched) -> None:
             "reset": False,
         }
     ]
+
+
+def test_a_function_that_leaks(
+    watch: Watch, direct: psycopg.Connection[Any], database: str
+) -> None:
+    direct.execute(LEAKING)
+    watched = watch(1, hidden_state="report")
+    client = watched(application_name="shop")
+    client.query("SELECT set_tenant('42') /*route='home'*/")
+    proxy = watched.clients.proxy
+    proxy.run(proxy.proxy.probes_done())
+    (leak,) = leaks(watched)
+    assert leak == leak | {
+        "kind": "setting",
+        "name": "app.tenant",
+        "value": "42",
+        "function": "set_tenant()",
+        "statement": "SELECT set_tenant('42') /*route='home'*/",
+        "digest": "select set_tenant($1) /*route='home'*/",
+        "user": "postgres",
+        "database": database,
+        "application_name": "shop",
+        "source": "home",
+        "reset": False,
+    }
+    assert leak["path"].startswith("set_tenant() -> ")
+    counted = 'pinwatch_hidden_state_total{kind="setting"} 1.0\n'
+    assert counted in ask(f"{watched.url}/metrics").text
+    assert watched.get("/api/proxy")["hidden_state"] == "report"
 
 
 def test_a_leak_is_no_pin(watched: Watched) -> None:

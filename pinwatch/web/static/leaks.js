@@ -17,7 +17,7 @@ let drawn = "";
 
 // Draws the leaks again if there are new ones; newest is a list of at most one.
 export async function drawLeaks(proxy, [newest]) {
-  section.hidden = !newest;
+  section.hidden = proxy.hidden_state === "off" && !newest;
   const key = newest ? `${proxy.started_at} ${newest.id}` : "";
   if (key === drawn) return;
   const leaks = await get(`/api/leaks?limit=${MOST + 1}`).catch(without(null));
