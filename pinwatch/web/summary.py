@@ -108,7 +108,7 @@ class Summary:
         recent = list(takewhile(lambda leak: leak.event.at >= since, kept))
         if recent:
             latest = recent[0].event
-            left = state(latest.kind, latest.name, latest.value)
+            left = state(latest.kind, latest.name)
             yield Headline(
                 kind="leaked",
                 text=f"Hidden state was left {number_of(len(recent), 'time')} in the "

@@ -40,10 +40,11 @@ def test_for_everybody(
     Hour(seen).play()
     for sql in ("SET LOCAL work_mem = '64MB'", "LISTEN jobs"):
         seen(application_name="orders").query(f"BEGIN; {sql}")
-    seen.observe(LEAK, replace(LEAK, at=datetime.now(UTC), reset=True))
+    leak = replace(LEAK, value="x" * 2_048, path="y" * 2_048, reset=True)
+    seen.observe(LEAK, replace(leak, at=datetime.now(UTC)))
     seen.in_the_loop(lambda: faults.add("pause", "drill"))
     page = open_page(viewport=viewport, color_scheme=scheme, **still)
-    page.locator("#leak-groups > li").wait_for()
+    page.locator("#leak-groups > li").first.wait_for()
     for summary in page.locator("details:visible summary").all()[:3]:
         summary.click()
     page.locator(".singles li").first.wait_for()

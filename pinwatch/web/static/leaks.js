@@ -54,7 +54,7 @@ function update(item, { members }) {
   part(".facts").replaceChildren(...facts(members));
   part(".source").hidden = !leak.source;
   setText(part(".source"), leak.source);
-  setText(part(".sql code"), leak.statement || leak.function);
+  setText(part(".sql code"), leak.statement);
   setText(part(".path"), leak.path || leak.function);
   setText(part(".advice p"), leak.advice);
   setText(part(".unfold summary"), members.length === 1 ? "Show the leak" : `Show the ${number(members.length, "leak")}`);
