@@ -263,7 +263,7 @@ class Pool(ConnectionSource[C]):
         self.match()
 
     def reset_started(self, connection: C) -> None:
-        """Record that a connection without a borrower is probed or reset.
+        """Record that a probe or a reset of a borrowed or idle connection begins.
 
         A connection that has been retired meanwhile stays retired.
         """
