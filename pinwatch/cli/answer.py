@@ -330,7 +330,8 @@ def _finding_lines(
     yield f"  RDS Proxy: {printable(verdict.reason(finding))}", ""
     advised = advise(verdict, finding)
     yield f"  {advised}", ""
-    yield f"    {advised.source}", "dim"
+    for source in advised.sources:
+        yield f"    {source}", "dim"
     yield f"  More: {command(finding.rule)}", "dim"
     if finding.readings is not None:
         yield f"  For a pin: {finding.readings.pins}", ""

@@ -58,6 +58,13 @@ def test_for_people() -> None:
     assert shown[-1] == "This pins, by the rules of rds-2023-11: 1 reason."
 
 
+def test_advice_on_a_custom_setting_shows_its_sources() -> None:
+    setting = "SELECT set_config('app.tenant_id', '42', true)"
+    shown = pinwatch("explain", setting).stdout
+    assert shown.count("    https://docs.aws.amazon.com/") == 1
+    assert shown.count("    https://www.postgresql.org/") == 2
+
+
 def test_a_certain_trigger_comes_before_a_contested_one() -> None:
     reset = "SELECT pg_advisory_unlock_all(); RESET ALL;"
     shown = pinwatch("explain", reset).stdout.splitlines()
