@@ -25,6 +25,7 @@ from pinwatch.relay.client_startup import StartupClient
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.relay.parameters import Values
 from pinwatch.relay.statements import Registry
+from pinwatch.relay.suspects import Suspect
 from pinwatch.sockets.transport import Transport
 from pinwatch.tls.certificates import ServerTls
 from pinwatch.wire import messages
@@ -174,6 +175,7 @@ class Stage:
         self.tls: ServerTls | None = None
         self.require_tls = False
         self.every_pin = False
+        self.suspects: list[Suspect] = []  # of the last probe
         self.max_statements = max_statements
         self.to_judge: list[tuple[bytes, Callable[[], None]]] = []
         self.soon: list[Callable[[], None]] = []
@@ -242,6 +244,10 @@ class Stage:
     def reset_started(self, connection: DatabaseConnection) -> None:
         self.pool.reset_started(connection)
 
+    def probe(self, connection: DatabaseConnection, suspects: list[Suspect]) -> None:
+        self.pool.reset_started(connection)
+        self.suspects = suspects
+
     def reset_done(self, connection: DatabaseConnection) -> None:
         self.pool.give_back(connection)
 
@@ -281,6 +287,9 @@ class Stage:
         if user == "stranger":
             raise no_credentials(user)
         return login(self.credentials.cached(user), no_verifier)
+
+    def suspect_number(self) -> int:
+        return 1
 
     def judge(self, sql: bytes, done: Callable[[], None]) -> None:
         self.to_judge.append((sql, done))

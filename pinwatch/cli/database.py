@@ -1,5 +1,7 @@
 """The database of --database: its address, and the code in its catalogue."""
 
+from collections.abc import Iterator
+
 from pinwatch.config.target import Target
 from pinwatch.errors import ClientError, SettingError
 from pinwatch.hidden.catalogue import FUNCTIONS, TRIGGERS, Catalogue
@@ -19,7 +21,12 @@ def follower(url: str) -> Follower:
     """Read the functions and triggers of a database; raises SettingError."""
     target = parsed_target(url)
     try:
-        return Follower(Catalogue(rows(target, FUNCTIONS), rows(target, TRIGGERS)))
+        return Follower(Catalogue(_texts(target, FUNCTIONS), _texts(target, TRIGGERS)))
     except ClientError as error:
         problem = error.text.rstrip(".")
         raise SettingError(f"--database is {target.address}: {problem}.") from None
+
+
+def _texts(target: Target, sql: str) -> Iterator[list[str | None]]:
+    for row in rows(target, sql):
+        yield [None if one is None else one.decode("utf-8", "replace") for one in row]

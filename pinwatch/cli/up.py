@@ -98,6 +98,14 @@ def up(
             help="Accept faults on demand from other machines.",
         ),
     ] = None,
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe",
+            help="Report state that functions, triggers and DO blocks leave on "
+            'database connections unseen: hidden_state = "report".',
+        ),
+    ] = False,
     event_log: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Append one JSON line per pin to FILE."),
@@ -151,6 +159,7 @@ def up(
         "state_folder": state_folder,
         "insecure_trust": insecure_trust,
         "allow_faults": allow_faults,
+        "hidden_state": "report" if probe else None,
         "event_log": event_log,
     }
     given = {name: value for name, value in options.items() if value is not None}

@@ -13,12 +13,12 @@ from typing import Any, Final, NamedTuple
 from pglast.parser import ParseError, parse_plpgsql_json
 
 from pinwatch.hidden.dynamic import UNKNOWN, dynamic_text, shown
-from pinwatch.hidden.writes import Write, written
 from pinwatch.pins.effects import ALL, LIBRARIES, SEQUENCES, Effect, effects
 from pinwatch.pins.rules import Fields
 from pinwatch.pins.tokens import tokens
 from pinwatch.pins.tree import OverBudget, Statement, Unparsable, nodes, statements
 from pinwatch.pins.unseen import called
+from pinwatch.pins.writes import Write, written
 
 SQL: Final = "sql"
 PLPGSQL: Final = "plpgsql"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
-Row = Sequence[bytes | None]
+Row = Sequence[str | None]
 
 FUNCTIONS: Final = """
 SELECT n.nspname, p.proname,
@@ -84,4 +84,4 @@ class _Names(Generic[T]):
 
 
 def _texts(row: Row) -> list[str]:
-    return [(value or b"").decode("utf-8", "replace") for value in row]
+    return [value or "" for value in row]

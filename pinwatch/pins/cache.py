@@ -19,6 +19,7 @@ from typing import Final
 
 from pinwatch.pins.profiles import DEFAULT, Profile
 from pinwatch.pins.scan import is_expensive, may_matter
+from pinwatch.pins.unseen import may_run_code
 from pinwatch.pins.verdict import MAX_OUTLINE, Verdict, verdict
 
 MAX_TEXTS: Final = 8_192
@@ -137,7 +138,7 @@ class VerdictCache:
             found = old.known.pop(sql)
             old.size -= len(sql) + weight(found)
             self._room(sql, weight(found)).known[sql] = found
-        elif not may_matter(alike):
+        elif not self._may_matter(alike):
             self.misses += 1
             self._room(alike).harmless[alike] = None
         elif self.defers and is_expensive(sql):
@@ -145,6 +146,11 @@ class VerdictCache:
         else:
             found = self.remember(sql, verdict(sql, self.profile), self.profile)
         return found
+
+    def _may_matter(self, sql: bytes) -> bool:
+        if self.profile.notes_unseen and may_run_code(sql):
+            return True
+        return may_matter(sql)
 
     def remember(self, sql: bytes, found: Verdict, profile: Profile) -> Verdict | None:
         """Cache the verdict on sql, unless the cache has another profile by now."""
@@ -178,4 +184,4 @@ def weight(found: Verdict | None) -> int:
         size += FINDING + getsizeof(warning.statement)
     for effect in found.effects:
         size += EFFECT + getsizeof(effect.value)
-    return size
+    return size + sum(map(getsizeof, found.unseen))

@@ -1,6 +1,7 @@
 """The rules of RDS Proxy, as known since a date: which findings pin."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 
@@ -9,7 +10,8 @@ class Profile:
     """A set of readings of the rules.
 
     If parse_pins is true, any Parse message pins. If contested_pins is false, findings
-    on which AWS's pages and users disagree are warnings.
+    on which AWS's pages and users disagree are warnings. If notes_unseen is true, a
+    verdict has the statements that may run code which RDS Proxy does not see.
     """
 
     name: str
@@ -17,6 +19,7 @@ class Profile:
     source: str
     parse_pins: bool = False
     contested_pins: bool = True
+    notes_unseen: bool = False
 
 
 PROFILES: Final = {
@@ -45,3 +48,9 @@ PROFILES: Final = {
     )
 }
 DEFAULT: Final = PROFILES["rds-2023-11"]
+
+
+@cache
+def profile(name: str, notes_unseen: bool) -> Profile:
+    """Return the profile of this name; equal arguments give the same object."""
+    return replace(PROFILES[name], notes_unseen=notes_unseen)

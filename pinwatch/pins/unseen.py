@@ -1,10 +1,11 @@
 """Code that runs inside a statement, and that RDS Proxy does not see.
 
 Owns which functions are PostgreSQL's own: they are in ``functions.txt``, with the query
-that lists them. Such code never pins, so this is for ``pinwatch explain`` only, and
-nothing of the proxy needs it.
+that lists them. Such code never pins. ``pinwatch explain`` names it, and the proxy
+probes for what it left, if it is set to.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -14,9 +15,14 @@ from typing import Any, Final
 from pinwatch.pins.tokens import tokens
 from pinwatch.pins.tree import OverBudget, Unparsable, nodes, statements
 from pinwatch.pins.triggers import characters
+from pinwatch.pins.writes import written
 
 NAMES: Final = "functions.txt"
 COMMENT: Final = "--"
+RUNNING: Final = re.compile(
+    rb"\(|\b(?:call|copy|delete|do|insert|merge|truncate|update)\b", re.IGNORECASE
+)
+"""Matches each text that runs a function, DO or CALL, or fires a trigger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,33 @@ def unseen(text: str) -> Iterator[Unseen]:
             written = text[at(one.start) : at(one.end)]
             position = at(one.start) + len(written) - len(written.lstrip())
             yield Unseen(tuple(dict.fromkeys(names)), position, len(written.strip()))
+
+
+def may_run_code(sql: bytes) -> bool:
+    """Return False only for a text that ``running_code`` has nothing of."""
+    return RUNNING.search(sql) is not None
+
+
+def running_code(text: str) -> tuple[str, ...]:
+    """Return the statements of a text that may run code which RDS Proxy does not see.
+
+    They are those of ``unseen``, and those that may fire a trigger. A text that cannot
+    be parsed counts as one such statement.
+    """
+    try:
+        found = statements(text, tokens(text))
+    except (Unparsable, OverBudget):
+        return (text.strip(),)
+    encoded = text.encode()
+    return tuple(
+        encoded[one.start : one.end].decode().strip()
+        for one in found
+        if any(_runs_code(*node) for node in nodes(one.tree))
+    )
+
+
+def _runs_code(node: str, fields: Any) -> bool:
+    return any(_code(node, fields)) or any(written(node, fields))
 
 
 def _code(node: str, fields: Any) -> Iterator[str]:

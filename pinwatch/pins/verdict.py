@@ -14,7 +14,7 @@ milliseconds. ``cache.VerdictCache`` keeps the verdicts.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
 from typing import Final
@@ -39,6 +39,7 @@ from pinwatch.pins.sqlcommenter import without_comments
 from pinwatch.pins.tokens import Span, Tokens, split, tokens
 from pinwatch.pins.tree import OverBudget, Unparsable, nodes, statements
 from pinwatch.pins.triggers import Triggers, characters
+from pinwatch.pins.unseen import may_run_code, running_code
 
 LOG_DIGEST: Final = ' Digest: "{}".'
 INITIALIZATION: Final = (
@@ -92,7 +93,9 @@ class Verdict:
     """The findings, which pin, in the order of the text; the warnings and the effects.
 
     approximate is true for a verdict without a tree. error is the parser's message
-    about a text that PostgreSQL's grammar refuses, and is empty for all others.
+    about a text that PostgreSQL's grammar refuses, and is empty for all others. unseen
+    has the statements that may run code which RDS Proxy does not see, if the profile
+    notes them.
     """
 
     text: str
@@ -101,6 +104,7 @@ class Verdict:
     effects: tuple[Effect, ...] = ()
     approximate: bool = False
     error: str = ""
+    unseen: tuple[str, ...] = ()
 
     @property
     def pins(self) -> bool:
@@ -155,9 +159,13 @@ class Verdict:
 
     @property
     def matters(self) -> bool:
-        """True if the text has a finding, warning or effect, or uses defaults."""
+        """True if the relay has to act on the text."""
         return bool(
-            self.findings or self.warnings or self.effects or self.uses_defaults
+            self.findings
+            or self.warnings
+            or self.effects
+            or self.uses_defaults
+            or self.unseen
         )
 
     @cached_property
@@ -190,6 +198,13 @@ def verdict(sql: bytes, profile: Profile = DEFAULT) -> Verdict:
     if len(sql) > MAX_STATEMENT:
         return oversize(sql[:MAX_STATEMENT])
     text = sql.split(b"\0", 1)[0].decode("utf-8", "replace")
+    found = _verdict(text, profile)
+    if profile.notes_unseen and may_run_code(sql):
+        return replace(found, unseen=running_code(text))
+    return found
+
+
+def _verdict(text: str, profile: Profile) -> Verdict:
     try:
         return _judged(text, profile, _parsed(text, tokens(text)))
     except Unparsable as error:

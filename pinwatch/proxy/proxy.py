@@ -11,6 +11,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import count
 from typing import Final
 
 from pinwatch import events
@@ -34,7 +35,7 @@ from pinwatch.errors import (
 from pinwatch.pins.advice import by_rule
 from pinwatch.pins.cache import VerdictCache
 from pinwatch.pins.databases import DatabaseStatements
-from pinwatch.pins.profiles import PROFILES
+from pinwatch.pins.profiles import Profile, profile
 from pinwatch.pins.verdict import Verdict, judge
 from pinwatch.pool.interfaces import ConnectionSource
 from pinwatch.pool.pool import Pool
@@ -104,7 +105,7 @@ class Proxy:
         self.counters: defaultdict[str, EndpointCounters] = defaultdict(
             EndpointCounters
         )
-        self.verdicts = VerdictCache(PROFILES[settings.profile], defers=True)
+        self.verdicts = VerdictCache(_profile(settings), defers=True)
         self.database_statements = DatabaseStatements(settings.release_on_ddl)
         self._judges = ThreadPoolExecutor(1, "pinwatch-judge")
         self.registry = Registry(
@@ -118,6 +119,7 @@ class Proxy:
         self._keys: dict[tuple[int, bytes], ClientSession] = {}
         self.endpoints: dict[str, Endpoint] = {}
         self.faults = Faults(self)
+        self._suspects = count(1)
         self._tasks = Tasks()
 
     # Starting and stopping.
@@ -243,7 +245,7 @@ class Proxy:
         admission.listening(self.ports)
         await self._change_endpoints(settings)
         self.settings, self.admission = settings, admission
-        self.verdicts.follow(PROFILES[settings.profile])
+        self.verdicts.follow(_profile(settings))
         self.database_statements.enabled = settings.release_on_ddl
         self.group.apply(settings)
         return late
@@ -366,10 +368,18 @@ class Proxy:
             elif now - session.connected >= CLIENT_LIFETIME:
                 session.close(client_lifetime())
 
+    async def probes_done(self) -> None:
+        """Wait until no database connection is probed for hidden state."""
+        for member in self.group.members:
+            await member.connections.probes_done()
+
     # ProxyServices, for the sessions.
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    def suspect_number(self) -> int:
+        return next(self._suspects)
 
     def observe(self, event: events.Event) -> None:
         for observer in self.observers:
@@ -457,3 +467,7 @@ class Proxy:
             return False
         connection.cancel(delivered)
         return True
+
+
+def _profile(settings: Settings) -> Profile:
+    return profile(settings.profile, notes_unseen=settings.hidden_state != "off")

@@ -80,6 +80,9 @@ class ProxyServices(StartupServices, Protocol):
     def now(self) -> datetime:
         """Return the current time in UTC."""
 
+    def suspect_number(self) -> int:
+        """Return the number of the next statement that may leave hidden state."""
+
     def judge(self, sql: bytes, done: Callable[[], None]) -> None:
         """Judge sql in a worker thread, cache the verdict, then call done."""
 
@@ -433,7 +436,11 @@ class ClientSession(Session, Receiver):
         if self.write_paused:
             connection.resume_reading()
         connection.stop_serving()
-        if connection.stream.own:
+        suspects = self.pinning.suspects
+        if suspects:
+            self.pinning.suspects = {}
+            connection.probe(list(suspects.values()))
+        elif connection.stream.own:
             connection.reset()
         else:
             self.pool.give_back(connection)

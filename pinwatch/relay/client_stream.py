@@ -35,6 +35,7 @@ from pinwatch.relay.client_messages import (
     Reference,
     bad_kind,
     bad_length,
+    function_oid,
     header,
     renamed,
     string_end,
@@ -80,6 +81,9 @@ class VerdictSink(Protocol):
 
     def statement_prepared(self, verdict: Verdict) -> None:
         """Handle a statement that is sent to be parsed, and may run later."""
+
+    def function_runs(self, oid: int) -> None:
+        """Handle a FunctionCall; oid is the object identifier of the function."""
 
 
 class Release:
@@ -386,6 +390,8 @@ class ClientStream:
                     changed.write(data[start:at])
                     start = renamed(changed, data, at, following, name_at, rest, change)
             elif kind == FUNCTION_CALL:
+                if self.verdicts.profile.notes_unseen and replies.counting:
+                    self.verdict_sink.function_runs(function_oid(data, at))
                 replies.query()
             elif kind == COPY_DONE or kind == COPY_FAIL:
                 if size > MAX_SHORT_MESSAGE or (kind == COPY_DONE and size != 4):

@@ -17,6 +17,7 @@ from mypy_extensions import i64
 from pinwatch.clock import Clock
 from pinwatch.counters import EndpointCounters, Histogram, TargetCounters
 from pinwatch.errors import ClientError, ProtocolViolation, connection_failure
+from pinwatch.hidden.probe import State
 from pinwatch.pool.interfaces import Key
 from pinwatch.relay.database_startup import DatabaseStartup, Encryption, LoginResult
 from pinwatch.relay.database_stream import (
@@ -36,6 +37,7 @@ from pinwatch.relay.parameters import (
 )
 from pinwatch.relay.secure_transport import SecureTransport
 from pinwatch.relay.statements import Registry
+from pinwatch.relay.suspects import Suspect
 from pinwatch.sockets.transport import Receiver, Transport
 from pinwatch.text import socket_address
 from pinwatch.tls.stream import EncryptedStream, failure
@@ -49,6 +51,7 @@ class Phase(Enum):
     CONNECTING = "connecting"
     AUTHENTICATION = "authentication"
     READY = "ready"
+    PROBING = "probing"
     RESETTING = "resetting"
     CLOSING = "closing"
     CLOSED = "closed"
@@ -58,7 +61,8 @@ CLOSING: Final = Phase.CLOSING
 NEXT_PHASES: Final = {
     Phase.CONNECTING: (Phase.AUTHENTICATION, Phase.CLOSED),
     Phase.AUTHENTICATION: (Phase.READY, Phase.CLOSED),
-    Phase.READY: (Phase.RESETTING, CLOSING, Phase.CLOSED),
+    Phase.READY: (Phase.PROBING, Phase.RESETTING, CLOSING, Phase.CLOSED),
+    Phase.PROBING: (Phase.READY, Phase.RESETTING, CLOSING, Phase.CLOSED),
     Phase.RESETTING: (Phase.READY, CLOSING, Phase.CLOSED),
     CLOSING: (Phase.CLOSED,),
     Phase.CLOSED: (Phase.CLOSED,),
@@ -92,6 +96,9 @@ class Owner(Protocol):
 
     def reset_done(self, connection: DatabaseConnection) -> None:
         """Record that the connection can be borrowed again."""
+
+    def probe(self, connection: DatabaseConnection, suspects: list[Suspect]) -> None:
+        """Look for state that suspects left; then call ``probed`` or ``reset``."""
 
     def interrupt(
         self,
@@ -127,7 +134,9 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         "backend_key",
         "borrows",
         "clock",
+        "hidden_state",
         "init_query",
+        "initial_state",
         "latencies",
         "measured",
         "owner",
@@ -170,6 +179,9 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.statements = self.stream.statements
         self.backend_key: tuple[int, bytes] | None = None
         self.init_query = init_query
+        # What probes found: after the login or a reset, and last.
+        self.initial_state: frozenset[State] = frozenset()
+        self.hidden_state: frozenset[State] = frozenset()
         self.counters = owner.counters
         self.target = owner.name
         self.measured: EndpointCounters | None = None  # owner of latencies
@@ -270,6 +282,15 @@ class DatabaseConnection(BorrowedConnection, Receiver):
     def stop_serving(self) -> None:
         self.session = None
 
+    def probe(self, suspects: list[Suspect]) -> None:
+        self.session = None
+        self._enter(Phase.PROBING)
+        self.owner.probe(self, suspects)
+
+    def probed(self) -> None:
+        """Record that the probe has ended, and that the state stays as it is."""
+        self._enter(Phase.READY)
+
     def reset(self) -> None:
         if self.stream.own:
             self.close(SESSION_GONE)
@@ -296,6 +317,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             self.close(f"The init query failed: {error.text}")
             return
         self._enter(Phase.READY)
+        self.hidden_state = self.initial_state
         self.owner.reset_done(self)
 
     def initialise(self, done: Callable[[ClientError | None], None]) -> None:

@@ -14,6 +14,7 @@ from pinwatch.relay.client_stream import ClientStream
 from pinwatch.relay.database_stream import Client, DatabaseStream
 from pinwatch.relay.parameters import Values
 from pinwatch.relay.reply_tracker import ReplyTracker
+from pinwatch.relay.suspects import Suspect
 
 
 class Session(Borrower["BorrowedConnection"]):
@@ -160,6 +161,10 @@ class BorrowedConnection(Connection):
     @abstractmethod
     def cancel(self, delivered: Callable[[], None]) -> None:
         """Send a cancel request for the running statement; see ``Owner.interrupt``."""
+
+    @abstractmethod
+    def probe(self, suspects: list[Suspect]) -> None:
+        """Look for hidden state, then return the connection to the pool."""
 
     @abstractmethod
     def reset(self) -> None:

@@ -5,6 +5,7 @@ session ends. Reports that statement, and later ones that would have pinned. Doe
 decide which statements pin, and never changes the traffic.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -16,6 +17,8 @@ from pinwatch.pins.verdict import Finding, Verdict
 from pinwatch.pool.interfaces import Key
 from pinwatch.relay.database_stream import Client, DatabaseStream
 from pinwatch.relay.interfaces import BorrowedConnection
+from pinwatch.relay.parameters import Values
+from pinwatch.relay.suspects import MAX_SUSPECTS, Suspect
 
 MAX_SQL: Final = 2_048  # characters of a reported statement
 MAX_REPORTED: Final = 100  # findings per session
@@ -33,6 +36,9 @@ class PinReporter(Protocol):
     def now(self) -> datetime:
         """Return the current time in UTC."""
 
+    def suspect_number(self) -> int:
+        """Return the number of the next statement that may leave hidden state."""
+
 
 class PinnableSession(Protocol):
     """The part of a client session that its pin uses."""
@@ -42,6 +48,7 @@ class PinnableSession(Protocol):
     client: Client
     clock: Clock
     connection: BorrowedConnection | None
+    parameters: Values
 
     @property
     def application_name(self) -> str: ...
@@ -66,6 +73,7 @@ class Pinning:
         "session",
         "since",
         "state",
+        "suspects",
     )
 
     def __init__(self, session: PinnableSession) -> None:
@@ -77,6 +85,8 @@ class Pinning:
         self.reported: set[tuple[str, str]] = set()
         self.state = SessionState()
         self.rollbacks = 0  # the connection's count when state began to change
+        # Since the session borrowed its connection, by text or object identifier.
+        self.suspects: dict[str, Suspect] = {}
 
     def statement_runs(self, verdict: Verdict, prepared: bool = False) -> None:
         """Report the findings on a statement that is sent to run, and pin the session.
@@ -105,6 +115,52 @@ class Pinning:
                     self._report(session, verdict, finding, prepared)
         if self.pinned:
             self._track_state(session, verdict)
+        elif verdict.unseen:
+            self._suspect(session, verdict.text, verdict)
+
+    def function_runs(self, oid: int) -> None:
+        """Note a FunctionCall of the function with this object identifier."""
+        session = self.session
+        if session is not None and not self.pinned:
+            self._suspect(session, str(oid), oid=oid)
+
+    def _suspect(
+        self,
+        session: PinnableSession,
+        key: str,
+        verdict: Verdict | None = None,
+        oid: int = 0,
+    ) -> None:
+        """Note and report a statement that may leave hidden state."""
+        if key in self.suspects or len(self.suspects) == MAX_SUSPECTS:
+            return
+        connection = session.connection
+        assert connection is not None
+        user, database = _names(session.key)
+        suspect = Suspect(
+            number=session.services.suspect_number(),
+            client=session.number,
+            user=user,
+            database=database,
+            application_name=session.application_name,
+            reported=connection.stream.reported_parameters,
+            parameters=session.parameters,
+            oid=oid,
+        )
+        if verdict is not None:
+            suspect = replace(
+                suspect,
+                text=verdict.text,
+                statements=verdict.unseen,
+                digest=verdict.digest,
+                tags=verdict.tags,
+            )
+        self.suspects[key] = suspect
+        session.services.observe(
+            events.UnseenCodeRuns(
+                suspect.client, suspect.number, suspect.text[:MAX_SQL]
+            )
+        )
 
     def _track_state(self, session: PinnableSession, verdict: Verdict) -> None:
         connection = session.connection
@@ -156,7 +212,7 @@ class Pinning:
     ) -> None:
         connection = session.connection
         assert connection is not None
-        user, database = (name.decode("utf-8", "replace") for name in session.key[:2])
+        user, database = _names(session.key)
         event = events.SessionPinned(
             at=session.services.now(),
             client=session.number,
@@ -192,6 +248,11 @@ class Pinning:
                     reporter.now(), event.client, event.connection, seconds
                 )
             )
+
+
+def _names(key: Key) -> tuple[str, str]:
+    """Return the names of the user and the database."""
+    return key[0].decode("utf-8", "replace"), key[1].decode("utf-8", "replace")
 
 
 def _reason(verdict: Verdict, finding: Finding, prepared: bool) -> str:

@@ -28,9 +28,11 @@ from pinwatch.relay.database_connection import DatabaseConnection, Phase
 from pinwatch.relay.database_stream import Row
 from pinwatch.relay.parameters import init_query
 from pinwatch.relay.statements import Registry
+from pinwatch.relay.suspects import Suspect
 from pinwatch.sockets.loop import running
 from pinwatch.targets.dial import encryption, send_cancel
 from pinwatch.targets.logins import CONNECT_TIMEOUT, NO_ANSWER, Logins
+from pinwatch.targets.probe import Prober
 from pinwatch.targets.tasks import Tasks, backoff, jittered, settle
 from pinwatch.wire.messages import cancel_request
 
@@ -43,6 +45,9 @@ UNREAD_CANCEL: Final = (
 TRANSIENT_STATES: Final = ("53300", "57P03", "08001", "08006", "57P01", "57P02")
 """SQLSTATEs of transient failures: too many connections, starting up, down."""
 
+PROBE_FAILED: Final = (
+    "The database connection %d could not be probed for hidden state: %s"
+)
 STATUS_SQL: Final = b"""
 SELECT pg_catalog.pg_is_in_recovery(),
        pg_catalog.current_setting('max_connections'),
@@ -95,6 +100,8 @@ class TargetConnections:
         self._encryption = encryption(target)
         self._openings = Tasks()
         self._cancels = Tasks()
+        self._probes = Tasks()
+        self._prober = Prober(self._query, observe)
         self._failures: Counter[Key] = Counter()  # since the last success
         self._leaving: dict[DatabaseConnection, float] = {}  # real time to abort
         self._logins = Logins(target)
@@ -118,7 +125,7 @@ class TargetConnections:
         spare = None if keep_open else self.pool.take_idle()
         if spare is not None:
             try:
-                row = await self._query(spare)
+                row = await self._query(spare, STATUS_SQL)
             finally:
                 self.pool.put_back(spare)
         elif self.pool.in_use and not keep_open:
@@ -126,7 +133,7 @@ class TargetConnections:
         else:
             connection = await self._own_connection()
             try:
-                row = await self._query(connection)
+                row = await self._query(connection, STATUS_SQL)
             finally:
                 if not keep_open:
                     connection.close("The target's status has been read.")
@@ -137,10 +144,10 @@ class TargetConnections:
         self.limit()
         return self.status
 
-    async def _query(self, connection: DatabaseConnection) -> Row:
-        """Return the row of STATUS_SQL; raises ClientError."""
+    async def _query(self, connection: DatabaseConnection, sql: bytes) -> Row:
+        """Return the last row of a query of the proxy's own; raises ClientError."""
         answer = self._queries[connection] = self._loop.create_future()
-        connection.ask(STATUS_SQL, lambda row, error: settle(answer, error or row))
+        connection.ask(sql, lambda row, error: settle(answer, error or row))
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 row: Row = await answer
@@ -228,6 +235,7 @@ class TargetConnections:
     async def stop(self) -> None:
         """Close all connections, and abort them after CLOSE_TIMEOUT."""
         await self._openings.end()
+        await self._probes.end()
         self._all_closed.clear()
         for connection in list(self.all):
             connection.close("The proxy was stopped.")
@@ -252,6 +260,8 @@ class TargetConnections:
             await self._logins.log_in(connection)
             self.all.add(connection)
             await self._logins.initialise(connection)
+            if self.settings.hidden_state != "off":
+                await self._prober.begin(connection)
         except ClientError as error:
             tls = connection.secure is not None
             self.observe(
@@ -347,6 +357,31 @@ class TargetConnections:
     def reset_done(self, connection: DatabaseConnection) -> None:
         self.observe(events.DatabaseReset(connection.number))
         self.pool.give_back(connection)
+
+    def probe(self, connection: DatabaseConnection, suspects: list[Suspect]) -> None:
+        self.pool.reset_started(connection)
+        self._probes.run(self._probe(connection, suspects))
+
+    async def _probe(
+        self, connection: DatabaseConnection, suspects: list[Suspect]
+    ) -> None:
+        resets = self.settings.hidden_state == "reset"
+        leaks = False
+        try:
+            leaks = await self._prober.find(connection, suspects, resets)
+        except ClientError as error:
+            log.warning(PROBE_FAILED, connection.number, error.text)
+        if connection.phase is not Phase.PROBING:
+            return
+        if connection.stream.own or (leaks and resets):
+            connection.reset()
+        else:
+            connection.probed()
+            self.pool.give_back(connection)
+
+    async def probes_done(self) -> None:
+        """Wait until no connection is probed for hidden state."""
+        await self._probes.done()
 
     def closing(self, connection: DatabaseConnection, cancel: bool) -> None:
         if connection not in self._owned:

@@ -23,6 +23,11 @@ class Tasks:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
+    async def done(self) -> None:
+        """Wait until no task runs."""
+        while self._running:
+            await asyncio.wait(self._running)
+
     async def end(self) -> None:
         """Cancel all tasks and wait for their end."""
         for task in list(self._running):

@@ -3,7 +3,7 @@
 import pytest
 
 from pinwatch.hidden.bodies import Body, Left, read_body, read_statements
-from pinwatch.hidden.writes import Write
+from pinwatch.pins.writes import Write
 
 
 def plpgsql(body: str, declared: str = "") -> Body:

@@ -1,0 +1,210 @@
+"""Probes of database connections for state that RDS Proxy does not see.
+
+Owns when a connection is asked, and which statement a state is reported for. The
+connection has no session meanwhile.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from pinwatch import events
+from pinwatch.errors import ClientError
+from pinwatch.hidden.code import QUERIES, Code, custom_settings
+from pinwatch.hidden.paths import Path
+from pinwatch.hidden.probe import (
+    READ_COMMITTED,
+    Probed,
+    State,
+    as_document,
+    document,
+    probe,
+    probed,
+)
+from pinwatch.hidden.wording import SETTING, way_out
+from pinwatch.relay.database_connection import DatabaseConnection
+from pinwatch.relay.database_stream import Row
+from pinwatch.relay.parameters import ACCEPTED, literal
+from pinwatch.relay.pin_state import MAX_SQL
+from pinwatch.relay.suspects import Suspect
+
+CANCELED: Final = "57014"
+STATEMENT_TIMEOUT: Final = "statement_timeout"
+NO_TIMEOUT: Final = f"SET LOCAL {STATEMENT_TIMEOUT} = 0;"
+ATTEMPTS: Final = 3
+"""Times that a statement is sent which a timeout of one millisecond may cancel."""
+CALLED: Final = """
+SELECT pg_catalog.format('%I.%I', n.nspname, p.proname)
+FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n
+     ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
+WHERE p.oid OPERATOR(pg_catalog.=) {}
+"""
+NOT_FOUND: Final = "function not found"
+
+Ask = Callable[[DatabaseConnection, bytes], Awaitable[Row]]
+"""Runs SQL on a connection and returns its last row; raises ClientError."""
+
+
+class Prober:
+    """Finds and reports the hidden state of a target's connections."""
+
+    def __init__(self, ask: Ask, observe: events.Observe) -> None:
+        self._ask = ask
+        self._observe = observe
+        self._codes: dict[bytes, Code] = {}  # by database
+
+    async def begin(self, connection: DatabaseConnection) -> None:
+        """Record the state of a new connection; raises ClientError."""
+        found = await self._probe(connection, ())
+        connection.initial_state = connection.hidden_state = found.states
+
+    async def find(
+        self, connection: DatabaseConnection, suspects: Sequence[Suspect], resets: bool
+    ) -> bool:
+        """Report the state that is new since the last probe; return True for any.
+
+        resets is true if the connection will be reset then. Raises ClientError.
+        """
+        suspects = [await self._named(connection, suspect) for suspect in suspects]
+        found = await self._probe(connection, suspects)
+        before, connection.hidden_state = connection.hidden_state, found.states
+        new = found.states - before - _applied(suspects[0])
+        code = self._codes[connection.key[1]]
+        for state in sorted(new):
+            leak = await asyncio.to_thread(_leak, code, state, suspects)
+            self._observe(replace(leak, connection=connection.number, reset=resets))
+        return bool(new)
+
+    async def _probe(
+        self, connection: DatabaseConnection, suspects: Sequence[Suspect]
+    ) -> Probed:
+        """Ask for the state, and again if the code of the database is a new one."""
+        database = connection.key[1]
+        named = custom_settings(suspect.text for suspect in suspects)
+        known = self._codes.get(database)
+        if known is not None:
+            found = await self._state(connection, named | known.custom_settings)
+            if found.version == known.version:
+                return found
+        else:
+            found = await self._state(connection, named)
+        code = await self._read(connection, found.version, suspects)
+        self._codes[database] = code
+        return await self._state(connection, named | code.custom_settings)
+
+    async def _state(
+        self, connection: DatabaseConnection, names: frozenset[str]
+    ) -> Probed:
+        """Ask for the state; a statement_timeout that cancels the probe is in it."""
+        sql = probe(names)
+        try:
+            return probed(await self._value(connection, sql))
+        except ClientError as error:
+            if error.sqlstate != CANCELED:
+                raise
+        timeout = await self._persist(connection, f"SHOW {STATEMENT_TIMEOUT}")
+        states, version = probed(await self._persist(connection, NO_TIMEOUT + sql))
+        own = State(SETTING, STATEMENT_TIMEOUT, "0")
+        return Probed(states - {own} | {own._replace(value=timeout.decode())}, version)
+
+    async def _read(
+        self,
+        connection: DatabaseConnection,
+        version: str,
+        suspects: Sequence[Suspect],
+    ) -> Code:
+        """Read the code of the connection's database."""
+        before = _path_setting(suspects)
+        rows = []
+        for query in QUERIES:
+            sql = READ_COMMITTED + NO_TIMEOUT + before + as_document(query)
+            rows.append(document(await self._persist(connection, sql)))
+        return await asyncio.to_thread(Code.of, version, rows)
+
+    async def _named(self, connection: DatabaseConnection, suspect: Suspect) -> Suspect:
+        """Return a suspect whose FunctionCall has the name of its function."""
+        if not suspect.oid:
+            return suspect
+        sql = as_document(CALLED.format(suspect.oid))
+        rows = document(await self._persist(connection, NO_TIMEOUT + sql))
+        names = tuple(f"{row[0]}()" for row in rows)
+        return replace(suspect, statements=tuple(f"SELECT {name}" for name in names))
+
+    async def _persist(self, connection: DatabaseConnection, sql: str) -> bytes:
+        """Return the value of a short query; repeat it if a timeout cancels it."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return await self._value(connection, sql)
+            except ClientError as error:
+                if error.sqlstate != CANCELED:
+                    raise
+        return await self._value(connection, sql)
+
+    async def _value(self, connection: DatabaseConnection, sql: str) -> bytes:
+        (value,) = await self._ask(connection, sql.encode())
+        return value or b""
+
+
+def _path_setting(suspects: Sequence[Suspect]) -> str:
+    """Return SQL that looks names up as the first of the suspects did."""
+    known = _expected(suspects[0], b"search_path") if suspects else None
+    value = "DEFAULT" if known is None else literal(known).decode()
+    return f"SET LOCAL search_path TO {value};"
+
+
+def _applied(suspect: Suspect) -> frozenset[State]:
+    """Return the settings that the connection had from its session's parameters."""
+    return frozenset(
+        State(SETTING, name.decode(), value.decode("utf-8", "replace"))
+        for name in ACCEPTED.values()
+        if (value := _expected(suspect, name)) is not None
+    )
+
+
+def _expected(suspect: Suspect, name: bytes) -> bytes | None:
+    given = suspect.parameters.values.get(name)
+    return suspect.reported.values.get(name, given)
+
+
+def _leak(code: Code, state: State, suspects: Sequence[Suspect]) -> events.StateLeaked:
+    """Return the leak of a state by the suspect that left it, or else the last one."""
+    suspect, statement, path = _cause(code, state, suspects)
+    function = path.functions[-1] if path else NOT_FOUND
+    if suspect.oid and suspect.statements:
+        called = suspect.statements[0].removeprefix("SELECT ")
+        statement = f"FunctionCall {called}"
+        function = function if path else called
+    return events.StateLeaked(
+        at=datetime.now(UTC),
+        client=suspect.client,
+        connection=0,
+        number=suspect.number,
+        kind=state.kind,
+        name=state.name,
+        value=state.value[:MAX_SQL],
+        function=function,
+        path=str(path or ""),
+        digest=suspect.digest[:MAX_SQL],
+        sql=suspect.text[:MAX_SQL],
+        statement=statement[:MAX_SQL],
+        user=suspect.user,
+        database=suspect.database,
+        application_name=suspect.application_name,
+        tags=suspect.tags or {},
+        advice=way_out(state.kind),
+        reset=False,
+    )
+
+
+def _cause(
+    code: Code, state: State, suspects: Sequence[Suspect]
+) -> tuple[Suspect, str, Path | None]:
+    for suspect in reversed(suspects):
+        for statement in reversed(suspect.statements):
+            path = code.path_to(state, statement)
+            if path is not None:
+                return suspect, statement, path
+    last = suspects[-1]
+    return last, last.statements[-1] if last.statements else "FunctionCall", None
