@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pinwatch.hidden.bodies import read_body
-from pinwatch.hidden.paths import DO, Followed, Follower
+from pinwatch.hidden.bodies import DO, read_body
+from pinwatch.hidden.paths import Followed, Follower
 from pinwatch.hidden.wording import sentence
 from pinwatch.pins.carets import marked
 from pinwatch.pins.profiles import Profile
@@ -191,7 +191,7 @@ def _hidden(answer: Answer, one: Judged) -> Iterator[Note]:
     text, start = one.verdict.text, one.position
     body = read_body(text)
     for left in body.left:
-        yield Note("hidden_state", sentence(left, "This code", left.sql), text, start)
+        yield Note("hidden_state", sentence(left, left.code, left.sql), text, start)
     for reason in dict.fromkeys(body.unread):
         yield Note("unseen", UNREAD.format(reason), text, start)
     if answer.follower is not None:
