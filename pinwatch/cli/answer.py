@@ -12,6 +12,7 @@ from pinwatch.hidden.bodies import DO, read_body
 from pinwatch.hidden.paths import Followed, Follower
 from pinwatch.hidden.wording import sentence
 from pinwatch.pins.carets import marked
+from pinwatch.pins.names import HIDDEN_STATE
 from pinwatch.pins.profiles import Profile
 from pinwatch.pins.readings import best_reading, parsed_reading
 from pinwatch.pins.rule_pages import command
@@ -191,7 +192,7 @@ def _hidden(answer: Answer, one: Judged) -> Iterator[Note]:
     text, start = one.verdict.text, one.position
     body = read_body(text)
     for left in body.left:
-        yield Note("hidden_state", sentence(left, left.code, left.sql), text, start)
+        yield Note(HIDDEN_STATE, sentence(left, left.code, left.sql), text, start)
     for reason in dict.fromkeys(body.unread):
         yield Note("unseen", UNREAD.format(reason), text, start)
     if answer.follower is not None:
@@ -211,7 +212,7 @@ def _followed(found: Followed, text: str, start: int) -> Iterator[Note]:
     for path in found.paths:
         if path.functions != (DO,):  # read without the catalogue, too
             said = sentence(path.left, path.functions[0], str(path))
-            yield Note("hidden_state", said, text, start)
+            yield Note(HIDDEN_STATE, said, text, start)
     for reason in dict.fromkeys(found.unread):
         yield Note("unseen", UNREAD.format(reason), text, start)
 

@@ -6,8 +6,10 @@ way through the body leaves it.
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from pglast.parser import ParseError, parse_plpgsql_json
@@ -150,7 +152,11 @@ class _Reader:
 
     def _line_at(self, location: int) -> int:
         """Return the line of the text that has this byte."""
-        return self._text.count(b"\n", 0, location) + 1
+        return bisect_right(self._line_starts, location)
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(newline.end() for newline in re.finditer(b"\n", self._text))]
 
     def _unread(self, reason: str) -> None:
         self._body.unread.append(reason)
@@ -173,18 +179,20 @@ class _Reader:
     def _body_in_sql(self, text: str) -> None:
         """Read SQL that begins on the present line."""
         first = self._line
-        for start, sql, tree in self._parsed(text):
-            self._line = first + text.count("\n", 0, start)
+        for lines, sql, tree in self._parsed(text):
+            self._line = first + lines
             self._read(sql, tree)
 
     def _parsed(self, text: str) -> Iterator[tuple[int, str, Fields]]:
-        """Yield the statements of a text: where each begins, its SQL, and its tree."""
+        """Yield statements: the number of lines before each, its SQL and its tree."""
         encoded = text.encode()
+        lines = counted = 0
         for one in self.statements(text):
-            before = len(encoded[: one.start].decode())
             sql = encoded[one.start : one.end].decode()
             begins = tokens(sql).code[0].start
-            yield before + begins, sql[begins:].strip(), one.tree
+            lines += encoded.count(b"\n", counted, one.start)
+            counted = one.start
+            yield lines + sql[:begins].count("\n"), sql[begins:].strip(), one.tree
 
     def _read(self, sql: str, tree: Fields) -> None:
         for node, fields in nodes(tree):
@@ -192,10 +200,11 @@ class _Reader:
 
     def _atomic(self, tree: Fields) -> None:
         """Read BEGIN ATOMIC or RETURN, which is no constant of the text."""
-        lines = self._text.decode().split("\n")
+        ends = [*self._line_starts[1:], len(self._text)]
         for node, fields in nodes(tree):
             self._line = self._line_at(int(fields.get("location", 0)))
-            self._node(node, fields, lines[self._line - 1].strip())
+            line = self._text[self._line_starts[self._line - 1] : ends[self._line - 1]]
+            self._node(node, fields, line.decode().strip())
 
     def _node(self, node: str, fields: Fields, sql: str) -> None:
         if node == "DoStmt":
