@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from pinwatch.cli.lint_findings import Linted
 from pinwatch.cli.lint_verdict import MigrationVerdict, verdicts
-from pinwatch.pins.names import HIDDEN_STATE
 from pinwatch.reports.known import KnownFindings
 from pinwatch.reports.result import (
     DOCUMENT_VERSION,
@@ -95,8 +94,8 @@ def lines(found: Found) -> Iterator[tuple[str, str]]:
         contested = ", contested" if one.contested else ""
         yield f"{_where(one.place)}{one.rule}{contested}", "bold red"
         yield f"  {printable(one.statement)[:200]}", ""
-        if one.rule == HIDDEN_STATE:
-            yield f"  {printable(one.reason)}", ""
+        if one.left:
+            yield f"  {printable(one.left)}", ""
         yield f"  Fix: {one.advice}", ""
     yield from _problems(found.report.problems)
     yield from _verdicts(found.verdicts)
@@ -128,13 +127,13 @@ def _verdicts(verdicts: Sequence[MigrationVerdict]) -> Iterator[tuple[str, str]]
 
 
 def _sum(found: Found) -> Iterator[tuple[str, str]]:
-    pins = [one for one in found.shown if one.rule != HIDDEN_STATE]
+    pins = [one for one in found.shown if one.pins]
     files = {one.place.file for one in pins if one.place}
     if files:
         count = number_of(len(pins), "statement")
         yield f"{count} in {number_of(len(files), 'file')} would pin.", "bold"
     elif not found.report.problems:
-        allowed = sum(one.rule != HIDDEN_STATE for one in found.report.results)
+        allowed = sum(one.pins for one in found.report.results)
         known = "1 pin is" if allowed == 1 else f"{allowed} pins are"
         yield NOTHING_ELSE.format(known) if allowed else "Nothing pins.", "green"
     leaks = len(found.shown) - len(pins)

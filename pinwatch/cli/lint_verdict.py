@@ -14,7 +14,6 @@ from pinwatch.cli.lint_leaks import Leak
 from pinwatch.lint.migrations import Tool
 from pinwatch.pins.carets import line_and_columns
 from pinwatch.pins.databases import DatabaseStatements
-from pinwatch.pins.names import HIDDEN_STATE
 from pinwatch.pins.rules import MAX_STATEMENT
 from pinwatch.reports.result import Level, Result
 
@@ -77,9 +76,8 @@ def verdicts(
     """Yield a verdict for each migration; the results are those of all files."""
     by_file: dict[str, list[Result]] = {}
     for one in results:
-        if one.rule == HIDDEN_STATE:
-            continue  # it is a hazard, or later calls leave it
-        by_file.setdefault(one.place.file if one.place else "", []).append(one)
+        if one.pins:
+            by_file.setdefault(one.place.file if one.place else "", []).append(one)
     for migration in migrations:
         yield _verdict(migration, by_file.get(migration.file, []))
 

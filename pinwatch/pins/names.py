@@ -8,8 +8,9 @@ from pinwatch.errors import SettingError
 from pinwatch.pins.rules import CODES
 
 HIDDEN_STATE: Final = "hidden_state"
-"""The name of leaks among the rules: state that stays on a connection without a pin."""
+"""The rule of statements that leave state unseen, which do not pin."""
 NAMES: Final = (*CODES, HIDDEN_STATE)
+
 NO_RULE: Final = "{} is not a rule: must be one of {}."
 MEANT: Final = "{} is not a rule: did you mean {}?"
 

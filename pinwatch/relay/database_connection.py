@@ -179,9 +179,9 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.statements = self.stream.statements
         self.backend_key: tuple[int, bytes] | None = None
         self.init_query = init_query
-        # What probes found: after the login or a reset, and last.
-        self.initial_state: frozenset[State] = frozenset()
-        self.hidden_state: frozenset[State] = frozenset()
+        # What probes found after the login, and last; None before the first probe.
+        self.initial_state: frozenset[State] | None = None
+        self.hidden_state: frozenset[State] | None = None
         self.counters = owner.counters
         self.target = owner.name
         self.measured: EndpointCounters | None = None  # owner of latencies
@@ -283,7 +283,6 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.session = None
 
     def probe(self, suspects: list[Suspect]) -> None:
-        self.session = None
         self._enter(Phase.PROBING)
         self.owner.probe(self, suspects)
 

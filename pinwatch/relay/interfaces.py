@@ -164,7 +164,10 @@ class BorrowedConnection(Connection):
 
     @abstractmethod
     def probe(self, suspects: list[Suspect]) -> None:
-        """Look for hidden state, then return the connection to the pool."""
+        """Look for state that suspects left, then return the connection to the pool.
+
+        Call ``stop_serving`` first.
+        """
 
     @abstractmethod
     def reset(self) -> None:

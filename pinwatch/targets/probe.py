@@ -65,11 +65,15 @@ class Prober:
     ) -> bool:
         """Report the state that is new since the last probe; return True for any.
 
-        resets is true if the connection will be reset then. Raises ClientError.
+        resets is true if the connection will be reset then. A connection that was
+        opened before hidden_state was on has no earlier probe, and nothing is new.
+        Raises ClientError.
         """
         suspects = [await self._named(connection, suspect) for suspect in suspects]
         found = await self._probe(connection, suspects)
         before, connection.hidden_state = connection.hidden_state, found.states
+        if before is None:
+            return False
         new = found.states - before - _applied(suspects[0])
         code = self._codes[connection.key[1]]
         for state in sorted(new):

@@ -9,8 +9,10 @@ from typing import Any, Final
 import psycopg
 import pytest
 
+from pinwatch.pins.names import NAMES
 from pinwatch.pins.rule_pages import page
 from pinwatch.pins.rules import CODES
+from pinwatch.reports.hidden_state import PAGE
 from tests.cli.command import PATIENCE, PINWATCH, environment, forks, pinwatch
 from tests.hidden.schema import SCHEMA
 from tests.pins.cases import PINS
@@ -80,6 +82,10 @@ def test_a_certain_trigger_comes_before_a_contested_one() -> None:
 def test_the_page_of_a_rule(rule: str) -> None:
     status, out = explained(b"", "--rule", rule)
     assert (status, out) == (0, page(rule))
+
+
+def test_the_page_of_hidden_state() -> None:
+    assert explained(b"", "--rule", "hidden_state") == (0, PAGE)
 
 
 def test_the_page_of_a_rule_on_a_terminal() -> None:
@@ -528,7 +534,7 @@ def test_by_the_rules_that_are_asked_for(profile: str, pins: int) -> None:
         (["--format", "xml", "SELECT 1"], "Invalid value for '--format'"),
         (
             ["--rule", "select"],
-            f"--rule is select, but must be one of {', '.join(CODES)}.",
+            f"--rule is select, but must be one of {', '.join(NAMES)}.",
         ),
         (["--rule", "set", "SELECT 1"], "--rule prints a page: it takes no SQL"),
         (

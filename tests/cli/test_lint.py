@@ -373,6 +373,18 @@ def test_the_findings_in_bodies_as_json(tmp_path: Path, write: Write) -> None:
     assert function["reason"] == REASON
 
 
+def test_the_findings_in_bodies_as_sarif(tmp_path: Path, write: Write) -> None:
+    write(**{"a.sql": FUNCTION})
+    ended = pinwatch("lint", "--format", "sarif", str(tmp_path))
+    (run,) = json.loads(ended.stdout)["runs"]
+    (rule,) = run["tool"]["driver"]["rules"]
+    assert (rule["id"], "help" in rule) == ("hidden_state", True)
+    (found,) = run["results"]
+    assert (found["level"], REASON in found["message"]["text"]) == ("warning", True)
+    region = found["locations"][0]["physicalLocation"]["region"]
+    assert region == {"startLine": 4, "startColumn": 5, "endColumn": 48}
+
+
 def test_state_that_ends_with_the_transaction_is_not_found(
     tmp_path: Path, write: Write
 ) -> None:

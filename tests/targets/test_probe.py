@@ -1,14 +1,25 @@
 """Probes find state that functions, triggers and DO blocks leave unseen."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
 import pytest
 
-from pinwatch.events import SessionPinned, StateLeaked
-from tests.harness import Proxies, RunningProxy
-from tests.wireclient import SYNC, Reply, WireClient, bind, call, execute, parse
+from pinwatch.events import SessionPinned, StateLeaked, UnseenCodeRuns
+from tests.harness import Postgres, Proxies, RunningProxy
+from tests.wireclient import (
+    SYNC,
+    Reply,
+    Value,
+    WireClient,
+    bind,
+    call,
+    execute,
+    parse,
+    query,
+)
 
 LEAKS = {
     "setting": ("PERFORM set_config('app.tenant', '42', false)", "app.tenant", "42"),
@@ -72,7 +83,7 @@ STATEMENTS = {
 @pytest.fixture(scope="module", autouse=True)
 def guest(postgres: Any) -> Iterator[None]:
     with postgres.connect() as direct:
-        direct.execute("CREATE ROLE guest")
+        direct.execute("CREATE ROLE guest LOGIN")
         yield
         direct.execute("DROP ROLE guest")
 
@@ -91,7 +102,9 @@ def found(proxy: RunningProxy) -> list[tuple[str, str, str]]:
 
 
 def oid(direct: psycopg.Connection[Any], function: str) -> int:
-    (found,) = direct.execute("SELECT %s::regproc::oid", [function]).fetchone() or (0,)
+    (found,) = direct.execute(
+        "SELECT %s::regprocedure::oid", [function]
+    ).fetchone() or (0,)
     return int(found)
 
 
@@ -117,7 +130,238 @@ def test_every_kind_by_every_way(
             running.stop()
     running = proxy(1, hidden_state="report")
     with WireClient.login(running.endpoint()) as client:
-        assert not client.ask(call(oid(direct, "app.leak"))).errors
+        assert not client.ask(call(oid(direct, "app.leak()"))).errors
         (leak,) = leaks(running)
     assert (leak.kind, leak.name, leak.value) == (kind, name, value)
     assert (leak.function, leak.statement) == ("app.leak()", "FunctionCall app.leak()")
+
+
+SAFE = """
+CREATE SCHEMA app;
+CREATE FUNCTION app.local(t text) RETURNS void LANGUAGE plpgsql
+    AS $$ BEGIN PERFORM set_config('app.tenant', t, true); END $$;
+CREATE FUNCTION app.own() RETURNS text LANGUAGE sql SET app.tenant = '42'
+    AS $$ SELECT current_setting('app.tenant') $$;
+CREATE FUNCTION app.set_local() RETURNS void LANGUAGE plpgsql
+    AS $$ BEGIN SET LOCAL work_mem = '77MB'; END $$;
+CREATE FUNCTION app.dropped() RETURNS void LANGUAGE plpgsql
+    AS $$ BEGIN CREATE TEMPORARY TABLE cart (id int) ON COMMIT DROP; END $$;
+CREATE FUNCTION app.xact_lock() RETURNS void LANGUAGE sql
+    AS $$ SELECT pg_advisory_xact_lock(1) $$;
+CREATE FUNCTION app.leak() RETURNS void LANGUAGE plpgsql
+    AS $$ BEGIN PERFORM set_config('app.tenant', '42', false); END $$;
+CREATE FUNCTION app.fail() RETURNS void LANGUAGE plpgsql
+    AS $$ BEGIN PERFORM set_config('app.tenant', '42', false); RAISE 'no'; END $$;
+"""
+LEAK = ("setting", "app.tenant", "42")
+
+
+@pytest.fixture
+def schema(direct: psycopg.Connection[Any]) -> None:
+    direct.execute(SAFE.encode())
+
+
+@pytest.mark.usefixtures("schema")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT app.local('42')",
+        "SELECT app.own()",
+        "SELECT app.set_local()",
+        "SELECT app.dropped()",
+        "SELECT app.xact_lock()",
+        "SELECT app.fail()",
+        "BEGIN; SELECT app.leak(); ROLLBACK",
+        "BEGIN; SELECT app.local('42'); SELECT app.own(); COMMIT",
+        "DO $$ BEGIN PERFORM set_config('app.tenant', '42', true); END $$",
+    ],
+)
+def test_what_ends_with_the_transaction_is_no_leak(
+    statement: str, proxy: Proxies
+) -> None:
+    running = proxy(1, hidden_state="report")
+    with WireClient.login(running.endpoint()) as client:
+        client.query(statement)
+        assert not leaks(running)
+    assert running.happened(UnseenCodeRuns)
+
+
+@pytest.mark.usefixtures("schema")
+def test_the_settings_of_role_init_query_and_client_are_no_leaks(
+    proxy: Proxies, postgres: Postgres, database: str
+) -> None:
+    with postgres.connect(database) as direct:
+        direct.execute("ALTER ROLE guest SET lock_timeout = '1min'")
+        direct.execute("GRANT USAGE ON SCHEMA app TO guest")
+    pool = {"init_query": "SET work_mem = '55MB'; SET datestyle TO german"}
+    running = proxy(1, hidden_state="report", connection_pool=pool)
+    for given in (
+        {},
+        {"TimeZone": "europe/berlin", "DateStyle": "ISO"},
+        {"search_path": "app, public", "extra_float_digits": "2"},
+        {"application_name": "é", "client_encoding": "utf-8"},
+    ):
+        endpoint = running.endpoint("guest")
+        with WireClient.login(endpoint, **given) as client:
+            assert not client.query("SELECT app.local('1')").errors
+            assert not leaks(running)
+    running.stop()
+
+
+@pytest.mark.usefixtures("schema")
+class TestAttribution:
+    def test_of_the_statement_in_a_transaction(self, proxy: Proxies) -> None:
+        running = proxy(1, hidden_state="report")
+        with WireClient.login(running.endpoint()) as client:
+            client.query("BEGIN")
+            client.query("SELECT app.own()")
+            client.query("SELECT 1; SELECT app.leak() /* tag='a' */ ; SELECT 2")
+            client.query("SELECT app.local('1')")
+            client.query("COMMIT")
+            (leak,) = leaks(running)
+        numbers = {one.sql: one.statement for one in running.happened(UnseenCodeRuns)}
+        assert leak.number == numbers[leak.sql]
+        assert leak.statement.startswith("SELECT app.leak()")
+        assert leak.path == (
+            "app.leak() -> SELECT set_config('app.tenant', '42', false)"
+        )
+        assert leak.client == running.happened(UnseenCodeRuns)[0].client
+
+    def test_of_code_that_cannot_be_read(
+        self, proxy: Proxies, direct: psycopg.Connection[Any]
+    ) -> None:
+        direct.execute(
+            "CREATE FUNCTION app.dynamic(t text) RETURNS void LANGUAGE plpgsql "
+            "AS $$ BEGIN EXECUTE t; END $$"
+        )
+        running = proxy(1, hidden_state="report")
+        with WireClient.login(running.endpoint()) as client:
+            client.query("SELECT app.dynamic('SET work_mem = ''77MB''')")
+            (leak,) = leaks(running)
+        assert (leak.name, leak.value) == ("work_mem", "77MB")
+        assert (leak.function, leak.path) == ("function not found", "")
+
+    def test_of_a_function_that_is_newer_than_the_connection(
+        self, proxy: Proxies, direct: psycopg.Connection[Any]
+    ) -> None:
+        running = proxy(1, hidden_state="report")
+        with WireClient.login(running.endpoint()) as client:
+            client.query("SELECT app.local('1')")
+            direct.execute(
+                "CREATE OR REPLACE FUNCTION app.local(t text) RETURNS void LANGUAGE "
+                "sql AS $$ SELECT set_config('new.name', t, false) $$"
+            )
+            client.query("SELECT app.local('1')")
+            assert found(running) == [("setting", "new.name", "1")]
+
+    def test_of_a_call_of_postgresqls_own_function(
+        self, proxy: Proxies, direct: psycopg.Connection[Any]
+    ) -> None:
+        running = proxy(1, hidden_state="report")
+        with WireClient.login(running.endpoint()) as client:
+            function = oid(direct, "pg_advisory_lock(bigint)")
+            client.ask(call(function, "5"))
+            (leak,) = leaks(running)
+        assert (leak.kind, leak.name) == ("advisory_lock", "5")
+        assert leak.function == "pg_catalog.pg_advisory_lock()"
+        assert leak.statement == "FunctionCall pg_catalog.pg_advisory_lock()"
+
+
+@pytest.mark.usefixtures("schema")
+class TestReporting:
+    def test_once_while_the_value_stays(self, proxy: Proxies) -> None:
+        running = proxy(1, hidden_state="report")
+        with WireClient.login(running.endpoint()) as client:
+            for tenant in (1, 1, 2):
+                client.query(
+                    f"DO $$ BEGIN PERFORM set_config('a.b', '{tenant}', false); END $$"
+                )
+            assert [value for _, _, value in found(running)] == ["1", "2"]
+
+    def test_not_for_a_pinned_session(self, proxy: Proxies) -> None:
+        running = proxy(1, hidden_state="report")
+        with WireClient.login(running.endpoint()) as client:
+            client.query("SET work_mem = '1MB'")
+            client.query("SELECT app.leak()")
+            assert not leaks(running)
+        assert not running.happened(UnseenCodeRuns)
+
+    def test_after_a_reload(self, proxy: Proxies) -> None:
+        running = proxy(1)
+        with WireClient.login(running.endpoint()) as client:
+            client.query("SELECT app.leak()")
+            report = running.settings.model_copy(update={"hidden_state": "report"})
+            running.run(running.proxy.reload(report))
+            client.query("SELECT app.leak()")
+            assert not leaks(running), "the first probe finds what was there before"
+            client.query("DO $$ BEGIN PERFORM set_config('a.b', '1', false); END $$")
+            assert found(running) == [("setting", "a.b", "1")]
+
+
+@pytest.mark.usefixtures("schema")
+class TestTheNextClient:
+    def tenants(self, running: RunningProxy) -> list[Value]:
+        """Return the setting and the work_mem of a client after a leak."""
+        with WireClient.login(running.endpoint(), TimeZone="Asia/Tokyo") as client:
+            assert not client.query("SELECT app.leak()").errors
+            client.leave()
+        with WireClient.login(running.endpoint()) as client:
+            sql = "SELECT current_setting('app.tenant', true), current_setting('{}')"
+            (row,) = client.query(sql.format("timezone")).rows
+            return list(row)
+
+    def test_sees_the_state(self, proxy: Proxies) -> None:
+        for mode in ("off", "report"):
+            running = proxy(1, hidden_state=mode)
+            assert self.tenants(running) == ["42", "UTC"]
+            running.stop()
+
+    def test_sees_the_baseline_after_a_reset(self, proxy: Proxies) -> None:
+        pool = {"init_query": "SET application_name = 'initial'"}
+        running = proxy(1, hidden_state="reset", connection_pool=pool)
+        assert self.tenants(running) == ["", "UTC"]
+        (leak,) = leaks(running)
+        assert leak.reset
+        with WireClient.login(running.endpoint()) as client:
+            assert client.query("SHOW application_name").value == "initial"
+            client.query("SELECT app.leak()")
+            assert len(leaks(running)) == 2
+
+    def test_waits_for_the_probe(self, proxy: Proxies) -> None:
+        running = proxy(1, hidden_state="reset")
+        with (
+            WireClient.login(running.endpoint()) as one,
+            WireClient.login(running.endpoint()) as other,
+        ):
+            one.send(query("SELECT app.leak()"), query("BEGIN"), query("SELECT 1"))
+            other.send(query("SELECT current_setting('app.tenant', true)"))
+            assert [one.reply().status for _ in range(3)] == ["I", "T", "T"]
+            assert one.query("COMMIT").status == "I"
+            assert other.reply().value in (None, "")
+
+
+@pytest.mark.usefixtures("schema")
+def test_a_database_connection_that_ends_during_its_probe(
+    proxy: Proxies, direct: psycopg.Connection[Any]
+) -> None:
+    running = proxy(1, hidden_state="report")
+    with WireClient.login(running.endpoint()) as client:
+        pid = client.query("SELECT pg_backend_pid()").value
+        with direct.transaction():
+            direct.execute("LOCK TABLE pg_catalog.pg_policy IN ACCESS EXCLUSIVE MODE")
+            assert not client.query("SELECT app.leak()").errors
+            direct.execute("SELECT pg_terminate_backend(%s, 20000)", [pid])
+        assert not leaks(running)
+        assert client.query("SELECT app.leak()").kinds == "TDCZ"
+        assert found(running) == [LEAK]
+
+
+def test_postgresql_16(postgres_16: Postgres) -> None:
+    with postgres_16.new_database() as database, ExitStack() as stack:
+        running = Proxies(postgres_16, database, stack)(1, hidden_state="report")
+        with WireClient.login(running.endpoint(), search_path="pg_catalog") as client:
+            client.query("DO $$ BEGIN SET search_path = evil; LISTEN a; END $$")
+            assert found(running) == [
+                ("channel", "a", ""),
+                ("setting", "search_path", "evil"),
+            ]
