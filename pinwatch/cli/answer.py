@@ -57,10 +57,14 @@ UNCOUNTED: Final = ", contested (counted only with --contested fail)."
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The verdict on one statement, or one message, at position in the whole text."""
+    """The verdict on one statement, or one message, at position in the whole text.
+
+    ``text`` is all of it: a verdict on an oversize text has the beginning only.
+    """
 
     verdict: Verdict
     position: int
+    text: str
     unseen: str = ""
 
     @property
@@ -123,13 +127,17 @@ def message(text: str, profile: Profile) -> Answer:
     if not any(pieces(text)):
         return Answer(text, [])
     whole = parsed_reading(text, profile)
-    return script(text, profile) if whole.error else Answer(text, [Judged(whole, 0)])
+    if whole.error:
+        return script(text, profile)
+    return Answer(text, [Judged(whole, 0, text)])
 
 
 def script(text: str, profile: Profile) -> Answer:
     """Judge a text whose statements are sent one by one."""
     judged = [
-        Judged(best_reading(piece.text, profile), piece.position, piece.unseen)
+        Judged(
+            best_reading(piece.text, profile), piece.position, piece.text, piece.unseen
+        )
         for piece in pieces(text)
     ]
     size = _size(text)
@@ -156,7 +164,7 @@ class Note:
 def _notes(answer: Answer, profile: Profile) -> Iterator[Note]:
     for one in answer.judged:
         yield from _notes_on(answer.text, one)
-        if not (one.is_refused or one.verdict.approximate):
+        if not one.is_refused:
             yield from _hidden(answer, one)
     if not answer.judged:
         yield Note("syntax", NO_STATEMENT)
@@ -190,11 +198,13 @@ def _notes_on(text: str, one: Judged) -> Iterator[Note]:
 def _hidden(answer: Answer, one: Judged) -> Iterator[Note]:
     """Yield notes on state that code in the database leaves, and on unread code."""
     text, start = one.verdict.text, one.position
-    body = read_body(text)
+    body = read_body(one.text)
     for left in body.left:
         yield Note(HIDDEN_STATE, sentence(left, left.code, left.sql), text, start)
     for reason in dict.fromkeys(body.unread):
         yield Note("unseen", UNREAD.format(reason), text, start)
+    if one.verdict.approximate:
+        return
     if answer.follower is not None:
         yield from _followed(answer.follower.follow(text), text, start)
         return

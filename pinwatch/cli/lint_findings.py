@@ -38,8 +38,7 @@ class Linted:
         comments = Allowed(source.content)
         unjudged, found = 0, list[str]()
         for text, judged in _judged(source):
-            position = text.source_position(judged.position)
-            one = Judged(judged.verdict, position, judged.unseen)
+            one = replace(judged, position=text.source_position(judged.position))
             leaks = list(leaks_of(source.name, source.content, text, judged))
             spans = _lines(source.content, one, text), text.lines
             self.results += (
@@ -92,7 +91,7 @@ def _judged(source: Source) -> Iterator[tuple[Text, Judged]]:
 
 def _lines(content: str, one: Judged, text: Text) -> Lines:
     """Return the first and the last line of a statement."""
-    end = min(one.position + len(one.verdict.text), text.end)
+    end = min(one.position + len(one.text), text.end)
     if not text.is_verbatim:
         end = text.end
     first, *_ = line_and_columns(content, one.position, one.position)

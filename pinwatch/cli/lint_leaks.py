@@ -53,10 +53,8 @@ def leaks_of(name: str, content: str, text: Text, one: Judged) -> Iterator[Leak]
 
     The name and the content are those of the file.
     """
-    if one.is_refused or one.verdict.approximate:
-        return
-    starts = line_starts(one.verdict.text)
-    for left in read_body(one.verdict.text).left:
+    starts = line_starts(one.text)
+    for left in read_body(one.text).left:
         position = text.source_position(one.position + starts[left.line - 1])
         yield Leak(left, _place(name, content, position))
 

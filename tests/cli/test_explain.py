@@ -352,6 +352,13 @@ def test_state_that_a_body_leaves_is_warned_of(code: str, state: str) -> None:
     assert f"leaves {state} on the database connection" in warning["text"]
 
 
+def test_the_body_of_a_function_of_more_than_16_kb_is_read() -> None:
+    body = "BEGIN " + "NULL;\n" * 3_000 + "LISTEN jobs; END"
+    _, found = answer(f"CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS '{body}'")
+    (warning,) = found["warnings"]
+    assert warning["rule"] == "hidden_state"
+
+
 @pytest.mark.parametrize(
     "code",
     [

@@ -393,6 +393,15 @@ def test_state_that_ends_with_the_transaction_is_not_found(
     assert pinwatch("lint", str(tmp_path)).stdout == "Nothing pins.\n"
 
 
+def test_a_function_of_more_than_16_kb_is_read(tmp_path: Path, write: Write) -> None:
+    write(**{"a.sql": FUNCTION.replace("BEGIN\n", "BEGIN\n" + "    NULL;\n" * 2_000)})
+    found = document(str(tmp_path))["findings"]
+    assert [(one["rule"], one["line"]) for one in found] == [
+        ("statement_size", 1),
+        ("hidden_state", 2_004),
+    ]
+
+
 @pytest.mark.parametrize(
     ("source", "line"),
     [
