@@ -62,6 +62,10 @@ PROTOCOLS: Final = ("simple", "extended", "prepared")
 
 WIDE_ROWS: Final = "SELECT repeat('0123456789', 100000) FROM generate_series(1, 4);\n"
 NARROW_ROWS: Final = "SELECT repeat('x', 100), i FROM generate_series(1, 10000) i;\n"
+UNSEEN_CODE: Final = (
+    "DO $$ BEGIN PERFORM set_config('app.tenant', '1', true); END $$;\n"
+)
+"""A statement after which pinwatch probes, if hidden_state is on."""
 
 
 def _cases() -> Iterator[Case]:
@@ -79,6 +83,7 @@ def _cases() -> Iterator[Case]:
     yield Statements("rows-1mb", 4, script=WIDE_ROWS, result_bytes=4 * MB)
     yield Statements("rows-1mb-tls", 4, True, script=WIDE_ROWS, result_bytes=4 * MB)
     yield Statements("rows-100b", 4, script=NARROW_ROWS, result_bytes=10_000 * 104)
+    yield Statements("unseen-code-10", 10, script=UNSEEN_CODE)
     yield Copy("copy-out", 1, direction="out")
     yield Copy("copy-in", 1, direction="in")
     yield Idle("idle-10000", 10_000)

@@ -29,11 +29,16 @@ TWO_KEYS: Final = 2
 VERSION: Final = "version"
 """The row that changes with the functions, policies and triggers of the database."""
 
+OF_TRANSACTION: Final = (
+    "{transaction_isolation, transaction_read_only, transaction_deferrable}"
+)
+"""Settings that the probe's own transaction has changed, as an array of PostgreSQL."""
+
 STATE: Final = f"""
 SELECT '{SETTING}' AS kind, name, pg_catalog.current_setting(name) AS value
 FROM pg_catalog.pg_settings
 WHERE source OPERATOR(pg_catalog.=) 'session'
-  AND NOT pg_catalog.starts_with(name, 'transaction_')
+  AND name OPERATOR(pg_catalog.<>) ALL (CAST('{OF_TRANSACTION}' AS pg_catalog.text[]))
 UNION ALL
 SELECT '{SETTING}', name, pg_catalog.current_setting(name, true)
 FROM pg_catalog.unnest(CAST(%s AS pg_catalog.text[])) AS custom (name)

@@ -12,8 +12,9 @@ from typing import Final
 
 from pinwatch import events
 from pinwatch.errors import ClientError
+from pinwatch.hidden.catalogue import Catalogue
 from pinwatch.hidden.code import QUERIES, Code, custom_settings
-from pinwatch.hidden.paths import Path
+from pinwatch.hidden.paths import Follower, Path
 from pinwatch.hidden.probe import (
     READ_COMMITTED,
     Probed,
@@ -41,6 +42,9 @@ FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n
      ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
 WHERE p.oid OPERATOR(pg_catalog.=) {}
 """
+MAX_CODES: Final = 16
+"""Databases, each with a search_path, whose code is kept."""
+NO_CODE: Final = Code("", frozenset(), Follower(Catalogue((), ())))
 NOT_FOUND: Final = "function not found"
 
 Ask = Callable[[DatabaseConnection, bytes], Awaitable[Row]]
@@ -53,11 +57,11 @@ class Prober:
     def __init__(self, ask: Ask, observe: events.Observe) -> None:
         self._ask = ask
         self._observe = observe
-        self._codes: dict[bytes, Code] = {}  # by database
+        self._codes: dict[tuple[bytes, str], Code] = {}  # by database and search_path
 
     async def begin(self, connection: DatabaseConnection) -> None:
         """Record the state of a new connection; raises ClientError."""
-        found = await self._probe(connection, ())
+        found, _ = await self._probe(connection, ())
         connection.initial_state = connection.hidden_state = found.states
 
     async def find(
@@ -70,12 +74,11 @@ class Prober:
         Raises ClientError.
         """
         suspects = [await self._named(connection, suspect) for suspect in suspects]
-        found = await self._probe(connection, suspects)
+        found, code = await self._probe(connection, suspects)
         before, connection.hidden_state = connection.hidden_state, found.states
         if before is None:
             return False
         new = found.states - before - _applied(suspects[0])
-        code = self._codes[connection.key[1]]
         for state in sorted(new):
             leak = await asyncio.to_thread(_leak, code, state, suspects)
             self._observe(replace(leak, connection=connection.number, reset=resets))
@@ -83,20 +86,20 @@ class Prober:
 
     async def _probe(
         self, connection: DatabaseConnection, suspects: Sequence[Suspect]
-    ) -> Probed:
+    ) -> tuple[Probed, Code]:
         """Ask for the state, and again if the code of the database is a new one."""
-        database = connection.key[1]
-        named = custom_settings(suspect.text for suspect in suspects)
-        known = self._codes.get(database)
-        if known is not None:
-            found = await self._state(connection, named | known.custom_settings)
-            if found.version == known.version:
-                return found
-        else:
-            found = await self._state(connection, named)
-        code = await self._read(connection, found.version, suspects)
-        self._codes[database] = code
-        return await self._state(connection, named | code.custom_settings)
+        path = _path_setting(suspects)
+        key = connection.key[1], path
+        names = custom_settings(suspect.text for suspect in suspects)
+        code = self._codes.get(key, NO_CODE)
+        found = await self._state(connection, names | code.custom_settings)
+        if found.version == code.version:
+            return found, code
+        self._codes.pop(key, None)
+        if len(self._codes) == MAX_CODES:
+            del self._codes[next(iter(self._codes))]
+        code = self._codes[key] = await self._read(connection, found.version, path)
+        return await self._state(connection, names | code.custom_settings), code
 
     async def _state(
         self, connection: DatabaseConnection, names: frozenset[str]
@@ -114,16 +117,12 @@ class Prober:
         return Probed(states - {own} | {own._replace(value=timeout.decode())}, version)
 
     async def _read(
-        self,
-        connection: DatabaseConnection,
-        version: str,
-        suspects: Sequence[Suspect],
+        self, connection: DatabaseConnection, version: str, path: str
     ) -> Code:
-        """Read the code of the connection's database."""
-        before = _path_setting(suspects)
+        """Read the code of the connection's database; path sets the search_path."""
         rows = []
         for query in QUERIES:
-            sql = READ_COMMITTED + NO_TIMEOUT + before + as_document(query)
+            sql = READ_COMMITTED + NO_TIMEOUT + path + as_document(query)
             rows.append(document(await self._persist(connection, sql)))
         return await asyncio.to_thread(Code.of, version, rows)
 
@@ -154,8 +153,10 @@ class Prober:
 def _path_setting(suspects: Sequence[Suspect]) -> str:
     """Return SQL that looks names up as the first of the suspects did."""
     known = _expected(suspects[0], b"search_path") if suspects else None
-    value = "DEFAULT" if known is None else literal(known).decode()
-    return f"SET LOCAL search_path TO {value};"
+    if known is None:
+        return "SET LOCAL search_path TO DEFAULT;"
+    names = literal(known).decode()
+    return f"SELECT pg_catalog.set_config('search_path', {names}, true);"
 
 
 def _applied(suspect: Suspect) -> frozenset[State]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import pytest
 
+from pinwatch.cli.database import follower
 from pinwatch.events import SessionPinned, StateLeaked, UnseenCodeRuns
+from pinwatch.hidden.wording import kind_of
 from tests.harness import Postgres, Proxies, RunningProxy
 from tests.wireclient import (
     SYNC,
@@ -21,63 +23,70 @@ from tests.wireclient import (
     query,
 )
 
-LEAKS = {
-    "setting": ("PERFORM set_config('app.tenant', '42', false)", "app.tenant", "42"),
-    "work_mem": ("SET work_mem = '77MB'", "work_mem", "77MB"),
-    "search_path": ("SET search_path = 'evil'", "search_path", "evil"),
-    "timeout": ("SET statement_timeout = '1ms'", "statement_timeout", "1ms"),
-    "encoding": ("SET client_encoding = 'LATIN1'", "client_encoding", "LATIN1"),
-    "isolation": (
+
+class Case(NamedTuple):
+    """A statement in PL/pgSQL, and the state that it leaves."""
+
+    code: str
+    kind: str
+    name: str
+    value: str = ""
+
+
+CASES = (
+    Case("PERFORM set_config('app.t', '42', false)", "setting", "app.t", "42"),
+    Case("SET work_mem = '77MB'", "setting", "work_mem", "77MB"),
+    Case("SET search_path = 'evil'", "setting", "search_path", "evil"),
+    Case("SET statement_timeout = '1ms'", "setting", "statement_timeout", "1ms"),
+    Case("SET client_encoding = 'LATIN1'", "setting", "client_encoding", "LATIN1"),
+    Case(
         "SET default_transaction_isolation = 'serializable'",
+        "setting",
         "default_transaction_isolation",
         "serializable",
     ),
-    "role": ("SET ROLE pg_monitor", "role", "pg_monitor"),
-    "session_authorization": (
+    Case("SET transaction_timeout = '1h'", "setting", "transaction_timeout", "1h"),
+    Case("SET ROLE pg_monitor", "role", "role", "pg_monitor"),
+    Case(
         "SET SESSION AUTHORIZATION guest",
+        "session_authorization",
         "session_authorization",
         "guest",
     ),
-    "prepared_statement": (
+    Case(
         "EXECUTE 'PREPARE ps AS SELECT 1'",
+        "prepared_statement",
         "ps",
         "PREPARE ps AS SELECT 1",
     ),
-    "temporary_object": ("CREATE TEMPORARY TABLE cart (id int)", "cart", ""),
-    "cursor": (
+    Case("CREATE TEMPORARY TABLE cart (id int)", "temporary_object", "cart"),
+    Case(
         "EXECUTE 'DECLARE cur CURSOR WITH HOLD FOR SELECT 1'",
+        "cursor",
         "cur",
         "DECLARE cur CURSOR WITH HOLD FOR SELECT 1",
     ),
-    "channel": ("LISTEN news", "news", ""),
-    "advisory_lock": ("PERFORM pg_advisory_lock(-7)", "-7", ""),
-    "advisory_lock of two keys": ("PERFORM pg_advisory_lock(1, -2)", "1, -2", ""),
-}
-"""By case: the statement in PL/pgSQL, and the name and value of what it leaves."""
-KINDS = {
-    "work_mem": "setting",
-    "search_path": "setting",
-    "timeout": "setting",
-    "encoding": "setting",
-    "isolation": "setting",
-    "advisory_lock of two keys": "advisory_lock",
-}
+    Case("LISTEN news", "channel", "news"),
+    Case("PERFORM pg_advisory_lock(-7)", "advisory_lock", "-7"),
+    Case("PERFORM pg_advisory_lock(1, -2)", "advisory_lock", "1, -2"),
+)
 SCHEMA = """
 CREATE SCHEMA app;
 CREATE FUNCTION app.leak() RETURNS void LANGUAGE plpgsql AS $$ BEGIN {0}; END $$;
 CREATE FUNCTION app.outer_one() RETURNS void LANGUAGE sql AS $$ SELECT app.leak() $$;
-CREATE TABLE app.orders (id int PRIMARY KEY);
+CREATE TABLE app.orders (id serial);
 CREATE FUNCTION app.audit() RETURNS trigger LANGUAGE plpgsql
     AS $$ BEGIN {0}; RETURN new; END $$;
 CREATE TRIGGER audit AFTER INSERT ON app.orders
     FOR EACH ROW EXECUTE FUNCTION app.audit();
 """
-STATEMENTS = {
-    "direct": ("SELECT app.leak()", "app.leak()"),
-    "nested": ("SELECT app.outer_one()", "app.leak()"),
-    "trigger": ("INSERT INTO app.orders VALUES (1)", "app.audit()"),
-    "DO": ("DO $$ BEGIN {0}; END $$", "DO"),
-}
+STATEMENTS = (
+    ("SELECT app.leak()", "app.leak()"),
+    ("SELECT app.outer_one()", "app.leak()"),
+    ("INSERT INTO app.orders DEFAULT VALUES", "app.audit()"),
+    ("DO $$ BEGIN {0}; END $$", "DO"),
+)
+"""Statements that run the code of a case, and the functions that leave the state."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -108,32 +117,30 @@ def oid(direct: psycopg.Connection[Any], function: str) -> int:
     return int(found)
 
 
-@pytest.mark.parametrize("case", LEAKS)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.code)
 def test_every_kind_by_every_way(
-    case: str, proxy: Proxies, direct: psycopg.Connection[Any]
+    case: Case, proxy: Proxies, direct: psycopg.Connection[Any], target: str
 ) -> None:
-    code, name, value = LEAKS[case]
-    kind = KINDS.get(case, case)
-    direct.execute(SCHEMA.format(code).encode())
-    for way, (written, function) in STATEMENTS.items():
-        for send in (WireClient.query, extended):
-            if way == "trigger":
-                direct.execute("DELETE FROM app.orders")
-            running = proxy(1, hidden_state="report")
-            statement = written.format(code)
-            with WireClient.login(running.endpoint()) as client:
-                assert not send(client, statement).errors
-                (leak,) = leaks(running)
-            assert (leak.kind, leak.name, leak.value) == (kind, name, value)
-            assert (leak.function, leak.statement) == (function, statement)
-            assert not running.happened(SessionPinned)
-            running.stop()
-    running = proxy(1, hidden_state="report")
+    direct.execute(SCHEMA.format(case.code).encode())
+    running = proxy(1, hidden_state="reset")
+    reader = follower(target)
+    expected = []
     with WireClient.login(running.endpoint()) as client:
+        for written, function in STATEMENTS:
+            statement = written.format(case.code)
+            assert not client.query(statement).errors
+            assert not extended(client, statement).errors
+            expected += [(*case[1:], function, statement)] * 2
+            (path,) = reader.follow(statement).paths
+            assert kind_of(path.left.kind, path.left.name) == case.kind
+            assert (path.left.name, path.functions[-1]) == (case.name, function)
         assert not client.ask(call(oid(direct, "app.leak()"))).errors
-        (leak,) = leaks(running)
-    assert (leak.kind, leak.name, leak.value) == (kind, name, value)
-    assert (leak.function, leak.statement) == ("app.leak()", "FunctionCall app.leak()")
+        expected.append((*case[1:], "app.leak()", "FunctionCall app.leak()"))
+        assert [
+            (leak.kind, leak.name, leak.value, leak.function, leak.statement)
+            for leak in leaks(running)
+        ] == expected
+    assert not running.happened(SessionPinned)
 
 
 SAFE = """
@@ -210,6 +217,37 @@ def test_the_settings_of_role_init_query_and_client_are_no_leaks(
 
 @pytest.mark.usefixtures("schema")
 class TestAttribution:
+    def test_of_a_function_that_is_new(self, proxy: Proxies) -> None:
+        """Its name is looked up by the search_path that the server reported."""
+        running = proxy(1, hidden_state="report")
+        with WireClient.login(running.endpoint()) as client:
+            client.query(
+                "CREATE FUNCTION leak() RETURNS text LANGUAGE sql "
+                "AS $$ SELECT set_config('app.tenant', '42', false) $$"
+            )
+            assert not client.query("SELECT leak()").errors
+            (leak,) = leaks(running)
+        assert leak.function == "leak()"
+
+    def test_of_a_name_in_the_search_path_of_each_client(
+        self, proxy: Proxies, direct: psycopg.Connection[Any]
+    ) -> None:
+        direct.execute("CREATE SCHEMA one; CREATE SCHEMA two")
+        for schema in ("one", "two"):
+            direct.execute(
+                f"CREATE FUNCTION {schema}.f() RETURNS void LANGUAGE plpgsql "
+                f"AS $$ BEGIN PERFORM set_config('a.{schema}', 'x', false); END $$"
+            )
+        running = proxy(1, hidden_state="report")
+        for schema in ("one", "two", "one, two"):
+            endpoint = running.endpoint()
+            with WireClient.login(endpoint, search_path=schema) as client:
+                client.query(f"SELECT f() /* {schema} */")
+        assert [(leak.name, leak.function) for leak in leaks(running)] == [
+            ("a.one", "f()"),
+            ("a.two", "f()"),
+        ]
+
     def test_of_the_statement_in_a_transaction(self, proxy: Proxies) -> None:
         running = proxy(1, hidden_state="report")
         with WireClient.login(running.endpoint()) as client:
