@@ -1,6 +1,7 @@
 """docs/row-level-security.md: each row of its table, on one database connection.
 
-The SQL is that of the page, through pinwatch and through PgBouncer.
+The SQL is that of the page, through pinwatch and through PgBouncer. pinwatch reports
+the patterns that leak.
 """
 
 import re
@@ -13,7 +14,7 @@ from typing import Any, Final
 import psycopg
 import pytest
 
-from pinwatch.events import SessionPinned
+from pinwatch.events import SessionPinned, StateLeaked
 from tests.harness import Endpoint, Postgres
 from tests.live.conftest import Serve
 from tests.pgbouncer import pgbouncer
@@ -130,7 +131,7 @@ def test_the_whole_table_is_read() -> None:
 def test_rds_proxy(
     serve: Serve, connected: Callable[[Endpoint], WireClient], row: Row, send: Send
 ) -> None:
-    proxy = serve(1).proxy
+    proxy = serve(1, hidden_state="report").proxy
     client = connected(proxy.endpoint(row.user("42")))
     other = connected(proxy.endpoint(row.user("43")))
     serve_tenant_42(client, row, send)
@@ -140,6 +141,10 @@ def test_rds_proxy(
         assert seen_next(other, row, send) == "safe"
     else:
         assert seen_next(other, row, send) == row.rds_proxy
+        proxy.run(proxy.proxy.probes_done())
+        left = [(leak.kind, leak.name) for leak in proxy.happened(StateLeaked)]
+        leaks = row.rds_proxy == "leaks"
+        assert left == ([("setting", "app.tenant_id")] if leaks else [])
 
 
 @each_row
