@@ -127,7 +127,8 @@ def lint(
         raise SettingError(NO_REPORT.format(format))
     baseline = _baseline(baseline, root, settings)
     known = _known(baseline, update_baseline)
-    linted = _linted(paths, root, settings, Linted(contested, leaks))
+    linted = Linted(contested, leaks)
+    _add_files(linted, paths, root, settings)
     if update_baseline and baseline is not None:
         known.updated(linted.results, linted.files).write(baseline)
         print_lines(lint_text.updated(linted, baseline))
@@ -184,9 +185,9 @@ def _known(file: Path | None, update: bool) -> KnownFindings:
     return KnownFindings.read(file)
 
 
-def _linted(
-    paths: list[str], root: Path, settings: LintSettings, linted: Linted
-) -> Linted:
+def _add_files(
+    linted: Linted, paths: list[str], root: Path, settings: LintSettings
+) -> None:
     """Add the findings in all files, and what could not be read or judged."""
     from pinwatch.lint.file_rules import FileRules
     from pinwatch.lint.sources import SourceError, files, read_file
@@ -209,4 +210,3 @@ def _linted(
             else:
                 linted.add(source, rules.allowed(source.name))
             done(1)
-    return linted

@@ -53,6 +53,8 @@ def leaks_of(name: str, content: str, text: Text, one: Judged) -> Iterator[Leak]
 
     The name and the content are those of the file.
     """
+    if one.is_refused:
+        return
     starts = line_starts(one.text)
     for left in read_body(one.text).left:
         position = text.source_position(one.position + starts[left.line - 1])

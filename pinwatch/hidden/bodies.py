@@ -28,6 +28,8 @@ SQL: Final = "sql"
 PLPGSQL: Final = "plpgsql"
 DEFINES: Final = re.compile(r"\b(?:function|procedure|do)\b", re.IGNORECASE)
 """Matches each text that has a body."""
+ESCAPED: Final = (b"e", b"E", b"u", b"U")
+"""The first letters of constants that have escapes."""
 EXPRESSION: Final = 2
 ASSIGNMENT: Final = re.compile(":?=")
 HARMLESS: Final = (SEQUENCES, LIBRARIES)
@@ -79,10 +81,13 @@ class Body:
 def read_body(definition: str) -> Body:
     """Read the body in a CREATE FUNCTION, CREATE PROCEDURE or DO statement.
 
-    Another statement has an empty body.
+    Another statement has an empty body. Characters that UTF-8 lacks become "?".
     """
-    reader = _Reader(definition)
-    for one in reader.statements(definition) if DEFINES.search(definition) else ():
+    if not DEFINES.search(definition):
+        return Body()
+    text = definition.encode("utf-8", "replace").decode()
+    reader = _Reader(text)
+    for one in reader.statements(text):
         ((kind, fields),) = one.tree.items()
         if kind == "CreateFunctionStmt":
             reader.function(one, fields)
@@ -117,7 +122,8 @@ class _Reader:
         self._left: list[tuple[Left, _Place]] = []
         self._place = _Place()
         self._code = ""
-        self._line = 1
+        self._first_line = self._line = 1
+        self._has_lines = False
 
     def body(self) -> Body:
         """Return the body, in which each state is left once."""
@@ -132,7 +138,7 @@ class _Reader:
         if "sql_body" in fields:
             self._atomic(fields["sql_body"])
             return
-        self._line = self._line_at(_location(fields.get("options", ())))
+        self._begin(fields.get("options", ()))
         if language == SQL:
             self._body_in_sql(options.get("as", ""))
         else:
@@ -140,7 +146,7 @@ class _Reader:
 
     def block(self, statement: Statement, fields: Fields) -> None:
         self._code = DO
-        self._line = self._line_at(_location(fields.get("args", ())))
+        self._begin(fields.get("args", ()))
         options = _options(fields.get("args", ()))
         self._other(statement, options.get("language", PLPGSQL))
 
@@ -149,6 +155,16 @@ class _Reader:
             self._plpgsql(self._text[statement.start : statement.end].decode())
         else:
             self._unread(f"it is in {language}")
+
+    def _begin(self, options: Iterable[Fields]) -> None:
+        """Set the first line of a body; escapes in its constant may hide others."""
+        at = _location(options)
+        self._first_line = self._line = self._line_at(at)
+        self._has_lines = self._text[at : at + 1] not in ESCAPED
+
+    def _move(self, lines: int) -> None:
+        """Set the line to this number of lines below the first one."""
+        self._line = self._first_line + (lines if self._has_lines else 0)
 
     def _line_at(self, location: int) -> int:
         """Return the line of the text that has this byte."""
@@ -177,10 +193,9 @@ class _Reader:
             self._read(sql, tree)
 
     def _body_in_sql(self, text: str) -> None:
-        """Read SQL that begins on the present line."""
-        first = self._line
+        """Read SQL that begins on the first line."""
         for lines, sql, tree in self._parsed(text):
-            self._line = first + lines
+            self._move(lines)
             self._read(sql, tree)
 
     def _parsed(self, text: str) -> Iterator[tuple[int, str, Fields]]:
@@ -255,11 +270,11 @@ class _Reader:
         except RecursionError:
             self._unread(TOO_LONG)
             return
-        exits, first = 0, self._line
+        exits = 0
         for kind, fields, lists, line in _plpgsql_nodes(found):
             exits += kind in EXITS
             self._place = _Place(lists, exits)
-            self._line = first + line - 1
+            self._move(line - 1)
             if kind == "PLpgSQL_expr":
                 self.read(_as_statement(fields))
             dynamic = fields.get("query" if kind in DYNAMIC else "dynquery")

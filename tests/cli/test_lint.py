@@ -408,6 +408,7 @@ def test_a_function_of_more_than_16_kb_is_read(tmp_path: Path, write: Write) -> 
         ('c.execute("""\n    DO $$ BEGIN\n    SET a.b = 1; END $$\n""")\n', 3),
         ('c.execute(f"""DO $$ BEGIN\n    SET a.b = {x}; END $$\n""")\n', 2),
         ("\nc.execute('DO $$ BEGIN\\n SET a.b = 1; END $$')\n", 2),
+        ("c.execute('DO $$ BEGIN SET a.b = \\'\\ud800\\'; END $$')\n", 1),
     ],
 )
 def test_the_line_in_python(
