@@ -28,9 +28,9 @@ from pinwatch.errors import PinwatchError, SettingError
 if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from pinwatch.cli.check_summary import Seen, Statement
     from pinwatch.reports.result import Report
+    from pinwatch.testing.found import Pin
     from pinwatch.testing.plugin.baseline import Baseline
     from pinwatch.testing.plugin.record import Outcome
-    from pinwatch.testing.recorder import Pin
 
 ANY_TEST: Final = "*"
 
@@ -122,9 +122,9 @@ def _fetch(side: HttpSide) -> list[dict[str, Any]]:
 def _seen(document: dict[str, Any], known: Baseline, contested: Contested) -> Seen:
     """Read one pin; raises SettingError."""
     from pinwatch.cli.check_summary import Seen
+    from pinwatch.testing.found import Pin
     from pinwatch.testing.plugin.record import Record
     from pinwatch.testing.plugin.wording import log_line
-    from pinwatch.testing.recorder import Pin
 
     try:
         pin = Pin.from_json(document)
@@ -144,7 +144,7 @@ def _outcome(pin: Pin, known: Baseline, contested: Contested) -> Outcome:
 
     if pin.contested and contested is Contested.REPORT:
         return Outcome.CONTESTED
-    listed = any(entry.same_pin(pin) for entry in known.entries)
+    listed = any(entry.same_code(pin) for entry in known.entries)
     return Outcome.BASELINE if listed else Outcome.FAILED
 
 
@@ -153,7 +153,7 @@ def _update(known: Baseline, seen: Sequence[Seen], file: Path) -> None:
     from pinwatch.testing.plugin.record import Outcome
 
     new = [
-        Entry(ANY_TEST, one.record.pin.rule, one.record.pin.digest)
+        Entry(ANY_TEST, one.record.found.rule, one.record.found.digest)
         for one in seen
         if one.record.outcome is Outcome.FAILED
     ]

@@ -43,14 +43,14 @@ class Statement:
 
     @property
     def sessions(self) -> int:
-        return len({one.record.pin.client for one in self.seen})
+        return len({one.record.found.client for one in self.seen})
 
     @property
     def pinned_seconds(self) -> float:
         """The pinned time, added over sessions; a session's pins end together."""
         longest: dict[int, float] = {}
         for one in self.seen:
-            client = one.record.pin.client
+            client = one.record.found.client
             longest[client] = max(longest.get(client, 0.0), one.pinned_seconds)
         return sum(longest.values())
 
@@ -75,7 +75,7 @@ class Statement:
             "count": len(self.seen),
             "sessions": self.sessions,
             "pinned_seconds": self.pinned_seconds,
-            "advice": self.seen[0].record.pin.advice,
+            "advice": self.seen[0].record.found.advice,
         }
 
 

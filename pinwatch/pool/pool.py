@@ -259,8 +259,12 @@ class Pool(ConnectionSource[C]):
         self.match()
 
     def reset_started(self, connection: C) -> None:
-        """Record that the borrower has left and its state is being discarded."""
-        if connection.within is self.borrowed:
+        """Record that the state of a connection without a borrower is being discarded.
+
+        A connection that has been retired meanwhile stays retired.
+        """
+        within = connection.within
+        if within is not None and within in (self.borrowed, connection.idle_list):
             self._move(connection, self.resetting)
 
     def retire(self, connection: C) -> None:

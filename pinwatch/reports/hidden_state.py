@@ -41,7 +41,7 @@ Source: <{SOURCE}>
 | `PREPARE` in PL/pgSQL | the statement itself, whose plan PL/pgSQL keeps |
 | `LISTEN` | a connection past the proxy |
 
-`pinwatch explain --database URL SQL` shows the way to the code that leaves state, before
-it runs. With `hidden_state = "reset"` pinwatch resets the connection, which RDS Proxy
-does not do.
+`pinwatch explain --database URL SQL` shows the way to the code that leaves state,
+before it runs. With `hidden_state = "reset"` pinwatch resets the connection, which RDS
+Proxy does not do.
 """

@@ -17,8 +17,8 @@ import uvloop
 from asgiref.sync import sync_to_async
 
 from pinwatch import Proxy
+from pinwatch.testing.found import Pin
 from pinwatch.testing.origin import Frame, find
-from pinwatch.testing.recorder import Pin
 from tests.harness import Postgres, eventually
 from tests.testing.origin import shop
 from tests.testing.origin.shop import AWAITING, BLOCKING, BUSY, SQL
