@@ -16,8 +16,8 @@ borrow, give back
     A session takes a database connection for one transaction and returns it.
 pin
     A session that changed the state of its database connection keeps it until
-    the session ends. Nothing unpins it. A later pin is a statement that would have
-    pinned a session that was pinned already.
+    the session ends. Nothing unpins it. A later pin is a statement that pins, in a
+    session that is pinned already.
 transaction status
     The status in the target's ReadyForQuery: idle (I), in a transaction (T), in a
     failed transaction (E).

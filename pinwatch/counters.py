@@ -73,7 +73,10 @@ class Histogram:
 
 
 class Traffic:
-    """Counters of the traffic of clients, separate for those with and without TLS."""
+    """Counters of client traffic.
+
+    An endpoint has one for its clients with TLS, and one for the others.
+    """
 
     __slots__ = ("parses", "queries", "received", "sent", "statements")
 

@@ -73,7 +73,10 @@ class ProtocolViolation(PinwatchError):
 
 
 class NotAStartupPacket(ProtocolViolation):
-    """Bytes in place of a startup packet; PostgreSQL logs them and sends no answer."""
+    """The first bytes are no startup packet.
+
+    PostgreSQL logs an error then, and sends no answer.
+    """
 
 
 class ClientError(PinwatchError):
@@ -81,7 +84,7 @@ class ClientError(PinwatchError):
 
     ``severity`` is ERROR (the session goes on) or FATAL (it is closed). ``sqlstate``
     has five characters, as in the manual's appendix "PostgreSQL Error Codes". ``log``,
-    if not empty, replaces the text in the proxy's log with more detail.
+    if not empty, is logged in place of the text, and has more detail.
     """
 
     log = ""

@@ -12,7 +12,11 @@ from typing import Any, ClassVar, Final
 
 @dataclass(frozen=True, slots=True)
 class ClientConnected:
-    """A client connection was accepted; ``address`` is host:port or a socket's path."""
+    """A client connection was accepted.
+
+    ``address`` is host:port, or ``local`` for a Unix socket and for a client that has
+    disconnected already.
+    """
 
     client: int
     address: str
@@ -40,7 +44,11 @@ class ClientWelcomed:
 
 @dataclass(frozen=True, slots=True)
 class CancelRequested:
-    """A client sent a CancelRequest; ``forwarded`` is true if the database got it."""
+    """A client sent a CancelRequest.
+
+    ``forwarded`` is true if its key belongs to a session with a running request, so
+    that the proxy tries to cancel that request at the database.
+    """
 
     client: int
     forwarded: bool
@@ -48,9 +56,10 @@ class CancelRequested:
 
 @dataclass(frozen=True, slots=True)
 class ClientRefused:
-    """The proxy sent a FATAL error to a client.
+    """The proxy ended a client connection because of an error.
 
-    ``log`` is a sentence with details that the client must not see, or empty.
+    It sent the error as FATAL, unless the client did not speak the protocol. ``log``
+    is a sentence with details that the client must not see, or empty.
     """
 
     client: int
@@ -69,10 +78,11 @@ class ClientClosed:
 
 @dataclass(frozen=True, slots=True)
 class PoolUsage:
-    """The number of database connections of a pool that clients have borrowed.
+    """The usage of a pool.
 
-    ``max_connections`` is the pool's limit. ``pinned`` maps each rule to the number of
-    borrowed connections whose session it pinned.
+    ``max_connections`` is the pool's limit. ``borrowed`` counts the connections that
+    clients have borrowed, or that are being probed or reset after a client. ``pinned``
+    maps each rule to the number of borrowed connections whose session it pinned.
     """
 
     max_connections: int
@@ -136,7 +146,7 @@ class DatabaseClosed:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseReset:
-    """A database connection was reset and pooled after its pinned client left."""
+    """A database connection was reset and can be borrowed again."""
 
     connection: int
 
@@ -226,10 +236,11 @@ class SessionPinned:
     """The rule of docs/behaviour.md."""
 
     contested: str
-    """Both readings, if it is not settled that RDS Proxy pins here; else empty."""
+    """The arguments for and against a pin, if AWS's pages and users disagree on it;
+    else empty."""
 
     reason: str
-    """RDS Proxy's own sentences."""
+    """The reason for the pin, in the words of RDS Proxy's log."""
 
     digest: str
     """The text with its constants replaced, as RDS Proxy logs it."""
@@ -238,10 +249,10 @@ class SessionPinned:
     """The whole text of the request, cut at 2,048 characters."""
 
     statement: str
-    """The statement in the text that pins, cut at 2,048 characters."""
+    """The one statement of the text that pins, cut at 2,048 characters."""
 
     trigger: tuple[int, int]
-    """Start and end of the words that pin in the whole text, in characters."""
+    """Start and end of the words that pin, in characters of the whole text."""
 
     user: str
     """The role of the client."""
@@ -298,10 +309,11 @@ class PinWarned:
 class UnseenCodeRuns:
     """A statement is sent that may run code which RDS Proxy does not see.
 
-    Reported only while the proxy probes for hidden state, and before the server
-    executes the statement. ``statement`` numbers such statements of one proxy; the
-    ``StateLeaked`` that the statement causes has the same number. ``sql`` is the whole
-    text of the request, cut at 2,048 characters, and empty for a FunctionCall.
+    The proxy reports this before the server executes the statement, and only if
+    hidden_state is on. ``statement`` is the running number of such statements in this
+    proxy; the ``StateLeaked`` that the statement causes has the same number. ``sql`` is
+    the whole text of the request, cut at 2,048 characters, and empty for a
+    FunctionCall.
     """
 
     client: int
@@ -343,11 +355,12 @@ class StateLeaked:
     else empty."""
 
     function: str
-    """The function that left the state, as in app.set_tenant(), DO for a DO block, or
-    `function not found`."""
+    """The function that left the state, for example app.set_tenant(); DO for a DO
+    block; `function not found` if it is unknown."""
 
     path: str
-    """The functions that lead to it, and its SQL, joined by ` -> `; or empty."""
+    """The functions from the statement to the SQL that left the state, and that SQL,
+    joined by ` -> `; or empty."""
 
     digest: str
     """The text with its constants replaced, as RDS Proxy logs texts."""
@@ -356,7 +369,7 @@ class StateLeaked:
     """The whole text of the request, cut at 2,048 characters."""
 
     statement: str
-    """The statement in the text that ran the code, cut at 2,048 characters."""
+    """The one statement of the text that ran the code, cut at 2,048 characters."""
 
     user: str
     """The role of the client."""

@@ -41,7 +41,7 @@ EXITS: Final = (
     "PLpgSQL_stmt_exit",
     "PLpgSQL_stmt_raise",
 )
-"""Statements after which the next one of their list may not run."""
+"""Statements after which the next one of their list is possibly not reached."""
 TOO_LONG: Final = "it is too expensive to parse"
 AT_RUN_TIME: Final = "it runs SQL that is only known at run time"
 FUNCTION_AT_RUN_TIME: Final = "it calls a function that is only known at run time"
@@ -126,7 +126,7 @@ class _Reader:
         self._has_lines = False
 
     def body(self) -> Body:
-        """Return the body, in which each state is left once."""
+        """Return the body, with each state of a function listed once."""
         left = {(one.code, one.kind, one.name): one for one, _ in reversed(self._left)}
         return replace(self._body, left=list(reversed(left.values())))
 
@@ -240,7 +240,7 @@ class _Reader:
                 self._apply(effect, sql)
 
     def _apply(self, effect: Effect, sql: str) -> None:
-        """Add what stays after the transaction, or take it away again."""
+        """Add the state that an effect leaves, or remove the state that it ends."""
         name = shown(effect.name)
         if effect.holds:
             left = Left(effect.kind, name, sql, self._code, self._line)
@@ -282,7 +282,7 @@ class _Reader:
                 self._dynamic(_as_statement(dynamic["PLpgSQL_expr"]))
 
     def _dynamic(self, expression: str) -> None:
-        """Read the SQL that an expression yields, given as a SELECT of it."""
+        """Read the SQL that an expression yields; it is the column of a SELECT."""
         for one in self.statements(expression):
             targets = one.tree.get("SelectStmt", {}).get("targetList", ())
             texts = [dynamic_text(target["ResTarget"]["val"]) for target in targets]
@@ -293,7 +293,7 @@ class _Reader:
 
 
 def _options(found: Iterable[Fields]) -> dict[str, str]:
-    """Return options with a text, or a list that begins with one.
+    """Return the text of each option, of a list that of its first item.
 
     The language is in lower case.
     """
@@ -317,8 +317,9 @@ def _location(options: Iterable[Fields]) -> int:
 def _plpgsql_nodes(tree: Any) -> Iterator[tuple[str, Fields, tuple[int, ...], int]]:
     """Yield the nodes of PL/pgSQL by name, fields, lists and line, in order.
 
-    The lists are the numbers of those around a node whose statements may not run: each
-    branch of an IF has its own. The line is that of the body, counted from 1.
+    The numbers identify the statement lists around the node that are possibly skipped;
+    each branch of an IF is a list with its own number. The line is that of the body,
+    counted from 1.
     """
     number = 0
     stack: list[tuple[str, str, Any, tuple[int, ...], int]] = [("", "", tree, (), 1)]

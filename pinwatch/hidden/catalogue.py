@@ -18,7 +18,7 @@ ORDER BY p.oid
 """
 """Rows of schema, name, place in the search path or NULL, and definition.
 
-An aggregate has no definition."""
+An aggregate or window function has no definition."""
 
 TRIGGERS: Final = """
 SELECT n.nspname, c.relname,
@@ -54,7 +54,7 @@ class Catalogue:
     def definitions(self, function: str) -> Sequence[str]:
         """Return CREATE statements of the functions that a name may call.
 
-        That of an aggregate is empty.
+        The statement of an aggregate or window function is empty.
         """
         return self._functions.find(function)
 
@@ -69,7 +69,8 @@ class _Names(Generic[T]):
 
     def __init__(self) -> None:
         self._qualified: defaultdict[str, list[T]] = defaultdict(list)
-        self._schemas: dict[str, tuple[int, str]] = {}  # by name: its first in the path
+        # By name: the first schema in the path that has it, after that schema's place.
+        self._schemas: dict[str, tuple[int, str]] = {}
 
     def add(self, schema: str, name: str, place: str, value: T) -> None:
         self._qualified[f"{schema}.{name}"].append(value)

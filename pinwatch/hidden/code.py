@@ -1,7 +1,7 @@
-"""The code of one database, and which of it left a state.
+"""The code of one database, and the part of it that left a state.
 
-Owns the names of custom settings, which PostgreSQL does not list: those that the code
-names are known.
+Owns the names of custom settings, which PostgreSQL does not list: only those that occur
+in the code are known.
 """
 
 import re
@@ -57,7 +57,8 @@ class Code:
     def path_to(self, state: State, statement: str) -> Path | None:
         """Return the way by which a statement left a state, if the code shows one.
 
-        A way whose name of the state is known comes before one with an unknown name.
+        A path that names this state is preferred to one whose name is only known at run
+        time.
         """
         unknown = None
         for path in self._paths(state.kind, statement):

@@ -6,7 +6,7 @@ from typing import Any, Final
 from pinwatch.pins.rules import Fields, function_name, uncast
 
 UNKNOWN: Final = "pinwatch_unknown"
-"""Stands for a part that only a run would show: it is a name and a part of a text."""
+"""Stands for a part that is only known at run time, as a name or inside a string."""
 PLACEHOLDER: Final = re.compile(r"%(?:\d+\$)?-?\d*([sIL%])")
 """Matches the parts that format() replaces.
 
@@ -23,7 +23,8 @@ def shown(text: str) -> str:
 def dynamic_text(expression: Fields) -> str:
     """Return the text that an expression yields, with UNKNOWN for its unknown parts.
 
-    Constants, ``||`` and ``format`` are known; other expressions are UNKNOWN.
+    Constants, ``||`` and ``format`` are known, and ``quote_literal`` yields UNKNOWN as
+    a string; other expressions are UNKNOWN.
     """
     found = uncast(expression)
     if "A_Const" in found:

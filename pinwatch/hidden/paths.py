@@ -24,7 +24,10 @@ class Path:
 
 @dataclass(slots=True)
 class Followed:
-    """The paths behind a statement, and sentences on code that was not read."""
+    """The paths behind a statement, and sentences on code that was not read.
+
+    A sentence begins with the name of its function, or is on the statement itself.
+    """
 
     paths: list[Path] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
@@ -47,7 +50,8 @@ class Follower:
         self, found: Followed, functions: tuple[str, ...], body: Body, seen: set[str]
     ) -> None:
         found.paths += (Path(functions, left) for left in body.left)
-        found.unread += (f"{functions[-1]}: {reason}" for reason in body.unread)
+        of_function = f"{functions[-1]}: " if functions else ""
+        found.unread += (of_function + reason for reason in body.unread)
         for name, definition in self._run(found, body):
             if definition not in seen:
                 seen.add(definition)
@@ -64,7 +68,7 @@ class Follower:
             if not definitions:
                 found.unread.append(f"{name}(): it is not in the catalogue")
             if "" in definitions:
-                found.unread.append(f"{name}(): it is an aggregate")
+                found.unread.append(f"{name}(): it is an aggregate or window function")
             yield from ((f"{name}()", one) for one in definitions if one)
 
     def _read(self, definition: str) -> Body:

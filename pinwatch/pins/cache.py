@@ -5,8 +5,8 @@ A text that is expensive to judge belongs in a worker thread. If ``defers`` is t
 runs ``verdict.judge(sql, profile)`` in a thread, hands the verdict to ``remember`` on
 the event loop, and calls ``look`` again. Only the event loop uses the cache itself.
 
-No word that matters has a digit in it. The cache therefore keeps a text without such
-words with 0 for each digit. The text stands for all texts that differ only in digits.
+No word that matters has a digit in it. A text without such words is therefore kept with
+0 for each digit, and serves all texts that differ only in digits.
 
 Two generations bound the cache, in texts and in bytes: when the younger one has half of
 the maximum, the older one is dropped and the younger one takes its place. A text that
@@ -175,7 +175,7 @@ def weight(found: Verdict | None) -> int:
     if found is None:
         return OVERHEAD
     text = getsizeof(found.text)
-    size = OVERHEAD + VERDICT + 2 * text + min(text, MAX_OUTLINE)  # and the digest
+    size = OVERHEAD + VERDICT + 2 * text + min(text, MAX_OUTLINE)  # digest and outline
     for finding in found.findings:
         size += FINDING
         if finding.statement is not found.text:

@@ -1,7 +1,8 @@
 """The effects of a statement on the state of its session.
 
 Owns how statements add to that state and take from it. Effects never decide on pins.
-The relay uses those on settings; all others are for display only.
+The relay acts on those on settings, and ``hidden`` reads all kinds; otherwise effects
+are for display.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -67,7 +68,7 @@ class Effect:
     def stays(self, rolled_back: bool) -> bool:
         """Return True if the effect outlives its transaction.
 
-        A closed cursor stays closed.
+        A cursor that was closed stays closed after a rollback.
         """
         if not rolled_back:
             return not self.local

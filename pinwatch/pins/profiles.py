@@ -1,4 +1,4 @@
-"""The rules of RDS Proxy, as known since a date: which findings pin."""
+"""Profiles: the findings that pin, by the rules that hold since a date."""
 
 from dataclasses import dataclass, replace
 from functools import cache
@@ -7,7 +7,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A set of readings of the rules.
+    """One interpretation of the rules.
 
     If parse_pins is true, any Parse message pins. If contested_pins is false, findings
     on which AWS's pages and users disagree are warnings. If notes_unseen is true, a

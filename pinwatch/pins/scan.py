@@ -1,8 +1,8 @@
 """Tests whether a text can matter, and whether it is expensive, before it is parsed.
 
 Most texts cannot matter, and are never parsed. The words are those of the rules and
-effects; a text without any of them, in any case, matches none. An identifier may be
-spelled with escapes only after ``U&``, which therefore counts as a word. Some words
+effects; a text without any of them, in capitals or not, matches none. An identifier may
+be spelled with escapes only after ``U&``, which therefore counts as a word. Some words
 matter only where a statement begins. An UPDATE is therefore not parsed for its SET, nor
 a SELECT for its OFFSET.
 """
@@ -78,9 +78,9 @@ WORD_BYTES: Final = bytes(
 def is_expensive(sql: bytes) -> bool:
     """Return True if a verdict on sql may take more than a few milliseconds.
 
-    The number of tokens makes a text expensive. It is at most twice the number of the
-    bytes that CHEAP_MARKS limits. Takes constant time for short texts, and linear time
-    for others.
+    The number of tokens makes a text expensive. A text has at most twice as many tokens
+    as bytes of the kind that CHEAP_MARKS limits. Takes constant time for short texts,
+    and linear time for others.
     """
     return len(sql) > CHEAP and len(sql.translate(None, WORD_BYTES)) > CHEAP_MARKS
 
@@ -99,7 +99,8 @@ def may_matter(sql: bytes) -> bool:
 def _manipulation_may_matter(lowered: bytes) -> bool:
     """Return what ``may_matter`` does, for one statement that reads or writes rows.
 
-    Such a statement can only call a function, create a table, or read pg_settings.
+    Of all that matters, such a statement can only call a function, create a table, or
+    read pg_settings.
     """
     if lowered.find(b"g_set") >= 0:
         return True

@@ -18,7 +18,7 @@ class SessionState:
     __slots__ = ("_held", "changes")
 
     def __init__(self) -> None:
-        self._held: Held = {}  # when the transaction began
+        self._held: Held = {}  # what was held when the transaction began
         self.changes: dict[tuple[str, str, bool], Effect] = {}
         """The effects of the transaction, in order; only the latest on each name."""
 

@@ -1,8 +1,8 @@
 """Code that runs inside a statement, and that RDS Proxy does not see.
 
 Owns which functions are PostgreSQL's own: they are in ``functions.txt``, with the query
-that lists them. Such code never pins. ``pinwatch explain`` names it, and the proxy
-probes for what it left, if it is set to.
+that lists them. Code that RDS Proxy does not see never pins. ``pinwatch explain`` names
+it, and the proxy probes for the state that it left, if hidden_state is on.
 """
 
 import re
@@ -56,7 +56,7 @@ def unseen(text: str) -> Iterator[Unseen]:
 
 
 def may_run_code(sql: bytes) -> bool:
-    """Return False only for a text that ``running_code`` has nothing of."""
+    """Return False only for a text without a call, DO, CALL or a word that writes."""
     return RUNNING.search(sql) is not None
 
 

@@ -80,7 +80,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class PinWarning:
-    """A statement that does not pin, and has a risk that RDS Proxy does not see."""
+    """A statement that does not pin by the profile, but deserves a warning.
+
+    It has a risk that RDS Proxy does not see, or its rule is contested.
+    """
 
     rule: str
     text: str
@@ -129,7 +132,7 @@ class Verdict:
 
     @cached_property
     def outline(self) -> str:
-        """The text without constants, comments and numbers in names.
+        """The digest without comments, with 0 for each number in a name.
 
         If approximate, it is the text up to the first constant.
         """
@@ -185,7 +188,8 @@ class Verdict:
     def reason_ahead(self, finding: Finding) -> str:
         """Return the reason for a prepared statement that has not run yet.
 
-        The one published line of a DECLARE lacks the sentence on initialization.
+        The only published log line about a DECLARE lacks the sentence on
+        initialization.
         """
         reason = self.reason(finding)
         if finding.rule == "declare_cursor":
@@ -260,7 +264,10 @@ def parse_message(text: str) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """A node that runs, with the statement that has it; a call begins at location."""
+    """A node of code that the text runs, and its statement.
+
+    A call begins at location.
+    """
 
     name: str
     fields: Fields

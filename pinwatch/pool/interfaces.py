@@ -71,7 +71,7 @@ class Borrower(Linked, Generic[C_contra], metaclass=ABCMeta):
         self.pool = NO_POOL
         self.wait_began = 0.0  # seconds of the clock
         self.wait_deadline = 0.0
-        # The idle connections of its key in the pool idle_list_pool, looked up once.
+        # The idle connections with this key in idle_list_pool, to save the look-up.
         self.idle_list: LinkedList[C_contra] | None = None
         self.idle_list_pool: ConnectionSource[C_contra] | None = None
 
@@ -95,14 +95,15 @@ class ConnectionSource(Generic[C], metaclass=ABCMeta):
         """Return a connection or None, as ``Pool.borrow`` does."""
 
     def serves_at_once(self, borrower: Borrower[C]) -> bool:
-        """Return True if a connection is idle for the borrower, or the pool is empty.
+        """Return True if a connection is idle for the borrower.
 
-        An empty pool opens a connection. Return False while other borrowers wait.
+        Also return True if the pool has no connection at all, and may open its first.
+        Return False while other borrowers wait or the pool is paused.
         """
         return True
 
     def give_back(self, connection: C) -> None:
-        """Return a connection that its borrower no longer needs."""
+        """Take back a connection that its borrower no longer needs."""
         raise RuntimeError("this source owns no connections")
 
     def cancel_borrow(self, borrower: Borrower[C]) -> None:

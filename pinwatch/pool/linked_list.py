@@ -72,7 +72,7 @@ class LinkedList(Generic[L]):
         one.within = one.previous = one.next = None
 
     def _unlink(self, one: L) -> None:
-        """Join the neighbours of a member, whose own links stay as they are."""
+        """Join the neighbours of a member; the member's own links stay as they are."""
         previous, following = one.previous, one.next
         if previous is None:
             self.first = following  # type: ignore[assignment]

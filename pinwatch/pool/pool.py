@@ -63,8 +63,10 @@ class Pool(ConnectionSource[C]):
         self.swap = False  # give each borrower another connection than its last one
         self._size: i64 = 0  # connections in all lists
         self._last: dict[Borrower[C], C] = {}  # used with swap
-        self._blocked = False  # the longest waiter without a connection needs room
-        self._returned: list[C] = []  # in the list borrowed until _serve gets to them
+        # The first waiter for whom no connection is idle or being opened needs room.
+        self._blocked = False
+        # Given back while _serve runs; still in the list borrowed or resetting.
+        self._returned: list[C] = []
         self._serving = False
 
     def __len__(self) -> int:
@@ -95,7 +97,7 @@ class Pool(ConnectionSource[C]):
 
     @property
     def in_use(self) -> int:
-        """Connections that are borrowed, or being reset after their borrower left."""
+        """Connections that are borrowed, or being probed or reset after a borrow."""
         return len(self.borrowed) + len(self.resetting)
 
     def idle_connections(self) -> list[C]:
@@ -157,9 +159,11 @@ class Pool(ConnectionSource[C]):
             self.match()
 
     def give_back(self, connection: C) -> None:
-        """Return a borrowed or reset connection; the longest waiter is served now.
+        """Take back a connection that was borrowed, probed or reset.
 
-        A connection that has been retired meanwhile stays retired.
+        The longest waiter is served now, unless the pool is paused or the waiter needs
+        another user or database. A connection that has been retired meanwhile stays
+        retired.
         """
         within = connection.within
         if within is not self.borrowed and within is not self.resetting:
@@ -219,7 +223,7 @@ class Pool(ConnectionSource[C]):
         return None
 
     def put_back(self, connection: C) -> None:
-        """Return a connection that ``take_idle`` returned, and serve the waiters.
+        """Take back a connection from ``take_idle``, and serve the waiters.
 
         A connection that has been retired meanwhile stays retired.
         """
@@ -259,7 +263,7 @@ class Pool(ConnectionSource[C]):
         self.match()
 
     def reset_started(self, connection: C) -> None:
-        """Record that the state of a connection without a borrower is being discarded.
+        """Record that a probe or a reset follows the use by a borrower, or a leak.
 
         A connection that has been retired meanwhile stays retired.
         """
@@ -316,8 +320,9 @@ class Pool(ConnectionSource[C]):
     def match(self) -> None:
         """Serve the waiters in their order.
 
-        Each waiter gets an idle connection, or will get one that is being opened, or
-        has one opened. Matching stops at the first waiter that needs room.
+        For each waiter there is an idle connection, or one that is being opened, or the
+        pool opens one. A waiter whose key waits for a retry is passed over. Matching
+        stops at the first waiter that needs room.
         """
         self._blocked = False
         if self.paused:
@@ -347,7 +352,7 @@ class Pool(ConnectionSource[C]):
                 break
 
     def _serve(self, connection: C) -> None:
-        """Serve waiters with the returned connection, until none of them returns one.
+        """Serve waiters with a connection, and with those that they return meanwhile.
 
         A waiter may return its connection in the callback that serves it. Such a
         connection is put in _returned, so that a long queue needs no deep stack.

@@ -121,7 +121,7 @@ class ClientLogin:
         return self._startup is not None and self._startup.incomplete
 
     def receive(self, data: bytes) -> bool:
-        """Handle decrypted bytes; return False if they follow the authentication.
+        """Handle decrypted bytes. After the authentication, only return False.
 
         Raises ProtocolViolation and ClientError.
         """
@@ -173,7 +173,7 @@ class ClientLogin:
         The age is limited because the server's settings can change at any time, by
         ALTER SYSTEM, a restart or an upgrade, without a report on any connection. To
         learn of a change, a login borrows an idle connection, or opens one if the pool
-        is empty. It does not wait, nor open a further connection.
+        is empty. If neither is possible at once, the login uses the cached values.
         """
         age = self._session.clock.now - cached.read_at
         return age < PARAMETERS_MAX_AGE or not self._session.serves_at_once()

@@ -72,7 +72,7 @@ BEING_BOUND: Final = 4
 
 
 class VerdictSink(Protocol):
-    """Receives the verdict on each statement whose verdict matters."""
+    """Receives each verdict that ``VerdictCache.look`` returns."""
 
     pinned: bool
 
@@ -188,8 +188,8 @@ class ClientStream:
     def answer_without_connection(self) -> bytes:
         """Remove messages that need no connection; return the answers to them.
 
-        The input is empty afterwards, or begins with a message that needs a connection
-        or is a Terminate. Raises ProtocolViolation.
+        The input is empty afterwards, begins with a message that needs a connection or
+        is a Terminate, or is shorter than a message's header. Raises ProtocolViolation.
         """
         data, answers = self.input, list[bytes]()
         at, end = self.dropping, len(data)
@@ -215,10 +215,10 @@ class ClientStream:
     def needs_own_defaults(self) -> bool:
         """Return True if the input needs a connection opened with startup values.
 
-        The input must begin with the whole header of a valid message.
-        This is so if a whole message in it, except the first one, runs or prepares a
+        It does if a whole message in it, except the first one, runs or prepares a
         statement that resets a setting, or reads the defaults in pg_settings. For the
-        first message, ``StartupDefaults.keep`` finds out in time.
+        first message, ``StartupDefaults.keep`` finds out in time. The input must begin
+        with the whole header of a valid message.
         """
         data, prepared = self.input, self.defaults.prepared
         end: i64 = len(data)
@@ -451,9 +451,9 @@ class ClientStream:
         return before
 
     def _release_first(self, sql: bytes) -> None:
-        """Block a statement until idle connections to its databases are closed.
+        """Block a statement until the databases that it needs have no idle connections.
 
-        Raises Unsettled until then.
+        Raises Unsettled until the pool has closed these connections.
         """
         release = self.release
         if release is None:
@@ -493,7 +493,7 @@ class ClientStream:
             self.statements.pinned = True
 
     def _keep_startup_values(self, verdict: Verdict, runs: bool) -> tuple[Effect, ...]:
-        """Call ``StartupDefaults.keep`` if it uses defaults; raises Unsettled."""
+        """Call ``StartupDefaults.keep`` for a text with defaults; raises Unsettled."""
         if not verdict.uses_defaults:
             return ()
         database = self.database

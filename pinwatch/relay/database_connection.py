@@ -88,11 +88,11 @@ class Owner(Protocol):
     def failed(self, connection: DatabaseConnection, error: ClientError) -> None:
         """Record that the login failed.
 
-        error has the server's SQLSTATE, or the proxy's: 28000 or 08006.
+        error has the server's SQLSTATE, or the proxy's: 08004 (TLS), 08006 or 28000.
         """
 
     def reset_started(self, connection: DatabaseConnection) -> None:
-        """Record that the session has left and its state is being discarded."""
+        """Record that the connection discards the state of a session that has left."""
 
     def reset_done(self, connection: DatabaseConnection) -> None:
         """Record that the connection can be borrowed again."""
@@ -179,7 +179,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.statements = self.stream.statements
         self.backend_key: tuple[int, bytes] | None = None
         self.init_query = init_query
-        # What probes found after the login, and last; None before the first probe.
+        # The state that the probe after the login found, and that of the last probe.
         self.initial_state: frozenset[State] | None = None
         self.hidden_state: frozenset[State] | None = None
         self.counters = owner.counters
@@ -287,7 +287,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.owner.probe(self, suspects)
 
     def probed(self) -> None:
-        """Record that the probe has ended, and that the state stays as it is."""
+        """Record that the probe has ended; what the session left stays."""
         self._enter(Phase.READY)
 
     def reset(self) -> None:
@@ -433,7 +433,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
     def _resolve_unnamed(self, session: Session) -> None:
         """Ask the server whether it has the doubtful unnamed statement.
 
-        Only a session that keeps the connection can leave the decision to the server.
+        The session may return the connection now, and another connection could not
+        tell.
         """
         if self.replies.in_request() or session.stream.passing:
             return

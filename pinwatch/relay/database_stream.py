@@ -163,7 +163,7 @@ class DatabaseStream:
         return self._inject(INJECTED, sql)
 
     def deliver_answer(self) -> None:
-        """Call the answer of the query that is done."""
+        """Pass the result of the finished query to its callback, ``answer``."""
         answer, self.answer = self.answer, None
         self.done = False
         if answer is not None:
@@ -224,7 +224,7 @@ class DatabaseStream:
     def _must_keep_unnamed(self) -> bool:
         """Return True if the proxy could not prepare the unnamed statement again.
 
-        The statement is too long to be kept, and a Query would drop it.
+        That is so if its text was too long to be kept. A Query would drop it for good.
         """
         unnamed = self.statements.unnamed
         return unnamed is not None and not isinstance(unnamed, bytes)
@@ -249,7 +249,7 @@ class DatabaseStream:
     def receive(self, data: bytes, client: Client | None) -> bytes:
         """Return the bytes for the client. Raises ProtocolViolation.
 
-        Stops after the reply to a hidden query and sets ``done``. Call
+        Stops after the reply to a query whose ``answer`` waits, and sets ``done``. Call
         ``deliver_answer`` then, and ``receive`` again for the remaining bytes.
         """
         if self.partial != b"":

@@ -166,9 +166,13 @@ class BorrowedConnection(Connection):
     def probe(self, suspects: list[Suspect]) -> None:
         """Look for state that suspects left, then return the connection to the pool.
 
-        Call ``stop_serving`` first.
+        A connection that was opened for this session alone is closed. Call
+        ``stop_serving`` first.
         """
 
     @abstractmethod
     def reset(self) -> None:
-        """Discard the session's state, then return the connection to the pool."""
+        """Discard the session's state, then return the connection to the pool.
+
+        A connection that was opened for this session alone is closed.
+        """

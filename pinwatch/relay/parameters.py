@@ -167,7 +167,7 @@ def _as_stored(name: bytes, value: bytes) -> bytes:
     """Return a startup value as PostgreSQL stores it; raises ClientError.
 
     A startup packet has no encoding. PostgreSQL escapes all but printable ASCII in an
-    application_name. Other parameters have no valid value that is not UTF-8.
+    application_name. Each valid value of another parameter is UTF-8.
     """
     if name == APPLICATION_NAME:
         return NOT_PRINTABLE.sub(_escaped, value[:MAX_IDENTIFIER])
@@ -204,9 +204,10 @@ def switch(
 
 
 def restore(parameters: Values, resets: Iterable[Effect]) -> bytes:
-    """Return the SQL that sets startup values again, empty if there are none.
+    """Return the SQL that sets startup values again.
 
-    resets are the effects that returned settings to the server's defaults.
+    resets are the effects that returned settings to the server's defaults. The SQL is
+    empty if they changed no setting that has a startup value.
     """
     local: dict[bytes, bytes] = {}
     for effect in resets:

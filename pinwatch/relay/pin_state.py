@@ -85,7 +85,7 @@ class Pinning:
         self.reported: set[tuple[str, str]] = set()
         self.state = SessionState()
         self.rollbacks = 0  # the connection's count when state began to change
-        # Since the session borrowed its connection, by text or object identifier.
+        # The suspects since the session borrowed its connection, by text or function.
         self.suspects: dict[str, Suspect] = {}
 
     def statement_runs(self, verdict: Verdict, prepared: bool = False) -> None:

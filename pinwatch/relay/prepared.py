@@ -5,7 +5,7 @@ connection. Clients that prepare the same text with the same parameter types sha
 statement, under a name that the proxy chooses. A connection that lacks a statement
 gets a hidden message first: a Parse whose reply the proxy does not forward. Every
 Parse, Describe and Close of a client is sent to the server, so that every reply is the
-server's own.
+server's own; the one exception is a Parse past max_prepared_statement_bytes.
 
 The methods for a message that names a statement raise ``Unsettled`` while an earlier,
 unanswered message may still change that statement.
@@ -43,7 +43,7 @@ A message whose new name is None is not sent.
 
 
 class Unsettled(Exception):
-    """The message must wait until the server has answered earlier messages."""
+    """The message must wait: for replies, a verdict, a release or a connection."""
 
 
 class ServerStatements:
@@ -130,7 +130,7 @@ class ServerStatements:
         return close_statement(statement.name)
 
     def forget(self, statement: Statement) -> None:
-        """Remove a statement that the server does not have."""
+        """Record that the server does not have the statement."""
         self.held.pop(statement, None)
         if statement is self.latest:
             self.latest = None
@@ -191,10 +191,11 @@ class Unnamed(Change):
 
 
 class UnnamedByClient(Change):
-    """A client's Parse or Close of its unnamed statement, in the middle of a batch.
+    """A client's Parse or Close of its unnamed statement that may be skipped.
 
-    It is not the first in its batch, so the server may skip it after an error. The
-    earlier unnamed statement then stays. A Parse that fails by itself drops it.
+    The server skips it after the error of an earlier message in the batch, hidden ones
+    included. The earlier unnamed statement then stays. A Parse that fails by itself
+    drops it.
     """
 
     __slots__ = ("after", "before", "client", "server", "server_before", "verdict")
@@ -262,9 +263,9 @@ class Named(Added):
 
 
 class TemporaryNameClosed(Change):
-    """The hidden Close of a temporary name.
+    """The hidden Close of a name that served to parse an EXECUTE.
 
-    If the server skips it, a fence must drop the name.
+    See ``_add_temporary_name``. If the server skips it, a fence must drop the name.
     """
 
     __slots__ = ("replies",)
@@ -278,7 +279,10 @@ class TemporaryNameClosed(Change):
 
 
 class Probe(Change):
-    """A hidden Close whose reply shows that the messages before it have run."""
+    """A hidden Close whose reply shows that the messages before it have run.
+
+    It is no probe for hidden state.
+    """
 
     __slots__ = ("replies",)
 
@@ -354,8 +358,8 @@ class ClientStatements:
         self.pinned = False  # if true, new statements keep the client's names
         self.unnamed: object = None
         self.unnamed_verdict: Verdict | None = None
-        # The unnamed statement before an error that may be that of a Parse, which
-        # drops it, or of a message before the Parse, which the server then skips.
+        # The unnamed statement from before an error, if it may or may not exist now: a
+        # Parse that failed has dropped it, and a Parse that was skipped has not.
         self.doubtful_unnamed: object = None
 
     def add(self, name: bytes, statement: Statement) -> None:
@@ -529,9 +533,9 @@ class ClientStatements:
     def parse_unkept(self, name: bytes) -> Renamed | None:
         """Handle a Parse of a statement that is not kept.
 
-        The statement is too long, and the session is pinned; or the server will reject
-        it, because its text has no NUL or its name is not UTF-8. The statement keeps
-        the client's name, unless that is taken.
+        The statement is too long, which pins the session; or the server will reject it,
+        because its text has no NUL or its name is not UTF-8. The statement keeps the
+        client's name, unless that is taken.
         """
         server = self.server
         assert server is not None
@@ -641,8 +645,8 @@ class ClientStatements:
     def release(self, names: Iterable[bytes], hidden: bool) -> bytes:
         """Return the Parse messages that let SQL use names of the client.
 
-        The session must be pinned. With hidden, the messages are sent in a hidden
-        batch, and their replies are not counted.
+        Call this only for SQL that pins the session. With hidden, the messages are sent
+        in a hidden batch, and their replies are not counted.
         """
         out: list[bytes] = []
         for name in names:

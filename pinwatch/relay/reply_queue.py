@@ -16,7 +16,7 @@ COPY_END: Final = 2  # CopyDone or CopyFail, sent before the server asked for da
 UNNAMED_PARSE: Final = 3  # a client's Parse without a name, first in its batch
 UNNAMED_CHANGE: Final = 4  # a Change of the client's unnamed statement
 CHANGE: Final = 5  # any other Change
-# ReadyForQuery answers the rest. The first three end a batch.
+# ReadyForQuery answers the kinds below. The first three of them end a client's batch.
 QUERY: Final = 6  # Query or FunctionCall
 QUERY_IN_BATCH: Final = 7  # the same, after a batch that has no Sync
 SYNC: Final = 8

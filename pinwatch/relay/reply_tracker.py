@@ -3,8 +3,8 @@
 Owns the count of due replies, and the states on which it depends; ``MOVES`` is the
 table of the states. Each message that the server answers with ReadyForQuery has an
 entry in a queue. So has each Parse and Close, because the proxy sends hidden ones, too,
-whose replies it does not forward. All other replies are for the client and need no
-entry.
+whose replies it does not forward, and each CopyDone or CopyFail that is sent before its
+COPY begins. No other message needs an entry.
 
 Three rules of the server make the count hard. After an error in an extended batch, the
 server skips all messages up to the next Sync, even a Query. While it reads COPY data,
@@ -111,8 +111,8 @@ class Change:
     rejects or skips the message. The Change of a Query precedes the Query's entry and
     has no reply; its ``answered`` is false. With swallow, the reply is not forwarded to
     the client. number counts the changes of one connection. unnamed is true for a
-    client's unnamed statement. The methods of a plain Change do nothing: the proxy
-    records no effect of its message.
+    client's unnamed statement. The methods of this base class do nothing: the proxy
+    records no effect of such a message.
     """
 
     __slots__ = ("number", "swallow")

@@ -7,7 +7,7 @@ from typing import Final
 from pinwatch.relay.parameters import Values
 
 MAX_SUSPECTS: Final = 100
-"""Different statements of one borrow that are kept."""
+"""The maximum number of different suspects that are kept for one borrow."""
 
 
 @dataclass(frozen=True, slots=True)

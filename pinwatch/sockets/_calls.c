@@ -21,7 +21,7 @@
 #endif
 #endif
 
-#define SMALL_READ 16384 /* bytes that are read to the stack before they are allocated */
+#define SMALL_READ 16384 /* data of up to this size is read to the stack first */
 #define MAX_EVENTS 256   /* per wait */
 #define MAX_BATCH 64     /* pieces per system call */
 
@@ -103,7 +103,7 @@ receive(PyObject *module, PyObject *const *args, Py_ssize_t count)
 
 /* Bytes for one socket. result is the number of bytes that it took, or -errno. */
 struct piece {
-    PyObject *writer, *data; /* owned references */
+    PyObject *writer, *data;
     int fd;
     Py_ssize_t result;
 };
@@ -181,8 +181,8 @@ open_context(void)
     return 0;
 }
 
-/* Return whether the context can be used. A forked child must not: the context is its
- * parent's. It sends one by one. */
+/* Return whether the context can be used. A forked child must not use the context, which
+ * is its parent's; the child sends piece by piece. */
 static int
 has_context(Sender *self)
 {
@@ -193,8 +193,8 @@ has_context(Sender *self)
 
 /* Store the results of the first `count` pieces, which the kernel has accepted.
  *
- * The kernel sends to sockets that do not block within io_submit, so all results are
- * there. Should one be missing, its piece fails with EIO, and its bytes are never freed,
+ * For a non-blocking socket, the kernel sends during the call of io_submit, so all
+ * results are there. Should one be missing, its piece fails with EIO, and its bytes are never freed,
  * since the kernel may still read them. The context is abandoned together with the late
  * results; destroying it would wait for them. */
 static void
@@ -219,7 +219,8 @@ collect(Sender *self, struct piece *pieces, int count)
     }
 }
 
-/* Send by one system call; return how many of the first pieces it has handled. */
+/* Send by one system call. Return the number of pieces that it has handled, which are
+ * the first ones. */
 static int
 send_together(Sender *self, struct piece *pieces, int count)
 {
@@ -254,17 +255,8 @@ send_batch(Sender *self, struct piece *pieces, int count)
         send_one(&pieces[sent]);
 }
 
-static void
-release(struct piece *pieces, int count)
-{
-    for (int n = 0; n < count; n++) {
-        Py_DECREF(pieces[n].writer);
-        Py_DECREF(pieces[n].data);
-    }
-}
-
 /* Read up to MAX_BATCH pieces of the flat list. Return their number, or -1 with an
- * exception set; the pieces own their references. */
+ * exception set; the pieces borrow their references from the list. */
 static int
 read_batch(PyObject *flat, Py_ssize_t start, struct piece *pieces)
 {
@@ -277,19 +269,43 @@ read_batch(PyObject *flat, Py_ssize_t start, struct piece *pieces)
         if (fd >= 0 && !PyBytes_Check(data))
             PyErr_Format(PyExc_TypeError, "data must be bytes, not %.200s",
                          Py_TYPE(data)->tp_name);
-        if (fd < 0 || !PyBytes_Check(data)) {
-            release(pieces, count);
+        if (fd < 0 || !PyBytes_Check(data))
             return -1;
-        }
-        pieces[count].writer = Py_NewRef(PyList_GET_ITEM(flat, start));
-        pieces[count].data = Py_NewRef(data);
+        pieces[count].writer = PyList_GET_ITEM(flat, start);
+        pieces[count].data = data;
         pieces[count].fd = fd;
     }
     return count;
 }
 
-/* Append (writer, data, result) for each piece that was not sent completely. Return 0
- * with an exception set if that fails. */
+/* Keep the pieces that were not sent completely, with references of their own: Python
+ * code may run from now on and change the list. Return their number. */
+static int
+keep_unsent(struct piece *pieces, int count)
+{
+    int kept = 0;
+
+    for (int n = 0; n < count; n++) {
+        if (pieces[n].result == PyBytes_GET_SIZE(pieces[n].data))
+            continue;
+        Py_INCREF(pieces[n].writer);
+        Py_INCREF(pieces[n].data);
+        pieces[kept++] = pieces[n];
+    }
+    return kept;
+}
+
+static void
+release(struct piece *pieces, int count)
+{
+    for (int n = 0; n < count; n++) {
+        Py_DECREF(pieces[n].writer);
+        Py_DECREF(pieces[n].data);
+    }
+}
+
+/* Append (writer, data, result) for each piece. Return 0 with an exception set if that
+ * fails. */
 static int
 report_unsent(PyObject *unsent, const struct piece *pieces, int count)
 {
@@ -298,8 +314,6 @@ report_unsent(PyObject *unsent, const struct piece *pieces, int count)
         PyObject *entry;
         int failed;
 
-        if (piece->result == PyBytes_GET_SIZE(piece->data))
-            continue;
         entry = Py_BuildValue("(OOn)", piece->writer, piece->data, piece->result);
         failed = entry == NULL || PyList_Append(unsent, entry) < 0;
         Py_XDECREF(entry);
@@ -314,7 +328,7 @@ sender_send(PyObject *self, PyObject *flat)
 {
     struct piece pieces[MAX_BATCH];
     PyObject *unsent;
-    int count, done;
+    int count, kept, done;
 
     if (!PyList_Check(flat)) {
         PyErr_Format(PyExc_TypeError, "pieces must be a list, not %.200s",
@@ -329,8 +343,9 @@ sender_send(PyObject *self, PyObject *flat)
         if (count < 0)
             goto error;
         send_batch((Sender *)self, pieces, count);
-        done = report_unsent(unsent, pieces, count);
-        release(pieces, count);
+        kept = keep_unsent(pieces, count);
+        done = report_unsent(unsent, pieces, kept);
+        release(pieces, kept);
         if (!done)
             goto error;
     }

@@ -1,8 +1,8 @@
-"""Collects the data that streams write, and sends it when the round ends.
+"""Collects the data that streams write, and sends it as a batch.
 
 A system call that sends may wake the peer, which then takes the processor from this
-process. This is rarer with one call for all data of the round, where the system has
-such a call.
+process. One call that sends the whole batch makes this rarer, on systems that have such
+a call.
 """
 
 from typing import Any
@@ -25,31 +25,34 @@ class Writer:
         """
 
     def pause_if_full(self) -> None:
-        """Apply back-pressure; called after all ``refused`` calls of the round."""
+        """Apply back-pressure; called after all ``refused`` calls of the batch."""
 
 
 class Outbox:
-    """Holds at most one piece of data for each stream until the round ends."""
+    """Holds at most one piece of data for each stream until ``send``."""
 
-    __slots__ = ("_pieces", "_sender", "round")
+    __slots__ = ("_pieces", "_sender", "batch")
 
     def __init__(self) -> None:
-        self.round: i64 = 0  # the number of the current round
+        self.batch: i64 = 0  # the number of the current batch
         self._pieces: list[Any] = []  # writer, descriptor and bytes, one after another
         self._sender = new_sender()
 
     def put(self, writer: Writer, fd: object, data: bytes) -> int:
-        """Send data when the round ends; return the number of the round."""
+        """Add data to the current batch; return the number of the batch."""
         pieces = self._pieces
         pieces.append(writer)
         pieces.append(fd)
         pieces.append(data)
-        return self.round
+        return self.batch
 
     def send(self) -> None:
-        """End the round: send its data, and data that writers add meanwhile."""
+        """Send the batch, and data that writers add meanwhile.
+
+        The poller calls this at the end of each round; a stream may call it earlier.
+        """
         while self._pieces:
-            self.round += 1
+            self.batch += 1
             pieces, self._pieces = self._pieces, []
             unsent = self._sender.send(pieces)
             for writer, data, taken in unsent:

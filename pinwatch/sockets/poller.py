@@ -8,7 +8,7 @@ returns them after the round. The poller does not know what they are for.
 
 from time import monotonic
 
-from mypy_extensions import trait
+from mypy_extensions import i64, trait
 
 from pinwatch.clock import Clock
 from pinwatch.sockets.outbox import Outbox
@@ -21,7 +21,7 @@ class Watched:
 
     __slots__ = ()
 
-    def ready(self, mask: int) -> None:
+    def ready(self, mask: i64) -> None:
         """Handle the events in mask: READABLE, WRITABLE, ENDING, and epoll's errors."""
 
 
@@ -65,7 +65,7 @@ class Poller:
         """
         clock, poll, outbox, watched = (
             self.clock,
-            self._poll.poll,
+            self._poll,
             self.outbox,
             self._watched,
         )
@@ -77,10 +77,12 @@ class Poller:
         left = -1.0 if timeout is None else max(timeout, 0.0)
         others: list[int] = []
         while True:
-            found = poll(left)
+            found = poll.poll(left)
             clock.read()
-            for at in range(0, len(found), 2):
-                fd, mask = found[at], found[at + 1]
+            end: i64 = len(found)
+            for at in range(0, end, 2):
+                fd: i64 = found[at]
+                mask: i64 = found[at + 1]
                 owner = watched[fd] if fd < len(watched) else None
                 if owner is not None:
                     owner.ready(mask)

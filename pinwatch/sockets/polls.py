@@ -5,8 +5,9 @@ Masks are epoll's on every platform.
 
 import select
 import selectors
+from abc import ABCMeta, abstractmethod
 from itertools import chain
-from typing import Final, Protocol
+from typing import Final
 
 from pinwatch.sockets import calls
 
@@ -18,25 +19,30 @@ EDGE: Final = 1 << 31  # EPOLLET: report a change once; modify() arms it again
 MAX_EVENTS: Final = 256  # per wait
 
 
-class Poll(Protocol):
+class Poll(metaclass=ABCMeta):
     """A set of descriptors with the events to wait for on each."""
 
+    @abstractmethod
     def register(self, fd: int, mask: int, /) -> None: ...
 
+    @abstractmethod
     def modify(self, fd: int, mask: int, /) -> None: ...
 
+    @abstractmethod
     def unregister(self, fd: int, /) -> None: ...
 
+    @abstractmethod
     def poll(self, timeout: float, /) -> list[int]:
         """Return the ready descriptors, each followed by its mask.
 
         timeout is in seconds; a negative one waits without a limit.
         """
 
+    @abstractmethod
     def close(self) -> None: ...
 
 
-class EpollPoll:
+class EpollPoll(Poll):
     """``Poll`` by epoll, on Linux."""
 
     def __init__(self) -> None:
@@ -61,11 +67,12 @@ class EpollPoll:
         self._epoll.close()
 
 
-class SelectorPoll:
+class SelectorPoll(Poll):
     """``Poll`` by ``selectors.DefaultSelector``, on platforms without epoll.
 
-    Events are level-triggered: EDGE and ENDING are ignored. A mask without READABLE and
-    WRITABLE keeps the descriptor out of the selector until it is modified.
+    EDGE is ignored, so events are level-triggered. ENDING is ignored, too: the end of
+    the data shows as READABLE. A mask without READABLE and WRITABLE keeps the
+    descriptor out of the selector until it is modified.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """The selector that asyncio uses: its registrations, and the poller that waits.
 
-``selectors`` keeps the registrations, so that its contract holds on each version of
-Python.
+The base class keeps the registrations, so that they behave as the running version of
+Python expects.
 """
 
 import selectors
@@ -63,7 +63,7 @@ class Selector(selectors.SelectSelector):
         super().close()
 
     def _registered(self, fd: int) -> selectors.SelectorKey | None:
-        """Return the key of fd; None if a stream unregistered it during the round."""
+        """Return the key of fd; None if code in this round unregistered it."""
         return self.get_map().get(fd)
 
 

@@ -62,6 +62,7 @@ class Stream(Transport, Watched, Writer):
 
     __slots__ = (
         "_backlog",
+        "_batch",
         "_closing",
         "_eof",
         "_fd",
@@ -72,7 +73,6 @@ class Stream(Transport, Watched, Writer):
         "_read_size",
         "_receiver",
         "_receiver_paused",
-        "_round",
         "_socket",
         "_unsent",
     )
@@ -93,7 +93,7 @@ class Stream(Transport, Watched, Writer):
         self._read_size: Any = SMALL_READ
         self._receiver = receiver
         self._outbox = poller.outbox
-        self._round: i64 = -1  # the outbox's round of the last write
+        self._batch: i64 = -1  # the outbox's batch with the last write
         self._backlog: deque[bytes] | None = None  # bytes that the socket did not take
         self._unsent: i64 = 0  # their total size
         self._receiver_paused = False
@@ -107,7 +107,7 @@ class Stream(Transport, Watched, Writer):
         if not self._closing:
             self._watch()
 
-    def ready(self, mask: int) -> None:
+    def ready(self, mask: i64) -> None:
         try:
             if mask & WRITABLE and self._unsent:
                 self._flush()
@@ -185,7 +185,7 @@ class Stream(Transport, Watched, Writer):
     # Writing.
 
     def write(self, data: bytes) -> None:
-        if self._round == self._outbox.round:
+        if self._batch == self._outbox.batch:
             self._outbox.send()
         if self._closing or self._eof:
             return
@@ -193,7 +193,7 @@ class Stream(Transport, Watched, Writer):
             self._queue(data)
             self.pause_if_full()
         else:
-            self._round = self._outbox.put(self, self._fd, data)
+            self._batch = self._outbox.put(self, self._fd, data)
 
     def refused(self, data: bytes, taken: int) -> None:
         if self._closing:

@@ -12,8 +12,8 @@ T = TypeVar("T")
 async def in_thread(call: Callable[[], T]) -> T:
     """Return what call returns, or raise its exception.
 
-    It runs in a daemon thread. asyncio's executor would let a stopped process wait for
-    the call: for silent name servers, or for a pipe without a writer.
+    It runs in a daemon thread. asyncio's executor would make a process that stops wait
+    for the call: for silent name servers, or for a pipe without a writer.
     """
     answer: Future[T] = Future()
     answer.set_running_or_notify_cancel()

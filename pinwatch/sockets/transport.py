@@ -46,7 +46,7 @@ class Transport(metaclass=ABCMeta):
 
     @abstractmethod
     def ends(self) -> tuple[object, object]:
-        """Return the local and the peer's address, in the form of ``socket``."""
+        """Return the local and the peer's address, as ``socket`` gives them."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)

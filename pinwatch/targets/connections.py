@@ -8,8 +8,8 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, NamedTuple
 
 from pinwatch import events
 from pinwatch.config.model import Settings
@@ -57,7 +57,10 @@ SELECT pg_catalog.pg_is_in_recovery(),
 
 
 class Status(NamedTuple):
-    """The result of STATUS_SQL; reserved counts connections for superusers only."""
+    """The result of STATUS_SQL.
+
+    reserved is the number of connections that ordinary roles cannot use.
+    """
 
     writable: bool
     max_connections: int
@@ -168,8 +171,8 @@ class TargetConnections:
     def limit(self) -> None:
         """Set the pool's caps from the settings and the target's max_connections.
 
-        The pool gets none of the connections that the target reserves for superusers,
-        and at least one other.
+        A percentage leaves out the connections that the target reserves, and allows at
+        least one. The setting max_connections replaces it.
         """
         percents = self.settings.connection_pool
         percent, most = percents.max_connections_percent, self.status.max_connections
@@ -262,7 +265,9 @@ class TargetConnections:
             self.all.add(connection)
             await self._logins.initialise(connection)
             if self.settings.hidden_state != "off":
-                await self._prober.begin(connection)
+                await self._examine(connection, self._prober.begin(connection))
+                if connection.phase is not Phase.READY:
+                    raise connection_failure(connection.reason)
         except ClientError as error:
             tls = connection.secure is not None
             self.observe(
@@ -368,11 +373,8 @@ class TargetConnections:
         self, connection: DatabaseConnection, suspects: list[Suspect]
     ) -> None:
         resets = self.settings.hidden_state == "reset"
-        leaks = False
-        try:
-            leaks = await self._prober.find(connection, suspects, resets)
-        except ClientError as error:
-            log.warning(PROBE_FAILED, connection.number, error.text)
+        found = self._prober.find(connection, suspects, resets)
+        leaks = await self._examine(connection, found)
         if connection.phase is not Phase.PROBING:
             return
         if leaks:
@@ -382,6 +384,18 @@ class TargetConnections:
         else:
             connection.probed()
             self.pool.give_back(connection)
+
+    async def _examine(
+        self, connection: DatabaseConnection, probe: Coroutine[Any, Any, bool]
+    ) -> bool:
+        """Return the result of a probe; log a failure, and return False then."""
+        try:
+            return await probe
+        except ClientError as error:
+            log.warning(PROBE_FAILED, connection.number, error.text)
+        except Exception:  # the connection must go back to the pool
+            log.exception(PROBE_FAILED, connection.number, "an error of pinwatch")
+        return False
 
     async def probes_done(self) -> None:
         """Wait until no connection is probed for hidden state."""

@@ -57,7 +57,10 @@ class Member:
 
 
 class TargetGroup(ConnectionSource[DatabaseConnection]):
-    """The targets; one of them is the writer. moved is called after a failover."""
+    """The targets, of which one is the writer; a source for READ_ONLY endpoints.
+
+    moved is called after a failover.
+    """
 
     def __init__(
         self,
@@ -87,8 +90,8 @@ class TargetGroup(ConnectionSource[DatabaseConnection]):
     async def start(self, wait: float = 0) -> None:
         """Check all targets and choose the writer; raises TargetError.
 
-        Unless a READ_WRITE target accepts writes, those that cannot be reached are
-        checked again for up to ``wait`` real seconds.
+        Unless a READ_WRITE target accepts writes, the READ_WRITE targets that cannot be
+        reached are checked again for up to ``wait`` real seconds.
         """
         await asyncio.gather(*(member.monitor.check() for member in self.members))
         await wait_for(self._awaited, wait)
@@ -149,8 +152,8 @@ class TargetGroup(ConnectionSource[DatabaseConnection]):
     ) -> DatabaseConnection | None:
         """Borrow from the least loaded reader, as ``Pool.borrow`` does.
 
-        Of several, the borrower's last reader is preferred. Without any reader the
-        borrow fails in the next round of the event loop.
+        Of equally loaded readers, the borrower's last one is preferred. Without any
+        reader, the borrow fails in the next round of the event loop.
         """
         readers = [one for one in self.readers if one.monitor.available] or self.readers
         if not readers:
@@ -253,7 +256,7 @@ class TargetGroup(ConnectionSource[DatabaseConnection]):
         self._observe(events.FailedOver(before.name, to.name, self._clock.now - began))
 
     def _move_readers(self) -> None:
-        """Move the waiters of a reader that is down to one that is up."""
+        """If a reader is down, move its waiters to a reader that is up."""
         up = [member for member in self.readers if member.monitor.available]
         for member in self.readers:
             if up and member.monitor.down and member.pool.waiting:

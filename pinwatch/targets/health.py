@@ -93,10 +93,10 @@ class Monitor:
         return self.health.reason in ("UNREACHABLE", "CONNECTION_FAILED")
 
     def simulate(self, cause: str, error: ClientError | None) -> None:
-        """Report the target as unavailable with error; None ends that of this cause.
+        """Report the target as unavailable with error.
 
-        Checks go on meanwhile; the health is that of the last one afterwards. Does not
-        call changed.
+        None ends the outage with this cause. The health is then that of the last check,
+        because checks go on during the outage. Does not call changed.
         """
         if error is None:
             self._simulated.pop(cause, None)
@@ -131,8 +131,9 @@ class Monitor:
     def _update(self) -> None:
         """Take the health of a simulated outage, or of the last check.
 
-        Report a change. A first check that succeeds is no news. If that of a single
-        target fails, the proxy does not start, and says so.
+        Report a change, except the success of a first check. The failure of a first
+        check is not reported if there is one target: the proxy then refuses to start,
+        and says why.
         """
         before = self.health
         self.health, self.error = self._found

@@ -35,7 +35,7 @@ CANCELED: Final = "57014"
 STATEMENT_TIMEOUT: Final = "statement_timeout"
 NO_TIMEOUT: Final = f"SET LOCAL {STATEMENT_TIMEOUT} = 0;"
 ATTEMPTS: Final = 3
-"""Times that a statement is sent which a timeout of one millisecond may cancel."""
+"""How often a statement is sent in all if a short timeout cancels it."""
 CALLED: Final = """
 SELECT pg_catalog.format('%I.%I', n.nspname, p.proname)
 FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n
@@ -43,7 +43,7 @@ FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n
 WHERE p.oid OPERATOR(pg_catalog.=) {}
 """
 MAX_CODES: Final = 16
-"""Databases, each with a search_path, whose code is kept."""
+"""The maximum number of pairs of database and search_path whose code is kept."""
 NO_CODE: Final = Code("", frozenset(), Follower(Catalogue((), ())))
 NOT_FOUND: Final = "function not found"
 
@@ -59,19 +59,23 @@ class Prober:
         self._observe = observe
         self._codes: dict[tuple[bytes, str], Code] = {}  # by database and search_path
 
-    async def begin(self, connection: DatabaseConnection) -> None:
-        """Record the state of a new connection; raises ClientError."""
+    async def begin(self, connection: DatabaseConnection) -> bool:
+        """Record the state of a new connection, of which nothing is a leak.
+
+        Return False. Raises ClientError.
+        """
         found, _ = await self._probe(connection, ())
         connection.initial_state = connection.hidden_state = found.states
+        return False
 
     async def find(
         self, connection: DatabaseConnection, suspects: Sequence[Suspect], resets: bool
     ) -> bool:
-        """Report the state that is new since the last probe; return True for any.
+        """Report the state that is new since the last probe; return True if any is.
 
-        resets is true if the connection will be reset then. A connection that was
-        opened before hidden_state was on has no earlier probe, and nothing is new.
-        Raises ClientError.
+        resets is true if the caller will reset a connection with such state. A
+        connection that was opened before hidden_state was on has no earlier probe, and
+        nothing is new. Raises ClientError.
         """
         suspects = [await self._named(connection, suspect) for suspect in suspects]
         found, code = await self._probe(connection, suspects)
@@ -87,7 +91,7 @@ class Prober:
     async def _probe(
         self, connection: DatabaseConnection, suspects: Sequence[Suspect]
     ) -> tuple[Probed, Code]:
-        """Ask for the state, and again if the code of the database is a new one."""
+        """Ask for the state. If the code has changed, read it and ask again."""
         path = _path_setting(suspects)
         key = connection.key[1], path
         names = custom_settings(suspect.text for suspect in suspects)
@@ -104,7 +108,11 @@ class Prober:
     async def _state(
         self, connection: DatabaseConnection, names: frozenset[str]
     ) -> Probed:
-        """Ask for the state; a statement_timeout that cancels the probe is in it."""
+        """Ask for the state.
+
+        If a statement_timeout cancels the probe, ask without it, and add it to the
+        state.
+        """
         sql = probe(names)
         try:
             return probed(await self._value(connection, sql))
@@ -151,7 +159,7 @@ class Prober:
 
 
 def _path_setting(suspects: Sequence[Suspect]) -> str:
-    """Return SQL that looks names up as the first of the suspects did."""
+    """Return SQL that sets the search_path under which the first suspect ran."""
     known = _expected(suspects[0], b"search_path") if suspects else None
     if known is None:
         return "SET LOCAL search_path TO DEFAULT;"

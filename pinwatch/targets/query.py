@@ -1,4 +1,4 @@
-"""One query over a blocking connection of its own, for commands that read and end.
+"""One query over a blocking connection of its own, for commands that run one query.
 
 Does not know the pool, nor an event loop.
 """

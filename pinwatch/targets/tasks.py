@@ -9,7 +9,7 @@ from pinwatch.errors import ClientError
 
 MIN_RETRY_INTERVAL: Final = 0.1  # real seconds; doubled at each failure
 MAX_RETRY_INTERVAL: Final = 5.0  # real seconds
-MAX_DOUBLINGS: Final = 10  # more than lead to MAX_RETRY_INTERVAL
+MAX_DOUBLINGS: Final = 10  # enough to exceed MAX_RETRY_INTERVAL
 
 
 class Tasks:

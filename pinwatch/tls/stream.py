@@ -64,7 +64,7 @@ class EncryptedStream:
         return self._outgoing.read()
 
     def encrypt(self, data: bytes) -> bytes:
-        """Return data as TLS records; empty before the handshake is complete."""
+        """Return data as TLS records. Before the handshake is complete, drop it."""
         if not self.established:
             return b""
         for at in range(0, len(data), MAX_RECORD):

@@ -65,7 +65,8 @@ AUTHENTICATION_SASL: Final = 10
 AUTHENTICATION_SASL_CONTINUE: Final = 11
 AUTHENTICATION_SASL_FINAL: Final = 12
 
-# Codes in place of a protocol version, in a packet without a type byte.
+# The protocol version of a StartupMessage, and the codes that other packets without a
+# type byte have in its place.
 PROTOCOL_3_0: Final = 196608
 CANCEL_REQUEST_CODE: Final = 80877102
 SSL_REQUEST_CODE: Final = 80877103
@@ -90,8 +91,9 @@ def message(kind: int, body: bytes) -> bytes:
 def next_message(
     data: bytes, max_size: int = MAX_MESSAGE
 ) -> tuple[int, bytes, bytes] | None:
-    """Return the type byte, the body and the rest of data; None if it is incomplete.
+    """Return the type byte, the body and the rest of data.
 
+    Return None if data has no complete message.
     ``max_size`` limits the length field, in bytes. Raises ProtocolViolation. As this
     copies the rest, it is for startup and login; the relay reads chunks in place.
     """

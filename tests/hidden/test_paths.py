@@ -52,10 +52,15 @@ def test_a_name_without_a_schema_is_looked_up_in_the_search_path(
     assert len(follower.catalogue.definitions("app.set_tenant")) == 1
 
 
+def test_a_statement_that_cannot_be_read_is_named(follower: Follower) -> None:
+    found = follower.follow("SELECT app.login('a') FROM")
+    assert found.unread == ["syntax error at end of input"]
+
+
 def test_code_that_cannot_be_read_is_named(follower: Follower) -> None:
     found = follower.follow("SELECT app.unknown(), app.dynamic('x'), app.last(1)")
     assert found.unread == [
         "app.unknown(): it is not in the catalogue",
         "app.dynamic(): it runs SQL that is only known at run time",
-        "app.last(): it is an aggregate",
+        "app.last(): it is an aggregate or window function",
     ]

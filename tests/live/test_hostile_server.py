@@ -63,6 +63,19 @@ class Liar(Relay):
         return True
 
 
+class Substitute(Liar):
+    """A relay that sends a query in place of the trigger, and passes on its answer."""
+
+    def answers(self, data: bytes, source: socket.socket, drain: socket.socket) -> bool:
+        if not (self.times and self.trigger in data):
+            return False
+        self.times -= 1
+        drain.sendall(messages.query(self.lie))
+        while data := source.recv(65_536):
+            drain.sendall(data)
+        return True
+
+
 @pytest.mark.parametrize("lie", LIES.values(), ids=list(LIES))
 def test_the_client_gets_an_error_and_the_pool_recovers(
     postgres: Postgres, database: str, lie: bytes
@@ -93,6 +106,44 @@ def test_the_pool_recovers_from_an_answer_to_ssl_request(
         liar.times = 3
         other = replace(running.endpoint(), database="postgres")
         with WireClient.login(other) as client:
+            assert client.query("SELECT 'honest'").value == "honest"
+    assert liar.times == 0
+    liar.listening.close()
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=list(LIES))
+def test_a_lie_as_the_answer_to_a_probe(
+    postgres: Postgres, database: str, lie: bytes
+) -> None:
+    """The first probe is that of a new connection, the second follows a statement."""
+    liar = Liar(postgres.server.host, lie, b"pg_listening_channels", times=1)
+    server = Endpoint("127.0.0.1", liar.port, "postgres", database)
+    with ExitStack() as stack:
+        proxies = Proxies(replace(postgres, server=server), database, stack)
+        running = proxies(1, hidden_state="report")
+        with WireClient.login(running.endpoint()) as client:
+            assert client.query("DO $$ BEGIN END $$").tags == ["DO"]
+            running.run(running.proxy.probes_done())
+            liar.times = 1
+            assert client.query("DO $$ BEGIN END $$").tags == ["DO"]
+            running.run(running.proxy.probes_done())
+            assert client.query("SELECT 'honest'").value == "honest"
+    assert liar.times == 0
+    liar.listening.close()
+
+
+@pytest.mark.parametrize("sql", [b"SELECT 'x'", b"SELECT", b"LISTEN a"])
+def test_an_answer_to_a_probe_that_has_no_state(
+    postgres: Postgres, database: str, sql: bytes
+) -> None:
+    liar = Substitute(postgres.server.host, sql, b"pg_listening_channels", times=1)
+    server = Endpoint("127.0.0.1", liar.port, "postgres", database)
+    with ExitStack() as stack:
+        proxies = Proxies(replace(postgres, server=server), database, stack)
+        running = proxies(1, hidden_state="report")
+        with WireClient.login(running.endpoint()) as client:
+            assert client.query("DO $$ BEGIN END $$").tags == ["DO"]
+            running.run(running.proxy.probes_done())
             assert client.query("SELECT 'honest'").value == "honest"
     assert liar.times == 0
     liar.listening.close()

@@ -304,6 +304,17 @@ class TestAttribution:
         assert leak.function == "pg_catalog.pg_advisory_lock()"
         assert leak.statement == "FunctionCall pg_catalog.pg_advisory_lock()"
 
+    def test_of_sql_that_is_too_long_to_parse(self, proxy: Proxies) -> None:
+        running = proxy(1, hidden_state="report")
+        with WireClient.login(running.endpoint()) as client:
+            client.query("DO $$ BEGIN LISTEN a; END $$")
+            many = "SELECT 1; " * 1_500 + "SELECT app.leak()"
+            assert not client.query(many).errors
+            assert found(running) == [("channel", "a", ""), LEAK]
+            assert leaks(running)[1].function == "function not found"
+            client.query("SELECT app.local('1') FROM")
+            assert len(leaks(running)) == 2
+
 
 @pytest.mark.usefixtures("schema")
 class TestReporting:
