@@ -1,7 +1,7 @@
 """The state that the body of a function leaves, by its text."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pinwatch.hidden.bodies import Body, Left, read_body, read_statements
@@ -265,6 +265,7 @@ def test_the_sql_of_what_is_left_has_no_comment_before_it() -> None:
     assert left.sql.startswith("SELECT\n")
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(["", "-- é", "NULL;", "BEGIN NULL; END;", "LISTEN a;"]))
 )
