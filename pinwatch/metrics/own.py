@@ -87,6 +87,14 @@ METRICS: Final = (
         lambda r: by_name(r.tally.leaks),
     ),
     Metric(
+        "pinwatch_hidden_state_probes_total",
+        "counter",
+        (),
+        "Probes of a database connection for hidden state after a client used it.",
+        "probes",
+        lambda r: {(): sum(one.counters.probes for one in r.targets)},
+    ),
+    Metric(
         "pinwatch_transactions_total",
         "counter",
         ("outcome",),
