@@ -227,16 +227,18 @@ def _print_page(rule: str) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
+    from pinwatch.pins.names import HIDDEN_STATE, NAMES
     from pinwatch.pins.rule_pages import page
-    from pinwatch.pins.rules import CODES
+    from pinwatch.reports.hidden_state import PAGE
 
-    if rule not in CODES:
-        raise SettingError(f"--rule is {rule}, but must be one of {', '.join(CODES)}.")
+    if rule not in NAMES:
+        raise SettingError(f"--rule is {rule}, but must be one of {', '.join(NAMES)}.")
+    text = PAGE if rule == HIDDEN_STATE else page(rule)
     console = Console()
     if console.is_terminal:
-        console.print(Markdown(page(rule)))
+        console.print(Markdown(text))
     else:
-        print(page(rule), end="")
+        print(text, end="")
 
 
 def _profile(name: str) -> Profile:

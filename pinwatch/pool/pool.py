@@ -263,8 +263,12 @@ class Pool(ConnectionSource[C]):
         self.match()
 
     def reset_started(self, connection: C) -> None:
-        """Record that a probe or a reset follows the use by a borrower."""
-        if connection.within is self.borrowed:
+        """Record that a probe or a reset of a borrowed or idle connection begins.
+
+        A connection that has been retired meanwhile stays retired.
+        """
+        within = connection.within
+        if within is not None and within in (self.borrowed, connection.idle_list):
             self._move(connection, self.resetting)
 
     def retire(self, connection: C) -> None:

@@ -373,6 +373,11 @@ class Proxy:
         for member in self.group.members:
             await member.connections.probes_done()
 
+    def reset_leaks(self) -> None:
+        """Start to reset the idle connections on which hidden state was found."""
+        for member in self.group.members:
+            member.connections.reset_leaks()
+
     # ProxyServices, for the sessions.
 
     def now(self) -> datetime:

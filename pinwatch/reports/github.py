@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import Final
 
 from pinwatch.pins.rule_pages import command
-from pinwatch.reports.result import Level, Place, Problem, Result
+from pinwatch.reports.result import Level, Place, Problem, Result, counted
 from pinwatch.text import number_of
 
 COMMANDS: Final = {Level.ERROR: "error", Level.WARNING: "warning"}
 SUMMARY: Final = """
-### RDS Proxy pins without a file
+### RDS Proxy: {} without a file
 
-| Pins | Rule | Statement | Fix | Tests |
+| Count | Rule | Statement | Fix | Tests |
 |---:|---|---|---|---|
 """
-ANNOUNCED: Final = (
-    "::{} title=RDS Proxy pins::{} without a file {} in the step summary."
-)
+ANNOUNCED: Final = "::{} title=RDS Proxy::{} without a file {} in the step summary."
+TITLES: Final = {True: "RDS Proxy pins", False: "RDS Proxy does not see"}
+"""The title of an annotation, by whether the statement pins."""
 MAX_ROWS: Final = 100
 """Rows of the summary. GitHub drops a summary above 1 MiB; a row has 5 KB at most."""
 MAX_STATEMENT: Final = 500  # characters in a row of the summary
@@ -55,11 +55,9 @@ def annotations(
         without_file = []
     yield from dict.fromkeys(_annotation(result, root) for result in shown)
     if without_file:
-        level = _worst(without_file)
-        pins = _pins(without_file)
-        verb = "is" if pins == 1 else "are"
-        count = number_of(pins, "pin")
-        yield ANNOUNCED.format(COMMANDS[level], count, verb)
+        worst = COMMANDS[_worst(without_file)]
+        verb = "is" if _count(without_file) == 1 else "are"
+        yield ANNOUNCED.format(worst, counted(without_file), verb)
 
 
 def _append(file: Path, text: str) -> bool:
@@ -72,31 +70,31 @@ def _append(file: Path, text: str) -> bool:
     return True
 
 
-def _summary(results: Iterable[Result]) -> str:
+def _summary(results: Sequence[Result]) -> str:
     """Return a table in Markdown with a row for each rule and statement."""
     ranked = sorted(results, key=attrgetter("same_code"))
     groups = [list(group) for _, group in groupby(ranked, attrgetter("same_code"))]
-    groups.sort(key=lambda group: (_worst(group), -_pins(group)))
+    groups.sort(key=lambda group: (_worst(group), -_count(group)))
     rows = [f"| {' | '.join(_cells(group))} |\n" for group in groups[:MAX_ROWS]]
     left_out = len(groups) - MAX_ROWS
     if left_out > 0:
         rows.append(f"\n... and {number_of(left_out, 'more statement')}.\n")
-    return SUMMARY + "".join(rows)
+    return SUMMARY.format(counted(results)) + "".join(rows)
 
 
 def _cells(same: Sequence[Result]) -> Iterator[str]:
     first = same[0]
-    yield str(_pins(same))
+    yield str(_count(same))
     yield f"{first.rule}, contested" if first.contested else first.rule
     cut = "..." if len(first.statement) > MAX_STATEMENT else ""
     yield f"<code>{_markdown(first.statement[:MAX_STATEMENT])}{cut}</code>"
-    yield _markdown(first.advice)
+    yield _markdown(f"{first.left} {first.advice}".lstrip())
     tests = list(dict.fromkeys(one.test for one in same if one.test))
     more = f" and {len(tests) - MAX_TESTS} more" if len(tests) > MAX_TESTS else ""
     yield _markdown(", ".join(tests[:MAX_TESTS])) + more
 
 
-def _pins(results: Iterable[Result]) -> int:
+def _count(results: Iterable[Result]) -> int:
     return sum(result.count for result in results)
 
 
@@ -119,7 +117,7 @@ def problem_annotation(
 
 
 def _annotation(result: Result, root: Path) -> str:
-    title = f"RDS Proxy pins: {result.rule}"
+    title = f"{TITLES[result.pins]}: {result.rule}"
     return _command(COMMANDS[result.level], title, result.place, root, _text(result))
 
 
@@ -140,8 +138,14 @@ def _command(name: str, title: str, place: Place | None, root: Path, text: str) 
 
 
 def _text(result: Result) -> str:
-    text = f"{result.statement}\nFix: {result.advice}\nMore: {command(result.rule)}"
-    return f"{text}\nTest: {result.test}" if result.test else text
+    lines = [
+        result.statement,
+        result.left,
+        f"Fix: {result.advice}",
+        f"More: {command(result.rule)}",
+        result.test and f"Test: {result.test}",
+    ]
+    return "\n".join(line for line in lines if line)
 
 
 def _data(text: str) -> str:

@@ -70,6 +70,7 @@ def _text(result: Result) -> str:
     lines = [
         str(result.place or ""),
         result.statement,
+        result.left,
         result.contested and f"Contested: {result.contested}",
         f"Fix: {result.advice}",
         result.test and f"Test: {result.test}",

@@ -4,13 +4,14 @@ Owns the fields that SARIF, JUnit and GitHub's annotations share. Does not know 
 command found it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from pinwatch.pins.alike import alike
-from pinwatch.text import place
+from pinwatch.pins.names import HIDDEN_STATE
+from pinwatch.text import number_of, place
 
 DOCUMENT_VERSION: Final = 1
 """The version of JSON documents. It changes if a key is removed or changes its meaning;
@@ -44,7 +45,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A statement that pins, by one rule.
+    """A statement that pins, by one rule, or that leaves hidden state.
 
     ``places`` are lines of code, innermost first. ``test`` is the id of a test, and
     ``suppression`` is SARIF's kind of suppression; both may be empty. ``count`` is the
@@ -64,6 +65,16 @@ class Result:
     count: int = 1
 
     @property
+    def pins(self) -> bool:
+        """False for hidden state, for which RDS Proxy does not pin."""
+        return self.rule != HIDDEN_STATE
+
+    @property
+    def left(self) -> str:
+        """What a leak left, which its statement does not show; empty for a pin."""
+        return "" if self.pins else self.reason
+
+    @property
     def place(self) -> Place | None:
         """The innermost line of code."""
         return self.places[0] if self.places else None
@@ -77,6 +88,15 @@ class Result:
     def same_code(self) -> tuple[str, str]:
         """Rule and digest, equal in each run of the same code."""
         return self.rule, alike(self.digest)
+
+
+def counted(results: Iterable[Result]) -> str:
+    """Return how often they were seen, as in "2 pins and 1 leak"."""
+    counts = {"pin": 0, "leak": 0}
+    for result in results:
+        counts["pin" if result.pins else "leak"] += result.count
+    found = [number_of(count, noun) for noun, count in counts.items() if count]
+    return " and ".join(found) or "no pins"
 
 
 @dataclass(frozen=True, slots=True)

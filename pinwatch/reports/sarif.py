@@ -11,8 +11,10 @@ from urllib.parse import quote
 
 from pinwatch import __version__
 from pinwatch.pins.advice import plain
+from pinwatch.pins.names import HIDDEN_STATE
 from pinwatch.pins.rule_pages import command, general, page, source
 from pinwatch.pins.rules import CODES
+from pinwatch.reports import hidden_state
 from pinwatch.reports.result import Place, Problem, Result
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -50,11 +52,16 @@ def _rule(rule: str) -> dict[str, Any]:
         "id": rule,
         "shortDescription": {"text": f"RDS Proxy pins a session by the rule {rule}."},
         "defaultConfiguration": {"level": "error"},
-        **(_help(rule) if rule in CODES else {}),
+        **_help(rule),
     }
 
 
 def _help(rule: str) -> dict[str, Any]:
+    """Return what is known about a rule: nothing about one of another version."""
+    if rule == HIDDEN_STATE:
+        return _help_on_hidden_state()
+    if rule not in CODES:
+        return {}
     said = general(rule)
     return {
         "fullDescription": {"text": plain(f"{said.summary} {said.why}")},
@@ -63,6 +70,18 @@ def _help(rule: str) -> dict[str, Any]:
             "markdown": page(rule),
         },
         "helpUri": source(rule),
+    }
+
+
+def _help_on_hidden_state() -> dict[str, Any]:
+    return {
+        "shortDescription": {"text": hidden_state.SUMMARY},
+        "fullDescription": {"text": f"{hidden_state.SUMMARY} {hidden_state.WHY}"},
+        "help": {
+            "text": f"{hidden_state.WAY_OUT} More: {command(HIDDEN_STATE)}",
+            "markdown": hidden_state.PAGE,
+        },
+        "helpUri": hidden_state.SOURCE,
     }
 
 

@@ -105,6 +105,7 @@ class TargetConnections:
         self._cancels = Tasks()
         self._probes = Tasks()
         self._prober = Prober(self._query, observe)
+        self._leaked: set[DatabaseConnection] = set()  # and not reset since
         self._failures: Counter[Key] = Counter()  # since the last success
         self._leaving: dict[DatabaseConnection, float] = {}  # real time to abort
         self._logins = Logins(target)
@@ -360,10 +361,12 @@ class TargetConnections:
         self.pool.reset_started(connection)
 
     def reset_done(self, connection: DatabaseConnection) -> None:
+        self._leaked.discard(connection)
         self.observe(events.DatabaseReset(connection.number))
         self.pool.give_back(connection)
 
     def probe(self, connection: DatabaseConnection, suspects: list[Suspect]) -> None:
+        self.counters.probes += 1
         self.pool.reset_started(connection)
         self._probes.run(self._probe(connection, suspects))
 
@@ -375,6 +378,8 @@ class TargetConnections:
         leaks = await self._examine(connection, found)
         if connection.phase is not Phase.PROBING:
             return
+        if leaks:
+            self._leaked.add(connection)
         if connection.stream.own or (leaks and resets):
             connection.reset()
         else:
@@ -397,6 +402,11 @@ class TargetConnections:
         """Wait until no connection is probed for hidden state."""
         await self._probes.done()
 
+    def reset_leaks(self) -> None:
+        """Start to reset the idle connections on which hidden state was found."""
+        for connection in filter(self.is_idle, list(self._leaked)):
+            connection.reset()
+
     def closing(self, connection: DatabaseConnection, cancel: bool) -> None:
         if connection not in self._owned:
             self.pool.retire(connection)
@@ -407,6 +417,7 @@ class TargetConnections:
     def closed(self, connection: DatabaseConnection, reason: str) -> None:
         served = connection in self.all
         self.all.discard(connection)
+        self._leaked.discard(connection)
         ended_here = self._leaving.pop(connection, None) is not None
         failure = connection_failure(reason)
         self._logins.settle(connection, failure)

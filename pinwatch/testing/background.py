@@ -24,9 +24,15 @@ from pinwatch.errors import PinwatchError, SettingError
 from pinwatch.observers import sessions
 from pinwatch.proxy import proxy
 from pinwatch.sockets.loop import Loop
-from pinwatch.testing.recorder import Pin, Recorder
+from pinwatch.testing.found import Found, Leak, Pin
+from pinwatch.testing.recorder import Recorder
 
-DEFAULTS: Final = {"listen": "127.0.0.1:0", "http": None, "shutdown_grace": 0}
+DEFAULTS: Final = {
+    "hidden_state": "report",
+    "http": None,
+    "listen": "127.0.0.1:0",
+    "shutdown_grace": 0,
+}
 JOIN_TIMEOUT: Final = 60.0  # seconds for the thread to stop
 
 T = TypeVar("T")
@@ -129,8 +135,21 @@ class Proxy:
     @property
     def pins(self) -> list[Pin]:
         """All pins since the start, in order, also those of already pinned sessions."""
+        return [found for found in self.found if isinstance(found, Pin)]
+
+    @property
+    def leaks(self) -> list[Leak]:
+        """All leaks of hidden state since the start, in order.
+
+        Empty if the setting hidden_state is off.
+        """
+        return [found for found in self.found if isinstance(found, Leak)]
+
+    @property
+    def found(self) -> list[Found]:
+        """All pins and leaks since the start, in order."""
         self.settle()
-        return list(self.recorder.pins)
+        return list(self.recorder.found)
 
     def sessions(self) -> list[dict[str, Any]]:
         """Return the connected client sessions, as GET /api/sessions does."""
@@ -141,8 +160,21 @@ class Proxy:
         )
 
     def settle(self) -> None:
-        """Wait until the proxy has read everything that clients have sent so far."""
+        """Wait until the proxy has read everything that clients have sent so far.
+
+        Also wait until it probes no database connection for hidden state.
+        """
         self._thread.settle()
+
+    def reset_leaks(self) -> None:
+        """Discard the hidden state of the database connections that no client uses.
+
+        A state that stays on its connection is reported once. After this, the same
+        state is reported again.
+        """
+        self.settle()
+        with suppress(PinwatchError):  # it has stopped, and its connections are closed
+            self._thread.ask(self._thread.proxy.reset_leaks)
 
     def release(self) -> None:
         """Close the database connections that no client has borrowed.
@@ -154,7 +186,10 @@ class Proxy:
 
     @contextmanager
     def allow(self, *rules: str) -> Iterator[None]:
-        """Allow pins by these rules within the block; raises SettingError."""
+        """Allow pins by these rules within the block; raises SettingError.
+
+        The rule hidden_state allows leaks of the statements within the block.
+        """
         with self.recorder.allow(*rules):
             try:
                 yield
@@ -214,10 +249,14 @@ class _Thread:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def settle(self) -> None:
-        """Wait for two turns of the loop; each reads all sockets that are ready."""
+        """Wait for two turns of the loop, and for the probes that began in them.
+
+        Each turn reads all sockets that are ready.
+        """
         with suppress(PinwatchError):
             for _ in range(2):
                 self.ask(lambda: None)
+            self.run(self.proxy.probes_done())
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=Loop) as runner:

@@ -1,69 +1,22 @@
-"""The pins of a proxy in this process, each with the lines of code that caused it.
+"""The pins and leaks of a proxy in this process, with the code that caused them.
 
-Owns the list of pins and the rules that ``allow`` covered at the time. Events arrive on
-the proxy's thread and other threads read the lists, which only grow.
+Owns the list of them and the rules that ``allow`` covered at the time. Events arrive on
+the proxy's thread and other threads read the list, which only grows.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
-from datetime import datetime
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Final
 
 from pinwatch import events
-from pinwatch.pins.names import check_rules
+from pinwatch.pins.names import HIDDEN_STATE, check_rules
+from pinwatch.testing.found import Found, Leak, Pin
 from pinwatch.testing.origin import Frame, is_of_other_process, origin
 from pinwatch.testing.origin.tagged import tagged
 
-
-@dataclass(frozen=True, slots=True)
-class Pin(events.SessionPinned):
-    """A pin with the application's code that caused it.
-
-    ``frames`` are the application's stack frames, outermost first, and empty if they
-    were not found. ``allowed`` is true if an ``allow`` block covered the rule, and
-    ``other_process`` if a client outside of this process sent the statement.
-    """
-
-    frames: tuple[Frame, ...] = ()
-    allowed: bool = False
-    other_process: bool = False
-
-    @property
-    def frame(self) -> Frame | None:
-        """The application's innermost frame."""
-        return self.frames[-1] if self.frames else None
-
-    @property
-    def located(self) -> bool:
-        """True if the file is known; a tag may name the function alone."""
-        return self.frame is not None and bool(self.frame.file)
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Build a pin from a document of the HTTP API or of a report.
-
-        Keys that are not fields are ignored, and without ``frames`` the tags are used.
-        Raises KeyError, TypeError or ValueError if the document is not a pin.
-        """
-        names = [field.name for field in fields(events.SessionPinned)]
-        values = {name: document[name] for name in names}
-        values["at"] = datetime.fromisoformat(values["at"])
-        values["trigger"] = tuple(values["trigger"])
-        if "frames" in document:
-            frames = tuple(Frame(**frame) for frame in document["frames"])
-        else:
-            frames = tagged(values["tags"])
-        elsewhere = bool(document.get("other_process"))
-        return cls(**values, frames=frames, other_process=elsewhere)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the document that ``from_json`` reads."""
-        values = self.values() | {"at": self.at.isoformat(), "tags": dict(self.tags)}
-        return values | {
-            "frames": [asdict(frame) for frame in self.frames],
-            "other_process": self.other_process,
-        }
+MAX_SENDERS: Final = 10_000
+"""Statements that may leave state, and that are kept until a leak names them."""
 
 
 class Peak:
@@ -81,24 +34,46 @@ class Peak:
         self._now.discard(number)
 
 
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """The code that sent a statement, as in ``found.Located``."""
+
+    frames: tuple[Frame, ...] = ()
+    allowed: bool = False
+    other_process: bool = False
+
+
 class Recorder:
-    """An observer that keeps all pins."""
+    """An observer that keeps all pins and leaks, in order."""
 
     def __init__(self) -> None:
-        self.pins: list[Pin] = []
+        self.found: list[Found] = []
+        self.leaked = False
         self.clients = Peak()
         self.connections = Peak()
         self._addresses: dict[int, str] = {}
+        self._elsewhere: set[int] = set()
+        """Clients in other processes, which are not looked for again."""
+        self._senders: dict[int, _Sender] = {}
+        """The senders of statements that may leave state, by number."""
         self._allowances: list[tuple[str, ...]] = []
 
     def __call__(self, event: events.Event) -> None:
         match event:
             case events.SessionPinned():
-                self.pins.append(self._pin(event))
+                self.found.append(self._pin(event))
+            case events.UnseenCodeRuns(client, statement, sql):
+                self._senders[statement] = self._sender(client, sql, HIDDEN_STATE)
+                if len(self._senders) > MAX_SENDERS:
+                    del self._senders[next(iter(self._senders))]
+            case events.StateLeaked():
+                self.found.append(self._leak(event))
+                self.leaked = True
             case events.ClientConnected(client, address):
                 self._addresses[client] = address
             case events.ClientClosed(client):
                 self._addresses.pop(client, None)
+                self._elsewhere.discard(client)
                 self.clients.ended(client)
             case events.ClientWelcomed(client):
                 self.clients.began(client)
@@ -111,7 +86,7 @@ class Recorder:
 
     @contextmanager
     def allow(self, *rules: str) -> Iterator[None]:
-        """Allow pins by these rules within the block; raises SettingError."""
+        """Allow these rules within the block; raises SettingError."""
         check_rules(rules)
         self._allowances.append(rules)
         try:
@@ -120,11 +95,34 @@ class Recorder:
             self._allowances.remove(rules)
 
     def _pin(self, event: events.SessionPinned) -> Pin:
-        address = self._addresses.get(event.client, "")
-        frames = origin(address, event.sql)
+        sender = self._sender(event.client, event.sql, event.rule)
         return Pin(
             **event.values(),
-            frames=frames or tagged(event.tags),
-            allowed=any(event.rule in rules for rules in list(self._allowances)),
-            other_process=not frames and is_of_other_process(address),
+            frames=sender.frames or tagged(event.tags),
+            allowed=sender.allowed,
+            other_process=sender.other_process,
+        )
+
+    def _leak(self, event: events.StateLeaked) -> Leak:
+        """Return a leak with the sender of its statement, which was found before."""
+        sender = self._senders.get(event.number, _Sender())
+        return Leak(
+            **event.values(),
+            frames=sender.frames or tagged(event.tags),
+            allowed=sender.allowed,
+            other_process=sender.other_process,
+        )
+
+    def _sender(self, client: int, sql: str, rule: str) -> _Sender:
+        """Find the code that sent sql while the client waits for the reply."""
+        frames: tuple[Frame, ...] = ()
+        if client not in self._elsewhere:
+            address = self._addresses.get(client, "")
+            frames = origin(address, sql)
+            if not frames and is_of_other_process(address):
+                self._elsewhere.add(client)
+        return _Sender(
+            frames,
+            allowed=any(rule in rules for rules in list(self._allowances)),
+            other_process=client in self._elsewhere,
         )

@@ -1,4 +1,4 @@
-"""unittest support: a TestCase whose tests fail if they pin."""
+"""unittest support: a TestCase whose tests fail if they pin, or leak hidden state."""
 
 import unittest
 from collections.abc import Sequence
@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 from pinwatch.errors import PinwatchError
 from pinwatch.pins.names import check_rules
 from pinwatch.testing.background import Proxy
+from pinwatch.testing.found import Found, Leak
 from pinwatch.testing.plugin import wording
 from pinwatch.testing.plugin.record import Outcome, Record
-from pinwatch.testing.recorder import Pin
 
 
 class PinwatchTestCase(unittest.TestCase):
@@ -17,7 +17,8 @@ class PinwatchTestCase(unittest.TestCase):
 
     A test that pins fails after its cleanups, and a class that pins in setUpClass or
     tearDownClass is an error after its cleanups. ``pinwatch_allow`` names the rules
-    that may pin; contested pins fail only with ``pinwatch_contested = "fail"``.
+    that may pin, or hidden_state; contested pins fail only with
+    ``pinwatch_contested = "fail"``, and leaks only with ``pinwatch_leaks = "fail"``.
     """
 
     pinwatch: ClassVar[Proxy]
@@ -26,11 +27,13 @@ class PinwatchTestCase(unittest.TestCase):
     pinwatch_settings: ClassVar[dict[str, Any]] = {}
     pinwatch_allow: tuple[str, ...] = ()
     pinwatch_contested: str = "report"
+    pinwatch_leaks: str = "report"
     pinwatch_judges: ClassVar[bool] = True
     """True if the class fails its own tests; with pytest --pinwatch the plugin does."""
     _pinwatch_judged: ClassVar[int]
-    _pinwatch_of_class: ClassVar[list[Pin]]
-    """The number of pins that tests were judged by, and the pins outside of tests."""
+    _pinwatch_of_class: ClassVar[list[Found]]
+    """The number of pins and leaks that tests were judged by, and those outside of
+    tests."""
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -53,13 +56,15 @@ class PinwatchTestCase(unittest.TestCase):
         # A skipped class has no proxy.
         if self.pinwatch_judges and hasattr(self, "pinwatch"):
             type(self)._pinwatch_keep()
-            self.addCleanup(self._pinwatch_judge, len(self.pinwatch.pins))
+            self.addCleanup(self._pinwatch_judge, len(self.pinwatch.found))
         return super().run(result)
 
     def _pinwatch_judge(self, start: int) -> None:
-        pins = self.pinwatch.pins
-        type(self)._pinwatch_judged = len(pins)
-        failing = self._pinwatch_failing(self.id(), pins[start:])
+        found = self.pinwatch.found
+        type(self)._pinwatch_judged = len(found)
+        if self.pinwatch.recorder.leaked:
+            self.pinwatch.reset_leaks()
+        failing = self._pinwatch_failing(self.id(), found[start:])
         if failing:
             self.fail(wording.failure(failing))
 
@@ -75,20 +80,26 @@ class PinwatchTestCase(unittest.TestCase):
 
     @classmethod
     def _pinwatch_keep(cls) -> None:
-        """Keep the pins since the latest test for the class."""
-        pins = cls.pinwatch.pins
-        cls._pinwatch_of_class += pins[cls._pinwatch_judged :]
-        cls._pinwatch_judged = len(pins)
+        """Keep what was found since the latest test for the class."""
+        found = cls.pinwatch.found
+        cls._pinwatch_of_class += found[cls._pinwatch_judged :]
+        cls._pinwatch_judged = len(found)
 
     @classmethod
-    def _pinwatch_failing(cls, name: str, pins: Sequence[Pin]) -> list[Record]:
-        """Return records of the pins that fail a test, or its class, of this name."""
+    def _pinwatch_failing(cls, name: str, found: Sequence[Found]) -> list[Record]:
+        """Return records of what fails a test, or its class, of this name."""
         return [
-            Record(name, Outcome.FAILED, pin, wording.log_line(pin))
-            for pin in pins
-            if not (pin.allowed or pin.rule in cls.pinwatch_allow)
-            and (not pin.contested or cls.pinwatch_contested == "fail")
+            Record(name, Outcome.FAILED, one, wording.log_line(one))
+            for one in found
+            if not (one.allowed or one.rule in cls.pinwatch_allow)
+            and cls._pinwatch_fails(one)
         ]
+
+    @classmethod
+    def _pinwatch_fails(cls, found: Found) -> bool:
+        if isinstance(found, Leak):
+            return cls.pinwatch_leaks == "fail"
+        return not found.contested or cls.pinwatch_contested == "fail"
 
 
 def case_of(test: object) -> type[PinwatchTestCase] | None:

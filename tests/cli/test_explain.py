@@ -9,8 +9,10 @@ from typing import Any, Final
 import psycopg
 import pytest
 
+from pinwatch.pins.names import NAMES
 from pinwatch.pins.rule_pages import page
 from pinwatch.pins.rules import CODES
+from pinwatch.reports.hidden_state import PAGE
 from tests.cli.command import PATIENCE, PINWATCH, environment, forks, pinwatch
 from tests.hidden.schema import SCHEMA
 from tests.pins.cases import PINS
@@ -58,6 +60,13 @@ def test_for_people() -> None:
     assert shown[-1] == "This pins, by the rules of rds-2023-11: 1 reason."
 
 
+def test_advice_on_a_custom_setting_shows_its_sources() -> None:
+    setting = "SELECT set_config('app.tenant_id', '42', true)"
+    shown = pinwatch("explain", setting).stdout
+    assert shown.count("    https://docs.aws.amazon.com/") == 1
+    assert shown.count("    https://www.postgresql.org/") == 2
+
+
 def test_a_certain_trigger_comes_before_a_contested_one() -> None:
     reset = "SELECT pg_advisory_unlock_all(); RESET ALL;"
     shown = pinwatch("explain", reset).stdout.splitlines()
@@ -73,6 +82,10 @@ def test_a_certain_trigger_comes_before_a_contested_one() -> None:
 def test_the_page_of_a_rule(rule: str) -> None:
     status, out = explained(b"", "--rule", rule)
     assert (status, out) == (0, page(rule))
+
+
+def test_the_page_of_hidden_state() -> None:
+    assert explained(b"", "--rule", "hidden_state") == (0, PAGE)
 
 
 def test_the_page_of_a_rule_on_a_terminal() -> None:
@@ -339,6 +352,13 @@ def test_state_that_a_body_leaves_is_warned_of(code: str, state: str) -> None:
     assert f"leaves {state} on the database connection" in warning["text"]
 
 
+def test_the_body_of_a_function_of_more_than_16_kb_is_read() -> None:
+    body = "BEGIN " + "NULL;\n" * 3_000 + "LISTEN jobs; END"
+    _, found = answer(f"CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS '{body}'")
+    (warning,) = found["warnings"]
+    assert warning["rule"] == "hidden_state"
+
+
 @pytest.mark.parametrize(
     "code",
     [
@@ -521,7 +541,7 @@ def test_by_the_rules_that_are_asked_for(profile: str, pins: int) -> None:
         (["--format", "xml", "SELECT 1"], "Invalid value for '--format'"),
         (
             ["--rule", "select"],
-            f"--rule is select, but must be one of {', '.join(CODES)}.",
+            f"--rule is select, but must be one of {', '.join(NAMES)}.",
         ),
         (["--rule", "set", "SELECT 1"], "--rule prints a page: it takes no SQL"),
         (

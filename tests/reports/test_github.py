@@ -6,6 +6,7 @@ from typing import Final
 
 from pinwatch.reports.github import annotations
 from pinwatch.reports.result import Level, Place, Result
+from tests.reports.results import LEAK
 from tests.reports.results import RESULT as EXAMPLE
 
 RESULT: Final = replace(EXAMPLE, test="test_one")
@@ -30,18 +31,34 @@ def test_without_a_file_they_are_grouped_in_the_step_summary(tmp_path: Path) -> 
     lines = list(annotations(results, environment))
     assert lines[0].startswith("::error title=RDS Proxy pins%3A set,file=")
     assert lines[1:] == [
-        "::error title=RDS Proxy pins::3 pins without a file are in the step summary."
+        "::error title=RDS Proxy::3 pins without a file are in the step summary."
     ]
     assert summary.read_text().splitlines() == [
         "Before",
         "",
-        "### RDS Proxy pins without a file",
+        "### RDS Proxy: 3 pins without a file",
         "",
-        "| Pins | Rule | Statement | Fix | Tests |",
+        "| Count | Rule | Statement | Fix | Tests |",
         "|---:|---|---|---|---|",
         "| 2 | set | <code>SET a.b = 1</code> | Do not. | test&#95;one, test&#95;two |",
         "| 1 | listen, contested | <code>LISTEN a</code> | Do not. | test&#95;one |",
     ]
+
+
+def test_leaks_say_what_stayed(tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    environment = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    beside, announced = annotations([with_file(LEAK), LEAK, RESULT], environment)
+    assert beside.startswith("::warning title=RDS Proxy does not see%3A hidden_state,")
+    text = f"::{LEAK.statement}%0A{LEAK.reason}%0AFix: {LEAK.advice}%0AMore: "
+    assert text in beside
+    assert announced == (
+        "::error title=RDS Proxy::1 pin and 1 leak without a file are in the step "
+        "summary."
+    )
+    text = summary.read_text()
+    assert "### RDS Proxy: 1 pin and 1 leak without a file" in text
+    assert "leaves the setting app.tenant = '42'. SET LOCAL ends" in text
 
 
 def test_a_step_summary_shows_text_as_it_is(tmp_path: Path) -> None:
@@ -63,7 +80,7 @@ def test_a_warning_alone_is_announced_as_one(tmp_path: Path) -> None:
     }
     (line,) = annotations([replace(RESULT, level=Level.WARNING)], environment)
     assert line == (
-        "::warning title=RDS Proxy pins::1 pin without a file is in the step summary."
+        "::warning title=RDS Proxy::1 pin without a file is in the step summary."
     )
 
 

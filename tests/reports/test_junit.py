@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pinwatch.reports.junit import junit
 from pinwatch.reports.result import Level, Problem, Report
-from tests.reports.results import PLACE, RESULT
+from tests.reports.results import LEAK, PLACE, RESULT
 
 
 def suite(report: Report) -> ElementTree.Element:
@@ -70,3 +70,11 @@ def test_without_results_one_case_passes() -> None:
 def test_text_that_xml_cannot_hold() -> None:
     (case,) = suite(Report("x", [replace(RESULT, statement="SET a = '\x1b\ud800<&'")]))
     assert case.attrib["name"] == "SET a = '  <&'"
+
+
+def test_a_leak_has_what_stayed() -> None:
+    leaks = [LEAK, replace(LEAK, level=Level.ERROR)]
+    passes, fails = suite(Report("pinwatch check", leaks)).iter("testcase")
+    text = "\n".join((LEAK.statement, LEAK.reason, f"Fix: {LEAK.advice}"))
+    assert passes.findtext("system-out") == fails.findtext("failure") == text
+    assert passes.attrib["classname"] == "hidden_state"

@@ -9,9 +9,10 @@ from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonS
 from pinwatch.pins.advice import plain
 from pinwatch.pins.rule_pages import page, source, summary
 from pinwatch.pins.rules import CODES
+from pinwatch.reports import hidden_state
 from pinwatch.reports.result import Problem
 from pinwatch.reports.sarif import sarif
-from tests.reports.results import PLACE, RESULT
+from tests.reports.results import LEAK, PLACE, RESULT
 
 
 def run_of(*arguments: Any) -> dict[str, Any]:
@@ -31,6 +32,17 @@ def test_each_rule_has_its_page_as_help(rule: str) -> None:
     assert described["help"]["text"].endswith(f"More: pinwatch explain --rule {rule}")
     assert "`" not in described["help"]["text"]
     assert described["helpUri"] == source(rule)
+
+
+def test_hidden_state_has_its_page_as_help() -> None:
+    run = run_of([RESULT, LEAK])
+    hidden, _ = run["tool"]["driver"]["rules"]
+    assert hidden["id"] == "hidden_state"
+    assert "pins" not in hidden["shortDescription"]["text"]
+    assert hidden["help"]["markdown"] == hidden_state.PAGE
+    assert hidden["help"]["text"].endswith("pinwatch explain --rule hidden_state")
+    message = run["results"][1]["message"]["text"]
+    assert message == f"{LEAK.reason} Fix: {LEAK.advice}"
 
 
 def test_a_rule_of_another_version_has_no_help() -> None:

@@ -9,8 +9,9 @@ from types import FrameType
 from typing import Final
 
 from pinwatch.testing.origin import sockets
+from pinwatch.testing.origin.blocking import blocked
 from pinwatch.testing.origin.frame import Frame, application, is_application
-from pinwatch.testing.origin.stacks import Stack, above, stacks
+from pinwatch.testing.origin.stacks import Stack, above, outermost_first, stacks
 
 SHORTEST: Final = 4
 """Least length of a text, in characters, that identifies a statement."""
@@ -22,6 +23,13 @@ def origin(address: str, sql: str) -> tuple[Frame, ...]:
     They are ordered outermost first. Another thread calls this while the client waits.
     The result is empty if the client is not in this process or is ambiguous.
     """
+    holder = blocked(address)
+    called = () if holder is None else tuple(application(outermost_first(holder)))
+    return called or _searched(address, sql)
+
+
+def _searched(address: str, sql: str) -> tuple[Frame, ...]:
+    """Return the frames by a search in all stacks."""
     found = list(stacks())
     stack = _holding(found, address) or _hidden(found, address, sql)
     while stack is not None:
@@ -34,12 +42,19 @@ def origin(address: str, sql: str) -> tuple[Frame, ...]:
 
 def _holding(found: list[Stack], address: str) -> Stack | None:
     """Return the stack with the socket in its innermost frames, drivers first."""
+    drivers = [one for one in found if sockets.of_a_driver(one.frames[-1])]
+    others = [one for one in found if one not in drivers]
+    return _nearest(drivers, address) or _nearest(others, address)
+
+
+def _nearest(found: list[Stack], address: str) -> Stack | None:
+    """Return the stack with the fewest frames below the socket, the last of equals."""
     ranked = [
-        (not sockets.of_a_driver(stack.frames[-1]), depth, -number, stack)
+        (depth, -number, stack)
         for number, stack in enumerate(found)
         if (depth := _depth(stack, address)) is not None
     ]
-    return min(ranked, key=lambda one: one[:3])[3] if ranked else None
+    return min(ranked, key=lambda one: one[:2])[2] if ranked else None
 
 
 def _depth(stack: Stack, address: str) -> int | None:

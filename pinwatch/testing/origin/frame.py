@@ -4,6 +4,7 @@ Owns the rule by which files belong to the application, and their names. Install
 packages and commands, the standard library, pytest and pinwatch do not belong to it.
 """
 
+import os
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
@@ -49,7 +50,8 @@ def application(frames: Iterable[FrameType]) -> Iterator[Frame]:
         code = frame.f_code
         if is_application(code.co_filename):
             line = frame.f_lineno or code.co_firstlineno
-            yield Frame(_shown(code.co_filename), line, code.co_qualname)
+            file = _shown(code.co_filename, os.getcwd())
+            yield Frame(file, line, code.co_qualname)
 
 
 @cache
@@ -65,7 +67,8 @@ def is_application(file: str) -> bool:
     )
 
 
-def _shown(file: str) -> str:
+@cache
+def _shown(file: str, folder: str) -> str:
     path = Path(file)
-    here = Path.cwd()
-    return path.relative_to(here).as_posix() if path.is_relative_to(here) else file
+    inside = path.is_relative_to(folder)
+    return path.relative_to(folder).as_posix() if inside else file

@@ -30,8 +30,13 @@ MAX_DEPTH: Final = 4
 
 
 def of_a_driver(frame: FrameType) -> bool:
-    """Return whether a frame is code of a driver or of a framework on top of one."""
-    package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    """Return whether a frame is code of a driver or of a framework on top of one.
+
+    Frames of Cython have no module's name, but a file's that begins with the package.
+    """
+    module = frame.f_globals.get("__name__")
+    name = frame.f_code.co_filename.replace("/", ".") if module is None else module
+    package = str(name).partition(".")[0]
     return package in ADDRESS or package in FRAMEWORKS
 
 

@@ -25,6 +25,7 @@ from types import (
 )
 from typing import Any, Final
 
+LOOPS: Final = (asyncio.AbstractEventLoop, asyncio.Runner)
 METHODS: Final = (MethodType, BuiltinMethodType)
 GENERATORS: Final = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
 MAX_POLLS: Final = 40
@@ -48,12 +49,14 @@ def stacks() -> Iterator[Stack]:
     chain of frames: it gets a moment to suspend.
     """
     for _ in range(MAX_POLLS):
-        if not any(map(asyncio.current_task, _all_loops())):
+        threads = [(frames, _loops(frames)) for frames in _threads()]
+        loops = set().union(*(loops for _, loops in threads))
+        if not any(map(asyncio.current_task, loops)):
             break
         sleep(POLL_INTERVAL)
-    for frames in _threads():
+    for frames, loops in threads:
         yield Stack(frames)
-        for loop in _loops(frames):
+        for loop in loops:
             yield from _waiting(loop)
 
 
@@ -79,21 +82,17 @@ def _threads() -> list[tuple[FrameType, ...]]:
     found: list[tuple[FrameType, ...]] = []
     for _ in range(MAX_POLLS):
         frames = sys._current_frames()
-        found = [_outermost_first(frames[one]) for one in frames if one != here]
+        found = [outermost_first(frames[one]) for one in frames if one != here]
         if not any(_of_a_generator(thread[0]) for thread in found):
             break
     return found
-
-
-def _all_loops() -> set[asyncio.AbstractEventLoop]:
-    return {loop for frames in _threads() for loop in _loops(frames)}
 
 
 def _of_a_generator(frame: FrameType) -> bool:
     return bool(frame.f_code.co_flags & GENERATORS)
 
 
-def _outermost_first(innermost: FrameType | None) -> tuple[FrameType, ...]:
+def outermost_first(innermost: FrameType | None) -> tuple[FrameType, ...]:
     frames = []
     while innermost is not None:
         frames.append(innermost)
@@ -106,6 +105,8 @@ def _loops(frames: Iterable[FrameType]) -> set[asyncio.AbstractEventLoop]:
     loops = set()
     for frame in frames:
         for value in list(frame.f_locals.values()):
+            if not isinstance(value, LOOPS):
+                continue
             if isinstance(value, asyncio.Runner):
                 value = getattr(value, "_loop", None)
             if isinstance(value, asyncio.AbstractEventLoop) and not value.is_closed():
@@ -170,7 +171,7 @@ def _greenlet(frame: FrameType) -> tuple[FrameType, ...]:
         return ()
     for value in list(frame.f_locals.values()):
         if isinstance(value, known.greenlet) and value.gr_frame is not None:
-            return _outermost_first(value.gr_frame)
+            return outermost_first(value.gr_frame)
     return ()
 
 

@@ -16,13 +16,13 @@ from pinwatch.testing.plugin import options
 
 if TYPE_CHECKING:  # imported in functions, so that other runs stay light
     from pinwatch.testing.background import Proxy
-    from pinwatch.testing.recorder import Pin
+    from pinwatch.testing.found import Leak, Pin
 
 
 class Recorded:
-    """The pins of one test, for its assertions.
+    """The pins and leaks of one test, for its assertions.
 
-    Reading or clearing them does not change whether pins fail the test.
+    Reading or clearing them does not change whether they fail the test.
     """
 
     def __init__(self, proxy: Proxy) -> None:
@@ -30,13 +30,19 @@ class Recorded:
         self.clear()
 
     def clear(self) -> None:
-        """Drop the pins so far; only ``allow`` keeps them from failing the test."""
-        self._start = len(self.proxy.pins)
+        """Drop what was found so far; only ``allow`` keeps it from failing the test."""
+        self._pins = len(self.proxy.pins)
+        self._leaks = len(self.proxy.leaks)
 
     @property
     def pins(self) -> list[Pin]:
         """The pins since the test began or ``clear`` was called, in order."""
-        return self.proxy.pins[self._start :]
+        return self.proxy.pins[self._pins :]
+
+    @property
+    def leaks(self) -> list[Leak]:
+        """The leaks since then, in order."""
+        return self.proxy.leaks[self._leaks :]
 
     @property
     def rules(self) -> list[str]:
@@ -75,11 +81,12 @@ def pinwatch_proxy(
     pinwatch_target: str | None,
     pinwatch_settings: dict[str, Any],
 ) -> Iterator[Proxy]:
-    """A running pinwatch.Proxy: .url(driver), .dsn, .pins, .sessions(), .allow()."""
+    """A running pinwatch.Proxy: .url(driver), .dsn, .pins, .leaks, .allow()."""
     from pinwatch.testing.background import Proxy
 
-    swap = options.Options.of(pytestconfig).swap
-    with _started(Proxy(pinwatch_target, swap=swap, **pinwatch_settings)) as proxy:
+    chosen = options.Options.of(pytestconfig)
+    settings = {"hidden_state": chosen.hidden_state} | pinwatch_settings
+    with _started(Proxy(pinwatch_target, swap=chosen.swap, **settings)) as proxy:
         watch = pytestconfig.pluginmanager.get_plugin("pinwatch-watch")
         if watch is not None:
             watch.begin(proxy)
@@ -104,7 +111,7 @@ def _started(proxy: Proxy) -> Iterator[Proxy]:
 
 @pytest.fixture
 def pinwatch_recorder(pinwatch_proxy: Proxy) -> Recorded:
-    """The pins of this test: .pins, .rules and .clear().
+    """The pins and leaks of this test: .pins, .rules, .leaks and .clear().
 
     With --pinwatch, a test that expects a pin must also allow it.
     """

@@ -1,8 +1,9 @@
-"""The outcome of each pin: it fails the test unless it is allowed or known.
+"""The outcome of each pin and leak of a test.
 
-A pin whose digest is in the watchlist fails the test even if it is known or contested.
-Owns the meaning of the marker and of a PinwatchTestCase's attributes. Does not know
-when tests run.
+A pin fails the test unless it is allowed or known; one whose digest is in the watchlist
+fails the test even if it is known or contested. A leak fails it with
+--pinwatch-leaks=fail. Owns the meaning of the marker and of a PinwatchTestCase's
+attributes. Does not know when tests run.
 """
 
 from collections.abc import Iterable
@@ -13,12 +14,12 @@ import pytest
 
 from pinwatch.errors import SettingError
 from pinwatch.pins.names import check_rules
+from pinwatch.testing.found import Found, Leak, Pin
 from pinwatch.testing.plugin.baseline import Baseline
 from pinwatch.testing.plugin.options import Options
 from pinwatch.testing.plugin.record import Outcome, Record
 from pinwatch.testing.plugin.watchlist import Watchlist
 from pinwatch.testing.plugin.wording import log_line
-from pinwatch.testing.recorder import Pin
 from pinwatch.testing.unittest_case import case_of
 
 
@@ -32,6 +33,7 @@ class Exceptions:
     allow: frozenset[str] = frozenset()
     max_pins: int = 0
     contested: str = "report"
+    leaks: str = "report"
     is_case: bool = False
     """True for a PinwatchTestCase, whose pins fail without --pinwatch, too."""
 
@@ -51,6 +53,7 @@ class Exceptions:
             frozenset(allow | {*case.pinwatch_allow}),
             limit,
             case.pinwatch_contested,
+            case.pinwatch_leaks,
             is_case=True,
         )
 
@@ -77,7 +80,7 @@ def _limit(marker: pytest.Mark) -> int:
 
 
 class Judge:
-    """Decides the outcome of pins by options, files and a test's exceptions."""
+    """Decides outcomes by options, files and a test's exceptions."""
 
     def __init__(
         self, options: Options, baseline: Baseline, watchlist: Watchlist
@@ -89,32 +92,45 @@ class Judge:
     def judged(
         self,
         test: str,
-        pins: Iterable[Pin],
+        found: Iterable[Found],
         exceptions: Exceptions,
         fixture_scope: str = "",
     ) -> list[Record]:
-        """Return a record with its outcome for each pin.
+        """Return a record with its outcome for each pin and leak.
 
-        ``max_pins`` does not apply to pins in the watchlist.
+        ``max_pins`` applies neither to leaks nor to pins in the watchlist.
         """
-        records = [self._record(pin, test, exceptions, fixture_scope) for pin in pins]
-        others = [one for one in failing(records) if one.production is None]
+        records = [self._record(one, test, exceptions, fixture_scope) for one in found]
+        others = [one for one in failing(records) if one.is_limited]
         if len(others) > exceptions.max_pins:
             return records
-        return [one.allowed() if one.production is None else one for one in records]
+        return [one.allowed() if one.is_limited else one for one in records]
 
     def _record(
-        self, pin: Pin, test: str, exceptions: Exceptions, fixture_scope: str
+        self, found: Found, test: str, exceptions: Exceptions, fixture_scope: str
     ) -> Record:
-        entry = self.watchlist.find(pin)
+        if isinstance(found, Leak):
+            outcome = self._outcome_of_leak(found, test, exceptions)
+            return Record(test, outcome, found, log_line(found), fixture_scope)
+        entry = self.watchlist.find(found)
         return Record(
             test,
-            self._outcome(pin, test, exceptions, entry is not None),
-            pin,
-            log_line(pin),
+            self._outcome(found, test, exceptions, entry is not None),
+            found,
+            log_line(found),
             fixture_scope,
             production=entry,
         )
+
+    def _outcome_of_leak(
+        self, leak: Leak, test: str, exceptions: Exceptions
+    ) -> Outcome:
+        if leak.allowed or leak.rule in exceptions.allow:
+            return Outcome.ALLOWED
+        if self.options.update_baseline or self.baseline.has(leak, test):
+            return Outcome.BASELINE
+        fails = "fail" in (self.options.leaks, exceptions.leaks)
+        return Outcome.FAILED if fails else Outcome.REPORTED
 
     def _outcome(
         self, pin: Pin, test: str, exceptions: Exceptions, is_listed: bool

@@ -1,20 +1,22 @@
-"""A pin of a test with its outcome, as reports and other processes receive it."""
+"""A pin or leak of a test with its outcome, as reports and other processes get it."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, Self
 
 from pinwatch.pins.alike import alike
+from pinwatch.pins.names import HIDDEN_STATE
 from pinwatch.reports.result import Level, Place, Result
+from pinwatch.testing.found import Found, Leak, Pin
 from pinwatch.testing.plugin.watchlist import Entry
-from pinwatch.testing.recorder import Pin
 
 
 class Outcome(StrEnum):
-    """The effect of a pin on its test; only ``failed`` fails the test.
+    """The effect of a pin or leak on its test; only ``failed`` fails the test.
 
-    ``reported`` is the outcome of a pin that is not in the watchlist, in a run that has
-    a watchlist but not ``--pinwatch``.
+    ``reported`` is the outcome of a leak without ``--pinwatch-leaks=fail``, and of a
+    pin that is not in the watchlist, in a run that has a watchlist but not
+    ``--pinwatch``.
     """
 
     FAILED = "failed"
@@ -36,16 +38,17 @@ SUPPRESSED: Final = {Outcome.BASELINE: "external", Outcome.ALLOWED: "inSource"}
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A pin, the id of its test, and its outcome.
+    """A pin or a leak, the id of its test, and its outcome.
 
-    ``log`` is the line that RDS Proxy logs for the first pin of a session. If
+    ``log`` is the line that RDS Proxy logs for the first pin of a session, and empty
+    for a leak, for which it logs nothing. If
     ``fixture_scope`` is not empty, ``test`` is the id of a fixture with that scope.
     ``production`` is the watchlist's entry with this digest; None if it has none.
     """
 
     test: str
     outcome: Outcome
-    pin: Pin
+    found: Found
     log: str
     fixture_scope: str = ""
     production: Entry | None = None
@@ -58,7 +61,18 @@ class Record:
     @property
     def same_code(self) -> tuple[str, str]:
         """Rule and digest, equal in each run of the same code."""
-        return self.pin.rule, alike(self.pin.digest)
+        return self.found.rule, alike(self.found.digest)
+
+    @property
+    def stayed(self) -> tuple[str, str]:
+        """Kind and name of the state that a leak left; empty for a pin."""
+        found = self.found
+        return (found.kind, found.name) if isinstance(found, Leak) else ("", "")
+
+    @property
+    def is_limited(self) -> bool:
+        """True if max_pins applies."""
+        return self.production is None and isinstance(self.found, Pin)
 
     @property
     def seen(self) -> str:
@@ -68,19 +82,19 @@ class Record:
         return f"Seen in production: {self.production.seen}."
 
     def result(self, count: int = 1) -> Result:
-        """Return the pin as reports for other programs have it."""
-        pin = self.pin
+        """Return the record as reports for other programs have it."""
+        found = self.found
         return Result(
-            rule=pin.rule,
+            rule=found.rule,
             level=LEVELS[self.outcome],
-            statement=pin.statement,
-            digest=pin.digest,
-            reason=f"{pin.reason} {self.seen}".rstrip(),
-            advice=pin.advice,
-            contested=pin.contested,
+            statement=found.statement,
+            digest=found.digest,
+            reason=f"{found.reason} {self.seen}".rstrip(),
+            advice=found.advice,
+            contested=found.contested,
             places=tuple(
                 Place(frame.file, frame.line, frame.function)
-                for frame in reversed(pin.frames)
+                for frame in reversed(found.frames)
             ),
             test=self.test,
             suppression=SUPPRESSED.get(self.outcome, ""),
@@ -88,7 +102,7 @@ class Record:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the pin's document with the other fields added."""
+        """Return the document of the pin or leak with the other fields added."""
         entry = self.production
         judged = {
             "test": self.test,
@@ -97,16 +111,16 @@ class Record:
             "production": None if entry is None else entry.to_json(),
             "log": self.log,
         }
-        return judged | self.pin.to_json()
+        return judged | self.found.to_json()
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
-        pin, outcome = Pin.from_json(document), Outcome(document["outcome"])
+        kind = Leak if document["rule"] == HIDDEN_STATE else Pin
         entry = document["production"]
         return cls(
             document["test"],
-            outcome,
-            pin,
+            Outcome(document["outcome"]),
+            kind.from_json(document),
             document["log"],
             document["fixture_scope"],
             None if entry is None else Entry.from_json(entry),

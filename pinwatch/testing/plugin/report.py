@@ -1,6 +1,6 @@
 """The result of a whole run, and the files it is written to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -8,10 +8,10 @@ from pinwatch import __version__
 from pinwatch.reports.documents import write_json
 from pinwatch.reports.result import DOCUMENT_VERSION, Result
 from pinwatch.reports.sarif import sarif
+from pinwatch.testing.found import Found, Leak, Pin
 from pinwatch.testing.plugin.baseline import Baseline, Entry
 from pinwatch.testing.plugin.options import Options
 from pinwatch.testing.plugin.record import Outcome, Record
-from pinwatch.testing.recorder import Pin
 
 
 class Report:
@@ -45,36 +45,48 @@ class Report:
         """Return the records as other programs read them."""
         return [record.result() for record in self.records]
 
-    def outcomes(self) -> dict[Outcome, int]:
-        return {
-            outcome: sum(record.outcome is outcome for record in self.records)
-            for outcome in Outcome
-        }
+    @property
+    def pins(self) -> list[Record]:
+        return [one for one in self.records if isinstance(one.found, Pin)]
+
+    @property
+    def leaks(self) -> list[Record]:
+        return [one for one in self.records if isinstance(one.found, Leak)]
 
     def gone(self, baseline: Baseline) -> list[Entry]:
-        """Return the baseline's entries of what ran and did not pin so."""
+        """Return the baseline's entries of what ran that were not found again."""
         return baseline.gone(self.tests | self.fixtures, self._happened())
 
     def updated(self, baseline: Baseline) -> Baseline:
         return baseline.updated(self.tests | self.fixtures, self._happened())
 
-    def _happened(self) -> Iterator[tuple[Pin, str]]:
+    def _happened(self) -> Iterator[tuple[Found, str]]:
         for record in self.records:
             if record.outcome in (Outcome.BASELINE, Outcome.FAILED):
-                yield record.pin, record.test
+                yield record.found, record.test
 
     def to_json(self, gone: list[Entry]) -> dict[str, Any]:
         return {
             "version": DOCUMENT_VERSION,
             "pinwatch": __version__,
             "tests": len(self.tests),
-            "outcomes": {str(name): count for name, count in self.outcomes().items()},
+            "outcomes": outcomes(self.pins),
+            "leak_outcomes": outcomes(self.leaks),
             "client_connections": self.clients,
             "database_connections": self.connections,
             "multiplexing_ratio": self.ratio,
-            "pins": [record.to_json() for record in self.records],
+            "pins": [record.to_json() for record in self.pins],
+            "leaks": [record.to_json() for record in self.leaks],
             "gone": [asdict(entry) for entry in gone],
         }
+
+
+def outcomes(records: Sequence[Record]) -> dict[str, int]:
+    """Return the number of records by outcome, of all outcomes."""
+    return {
+        str(outcome): sum(record.outcome is outcome for record in records)
+        for outcome in Outcome
+    }
 
 
 def write(report: Report, options: Options, baseline: Baseline) -> None:

@@ -1,16 +1,17 @@
 """The section that closes pytest's terminal output."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from textwrap import shorten
 
 from pinwatch.pins.carets import SHOWN
+from pinwatch.testing.found import Leak, Pin
 from pinwatch.testing.plugin.baseline import Entry
-from pinwatch.testing.plugin.record import Outcome
-from pinwatch.testing.plugin.report import Report
+from pinwatch.testing.plugin.record import Outcome, Record
+from pinwatch.testing.plugin.report import Report, outcomes
 from pinwatch.testing.plugin.watchlist import Watchlist
-from pinwatch.testing.plugin.wording import repeated, title
+from pinwatch.testing.plugin.wording import left, repeated, title
 from pinwatch.text import number_of, printable
 
 MAX_TESTS = 10  # in the lists of tests and of fixtures
@@ -28,9 +29,9 @@ def summary(
     watchlist: Watchlist | None,
 ) -> Iterator[str]:
     """Yield the lines; ``updated`` is the baseline file if it was written."""
-    yield _pins(report)
+    yield from _counts(report)
     if report.records:
-        yield f"by rule: {_counted(record.pin.rule for record in report.records)}"
+        yield f"by rule: {_counted(record.found.rule for record in report.records)}"
         yield from _by_test(report)
     yield from _shown(report)
     if report.ratio is not None:
@@ -48,18 +49,22 @@ def summary(
         yield from _production(report, watchlist)
 
 
-def _pins(report: Report) -> str:
-    count = len(report.records)
+def _counts(report: Report) -> Iterator[str]:
     if not report.asked:
-        return NOTHING.format("test used the fixture pinwatch_proxy")
-    if not report.clients:
-        return NOTHING.format("client connected to pinwatch_proxy")
-    if not count:
-        return "no pins"
-    outcomes = ", ".join(
-        f"{number} {outcome}" for outcome, number in report.outcomes().items() if number
+        yield NOTHING.format("test used the fixture pinwatch_proxy")
+    elif not report.clients:
+        yield NOTHING.format("client connected to pinwatch_proxy")
+    else:
+        yield _count(report.pins, "pin") if report.pins else "no pins"
+        if report.leaks:
+            yield _count(report.leaks, "leak")
+
+
+def _count(records: Sequence[Record], noun: str) -> str:
+    numbers = ", ".join(
+        f"{number} {outcome}" for outcome, number in outcomes(records).items() if number
     )
-    return f"{number_of(count, 'pin')}: {outcomes}"
+    return f"{number_of(len(records), noun)}: {numbers}"
 
 
 def _by_test(report: Report) -> Iterator[str]:
@@ -81,17 +86,22 @@ def _most_common(counts: Counter[str], noun: str) -> Iterator[str]:
 
 
 def _shown(report: Report) -> Iterator[str]:
-    """Yield the pins that fail no test and are not known."""
+    """Yield the pins and leaks that fail no test and are not known."""
     for outcome in (Outcome.REPORTED, Outcome.CONTESTED):
         for same in repeated(one for one in report.records if one.outcome is outcome):
-            statement = printable(same[0].pin.statement)
-            shown = shorten(statement, SHOWN, placeholder=" ...")
+            found = same[0].found
+            shown = shorten(printable(found.statement), SHOWN, placeholder=" ...")
             yield f"{outcome}, {title(same)}: {shown}"
+            if isinstance(found, Leak):
+                yield from left(found)
+                yield f"  = fix: {printable(found.advice)}"
 
 
 def _production(report: Report, watchlist: Watchlist) -> Iterator[str]:
     """Yield how many digests of the watchlist the tests met, and those not met."""
-    unmet = watchlist.unmet(record.pin for record in report.records)
+    unmet = watchlist.unmet(
+        one.found for one in report.records if isinstance(one.found, Pin)
+    )
     count = len(watchlist.entries)
     met = count - len(unmet)
     yield f"production: the tests met {met} of {number_of(count, 'digest')}"

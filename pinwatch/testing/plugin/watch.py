@@ -1,6 +1,6 @@
-"""The plugin of a run: it judges each test's pins and reports at the end.
+"""The plugin of a run: it judges each test's pins and leaks and reports at the end.
 
-Pins belong to the fixture that is being set up or torn down, if it lives longer than
+They belong to the fixture that is being set up or torn down, if it lives longer than
 the test. Under pytest-xdist each worker judges, and its reports carry the records to
 the main process, which writes the files.
 """
@@ -15,6 +15,7 @@ import pytest
 from pinwatch.errors import SettingError
 from pinwatch.reports.github import annotations
 from pinwatch.testing.background import Proxy
+from pinwatch.testing.found import Found, Pin
 from pinwatch.testing.plugin import wording
 from pinwatch.testing.plugin.baseline import Baseline
 from pinwatch.testing.plugin.fixtures import Fixture, failed_report
@@ -24,7 +25,6 @@ from pinwatch.testing.plugin.record import Record
 from pinwatch.testing.plugin.report import Report, write
 from pinwatch.testing.plugin.summary import summary
 from pinwatch.testing.plugin.watchlist import Watchlist
-from pinwatch.testing.recorder import Pin
 from pinwatch.testing.unittest_case import case_of
 from pinwatch.text import printable
 
@@ -46,9 +46,9 @@ class Watch:
         self.report = Report()
         self._exceptions = Exceptions()
         self._judged: dict[Proxy, int] = {}
-        """The number of judged pins, by proxy."""
-        self._unjudged: list[Pin] = []
-        """Pins of the current test, which is judged after each of its phases."""
+        """The number of judged pins and leaks, by proxy."""
+        self._unjudged: list[Found] = []
+        """Those of the current test, which is judged after each of its phases."""
         self._fixtures: dict[pytest.FixtureDef[Any], tuple[Fixture, Exceptions]] = {}
         self._running: list[pytest.FixtureDef[Any]] = []
         """The fixtures that are being set up, innermost last."""
@@ -58,7 +58,7 @@ class Watch:
         self._unwritten = ""
 
     def begin(self, proxy: Proxy) -> None:
-        """Judge the pins of this proxy from now on."""
+        """Judge the pins and leaks of this proxy from now on."""
         self._judged.setdefault(proxy, 0)
 
     # Fixtures.
@@ -67,7 +67,7 @@ class Watch:
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Result:
-        """Attribute the pins of the setup; earlier ones belong to another."""
+        """Attribute what is found in the setup; earlier finds belong to another."""
         __tracebackhide__ = True
         self.report.asked |= fixturedef.argname == "pinwatch_proxy"
         self._attribute(self._running[-1] if self._running else None)
@@ -86,19 +86,20 @@ class Watch:
             self._attribute(fixturedef)
 
     def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
-        """Attribute the pins of the teardown."""
+        """Attribute what is found in the teardown."""
         self._attribute(fixturedef)
 
     def _attribute(self, fixturedef: pytest.FixtureDef[Any] | None) -> None:
-        """Judge the new pins as the fixture's, or keep them for the test."""
-        pins = self._pins()
+        """Judge the new pins and leaks as the fixture's, or keep them for the test."""
+        found = self._found()
         if fixturedef not in self._fixtures:
-            self._unjudged += pins
+            self._unjudged += found
             return
         fixture, exceptions = self._fixtures[fixturedef]
         self._of_fixtures += self.judge.judged(
-            fixture.id, pins, exceptions, fixture.scope
+            fixture.id, found, exceptions, fixture.scope
         )
+        self._reset_leaks()
 
     # One test.
 
@@ -128,7 +129,10 @@ class Watch:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Result:
-        return (yield from self._judging(item, "teardown"))
+        try:
+            return (yield from self._judging(item, "teardown"))
+        finally:
+            self._reset_leaks()
 
     def _judging(self, item: pytest.Item, phase: str) -> Result:
         """Fail a test that pins; if it failed already, add a section about its pins."""
@@ -147,27 +151,35 @@ class Watch:
         return result
 
     def _judge(self, item: pytest.Item) -> str:
-        """Judge the new pins; return the failure text, or nothing."""
+        """Judge the new pins and leaks; return the failure text, or nothing."""
         self._attribute(None)
-        pins, self._unjudged = self._unjudged, []
-        self._fresh = self.judge.judged(item.nodeid, pins, self._exceptions)
+        found, self._unjudged = self._unjudged, []
+        self._fresh = self.judge.judged(item.nodeid, found, self._exceptions)
         failed = failing(self._fresh)
         return wording.failure(failed, self._exceptions.max_pins) if failed else ""
 
-    def _pins(self) -> list[Pin]:
-        """Return the pins that were not judged yet and count them as judged."""
-        fresh: list[Pin] = []
+    def _found(self) -> list[Found]:
+        """Return what was not judged yet, and count it as judged."""
+        fresh: list[Found] = []
         for proxy, judged in self._judged.items():
-            pins = proxy.pins
-            fresh += pins[judged:]
-            self._judged[proxy] = len(pins)
+            found = proxy.found
+            fresh += found[judged:]
+            self._judged[proxy] = len(found)
+        if self.options.leaks == "off":  # a PinwatchTestCase's proxy looks for them
+            return [one for one in fresh if isinstance(one, Pin)]
         return fresh
+
+    def _reset_leaks(self) -> None:
+        """Keep the state that one test left from the next, which may leave the same."""
+        for proxy in self._judged:
+            if proxy.recorder.leaked:
+                proxy.reset_leaks()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Attach the records; pins of a skipped or xfailed test count as allowed."""
+        """Attach the records; those of a skipped or xfailed test count as allowed."""
         report = yield
         fresh, self._fresh = self._fresh, []
         if report.skipped:
@@ -281,9 +293,9 @@ def _shorten(report: pytest.TestReport) -> None:
     The failure shows them already; the summary repeats them where CI is set.
     """
     crash = getattr(report.longrepr, "reprcrash", None)
-    if crash is not None and wording.HEAD in crash.message:
+    if crash is not None and any(head in crash.message for head in wording.HEADS):
         crash.message = crash.message.partition("\n")[0]
 
 
 def _property(record: Record) -> str:
-    return f"{record.outcome}, {wording.title([record])}: {record.pin.statement}"
+    return f"{record.outcome}, {wording.title([record])}: {record.found.statement}"

@@ -17,8 +17,8 @@ import uvloop
 from asgiref.sync import sync_to_async
 
 from pinwatch import Proxy
-from pinwatch.testing.origin import Frame
-from pinwatch.testing.recorder import Pin
+from pinwatch.testing.found import Pin
+from pinwatch.testing.origin import Frame, find
 from tests.harness import Postgres, eventually
 from tests.testing.origin import shop
 from tests.testing.origin.shop import AWAITING, BLOCKING, BUSY, SQL
@@ -49,6 +49,16 @@ def set_pin(proxy: Proxy) -> Pin:
 
 @pytest.mark.parametrize("driver", BLOCKING)
 def test_in_the_main_thread(proxy: Proxy, driver: str) -> None:
+    BLOCKING[driver](proxy, SQL)
+    check(set_pin(proxy), BLOCKING[driver])
+
+
+@pytest.mark.parametrize("driver", sorted(BLOCKING.keys() - {"psycopg2"}))
+def test_a_blocking_call_without_a_search_of_all_stacks(
+    proxy: Proxy, driver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is for each statement that may leave state, so that its cost matters."""
+    monkeypatch.setattr(find, "stacks", lambda: pytest.fail("searched all stacks"))
     BLOCKING[driver](proxy, SQL)
     check(set_pin(proxy), BLOCKING[driver])
 

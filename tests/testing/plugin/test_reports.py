@@ -13,9 +13,9 @@ from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonS
 from pinwatch.reports.github import annotations
 from pinwatch.reports.result import Result
 from pinwatch.reports.sarif import sarif
+from pinwatch.testing.found import Pin
 from pinwatch.testing.origin import Frame
 from pinwatch.testing.plugin.record import Outcome, Record
-from pinwatch.testing.recorder import Pin
 from tests.pinned import PIN
 from tests.testing.conftest import Run
 from tests.testing.plugin.suites import CONFTEST
