@@ -183,8 +183,9 @@ def test_with_swap_code_does_not_meet_what_it_left(run: Run) -> None:
     suite = """
     from shop import checkout
 
-    def test_leans_on_it(connection):
+    def test_leans_on_it(connection, pinwatch_proxy):
         checkout(connection)
+        pinwatch_proxy.settle()  # the connection is idle only after its probe
         found = connection.execute("SELECT current_setting('app.tenant', true)")
         assert found.fetchone() == ("42",)
     """
