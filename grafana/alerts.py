@@ -6,7 +6,7 @@ Grafana and Prometheus get the same alerts.
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from grafana.rows import health, multiplexing
+from grafana.rows import health, multiplexing, pins
 
 FEWEST_PINNED: Final = 3
 """Pinned connections below which their share is no news: one of one is 100 %."""
@@ -71,6 +71,19 @@ ALERTS: Final = (
         description="The last attempt to connect to the target failed. /readyz returns "
         "the reason.",
         panel=health.AVAILABILITY_TITLE,
+    ),
+    Alert(
+        name="PinwatchHiddenState",
+        expression="increase(pinwatch_hidden_state_total[5m])",
+        side="above",
+        limit=0,
+        lasting="0s",
+        severity="warning",
+        summary="A statement left state for the next client",
+        description="A function, a trigger or a DO block left state on a database "
+        "connection. RDS Proxy does not see it. /api/leaks lists the state, the "
+        "statement and the function.",
+        panel=pins.LEAKS_TITLE,
     ),
     Alert(
         name="PinwatchDown",

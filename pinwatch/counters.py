@@ -126,11 +126,19 @@ class EndpointCounters:
 class TargetCounters:
     """Counters of the database connections to one target."""
 
-    __slots__ = ("committed", "received", "reparsed", "rolled_back", "sent")
+    __slots__ = (
+        "committed",
+        "probes",
+        "received",
+        "reparsed",
+        "rolled_back",
+        "sent",
+    )
 
     def __init__(self) -> None:
         self.received = 0  # bytes from the database
         self.sent = 0  # bytes to the database
         self.committed = 0
         self.rolled_back = 0
+        self.probes = 0  # for hidden state, after a client
         self.reparsed = 0  # statements prepared again on another connection

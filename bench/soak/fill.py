@@ -14,7 +14,7 @@ from bench.soak import site
 from bench.soak.site import Site
 from bench.soak.visits import login
 from bench.soak.wire import WireClient
-from pinwatch.observers.pin_history import MAX_PINS
+from pinwatch.observers.latest import MAX_ITEMS
 from pinwatch.pins.cache import MAX_TEXTS
 from pinwatch.relay.pin_state import MAX_REPORTED
 from pinwatch.wire import messages
@@ -28,7 +28,7 @@ AT_A_TIME: Final = 5
 
 async def fill(where: Site, chance: Random) -> None:
     """Pin and query until the stores are full. Raises Lost and ServerError."""
-    visits = MAX_PINS // MAX_REPORTED * 5 // 4  # some pins are similar
+    visits = MAX_ITEMS // MAX_REPORTED * 5 // 4  # some pins are similar
     for _ in range(visits // AT_A_TIME):
         await asyncio.gather(*(_pin(where, chance) for _ in range(AT_A_TIME)))
     client = await WireClient.login(where.books, where.port, login(where, chance))

@@ -16,6 +16,7 @@ from grafana.panels import HEIGHT, AnyPanel, bars, stacked
 from grafana.promql import occurrences, rate
 
 TITLE: Final = "Who pins?"
+LEAKS_TITLE: Final = "Hidden state by kind"
 EVENTS: Final = 200  # rows of the table
 
 PINS: Final = JsonQuery(
@@ -69,13 +70,20 @@ def panels() -> list[AnyPanel]:
             "Pinned sessions by rule",
             "Average number of pinned sessions: pinned seconds per second.",
             (f"{rate('pinned_seconds_total', 'rule')} > 0", "{{rule}}"),
-            width=12,
+            width=8,
         ).data_links([rule_of_series()]),
         bars(
             "Warnings by rule",
             "Statements that do not pin but got a warning.",
             (occurrences("pin_warnings_total", "rule"), "{{rule}}"),
-            width=12,
+            width=8,
+        ),
+        bars(
+            LEAKS_TITLE,
+            "States that statements left on a database connection, unseen by RDS "
+            "Proxy; none are found while hidden_state is off.",
+            (occurrences("hidden_state_total", "kind"), "{{kind}}"),
+            width=8,
         ),
         events(),
     ]

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pinwatch.hidden.bodies import read_body
-from pinwatch.hidden.paths import DO, Followed, Follower
+from pinwatch.hidden.bodies import DO, read_body
+from pinwatch.hidden.paths import Followed, Follower
 from pinwatch.hidden.wording import sentence
 from pinwatch.pins.carets import marked
+from pinwatch.pins.names import HIDDEN_STATE
 from pinwatch.pins.profiles import Profile
 from pinwatch.pins.readings import best_reading, parsed_reading
 from pinwatch.pins.rule_pages import command
@@ -56,10 +57,14 @@ UNCOUNTED: Final = ", contested (counted only with --contested fail)."
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The verdict on one statement, or one message, at position in the whole text."""
+    """The verdict on one statement, or one message, at position in the whole text.
+
+    ``text`` is all of it: a verdict on an oversize text has the beginning only.
+    """
 
     verdict: Verdict
     position: int
+    text: str
     unseen: str = ""
 
     @property
@@ -122,13 +127,17 @@ def message(text: str, profile: Profile) -> Answer:
     if not any(pieces(text)):
         return Answer(text, [])
     whole = parsed_reading(text, profile)
-    return script(text, profile) if whole.error else Answer(text, [Judged(whole, 0)])
+    if whole.error:
+        return script(text, profile)
+    return Answer(text, [Judged(whole, 0, text)])
 
 
 def script(text: str, profile: Profile) -> Answer:
     """Judge a text whose statements are sent one by one."""
     judged = [
-        Judged(best_reading(piece.text, profile), piece.position, piece.unseen)
+        Judged(
+            best_reading(piece.text, profile), piece.position, piece.text, piece.unseen
+        )
         for piece in pieces(text)
     ]
     size = _size(text)
@@ -155,7 +164,7 @@ class Note:
 def _notes(answer: Answer, profile: Profile) -> Iterator[Note]:
     for one in answer.judged:
         yield from _notes_on(answer.text, one)
-        if not (one.is_refused or one.verdict.approximate):
+        if not one.is_refused:
             yield from _hidden(answer, one)
     if not answer.judged:
         yield Note("syntax", NO_STATEMENT)
@@ -189,11 +198,13 @@ def _notes_on(text: str, one: Judged) -> Iterator[Note]:
 def _hidden(answer: Answer, one: Judged) -> Iterator[Note]:
     """Yield notes on state that code in the database leaves, and on unread code."""
     text, start = one.verdict.text, one.position
-    body = read_body(text)
+    body = read_body(one.text)
     for left in body.left:
-        yield Note("hidden_state", sentence(left, "This code", left.sql), text, start)
+        yield Note(HIDDEN_STATE, sentence(left, left.code, left.sql), text, start)
     for reason in dict.fromkeys(body.unread):
         yield Note("unseen", UNREAD.format(reason), text, start)
+    if one.verdict.approximate:
+        return
     if answer.follower is not None:
         yield from _followed(answer.follower.follow(text), text, start)
         return
@@ -211,7 +222,7 @@ def _followed(found: Followed, text: str, start: int) -> Iterator[Note]:
     for path in found.paths:
         if path.functions != (DO,):  # read without the catalogue, too
             said = sentence(path.left, path.functions[0], str(path))
-            yield Note("hidden_state", said, text, start)
+            yield Note(HIDDEN_STATE, said, text, start)
     for reason in dict.fromkeys(found.unread):
         yield Note("unseen", UNREAD.format(reason), text, start)
 
@@ -330,7 +341,8 @@ def _finding_lines(
     yield f"  RDS Proxy: {printable(verdict.reason(finding))}", ""
     advised = advise(verdict, finding)
     yield f"  {advised}", ""
-    yield f"    {advised.source}", "dim"
+    for source in advised.sources:
+        yield f"    {source}", "dim"
     yield f"  More: {command(finding.rule)}", "dim"
     if finding.readings is not None:
         yield f"  For a pin: {finding.readings.pins}", ""

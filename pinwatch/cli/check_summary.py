@@ -1,6 +1,6 @@
-"""The pins that a running pinwatch saw, grouped by rule and statement.
+"""The pins and leaks that a running pinwatch saw, grouped by rule and statement.
 
-Owns the groups, their order by harm, and their text. Does not know how pins are judged.
+Owns the groups, their order by harm, and their text. Does not know how they are judged.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,20 +10,28 @@ from textwrap import shorten
 from typing import Any, Final
 
 from pinwatch import __version__
+from pinwatch.pins.names import HIDDEN_STATE
 from pinwatch.reports.result import DOCUMENT_VERSION, Report, Result
 from pinwatch.testing.plugin.record import Outcome, Record
-from pinwatch.testing.plugin.wording import at_one_place, explanation
+from pinwatch.testing.plugin.wording import explanation, repeated
 from pinwatch.text import duration, number_of, printable
 
 MAX_ROWS: Final = 50
-"""Rows of the summary, and pins that are explained below it."""
+"""Rows of the summary, and pins and leaks that are explained below it."""
 MAX_STATEMENT: Final = 100  # characters of a row
+PINS: Final = "Pins by rule and statement, longest pinned time first:"
+LEAKS_AND_PINS: Final = (
+    "Leaks, then pins, by rule and statement, longest pinned time first:"
+)
 OUTCOMES: Final = (Outcome.FAILED, Outcome.CONTESTED, Outcome.BASELINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A pin with its outcome, and the seconds that its session was pinned since."""
+    """A pin or leak with its outcome, and the seconds of a pin until its session ended.
+
+    A leak has no seconds.
+    """
 
     record: Record
     pinned_seconds: float
@@ -31,11 +39,16 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """All pins with the same rule and digest; there is one at least."""
+    """All pins or leaks with the same rule and digest; there is one at least."""
 
     rule: str
     digest: str
     seen: Sequence[Seen]
+
+    @property
+    def pins(self) -> bool:
+        """False for a statement that leaks."""
+        return self.rule != HIDDEN_STATE
 
     @property
     def outcome(self) -> Outcome:
@@ -55,12 +68,13 @@ class Statement:
         return sum(longest.values())
 
     @property
-    def harm(self) -> tuple[float, int]:
-        return self.pinned_seconds, len(self.seen)
+    def harm(self) -> tuple[bool, float, int]:
+        """The sort key; a leak is worse than a pin, because it is not in any log."""
+        return not self.pins, self.pinned_seconds, len(self.seen)
 
     def places(self) -> Iterator[list[Record]]:
-        """Yield the records of each line of code."""
-        return at_one_place(one.record for one in self.seen)
+        """Yield the records of each line of code, and of each state that it leaves."""
+        return repeated(one.record for one in self.seen)
 
     def results(self) -> Iterator[Result]:
         """Yield one result for each line of code."""
@@ -80,7 +94,7 @@ class Statement:
 
 
 def statements(seen: Iterable[Seen]) -> list[Statement]:
-    """Return the pins by rule and statement, longest pinned time first."""
+    """Return leaks, then pins, by rule and statement, longest pinned time first."""
     groups: dict[tuple[str, str], list[Seen]] = {}
     for one in seen:
         groups.setdefault(one.record.same_code, []).append(one)
@@ -95,27 +109,34 @@ def report(found: Iterable[Statement]) -> Report:
 
 def document(found: Sequence[Statement]) -> dict[str, Any]:
     """Return all of it as a JSON document."""
-    seen = [one for statement in found for one in statement.seen]
-    outcomes = [one.record.outcome for one in seen]
+    pins = [one for statement in found if statement.pins for one in statement.seen]
+    leaks = [one for statement in found if not statement.pins for one in statement.seen]
     return {
         "version": DOCUMENT_VERSION,
         "pinwatch": __version__,
-        "outcomes": {str(one): outcomes.count(one) for one in OUTCOMES},
-        "statements": [statement.to_json() for statement in found],
+        "outcomes": _outcomes(pins),
+        "leak_outcomes": _outcomes(leaks),
+        "statements": [statement.to_json() for statement in found if statement.pins],
         "pins": [
             one.record.to_json() | {"pinned_seconds": one.pinned_seconds}
-            for one in seen
+            for one in pins
         ],
+        "leaks": [one.record.to_json() for one in leaks],
     }
+
+
+def _outcomes(seen: Iterable[Seen]) -> dict[str, int]:
+    outcomes = [one.record.outcome for one in seen]
+    return {str(one): outcomes.count(one) for one in OUTCOMES}
 
 
 # Text, for people.
 
 
 def text(found: Sequence[Statement], every: bool) -> Iterator[str]:
-    """Yield the lines: a summary, the pins explained, and the number of pins.
+    """Yield the lines: a summary, the explanations, and the numbers of pins and leaks.
 
-    Pins in the baseline are in the number only. Both lists end at MAX_ROWS, unless
+    What is in the baseline is in the numbers only. Both lists end at MAX_ROWS, unless
     ``every`` is true.
     """
     new = [one for one in found if one.outcome is not Outcome.BASELINE]
@@ -124,19 +145,26 @@ def text(found: Sequence[Statement], every: bool) -> Iterator[str]:
         yield from _summary(new, most)
         yield ""
         yield from _explained(new, most)
-    pins = sum(len(one.seen) for one in found)
-    failing = sum(len(one.seen) for one in new if one.outcome is Outcome.FAILED)
-    yield f"{number_of(pins, 'pin')}, {failing} failing."
+    counts = [number_of(_count(one for one in found if one.pins), "pin")]
+    leaks = _count(one for one in found if not one.pins)
+    if leaks:
+        counts.append(number_of(leaks, "leak"))
+    failing = _count(one for one in new if one.outcome is Outcome.FAILED)
+    yield f"{' and '.join(counts)}, {failing} failing."
+
+
+def _count(found: Iterable[Statement]) -> int:
+    return sum(len(one.seen) for one in found)
 
 
 def _summary(new: Sequence[Statement], most: int | None) -> Iterator[str]:
-    yield "Pins by rule and statement, longest pinned time first:"
+    yield PINS if all(one.pins for one in new) else LEAKS_AND_PINS
     yield ""
-    rows = [("pinned", "pins", "sessions", "rule", "statement")]
+    rows = [("pinned", "times", "sessions", "rule", "statement")]
     rows += map(_row, new[:most])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for pinned, pins, sessions, rule, statement in rows:
-        numbers = zip((pinned, pins, sessions), widths, strict=False)
+    for pinned, times, sessions, rule, statement in rows:
+        numbers = zip((pinned, times, sessions), widths, strict=False)
         right = "  ".join(number.rjust(width) for number, width in numbers)
         yield f"{right}  {rule.ljust(widths[3])}  {statement}".rstrip()
     if most is not None and len(new) > most:
@@ -147,7 +175,7 @@ def _summary(new: Sequence[Statement], most: int | None) -> Iterator[str]:
 def _row(statement: Statement) -> tuple[str, str, str, str, str]:
     contested = ", contested" if statement.outcome is Outcome.CONTESTED else ""
     return (
-        duration(statement.pinned_seconds),
+        duration(statement.pinned_seconds) if statement.pins else "-",
         str(len(statement.seen)),
         str(statement.sessions),
         f"{statement.rule}{contested}",

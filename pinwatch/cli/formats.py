@@ -38,6 +38,13 @@ class Contested(StrEnum):
     FAIL = "fail"
 
 
+class Leaks(StrEnum):
+    """The weight of functions that leave state when they are called."""
+
+    REPORT = "report"
+    FAIL = "fail"
+
+
 FormatOption = Annotated[
     Format,
     typer.Option(
@@ -52,6 +59,15 @@ ContestedOption = Annotated[
         "--contested",
         help="Show contested findings, or count them like all others: they are those "
         "on which AWS's pages and users disagree.",
+    ),
+]
+
+LeaksOption = Annotated[
+    Leaks,
+    typer.Option(
+        "--leaks",
+        help="Show functions that leave state on the connection when they are called, "
+        "or count them like pins. DO blocks that leave state always count.",
     ),
 ]
 

@@ -19,6 +19,8 @@ from pinwatch.cli.formats import (
     ContestedOption,
     Format,
     FormatOption,
+    Leaks,
+    LeaksOption,
     rendered,
     status,
 )
@@ -78,6 +80,7 @@ def lint(
     ] = False,
     format: FormatOption = Format.TEXT,
     contested: ContestedOption = Contested.REPORT,
+    leaks: LeaksOption = Leaks.REPORT,
 ) -> None:
     """Find what pins in SQL files, migrations and Python source.
 
@@ -85,6 +88,9 @@ def lint(
     judged alone, as migration tools send it: psql's commands and the rows of a COPY are
     skipped, and placeholders of Flyway, sqlc and Jinja are taken for names. In Python,
     lint reads the strings that are passed to execute, fetch, text, SQL or RunSQL.
+
+    The bodies of functions and DO blocks are read for state that they leave on the
+    connection, by the rule hidden_state.
 
     Each migration gets a verdict: through the proxy or not, and why.
 
@@ -94,7 +100,7 @@ def lint(
 
     The exit status is 0 if nothing pins, 1 if something does, and 2 on misuse, or if a
     file or a statement could not be read. Contested findings count only with
-    --contested fail.
+    --contested fail, and functions that leave state only with --leaks fail.
 
     [bold]Examples[/bold]
 
@@ -107,6 +113,7 @@ def lint(
     $ pinwatch lint --baseline pins.json --update-baseline migrations
     """
     from pinwatch.cli import lint_text
+    from pinwatch.cli.lint_findings import Linted
     from pinwatch.config.load import load_lint
 
     config = config or _nearest(CONFIG)
@@ -120,7 +127,8 @@ def lint(
         raise SettingError(NO_REPORT.format(format))
     baseline = _baseline(baseline, root, settings)
     known = _known(baseline, update_baseline)
-    linted = _linted(paths, root, settings, contested)
+    linted = Linted(contested, leaks)
+    _add_files(linted, paths, root, settings)
     if update_baseline and baseline is not None:
         known.updated(linted.results, linted.files).write(baseline)
         print_lines(lint_text.updated(linted, baseline))
@@ -177,11 +185,10 @@ def _known(file: Path | None, update: bool) -> KnownFindings:
     return KnownFindings.read(file)
 
 
-def _linted(
-    paths: list[str], root: Path, settings: LintSettings, contested: Contested
-) -> Linted:
-    """Return the findings in all files, and what could not be read or judged."""
-    from pinwatch.cli.lint_findings import Linted
+def _add_files(
+    linted: Linted, paths: list[str], root: Path, settings: LintSettings
+) -> None:
+    """Add the findings in all files, and what could not be read or judged."""
     from pinwatch.lint.file_rules import FileRules
     from pinwatch.lint.sources import SourceError, files, read_file
     from pinwatch.reports.result import Place, Problem
@@ -192,7 +199,6 @@ def _linted(
         for name in files(paths)
         if name == STANDARD_INPUT or not rules.excludes(name)
     ]
-    linted = Linted(contested)
     total = None if STANDARD_INPUT in names else len(names)
     with progress("Linting", total) as done:
         for name in names:
@@ -204,4 +210,3 @@ def _linted(
             else:
                 linted.add(source, rules.allowed(source.name))
             done(1)
-    return linted

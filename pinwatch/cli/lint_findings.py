@@ -1,11 +1,12 @@
 """The findings of pinwatch lint in files, and the statements it could not judge."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pinwatch.cli.answer import Judged, script
 from pinwatch.cli.findings import problem, result
-from pinwatch.cli.formats import Contested
+from pinwatch.cli.formats import Contested, Leaks
+from pinwatch.cli.lint_leaks import Leak, leaks_of
 from pinwatch.cli.lint_verdict import Migration, hazards
 from pinwatch.lint.allowed import Allowed, Lines
 from pinwatch.lint.migrations import migration_tool
@@ -22,8 +23,9 @@ class Linted:
     Findings that are allowed are among the results, and suppressed.
     """
 
-    def __init__(self, contested: Contested) -> None:
+    def __init__(self, contested: Contested, leaks: Leaks = Leaks.REPORT) -> None:
         self.contested = contested
+        self.leaks = leaks
         self.files: list[str] = []
         self.results: list[Result] = []
         self.problems: list[Problem] = []
@@ -35,39 +37,48 @@ class Linted:
         tool = migration_tool(project_path(source.name), source.content)
         comments = Allowed(source.content)
         unjudged, found = 0, list[str]()
-        for text, one in _judged(source):
-            self.results += self._results(source, text, one, comments, allowed)
+        for text, judged in _judged(source):
+            one = replace(judged, position=text.source_position(judged.position))
+            leaks = list(leaks_of(source.name, source.content, text, judged))
+            spans = _lines(source.content, one, text), text.lines
+            self.results += (
+                _marked(result, comments, allowed, spans)
+                for result in self._results(source, text, one, leaks)
+            )
             unjudged += one.is_unknown or bool(one.unseen)
             if one.is_unknown:
                 self.problems.append(problem(source.content, source.name, one))
             if tool is not None:
-                found += hazards(source.content, one)
+                found += hazards(source.content, one, leaks)
         if tool is not None:
             size = len(source.content.encode("utf-8", "replace"))
             self.migrations.append(Migration(source.name, tool, size, found, unjudged))
 
     def _results(
-        self,
-        source: Source,
-        text: Text,
-        one: Judged,
-        comments: Allowed,
-        allowed: frozenset[str],
+        self, source: Source, text: Text, one: Judged, leaks: Iterable[Leak]
     ) -> Iterator[Result]:
         for finding in one.verdict.by_certainty:
             found = result(source.content, source.name, self.contested, one, finding)
             if not text.is_verbatim:
                 found = replace(found, statement=finding.statement)
-            spans = _lines(source.content, one, text), text.lines
-            if finding.rule in allowed:
-                found = replace(found, level=Level.NOTE, suppression="external")
-            elif comments.allows(finding.rule, *spans):
-                found = replace(found, level=Level.NOTE, suppression="inSource")
             yield found
+        for leak in leaks:
+            yield leak.result(self.leaks)
+
+
+def _marked(
+    found: Result, comments: Allowed, allowed: frozenset[str], spans: Iterable[Lines]
+) -> Result:
+    """Return the result, suppressed if the settings or a comment allow it."""
+    if found.rule in allowed:
+        return replace(found, level=Level.NOTE, suppression="external")
+    if comments.allows(found.rule, *spans):
+        return replace(found, level=Level.NOTE, suppression="inSource")
+    return found
 
 
 def _judged(source: Source) -> Iterator[tuple[Text, Judged]]:
-    """Yield the verdicts, each with the text that has its statement.
+    """Yield the verdicts, each with the text in whose SQL its position is.
 
     A string of Python that is no SQL has none.
     """
@@ -75,13 +86,12 @@ def _judged(source: Source) -> Iterator[tuple[Text, Judged]]:
         for one in script(text.sql, DEFAULT).judged:
             is_no_sql = one.is_refused and text.is_complete
             if not is_no_sql and (source.is_script or not one.is_unknown):
-                position = text.source_position(one.position)
-                yield text, Judged(one.verdict, position, one.unseen)
+                yield text, one
 
 
 def _lines(content: str, one: Judged, text: Text) -> Lines:
     """Return the first and the last line of a statement."""
-    end = min(one.position + len(one.verdict.text), text.end)
+    end = min(one.position + len(one.text), text.end)
     if not text.is_verbatim:
         end = text.end
     first, *_ = line_and_columns(content, one.position, one.position)

@@ -26,6 +26,7 @@ GONE_ONE: Final = (
     "1 entry of the baseline matches nothing any more: --update-baseline removes it."
 )
 NOTHING_ELSE: Final = "Nothing else pins: {} allowed or in the baseline."
+LEAKS: Final = "Code in the database leaves state on its connection in {}."
 
 
 class Found:
@@ -57,6 +58,7 @@ def document(found: Found) -> dict[str, Any]:
 def _finding(one: Result) -> dict[str, Any]:
     return {
         "rule": one.rule,
+        "level": str(one.level),
         "contested": bool(one.contested),
         "file": one.place.file if one.place else "",
         "line": one.place.line if one.place else 0,
@@ -92,6 +94,8 @@ def lines(found: Found) -> Iterator[tuple[str, str]]:
         contested = ", contested" if one.contested else ""
         yield f"{_where(one.place)}{one.rule}{contested}", "bold red"
         yield f"  {printable(one.statement)[:200]}", ""
+        if one.left:
+            yield f"  {printable(one.left)}", ""
         yield f"  Fix: {one.advice}", ""
     yield from _problems(found.report.problems)
     yield from _verdicts(found.verdicts)
@@ -123,14 +127,18 @@ def _verdicts(verdicts: Sequence[MigrationVerdict]) -> Iterator[tuple[str, str]]
 
 
 def _sum(found: Found) -> Iterator[tuple[str, str]]:
-    files = {one.place.file for one in found.shown if one.place}
+    pins = [one for one in found.shown if one.pins]
+    files = {one.place.file for one in pins if one.place}
     if files:
-        pins = number_of(len(found.shown), "statement")
-        yield f"{pins} in {number_of(len(files), 'file')} would pin.", "bold"
+        count = number_of(len(pins), "statement")
+        yield f"{count} in {number_of(len(files), 'file')} would pin.", "bold"
     elif not found.report.problems:
-        suppressed = len(found.report.results) - len(found.shown)
-        pins = "1 pin is" if suppressed == 1 else f"{suppressed} pins are"
-        yield NOTHING_ELSE.format(pins) if suppressed else "Nothing pins.", "green"
+        allowed = sum(one.pins for one in found.report.results)
+        known = "1 pin is" if allowed == 1 else f"{allowed} pins are"
+        yield NOTHING_ELSE.format(known) if allowed else "Nothing pins.", "green"
+    leaks = len(found.shown) - len(pins)
+    if leaks:
+        yield LEAKS.format(number_of(leaks, "place")), "bold"
 
 
 def _where(place: Place | None) -> str:

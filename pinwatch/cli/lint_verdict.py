@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pinwatch.cli.answer import Judged
+from pinwatch.cli.lint_leaks import Leak
 from pinwatch.lint.migrations import Tool
 from pinwatch.pins.carets import line_and_columns
 from pinwatch.pins.databases import DatabaseStatements
@@ -27,9 +28,8 @@ UNKNOWN_ONE: Final = "no verdict: 1 statement or psql command could not be judge
 SUPPRESSED: Final = "it pins, by rules that are allowed or in the baseline"
 ONE_MESSAGE: Final = "its {:,} bytes pin if they are sent as one message"
 IN_USE: Final = "{} at line {} fails if the proxy has a connection to {} open"
-LEFT_BEHIND: Final = (
-    "the relation in pg_temp at line {} stays on the connection for the next client"
-)
+LEFT_BEHIND: Final = "{} at line {} stays on the connection for the next client"
+IN_PG_TEMP: Final = "the relation in pg_temp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class MigrationVerdict:
     sentence: str
 
 
-def hazards(content: str, one: Judged) -> Iterator[str]:
+def hazards(content: str, one: Judged, leaks: Iterable[Leak]) -> Iterator[str]:
     """Yield what a statement does that a proxy makes unsafe without a pin."""
     line, *_ = line_and_columns(content, one.position, one.position)
     sql = one.verdict.text
@@ -64,7 +64,10 @@ def hazards(content: str, one: Judged) -> Iterator[str]:
         command = " ".join(sql.split()[:2]).upper()
         yield IN_USE.format(command, line, name.decode())
     if any(warning.rule == "pg_temp" for warning in one.verdict.warnings):
-        yield LEFT_BEHIND.format(line)
+        yield LEFT_BEHIND.format(IN_PG_TEMP, line)
+    for leak in leaks:
+        if leak.is_immediate:
+            yield LEFT_BEHIND.format(leak.state, leak.place.line)
 
 
 def verdicts(
@@ -73,7 +76,8 @@ def verdicts(
     """Yield a verdict for each migration; the results are those of all files."""
     by_file: dict[str, list[Result]] = {}
     for one in results:
-        by_file.setdefault(one.place.file if one.place else "", []).append(one)
+        if one.pins:
+            by_file.setdefault(one.place.file if one.place else "", []).append(one)
     for migration in migrations:
         yield _verdict(migration, by_file.get(migration.file, []))
 

@@ -15,6 +15,7 @@ from pinwatch.errors import TargetError
 from pinwatch.metrics.exporter import metrics_route
 from pinwatch.metrics.tally import Tally
 from pinwatch.observers.event_log import EventLog
+from pinwatch.observers.leak_history import Leaks
 from pinwatch.observers.log import Log
 from pinwatch.observers.pin_history import History
 from pinwatch.observers.timeline import Timeline
@@ -25,6 +26,7 @@ from pinwatch.web.app import app
 from pinwatch.web.control import control_routes
 from pinwatch.web.guard import Guard
 from pinwatch.web.history import history_route
+from pinwatch.web.leaks import leaks_route
 from pinwatch.web.proxy import proxy_route
 from pinwatch.web.server import serving
 from pinwatch.web.stream import Feed
@@ -72,10 +74,13 @@ async def serve(
         async with AsyncExitStack() as running:
             clock = running_loop().clock
             tally, history, timeline = Tally(clock), History(clock), Timeline(clock)
+            leaks = Leaks()
             if event_log is not None:
                 history.listeners.append(event_log)
+                leaks.listeners.append(event_log)
             written = Log(sys.stderr, level(settings))
-            proxy = Proxy(settings, target, (written, tally, history, timeline))
+            kept = tally, history, leaks, timeline
+            proxy = Proxy(settings, target, (written, *kept))
             await proxy.start()
             running.push_async_callback(proxy.stop)
 
@@ -83,7 +88,6 @@ async def serve(
             loop.add_signal_handler(signal.SIGHUP, reload.on_signal)
             http = settings.http
             if http is not None:
-                kept = tally, history, timeline
                 answering = _answering(proxy, *kept, reload, http)
                 http = await running.enter_async_context(answering)
             greet(target, proxy, http)
@@ -112,6 +116,7 @@ async def _answering(
     proxy: Proxy,
     tally: Tally,
     history: History,
+    leaks: Leaks,
     timeline: Timeline,
     reload: Reloading,
     listen: Address,
@@ -119,8 +124,9 @@ async def _answering(
     """Run the HTTP side and yield the address that it listens on."""
     feed, tasks = Feed(history), Tasks()
     more = (
+        leaks_route(leaks),
         history_route(timeline),
-        summary_route(proxy, history, timeline),
+        summary_route(proxy, history, leaks, timeline),
         proxy_route(proxy, tally),
         metrics_route(proxy, tally),
         *control_routes(proxy, reload),

@@ -164,4 +164,5 @@ class Screen:
             self.side.get("/api/faults"),
             self.side.get("/api/pins?pinned=true"),
             self.side.get(f"/api/digests?limit={MAX_DIGESTS}"),
+            self.side.get("/api/leaks?limit=1"),
         )

@@ -44,6 +44,8 @@ class Answers(NamedTuple):
     faults: list[Document]
     pins: list[Document]
     digests: list[Document]
+    leaks: Sequence[Document] = ()
+    """The latest leak, if there is one."""
 
 
 class Size(NamedTuple):
@@ -98,6 +100,7 @@ def _head(answers: Answers, url: str, width: int) -> list[Text]:
         *chain.from_iterable(map(_target, answers.targets[:MAX_TARGETS])),
         _endpoints(answers.proxy),
         *map(_fault, answers.faults),
+        *map(_leak, answers.leaks),
     ]
 
 
@@ -137,6 +140,12 @@ def _fault(fault: Document) -> Text:
     times = "once" if fault["happened"] == 1 else f"{fault['happened']} times"
     text = f"fault {fault['name']}: {fault['meaning']}; happened {times}{left}"
     return _cut(Text.assemble((_line(text).plain, "yellow")))
+
+
+def _leak(leak: Document) -> Text:
+    leaks = number_of(leak["id"], "leak")
+    text = f"hidden state: {leaks}, the latest {leak['state']} ({leak['function']})"
+    return _cut(Text.assemble((_line(text).plain, "red")))
 
 
 def bar(pool: Document, width: int) -> Text:

@@ -108,7 +108,9 @@ def up(
     ] = False,
     event_log: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Append one JSON line per pin to FILE."),
+        typer.Option(
+            metavar="FILE", help="Append one JSON line per pin and per leak to FILE."
+        ),
     ] = None,
     config: Annotated[
         Path | None,

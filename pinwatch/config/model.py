@@ -367,7 +367,7 @@ class Settings(BaseModel):
     """Log details of logins and connections, as DebugLogging does."""
 
     event_log: Path | None = None
-    """File that receives one line of JSON per pin."""
+    """File that receives one line of JSON per pin and per leak."""
 
     event_log_max_bytes: Annotated[int, Field(ge=1)] = 10_000_000
     """Size at which the event log is rotated."""

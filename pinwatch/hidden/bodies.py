@@ -6,8 +6,10 @@ way through the body leaves it.
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from pglast.parser import ParseError, parse_plpgsql_json
@@ -20,10 +22,14 @@ from pinwatch.pins.tree import OverBudget, Statement, Unparsable, nodes, stateme
 from pinwatch.pins.unseen import called
 from pinwatch.pins.writes import Write, written
 
+DO: Final = "DO"
+"""The name of the code of a DO block."""
 SQL: Final = "sql"
 PLPGSQL: Final = "plpgsql"
 DEFINES: Final = re.compile(r"\b(?:function|procedure|do)\b", re.IGNORECASE)
 """Matches each text that has a body."""
+ESCAPED: Final = (b"e", b"E", b"u", b"U")
+"""The first letters of constants that have escapes."""
 EXPRESSION: Final = 2
 ASSIGNMENT: Final = re.compile(":?=")
 HARMLESS: Final = (SEQUENCES, LIBRARIES)
@@ -44,11 +50,17 @@ TABLE_AT_RUN_TIME: Final = "it writes to a table that is only known at run time"
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """State that a body leaves: its kind and name, and the SQL that leaves it."""
+    """State that a body leaves: its kind and name, and the SQL that leaves it.
+
+    code is the name of the function, with parentheses, or DO. line is that of the SQL
+    in the text that has the body, counted from 1.
+    """
 
     kind: str
     name: str
     sql: str
+    code: str = field(default="", compare=False)
+    line: int = field(default=1, compare=False)
 
 
 @dataclass(slots=True)
@@ -69,15 +81,18 @@ class Body:
 def read_body(definition: str) -> Body:
     """Read the body in a CREATE FUNCTION, CREATE PROCEDURE or DO statement.
 
-    Another statement has an empty body.
+    Another statement has an empty body. Characters that UTF-8 lacks become "?".
     """
-    reader = _Reader()
-    for one in reader.statements(definition) if DEFINES.search(definition) else ():
+    if not DEFINES.search(definition):
+        return Body()
+    text = definition.encode("utf-8", "replace").decode()
+    reader = _Reader(text)
+    for one in reader.statements(text):
         ((kind, fields),) = one.tree.items()
         if kind == "CreateFunctionStmt":
-            reader.function(definition, fields)
+            reader.function(one, fields)
         elif kind == "DoStmt":
-            reader.block(definition, fields)
+            reader.block(one, fields)
     return reader.body()
 
 
@@ -86,7 +101,7 @@ def read_statements(text: str) -> Body:
 
     Their own effects, which RDS Proxy sees, are left out.
     """
-    reader = _Reader()
+    reader = _Reader(text)
     reader.read(text)
     return replace(reader.body(), left=[])
 
@@ -99,37 +114,65 @@ class _Place(NamedTuple):
 
 
 class _Reader:
-    """Collects what the statements of a body leave and run."""
+    """Collects what the statements of the bodies in a text leave and run."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str) -> None:
+        self._text = text.encode()
         self._body = Body()
         self._left: list[tuple[Left, _Place]] = []
         self._place = _Place()
+        self._code = ""
+        self._first_line = self._line = 1
+        self._has_lines = False
 
     def body(self) -> Body:
-        """Return the body, with each state listed once."""
-        left = {(one.kind, one.name): one for one, _ in reversed(self._left)}
+        """Return the body, with each state of a function listed once."""
+        left = {(one.code, one.kind, one.name): one for one, _ in reversed(self._left)}
         return replace(self._body, left=list(reversed(left.values())))
 
-    def function(self, definition: str, fields: Fields) -> None:
+    def function(self, statement: Statement, fields: Fields) -> None:
+        names = (str(part["String"]["sval"]) for part in fields["funcname"])
+        self._code = f"{'.'.join(names)}()"
         options = _options(fields.get("options", ()))
         language = options.get("language", SQL)
         if "sql_body" in fields:
-            self._atomic(definition, fields["sql_body"])
-        elif language == SQL:
-            self.read(options.get("as", ""))
+            self._atomic(fields["sql_body"])
+            return
+        self._begin(fields.get("options", ()))
+        if language == SQL:
+            self._body_in_sql(options.get("as", ""))
         else:
-            self._other(definition, language)
+            self._other(statement, language)
 
-    def block(self, definition: str, fields: Fields) -> None:
+    def block(self, statement: Statement, fields: Fields) -> None:
+        self._code = DO
+        self._begin(fields.get("args", ()))
         options = _options(fields.get("args", ()))
-        self._other(definition, options.get("language", PLPGSQL))
+        self._other(statement, options.get("language", PLPGSQL))
 
-    def _other(self, definition: str, language: str) -> None:
+    def _other(self, statement: Statement, language: str) -> None:
         if language == PLPGSQL:
-            self._plpgsql(definition)
+            self._plpgsql(self._text[statement.start : statement.end].decode())
         else:
             self._unread(f"it is in {language}")
+
+    def _begin(self, options: Iterable[Fields]) -> None:
+        """Set the first line of a body; escapes in its constant may hide others."""
+        at = _location(options)
+        self._first_line = self._line = self._line_at(at)
+        self._has_lines = self._text[at : at + 1] not in ESCAPED
+
+    def _move(self, lines: int) -> None:
+        """Set the line to this number of lines below the first one."""
+        self._line = self._first_line + (lines if self._has_lines else 0)
+
+    def _line_at(self, location: int) -> int:
+        """Return the line of the text that has this byte."""
+        return bisect_right(self._line_starts, location)
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(newline.end() for newline in re.finditer(b"\n", self._text))]
 
     def _unread(self, reason: str) -> None:
         self._body.unread.append(reason)
@@ -145,20 +188,37 @@ class _Reader:
         return []
 
     def read(self, text: str) -> None:
-        """Read SQL, which may have parts that are UNKNOWN."""
-        encoded = text.encode()
-        for one in self.statements(text):
-            sql = shown(encoded[one.start : one.end].decode().strip())
-            for node, fields in nodes(one.tree):
-                self._node(node, fields, sql)
+        """Read SQL of the present line, which may have parts that are UNKNOWN."""
+        for _, sql, tree in self._parsed(text):
+            self._read(sql, tree)
 
-    def _atomic(self, definition: str, tree: Fields) -> None:
-        """Read BEGIN ATOMIC or RETURN; its text is in the definition only."""
-        encoded = definition.encode()
+    def _body_in_sql(self, text: str) -> None:
+        """Read SQL that begins on the first line."""
+        for lines, sql, tree in self._parsed(text):
+            self._move(lines)
+            self._read(sql, tree)
+
+    def _parsed(self, text: str) -> Iterator[tuple[int, str, Fields]]:
+        """Yield statements: the number of lines before each, its SQL and its tree."""
+        encoded = text.encode()
+        lines = counted = 0
+        for one in self.statements(text):
+            sql = encoded[one.start : one.end].decode()
+            begins = tokens(sql).code[0].start
+            lines += encoded.count(b"\n", counted, one.start)
+            counted = one.start
+            yield lines + sql[:begins].count("\n"), sql[begins:].strip(), one.tree
+
+    def _read(self, sql: str, tree: Fields) -> None:
         for node, fields in nodes(tree):
-            at = int(fields.get("location", 0))
-            start = encoded.rfind(b"\n", 0, at) + 1
-            line, *_ = encoded[start:].split(b"\n", 1)
+            self._node(node, fields, shown(sql))
+
+    def _atomic(self, tree: Fields) -> None:
+        """Read BEGIN ATOMIC or RETURN, which is no constant of the text."""
+        ends = [*self._line_starts[1:], len(self._text)]
+        for node, fields in nodes(tree):
+            self._line = self._line_at(int(fields.get("location", 0)))
+            line = self._text[self._line_starts[self._line - 1] : ends[self._line - 1]]
             self._node(node, fields, line.decode().strip())
 
     def _node(self, node: str, fields: Fields, sql: str) -> None:
@@ -183,7 +243,8 @@ class _Reader:
         """Add the state that an effect leaves, or remove the state that it ends."""
         name = shown(effect.name)
         if effect.holds:
-            self._left.append((Left(effect.kind, name, sql), self._place))
+            left = Left(effect.kind, name, sql, self._code, self._line)
+            self._left.append((left, self._place))
             return
         self._left = [
             (left, place)
@@ -210,9 +271,10 @@ class _Reader:
             self._unread(TOO_LONG)
             return
         exits = 0
-        for kind, fields, lists in _plpgsql_nodes(found):
+        for kind, fields, lists, line in _plpgsql_nodes(found):
             exits += kind in EXITS
             self._place = _Place(lists, exits)
+            self._move(line - 1)
             if kind == "PLpgSQL_expr":
                 self.read(_as_statement(fields))
             dynamic = fields.get("query" if kind in DYNAMIC else "dynquery")
@@ -246,27 +308,35 @@ def _options(found: Iterable[Fields]) -> dict[str, str]:
     return options
 
 
-def _plpgsql_nodes(tree: Any) -> Iterator[tuple[str, Fields, tuple[int, ...]]]:
-    """Yield the nodes of PL/pgSQL by name and fields, in order.
+def _location(options: Iterable[Fields]) -> int:
+    """Return the byte at which the text of a body begins."""
+    found = (option["DefElem"] for option in options)
+    return next((one["arg_location"] for one in found if one["defname"] == "as"), 0)
+
+
+def _plpgsql_nodes(tree: Any) -> Iterator[tuple[str, Fields, tuple[int, ...], int]]:
+    """Yield the nodes of PL/pgSQL by name, fields, lists and line, in order.
 
     The numbers identify the statement lists around the node that are possibly skipped;
-    each branch of an IF is a list with its own number.
+    each branch of an IF is a list with its own number. The line is that of the body,
+    counted from 1.
     """
     number = 0
-    stack: list[tuple[str, str, Any, tuple[int, ...]]] = [("", "", tree, ())]
+    stack: list[tuple[str, str, Any, tuple[int, ...], int]] = [("", "", tree, (), 1)]
     while stack:
-        owner, key, item, lists = stack.pop()
+        owner, key, item, lists, line = stack.pop()
         if isinstance(item, list):
             if (owner, key) not in ALWAYS:
                 number += 1
                 lists = (*lists, number)
-            stack.extend((owner, "", one, lists) for one in reversed(item))
+            stack.extend((owner, "", one, lists, line) for one in reversed(item))
         elif isinstance(item, dict):
             if key.startswith("PLpgSQL_"):
-                yield key, item, lists
+                line = item.get("lineno", line)
+                yield key, item, lists, line
                 owner = key
             inner = reversed(item.items())
-            stack.extend((owner, name, value, lists) for name, value in inner)
+            stack.extend((owner, name, value, lists, line) for name, value in inner)
 
 
 ALWAYS: Final = (

@@ -6,13 +6,9 @@ writes to, through the catalogue.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
 
-from pinwatch.hidden.bodies import Body, Left, read_body, read_statements
+from pinwatch.hidden.bodies import DO, Body, Left, read_body, read_statements
 from pinwatch.hidden.catalogue import Catalogue
-
-DO: Final = "DO"
-"""The name of the code of a DO block."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pinwatch.hidden.bodies import Left
+from pinwatch.hidden.bodies import DO, Left
 from pinwatch.pins.effects import (
     ADVISORY_LOCKS,
     CHANNELS,
@@ -66,9 +66,10 @@ SINGULAR: Final = {
 }
 """The kind of one state, by the kind of its effect."""
 VALUED: Final = (SETTING, ROLE, SESSION_AUTHORIZATION)
-SENTENCE: Final = (
+THIS_BLOCK: Final = "This DO block"
+REASON: Final = (
     "{} leaves {} on the database connection, and the next client gets it. RDS Proxy "
-    "does not see this, so it does not pin. Path: {}. {}"
+    "does not see this, so it does not pin."
 )
 
 
@@ -90,7 +91,14 @@ def way_out(kind: str) -> str:
     return WORDS[kind][1]
 
 
-def sentence(left: Left, code: str, path: str) -> str:
-    """Return a sentence on state that code leaves, its path, and the way out."""
+def reason(left: Left, code: str) -> str:
+    """Return sentences on state that code, a function or DO, leaves."""
     kind = kind_of(left.kind, left.name)
-    return SENTENCE.format(code, state(kind, left.name), path, way_out(kind))
+    named = THIS_BLOCK if code == DO else code
+    return REASON.format(named, state(kind, left.name))
+
+
+def sentence(left: Left, code: str, path: str) -> str:
+    """Return sentences on state that code leaves, its path, and the way out."""
+    advice = way_out(kind_of(left.kind, left.name))
+    return f"{reason(left, code)} Path: {path}. {advice}"

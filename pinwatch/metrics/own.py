@@ -1,9 +1,10 @@
 """Metrics that RDS Proxy does not have: pins, their duration, and the proxy's own work.
 
-The number of label values is bounded: rules, outcomes and roles are fixed, and the
-tally limits the names of databases and users.
+The number of label values is bounded: rules, kinds of state, outcomes and roles are
+fixed, and the tally limits the names of databases and users.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from pinwatch import __version__
@@ -46,8 +47,9 @@ def passed(reading: Reading) -> dict[tuple[str, ...], float]:
     }
 
 
-def by_rule(counts: dict[str, float]) -> dict[tuple[str, ...], float]:
-    return {(rule,): count for rule, count in counts.items()}
+def by_name(counts: Mapping[str, float]) -> dict[tuple[str, ...], float]:
+    """Return the series of a metric whose only label is a rule or a kind."""
+    return {(name,): count for name, count in counts.items()}
 
 
 METRICS: Final = (
@@ -65,7 +67,7 @@ METRICS: Final = (
         ("rule",),
         "Time that sessions were pinned, including sessions that still are.",
         "seconds",
-        lambda r: by_rule(r.tally.pinned_seconds()),
+        lambda r: by_name(r.tally.pinned_seconds()),
     ),
     Metric(
         "pinwatch_pin_warnings_total",
@@ -73,7 +75,24 @@ METRICS: Final = (
         ("rule",),
         "Statements that did not pin but caused a warning.",
         "statements",
-        lambda r: by_rule(dict(r.tally.warnings.items())),
+        lambda r: by_name(r.tally.warnings),
+    ),
+    Metric(
+        "pinwatch_hidden_state_total",
+        "counter",
+        ("kind",),
+        "States that statements left on a database connection, unseen by RDS Proxy; 0 "
+        "while hidden_state is off.",
+        "states",
+        lambda r: by_name(r.tally.leaks),
+    ),
+    Metric(
+        "pinwatch_hidden_state_probes_total",
+        "counter",
+        (),
+        "Probes of a database connection for hidden state after a client used it.",
+        "probes",
+        lambda r: {(): sum(one.counters.probes for one in r.targets)},
     ),
     Metric(
         "pinwatch_transactions_total",

@@ -10,6 +10,7 @@ from typing import Final
 
 from pinwatch import events
 from pinwatch.clock import Clock
+from pinwatch.hidden.wording import WORDS
 from pinwatch.pins.rules import CODES, WARNED
 
 MAX_NAMES: Final = 100  # pairs of database and user with a series of their own
@@ -51,6 +52,7 @@ class Tally:
         self.failovers = 0
         self.pins: Counter[tuple[str, str, str]] = Counter()  # rule, database, user
         self.warnings: Counter[str] = Counter({w.code: 0 for w in WARNED})
+        self.leaks: Counter[str] = Counter(dict.fromkeys(WORDS, 0))  # by kind of state
         self._endpoints: dict[int, Clients] = {}  # by client, while connected
         self._arriving: set[int] = set()  # clients that have not logged in
         self._names: set[tuple[str, str]] = set()
@@ -77,6 +79,8 @@ class Tally:
                 self._unpin(client)
             case events.PinWarned(rule=rule):
                 self.warnings[rule] += 1
+            case events.StateLeaked(kind=kind):
+                self.leaks[kind] += 1
             case _:
                 self._count_database_event(event)
 

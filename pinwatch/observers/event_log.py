@@ -1,7 +1,7 @@
-"""The event log: a rotated file with one line of JSON per pin.
+"""The event log: a rotated file with one line of JSON per pin and per leak.
 
 Owns the queue between the event loop, which never waits, and the thread that writes. If
-the thread falls behind, pins are dropped; gaps in their ids show it.
+the thread falls behind, lines are dropped; gaps in their ids show it.
 """
 
 import logging
@@ -16,19 +16,21 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from pinwatch.errors import SettingError
-from pinwatch.observers import pin_history, schemas
+from pinwatch.observers import schemas
+from pinwatch.observers.leak_history import Leak
+from pinwatch.observers.pin_history import Pin
 
 log = logging.getLogger("pinwatch")
 
-MAX_WAITING: Final = 10_000  # pins in the queue
+MAX_WAITING: Final = 10_000  # lines in the queue
 WARNING_INTERVAL: Final = 60.0  # seconds between two warnings about failed writes
 NOT_YET: Final = {"until", "pinned_seconds"}  # unknown when the pin begins
 
 
 class EventLog:
-    """A listener of the pin history that appends to a file within its ``with`` block.
+    """A listener of both histories that appends to a file within its ``with`` block.
 
-    Leaving the block writes all queued pins. Raises SettingError if the file cannot be
+    Leaving the block writes all queued lines. Raises SettingError if the file cannot be
     opened.
     """
 
@@ -51,9 +53,9 @@ class EventLog:
         self._writer.start()
         return self
 
-    def __call__(self, pin: pin_history.Pin) -> None:
-        if pin.until is None:
-            self._queue.handle(logging.makeLogRecord({"msg": pin}))
+    def __call__(self, found: Pin | Leak) -> None:
+        if isinstance(found, Leak) or found.until is None:
+            self._queue.handle(logging.makeLogRecord({"msg": found}))
 
     def __exit__(
         self,
@@ -65,7 +67,7 @@ class EventLog:
         with suppress(OSError):  # reported when it was written
             self._file.close()
         if self._queue.left_out:
-            log.warning("Event log: %d pins dropped.", self._queue.left_out)
+            log.warning("Event log: %d lines dropped.", self._queue.left_out)
 
 
 class _Queue(QueueHandler):
@@ -80,7 +82,7 @@ class _Queue(QueueHandler):
             self.queue.put_nowait(record)
         except Full:
             if not self.left_out:
-                log.warning("Event log: the disk is too slow; dropping pins.")
+                log.warning("Event log: the disk is too slow; dropping lines.")
             self.left_out += 1
 
 
@@ -88,15 +90,17 @@ class _Writer(QueueListener):
     queue: Queue[Any]
 
     def enqueue_sentinel(self) -> None:
-        """Put the end marker after all queued pins; wait if the queue is full."""
+        """Put the end marker after all queued lines; wait if the queue is full."""
         self.queue.put(None)
 
 
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        pin = record.msg
-        assert isinstance(pin, pin_history.Pin)
-        return schemas.Pin.of(pin, pin.since).model_dump_json(exclude=NOT_YET)
+        found: object = record.msg
+        if isinstance(found, Leak):
+            return schemas.Leak.of(found).model_dump_json()
+        assert isinstance(found, Pin)
+        return schemas.Pin.of(found, found.since).model_dump_json(exclude=NOT_YET)
 
 
 class _File(RotatingFileHandler):
@@ -123,7 +127,7 @@ class _File(RotatingFileHandler):
         if now >= self._warn_at:
             self._warn_at = now + WARNING_INTERVAL
             log.warning(
-                "Event log: cannot write to %s: %s (pins lost: %d).",
+                "Event log: cannot write to %s: %s (lines lost: %d).",
                 self.baseFilename,
                 _reason(sys.exc_info()[1]),
                 self._lost,

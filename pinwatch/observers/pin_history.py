@@ -3,22 +3,16 @@
 Owns which pins are kept and how long each lasts. Knows neither sessions nor JSON.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from operator import attrgetter, itemgetter
-from sys import getsizeof
-from typing import Final
 
 from pinwatch import events
 from pinwatch.clock import Clock
 from pinwatch.observers.digests import MAX_DIGESTS, Digest, Digests
-
-MAX_PINS: Final = 10_000  # ended pins; pins that last are always kept
-MAX_BYTES: Final = 32 * 1024 * 1024  # memory of ended pins
-OVERHEAD: Final = 1_024  # bytes of a pin beside the texts of its statement
+from pinwatch.observers.latest import MAX_BYTES, MAX_ITEMS, Latest
 
 
 @dataclass(slots=True, eq=False)
@@ -44,23 +38,23 @@ Listen = Callable[[Pin], None]
 
 
 class History:
-    """The pins of one proxy, with durations in seconds of its clock."""
+    """The pins of one proxy, with durations in seconds of its clock.
+
+    ``max_pins`` and ``max_bytes`` limit the pins that ended; all that last are kept.
+    """
 
     def __init__(
         self,
         clock: Clock,
-        max_pins: int = MAX_PINS,
+        max_pins: int = MAX_ITEMS,
         max_digests: int = MAX_DIGESTS,
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self.clock = clock
-        self.max_pins = max_pins
-        self.max_bytes = max_bytes
         self.digests = Digests(max_digests)
         self.listeners: list[Listen] = []
         self._count = 0
-        self._over: deque[Pin] = deque()
-        self._size = 0  # bytes of the pins that ended
+        self._over = Latest(_texts, max_pins, max_bytes)
         self._lasting: dict[int, list[Pin]] = {}  # by client
 
     def __call__(self, event: events.Event) -> None:
@@ -110,9 +104,6 @@ class History:
             pin.digest.released(pin.event.connection, now)
             pin.digest = None
         self._over.append(pin)
-        self._size += weight(pin.event)
-        while len(self._over) > self.max_pins or self._size > self.max_bytes:
-            self._size -= weight(self._over.popleft().event)
         self._notify(pin)
 
     def _notify(self, pin: Pin) -> None:
@@ -120,7 +111,7 @@ class History:
             listen(pin)
 
 
-def weight(pin: events.SessionPinned) -> int:
-    """Return the bytes that a pin takes, about."""
-    texts = pin.digest, pin.sql, pin.statement, pin.reason, *pin.tags.values()
-    return OVERHEAD + sum(map(getsizeof, texts))
+def _texts(pin: Pin) -> Iterator[str]:
+    event = pin.event
+    yield from (event.digest, event.sql, event.statement, event.reason)
+    yield from event.tags.values()

@@ -1,4 +1,4 @@
-"""Pins and digests as JSON, for the HTTP API and the event log."""
+"""Pins, digests and leaks as JSON, for the HTTP API and the event log."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -7,7 +7,8 @@ from typing import Any, Self, TypeVar, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from pinwatch import events
-from pinwatch.observers import digests, pin_history
+from pinwatch.hidden.wording import state
+from pinwatch.observers import digests, leak_history, pin_history
 from pinwatch.observers.source import source
 
 
@@ -150,4 +151,28 @@ class Digest(Answer):
             first_seen=digest.first_seen,
             last_seen=latest.at,
             advice=latest.advice,
+        )
+
+
+@with_fields_of(events.StateLeaked)
+class Leak(Answer):
+    """State that a statement left on its database connection, unseen by RDS Proxy."""
+
+    id: int
+    """Number of the leak, from 1 at each start of the proxy."""
+
+    state: str
+    """The state as a phrase, as in: the setting app.tenant = '42'."""
+
+    source: str
+    """Line of the application by the tags, as in a pin."""
+
+    @classmethod
+    def of(cls, leak: leak_history.Leak) -> Self:
+        event = leak.event
+        return cls(
+            id=leak.id,
+            state=state(event.kind, event.name, event.value),
+            source=str(source(event.tags)),
+            **event.values(),
         )

@@ -32,6 +32,7 @@ The other keys of an entry:
     accept    when to accept the pin: the rest of "Accept the pin if ..."
     example   SQL of this kind
     source    the URL of evidence or documentation
+    more      further such URLs, as a list
 
 They are in Markdown, with no markup but backticks. An entry without ``why``, ``second``
 or ``accept`` has those of the general entry of its first rule.
@@ -76,7 +77,7 @@ class Advice:
     language: str
     accept: str
     driver: str
-    source: str
+    sources: tuple[str, ...]
     text: str
 
 
@@ -201,7 +202,7 @@ def _advice(table: dict[str, Any]) -> Advice:
         language=table["language"],
         accept=table["accept"].strip(),
         driver=table.get("driver", ""),
-        source=table["source"],
+        sources=(table["source"], *table.get("more", ())),
         text=plain(best),
     )
 

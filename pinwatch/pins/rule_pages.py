@@ -161,7 +161,8 @@ def _section(rule: str, entry: Entry) -> Iterator[str]:
     yield from (f"**Or:** {said.second}", "")
     yield from _block(said.language, said.code)
     yield from (f"**Accept the pin** if {said.accept}.", "")
-    yield from (f"See <{said.source}>.", "")
+    links = ", ".join(f"<{one}>" for one in said.sources)
+    yield from (f"See {links}.", "")
 
 
 def _block(language: str, code: str) -> tuple[str, ...]:

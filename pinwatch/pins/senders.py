@@ -28,7 +28,7 @@ class Advised:
     text: str
     driver: str = ""
     certainty: str = ""
-    source: str = ""
+    sources: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return the advice with its driver, as in "Fix (likely Prisma): ..."."""
@@ -47,8 +47,8 @@ def advise(verdict: Verdict, finding: Finding) -> Advised:
     names = _joined(found.driver, *(entry.advice.driver for entry in likely))
     if names == found.driver:
         certainty = CERTAIN if names else ""
-        return Advised(found.text, names, certainty, found.source)
-    return Advised(_text(found, likely), names, LIKELY, found.source)
+        return Advised(found.text, names, certainty, found.sources)
+    return Advised(_text(found, likely), names, LIKELY, found.sources)
 
 
 def _text(found: Advice, likely: tuple[Entry, ...]) -> str:

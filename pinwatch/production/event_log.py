@@ -1,4 +1,7 @@
-"""pinwatch's event log: one JSON object for each pin, as the HTTP API has it, too."""
+"""pinwatch's event log: a JSON object for each pin and leak, as the HTTP API has them.
+
+A leak has the key ``kind``, and a pin ``rule``.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, Final
@@ -9,12 +12,14 @@ from pinwatch.production.proxy_log import split_reason
 from pinwatch.production.records import Pinned, Record, Sent
 from pinwatch.production.times import logged_time
 
-PROBLEM: Final = "This is not a pin of pinwatch's event log."
+PROBLEM: Final = "This is not a line of pinwatch's event log."
 
 
 def read_json(name: str, stream: BinaryIO) -> Iterator[Record]:
-    """Yield the records of a file, whose lines are pins."""
+    """Yield the records of the pins in a file. Leaks do not pin, so they have none."""
     for number, found in read_objects(name, stream, PROBLEM):
+        if "kind" in found:
+            continue
         try:
             yield from read_pin(found)
         except KeyError:

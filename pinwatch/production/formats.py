@@ -113,6 +113,7 @@ def _is_json(beginning: bytes) -> bool:
 
 FORMATS: Final = (
     Format("pinwatch's event log", _has_keys("rule", "digest"), event_log.read_json),
+    Format("pinwatch's event log", _has_keys("kind", "digest"), event_log.read_json),
     Format("pg_stat_statements as JSON", _has_keys("query"), statements.read_json),
     Format(
         "PostgreSQL's jsonlog",

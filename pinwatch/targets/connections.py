@@ -366,6 +366,7 @@ class TargetConnections:
         self.pool.give_back(connection)
 
     def probe(self, connection: DatabaseConnection, suspects: list[Suspect]) -> None:
+        self.counters.probes += 1
         self.pool.reset_started(connection)
         self._probes.run(self._probe(connection, suspects))
 

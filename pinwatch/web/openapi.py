@@ -20,7 +20,8 @@ REFERENCE: Final = "#/components/schemas/{model}"
 INFO: Final = {
     "title": "pinwatch",
     "version": __version__,
-    "description": "Pins, pool, sessions, targets and faults of a running pinwatch.",
+    "description": "Pins, leaks, pool, sessions, targets and faults of a running "
+    "pinwatch.",
     "license": {"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"},
 }
 SECURITY: Final = {

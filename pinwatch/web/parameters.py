@@ -1,5 +1,6 @@
 """Query parameters of requests, and the sentence about a wrong one."""
 
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Annotated, Final, Self
 
@@ -17,6 +18,17 @@ def _aware(given: datetime) -> datetime:
 
 Time = Annotated[datetime, AfterValidator(_aware)]
 """A time in ISO 8601, in UTC unless it has an offset."""
+
+
+def one_of(names: Collection[str]) -> Callable[[str], str]:
+    """Return a validator that accepts these names only."""
+
+    def validate(given: str) -> str:
+        if given not in names:
+            raise ValueError(f"must be one of {', '.join(names)}")
+        return given
+
+    return validate
 
 
 class Parameters(BaseModel):

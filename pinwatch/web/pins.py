@@ -1,9 +1,9 @@
 """The history of pins over HTTP: pins with filters, and digests."""
 
 from itertools import islice
-from typing import Annotated, Final
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -11,58 +11,28 @@ from pinwatch.observers import pin_history, schemas
 from pinwatch.observers.digests import Digests, Order
 from pinwatch.observers.pin_history import History
 from pinwatch.pins.rules import CODES
+from pinwatch.web.filters import Filters
 from pinwatch.web.operation import Operation, json_list_response
-from pinwatch.web.parameters import Parameters, Time
-
-MAX_LIMIT: Final = 1_000_000
-
-
-def _rule(given: str) -> str:
-    if given not in CODES:
-        raise ValueError(f"must be one of {', '.join(CODES)}")
-    return given
-
+from pinwatch.web.parameters import one_of
 
 Rule = Annotated[
     str,
-    AfterValidator(_rule),
+    AfterValidator(one_of(CODES)),
     WithJsonSchema({"type": "string", "enum": list(CODES)}),
 ]
 
 
-class Query(Parameters):
-    """Parameters of a list."""
-
-    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] | None = None
-    """Maximum number of results. Default: all."""
-
-
-class PinQuery(Query):
+class PinQuery(Filters):
     """Filters for pins. A pin must match all of them."""
 
     rule: Rule | None = None
     """Rule that pinned."""
-
-    user: str | None = None
-    database: str | None = None
-
-    application: str | None = None
-    """The client's application_name."""
-
-    partial: bool = False
-    """Match a part of user, database and application, in any case."""
-
-    since: Time | None = None
-    """Pins from this time on: ISO 8601, in UTC unless it has an offset."""
 
     pinned: bool | None = None
     """True if the session is still pinned."""
 
     first: bool | None = None
     """True if the statement pinned the session, false if it was pinned already."""
-
-    client: int | None = None
-    """Number of the client connection."""
 
     digest_id: str | None = None
     """The id of the pin's digest."""
@@ -73,17 +43,13 @@ class PinQuery(Query):
         return bool(self.model_fields_set - {"limit", "order", "partial", "rule"})
 
     def covers(self, pin: pin_history.Pin) -> bool:
-        event, is_named = pin.event, _is_part if self.partial else _is
+        event = pin.event
         return (
             self.rule in (None, event.rule)
-            and is_named(self.user, event.user)
-            and is_named(self.database, event.database)
-            and is_named(self.application, event.application_name)
-            and (self.since is None or self.since <= event.at)
             and self.pinned in (None, pin.until is None)
             and self.first in (None, event.first)
-            and self.client in (None, event.client)
             and self.digest_id in (None, pin.digest_id)
+            and self.match(event)
         )
 
 
@@ -92,14 +58,6 @@ class DigestQuery(PinQuery):
 
     order: Order = "pinned"
     """pinned: longest pinned time first; latest: digest of the latest pin first."""
-
-
-def _is(wanted: str | None, name: str) -> bool:
-    return wanted in (None, name)
-
-
-def _is_part(wanted: str | None, name: str) -> bool:
-    return wanted is None or wanted.lower() in name.lower()
 
 
 def pins_route(history: History) -> Operation:

@@ -45,6 +45,9 @@ class Proxy(Answer):
     profile: str
     """The rules by which sessions pin."""
 
+    hidden_state: str
+    """The setting hidden_state: off, report or reset."""
+
     started_at: datetime
     uptime: float
     """Seconds since started_at."""
@@ -62,6 +65,7 @@ class Proxy(Answer):
             python=PYTHON,
             compiled=COMPILED,
             profile=running.settings.profile,
+            hidden_state=running.settings.hidden_state,
             started_at=running.started_at,
             uptime=running.clock.now - running.started,
             failovers=tally.failovers,

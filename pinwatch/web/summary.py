@@ -1,17 +1,20 @@
 """The state of the proxy in sentences, the most urgent first.
 
 Owns the order and the wording: unavailable targets, running faults, waiting clients,
-then pins.
+leaks of the last hour, then pins.
 """
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain
+from datetime import timedelta
+from itertools import chain, takewhile
 from typing import Final, Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pinwatch.hidden.wording import state
+from pinwatch.observers.leak_history import Leaks
 from pinwatch.observers.pin_history import History, Pin
 from pinwatch.observers.schemas import Answer
 from pinwatch.observers.source import source
@@ -23,12 +26,13 @@ from pinwatch.text import number_of, spelled
 from pinwatch.web.operation import Operation, json_list_response
 
 HALF: Final = 0.5
+HOUR: Final = timedelta(hours=1)
 
 
 class Headline(Answer):
     """A sentence about the present state."""
 
-    kind: Literal["unavailable", "fault", "waiting", "pinned", "clear"]
+    kind: Literal["unavailable", "fault", "waiting", "leaked", "pinned", "clear"]
 
     text: str
 
@@ -36,7 +40,7 @@ class Headline(Answer):
     """A second sentence."""
 
     fix: str | None = None
-    """The way out: advice on the pin, or the command that ends a fault."""
+    """The way out: advice on the pin or leak, or the command that ends a fault."""
 
     rule: str | None = None
     """Rule by which most of the connections are pinned."""
@@ -48,9 +52,12 @@ class Headline(Answer):
 class Summary:
     """Writes the headlines of one proxy."""
 
-    def __init__(self, proxy: Proxy, history: History, timeline: Timeline) -> None:
+    def __init__(
+        self, proxy: Proxy, history: History, leaks: Leaks, timeline: Timeline
+    ) -> None:
         self.proxy = proxy
         self.history = history
+        self.leaks = leaks
         self.timeline = timeline
 
     def headlines(self) -> Iterator[Headline]:
@@ -58,6 +65,7 @@ class Summary:
         yield from map(self._unavailable, (m for m in members if m.monitor.error))
         yield from map(self._fault, self.proxy.faults.on.values())
         yield from self._waiting()
+        yield from self._leaked()
         yield self._pinned()
 
     def _unavailable(self, member: Member) -> Headline:
@@ -92,6 +100,20 @@ class Summary:
                 text=f"{number_of(len(waiting), 'client')} {'waits' if one else 'wait'}"
                 f" for a database connection,{'' if one else ' the longest'} for "
                 f"{spelled(self.proxy.clock.now - began)}.",
+            )
+
+    def _leaked(self) -> Iterator[Headline]:
+        since = self.timeline.now() - HOUR
+        kept = self.leaks.leaks()
+        recent = list(takewhile(lambda leak: leak.event.at >= since, kept))
+        if recent:
+            latest = recent[0].event
+            left = state(latest.kind, latest.name)
+            yield Headline(
+                kind="leaked",
+                text=f"Hidden state was left {number_of(len(recent), 'time')} in the "
+                f"last hour; the latest is {left} ({latest.function}).",
+                fix=latest.advice,
             )
 
     def _pinned(self) -> Headline:
@@ -148,12 +170,14 @@ def _place(pin: Pin) -> str:
     return f" of the application {name}" if name else ""
 
 
-def summary_route(proxy: Proxy, history: History, timeline: Timeline) -> Operation:
-    summary = Summary(proxy, history, timeline)
+def summary_route(
+    proxy: Proxy, history: History, leaks: Leaks, timeline: Timeline
+) -> Operation:
+    summary = Summary(proxy, history, leaks, timeline)
 
     async def show(request: Request) -> Response:
         """List sentences about the present state, the most urgent first: unavailable
-        targets, active faults, waiting clients, and pins."""
+        targets, active faults, waiting clients, leaks, and pins."""
         return json_list_response(summary.headlines())
 
     return Operation("/api/summary", show, Headline, several=True)

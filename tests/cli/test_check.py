@@ -1,34 +1,37 @@
-"""pinwatch check, on the pins of a real proxy as its HTTP side returns them."""
+"""pinwatch check, on pins and leaks of a real proxy as its HTTP side returns them."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, Final, Protocol
 
 import psycopg
 import pytest
 
 from pinwatch import Proxy
 from tests.cli.command import pinwatch, pinwatch_up
-from tests.harness import Postgres
+from tests.harness import Postgres, eventually
+from tests.leaked import LEAK as LEAKED
+from tests.site import ask
 
-Serve = Callable[[Any], str]
+
+class Serve(Protocol):
+    def __call__(self, pins: Any, leaks: Any = ()) -> str:
+        """Serve values at /api/pins and /api/leaks; return the URL of the server."""
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Serve a value at /api/pins, and return the URL of the server."""
-    served: list[Any] = []
+    served: dict[str, Any] = {}
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            assert self.path == "/api/pins"
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(json.dumps(served[0]).encode())
+            self.wfile.write(json.dumps(served[self.path]).encode())
 
         def log_message(self, format: str, *arguments: Any) -> None:
             pass
@@ -36,8 +39,8 @@ def serve() -> Iterator[Serve]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
         Thread(target=server.serve_forever, daemon=True).start()
 
-        def begin(pins: Any) -> str:
-            served[:] = [pins]
+        def begin(pins: Any, leaks: Any = ()) -> str:
+            served.update({"/api/pins": pins, "/api/leaks": leaks})
             return f"http://127.0.0.1:{server.server_port}/"
 
         yield begin
@@ -130,6 +133,91 @@ def test_a_baseline(serve: Serve, pins: list[dict[str, Any]], tmp_path: Path) ->
     assert pinwatch("check", "--url", url, "--baseline", file).returncode == 1
 
 
+LEAK: Final = LEAKED.values() | {
+    "at": LEAKED.at.isoformat(),
+    "tags": {"file": "app/db.rb", "line": "7"},
+}
+
+
+def test_a_leak_fails_the_job(serve: Serve, pins: list[dict[str, Any]]) -> None:
+    """Leaks come before pins, apart for each state that they leave."""
+    other = LEAK | {"kind": "channel", "name": "jobs", "value": "", "client": 9}
+    done = pinwatch("check", "--url", serve(pins[:1], [LEAK, LEAK, other]))
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert lines[:6] == [
+        "Leaks, then pins, by rule and statement, longest pinned time first:",
+        "",
+        "pinned  times  sessions  rule          statement",
+        "     -      3         2  hidden_state  select app.login($1)",
+        " 0.0 s      1         1  listen        listen jobs",
+        "",
+    ]
+    assert [line for line in lines if line.startswith("hidden_state: ")] == [
+        "hidden_state: app/db.rb:7",
+        "hidden_state: app/db.rb:7, 2 times",
+    ]
+    assert "  = left: a LISTEN on jobs" in lines
+    assert "  = left: the setting app.tenant = '42'" in lines
+    assert f"  = code: {LEAKED.path}" in lines
+    assert f"  = fix: {LEAKED.advice}" in lines
+    assert lines[-1] == "1 pin and 3 leaks, 4 failing."
+
+
+@pytest.mark.parametrize(
+    ("format", "shown"),
+    [
+        ("sarif", '"ruleId": "hidden_state"'),
+        ("junit", '<failure type="hidden_state"'),
+        ("github", "::error title=RDS Proxy does not see%3A hidden_state,file=app/db"),
+    ],
+)
+def test_a_leak_in_other_formats(serve: Serve, format: str, shown: str) -> None:
+    done = pinwatch("check", "--url", serve([], [LEAK]), "--format", format)
+    assert done.returncode == 1
+    assert shown in done.stdout
+    assert "app.tenant" in done.stdout
+
+
+def test_a_leak_as_json(serve: Serve) -> None:
+    done = pinwatch("check", "--url", serve([], [LEAK]), "--format", "json")
+    document = json.loads(done.stdout)
+    assert document["pins"] == document["statements"] == []
+    (leak,) = document["leaks"]
+    assert (leak["kind"], leak["name"]) == ("setting", "app.tenant")
+    assert document["leak_outcomes"] == {"failed": 1, "contested": 0, "baseline": 0}
+    assert document["outcomes"] == {"failed": 0, "contested": 0, "baseline": 0}
+
+
+def test_a_leak_in_the_baseline(serve: Serve, tmp_path: Path) -> None:
+    file = str(tmp_path / "known.json")
+    check = "check", "--url", serve([], [LEAK]), "--baseline", file
+    assert pinwatch(*check, "--update-baseline").returncode == 0
+    assert json.loads(Path(file).read_text())["pins"] == [
+        {"test": "*", "rule": "hidden_state", "digest": "select app.login($1)"}
+    ]
+    done = pinwatch(*check)
+    assert (done.returncode, done.stdout) == (0, "0 pins and 1 leak, 0 failing.\n")
+    serve([], [LEAK | {"digest": "SELECT app.logout($1)"}])
+    assert pinwatch(*check).returncode == 1
+
+
+def test_a_leak_of_a_running_pinwatch(target: str, tmp_path: Path) -> None:
+    arguments = "--target", target, "--probe"
+    with (
+        pinwatch_up(tmp_path / "log", *arguments) as up,
+        closing(psycopg.connect(up.url, autocommit=True)) as connection,
+    ):
+        connection.execute("DO $$ BEGIN SET work_mem = '1MB'; END $$")
+        url = up.greeting["HTTP"]
+        eventually(lambda: ask(f"{url}/api/leaks").json)
+        done = pinwatch("check", "--url", url)
+    assert done.returncode == 1
+    assert "  = left: the setting work_mem = '1MB'\n" in done.stdout
+    assert "  = code: DO -> SET work_mem = '1MB'\n" in done.stdout
+    assert done.stdout.endswith("0 pins and 1 leak, 1 failing.\n")
+
+
 def many(pin: dict[str, Any], count: int) -> list[dict[str, Any]]:
     """Return this many statements, those pinned longest last."""
     return [
@@ -155,9 +243,9 @@ def test_it_starts_with_a_summary_by_harm(
     assert done.stdout.splitlines()[:6] == [
         "Pins by rule and statement, longest pinned time first:",
         "",
-        "pinned  pins  sessions  rule            statement",
-        " 3 min     3         2  listen          listen jobs_#",
-        " 4.2 s     1         1  set, contested  set local a.b = $1",
+        "pinned  times  sessions  rule            statement",
+        " 3 min      3         2  listen          listen jobs_#",
+        " 4.2 s      1         1  set, contested  set local a.b = $1",
         "",
     ]
     assert done.stdout.endswith("\n\n4 pins, 3 failing.\n")
@@ -227,6 +315,12 @@ def test_misuse(arguments: list[str], sentence: str) -> None:
     done = pinwatch("check", *arguments)
     assert done.returncode == 2
     assert done.stderr.startswith(f"pinwatch: {sentence}")
+
+
+def test_an_answer_that_is_no_leak(serve: Serve) -> None:
+    done = pinwatch("check", "--url", serve([], [{}]))
+    assert done.returncode == 2
+    assert "/api/leaks returned something that is not a leak: KeyError" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,13 @@ def test_for_people() -> None:
     assert shown[-1] == "This pins, by the rules of rds-2023-11: 1 reason."
 
 
+def test_advice_on_a_custom_setting_shows_its_sources() -> None:
+    setting = "SELECT set_config('app.tenant_id', '42', true)"
+    shown = pinwatch("explain", setting).stdout
+    assert shown.count("    https://docs.aws.amazon.com/") == 1
+    assert shown.count("    https://www.postgresql.org/") == 2
+
+
 def test_a_certain_trigger_comes_before_a_contested_one() -> None:
     reset = "SELECT pg_advisory_unlock_all(); RESET ALL;"
     shown = pinwatch("explain", reset).stdout.splitlines()
@@ -343,6 +350,13 @@ def test_state_that_a_body_leaves_is_warned_of(code: str, state: str) -> None:
     (warning,) = found["warnings"]
     assert (warning["rule"], warning["position"]) == ("hidden_state", 10)
     assert f"leaves {state} on the database connection" in warning["text"]
+
+
+def test_the_body_of_a_function_of_more_than_16_kb_is_read() -> None:
+    body = "BEGIN " + "NULL;\n" * 3_000 + "LISTEN jobs; END"
+    _, found = answer(f"CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS '{body}'")
+    (warning,) = found["warnings"]
+    assert warning["rule"] == "hidden_state"
 
 
 @pytest.mark.parametrize(

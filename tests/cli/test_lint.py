@@ -85,6 +85,16 @@ PAST = "connect it to the database's own endpoint, not to the proxy: "
         ),
         ("SELCT; SET a = 1;", False, f"{PAST}it pins by set at line 2."),
         (
+            "DO $$ BEGIN\nSET ROLE a; END $$; -- pinwatch: allow hidden_state",
+            False,
+            f"{PAST}the role at line 3 stays on the connection for the next client.",
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'LISTEN x';",
+            True,
+            "may run through the proxy.",
+        ),
+        (
             "SET a = 1;\n" * 5,
             False,
             f"{PAST}it pins by set at line 2, set at line 3, set at line 4 and 2 more.",
@@ -117,6 +127,12 @@ def test_a_migration_whose_tool_is_unknown(tmp_path: Path) -> None:
         "may run through the proxy, if set at line 1 does not pin (contested), unless "
         "its tool pins.",
     )
+
+
+def test_functions_that_leave_state_do_not_count_in_the_verdict(tmp_path: Path) -> None:
+    file = tmp_path / "1.sql"
+    file.write_text(f"-- +goose Up\n{FUNCTION}")
+    assert verdict(file, "--leaks", "fail") == (True, "may run through the proxy.")
 
 
 def test_a_migration_in_python(tmp_path: Path) -> None:
@@ -309,6 +325,134 @@ def test_options_of_the_baseline_that_are_wrong(
     ended = pinwatch("lint", ".", *options)
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"pinwatch: {sentence}")
+
+
+# State that bodies leave.
+
+FUNCTION = """CREATE FUNCTION app.set_tenant(t text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('app.tenant', t, false);
+END $$;
+"""
+BLOCK = "DO $$ BEGIN\n    LISTEN jobs;\nEND $$;\n"
+REASON = (
+    "app.set_tenant() leaves the setting app.tenant on the database connection, and "
+    "the next client gets it. RDS Proxy does not see this, so it does not pin."
+)
+
+
+def test_a_function_that_leaves_state_is_shown(tmp_path: Path, write: Write) -> None:
+    write(**{"a.sql": FUNCTION})
+    ended = pinwatch("lint", str(tmp_path))
+    assert ended.returncode == 0
+    assert ended.stdout.splitlines() == [
+        f"{tmp_path}/a.sql:4: hidden_state",
+        "  SELECT set_config('app.tenant', t, false)",
+        f"  {REASON}",
+        "  Fix: set_config(..., true) and SET LOCAL end with the transaction.",
+        "Nothing pins.",
+        "Code in the database leaves state on its connection in 1 place.",
+    ]
+    assert pinwatch("lint", "--leaks", "fail", str(tmp_path)).returncode == 1
+
+
+def test_a_block_that_leaves_state_counts(tmp_path: Path, write: Write) -> None:
+    write(**{"a.sql": BLOCK})
+    assert pinwatch("lint", str(tmp_path)).returncode == 1
+
+
+def test_the_findings_in_bodies_as_json(tmp_path: Path, write: Write) -> None:
+    write(**{"a.sql": f"SELECT 1;\n{BLOCK}{FUNCTION}"})
+    block, function = document(str(tmp_path))["findings"]
+    assert (block["rule"], block["level"]) == ("hidden_state", "error")
+    assert (block["line"], block["column"]) == (3, 5)
+    assert (function["rule"], function["level"]) == ("hidden_state", "warning")
+    assert (function["line"], function["column"]) == (8, 5)
+    assert function["digest"] == "select set_config($1, t, $2)"
+    assert function["reason"] == REASON
+
+
+def test_the_findings_in_bodies_as_sarif(tmp_path: Path, write: Write) -> None:
+    write(**{"a.sql": FUNCTION})
+    ended = pinwatch("lint", "--format", "sarif", str(tmp_path))
+    (run,) = json.loads(ended.stdout)["runs"]
+    (rule,) = run["tool"]["driver"]["rules"]
+    assert (rule["id"], "help" in rule) == ("hidden_state", True)
+    (found,) = run["results"]
+    assert (found["level"], REASON in found["message"]["text"]) == ("warning", True)
+    region = found["locations"][0]["physicalLocation"]["region"]
+    assert region == {"startLine": 4, "startColumn": 5, "endColumn": 48}
+
+
+def test_state_that_ends_with_the_transaction_is_not_found(
+    tmp_path: Path, write: Write
+) -> None:
+    local = "DO $$ BEGIN\nSET LOCAL ROLE a;\nEND $$;\n"
+    write(**{"a.sql": FUNCTION.replace("false", "true") + local})
+    assert pinwatch("lint", str(tmp_path)).stdout == "Nothing pins.\n"
+
+
+def test_a_function_of_more_than_16_kb_is_read(tmp_path: Path, write: Write) -> None:
+    write(**{"a.sql": FUNCTION.replace("BEGIN\n", "BEGIN\n" + "    NULL;\n" * 2_000)})
+    found = document(str(tmp_path))["findings"]
+    assert [(one["rule"], one["line"]) for one in found] == [
+        ("statement_size", 1),
+        ("hidden_state", 2_004),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ('c.execute("""\n    DO $$ BEGIN\n    SET a.b = 1; END $$\n""")\n', 3),
+        ('c.execute(f"""DO $$ BEGIN\n    SET a.b = {x}; END $$\n""")\n', 2),
+        ("\nc.execute('DO $$ BEGIN\\n SET a.b = 1; END $$')\n", 2),
+        ("c.execute('DO $$ BEGIN SET a.b = \\'\\ud800\\'; END $$')\n", 1),
+    ],
+)
+def test_the_line_in_python(
+    tmp_path: Path, write: Write, source: str, line: int
+) -> None:
+    write(**{"a.py": source})
+    (found,) = document(str(tmp_path))["findings"]
+    assert (found["rule"], found["line"]) == ("hidden_state", line)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"-- pinwatch: allow hidden_state\n{BLOCK}",
+        BLOCK.replace("jobs;", "jobs; -- pinwatch: allow listen, hidden_state"),
+    ],
+)
+def test_a_comment_allows_state(tmp_path: Path, write: Write, text: str) -> None:
+    write(**{"a.sql": text})
+    ended = pinwatch("lint", str(tmp_path))
+    assert (ended.returncode, ended.stdout) == (0, "Nothing pins.\n")
+
+
+def test_the_settings_allow_state(tmp_path: Path, write: Write) -> None:
+    write(
+        **{
+            "pinwatch.toml": '[lint.allow]\n"db/" = ["hidden_state"]',
+            "db/a.sql": BLOCK,
+            "a.sql": BLOCK,
+        }
+    )
+    found = document("--config", str(tmp_path / "pinwatch.toml"), str(tmp_path))
+    assert [one["file"] for one in found["findings"]] == [f"{tmp_path}/a.sql"]
+
+
+def test_a_baseline_has_state_that_counts(tmp_path: Path, write: Write) -> None:
+    write(**{"a.sql": BLOCK + FUNCTION})
+    options = ("--leaks", "fail", "--baseline", str(tmp_path / "p"), str(tmp_path))
+    pinwatch("lint", "--update-baseline", *options)
+    write(**{"a.sql": f"SELECT 1;\n{BLOCK}{FUNCTION}"})
+    assert pinwatch("lint", *options).returncode == 0
+    write(**{"a.sql": BLOCK + FUNCTION + FUNCTION})
+    (found,) = document(*options)["findings"]
+    assert (found["rule"], found["line"]) == ("hidden_state", 12)
 
 
 # The settings.

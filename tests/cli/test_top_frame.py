@@ -91,8 +91,13 @@ def test_the_head() -> None:
         reason="UNREACHABLE",
         description="Connection\x1b[2J refused.",
     )
-    found = answers(targets=[gone, target("db")], faults=[FAULT])
-    assert shown(found, width=100)[:8] == [
+    leak = {
+        "id": 7,
+        "state": "the setting app.tenant = '4\x1b[2J2'",
+        "function": "app.login()",
+    }
+    found = answers(targets=[gone, target("db")], faults=[FAULT], leaks=[leak])
+    assert shown(found, width=100)[:9] == [
         f"pinwatch 1.2.3  {SITE}  proxy shop, profile lenient, up 1 h, 2 failovers",
         "1 client, 0 waiting   1 of 4 database connections   █ pinned 1",
         "█···",
@@ -101,6 +106,8 @@ def test_the_head() -> None:
         "target db  reader  db:5432  AVAILABLE",
         "endpoints default 127.0.0.1:6432, reads 127.0.0.1:6433 (readers)",
         "fault flaky: 1 borrow in 2; happened once, 5.0 s left",
+        "hidden state: 7 leaks, the latest the setting app.tenant = '4 [2J2' "
+        "(app.login())",
     ]
 
 

@@ -23,7 +23,7 @@ def test_all_advice_on_a_rule_is_on_its_page(rule: str) -> None:
     written = page(rule)
     for entry in by_rule()[rule]:
         said = entry.advice
-        for text in (said.why, said.best, said.second, said.code, said.source):
+        for text in (said.why, said.best, said.second, said.code, *said.sources):
             assert text in written
         assert f"**Accept the pin** if {said.accept}." in written
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pinwatch.config.model import Settings
-from pinwatch.observers import pin_history, timeline
+from pinwatch.observers import latest, timeline
 from pinwatch.observers.digests import MAX_DIGESTS
 from pinwatch.pins import cache, rules
 from pinwatch.proxy import parameter_cache
@@ -66,8 +66,10 @@ def test_the_figures_are_those_of_the_code() -> None:
         parameter_cache.MAX_BYTES,
         cache.MAX_TEXTS,
         cache.MAX_BYTES,
-        pin_history.MAX_PINS,
-        pin_history.MAX_BYTES,
+        latest.MAX_ITEMS,
+        latest.MAX_BYTES,
+        latest.MAX_ITEMS,
+        latest.MAX_BYTES,
         MAX_REPORTED,
         2 * MAX_DIGESTS,
         timeline.MAX_BYTES,

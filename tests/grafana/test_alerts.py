@@ -20,15 +20,21 @@ RULE: Final = {
 SHARE: Final = "PinwatchPinnedShare"
 TIMEOUTS: Final = "PinwatchBorrowTimeouts"
 TARGET: Final = "PinwatchTargetUnavailable"
+LEAKED: Final = "PinwatchHiddenState"
 DOWN: Final = "PinwatchDown"
 
 PINNED: Final = "pinwatch_database_connections_currently_session_pinned"
 OPEN: Final = "pinwatch_database_connections"
 TIMED_OUT: Final = 'pinwatch_borrows_total{outcome="timed_out"}'
 AVAILABLE: Final = "pinwatch_availability_percentage"
+LEAKS: Final = 'pinwatch_hidden_state_total{kind="setting"}'
 UP: Final = 'up{job="pinwatch"}'
 OTHER_UP: Final = 'up{job="other"}'
-OF_SERIES: Final = {TIMEOUTS: {"outcome": "timed_out"}, DOWN: {"job": "pinwatch"}}
+OF_SERIES: Final = {
+    TIMEOUTS: {"outcome": "timed_out"},
+    LEAKED: {"kind": "setting"},
+    DOWN: {"job": "pinwatch"},
+}
 """Labels that an alert has from what it looks at."""
 
 pytestmark = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
@@ -40,6 +46,7 @@ pytestmark = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not instal
         (SHARE, {PINNED: "3x9", OPEN: "10x9"}, "5m"),
         (TIMEOUTS, {TIMED_OUT: "0x2 1x6"}, "3m"),
         (TARGET, {AVAILABLE: "100x2 0x6"}, "4m"),
+        (LEAKED, {LEAKS: "0x2 1x6"}, "3m"),
         (DOWN, {UP: "1x2 0x6"}, "4m"),
     ],
 )
@@ -64,6 +71,7 @@ def test_it_fires(
         pytest.param(TIMEOUTS, {TIMED_OUT: "3x9"}, "9m", id="of long ago"),
         pytest.param(TARGET, {AVAILABLE: "100x9"}, "9m", id="it serves"),
         pytest.param(TARGET, {AVAILABLE: "100x2 0x6"}, "3m", id="not for a minute"),
+        pytest.param(LEAKED, {LEAKS: "3x9"}, "9m", id="leaks of long ago"),
         pytest.param(DOWN, {UP: "1x9"}, "9m", id="it is scraped"),
         pytest.param(DOWN, {OTHER_UP: "0x9"}, "9m", id="another job"),
     ],

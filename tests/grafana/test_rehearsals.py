@@ -71,7 +71,7 @@ def rehearsal(tmp_path: Path, target: str) -> Iterator[Rehearsal]:
         present: list[Up] = []
 
         def start(http: str) -> Up:
-            options = ("--target", target, "--http", http)
+            options = ("--target", target, "--http", http, "--probe")
             present.append(stack.enter_context(pinwatch_up(tmp_path / "log", *options)))
             return present[-1]
 
@@ -133,6 +133,11 @@ def paused(rehearsal: Rehearsal, stack: ExitStack) -> None:
     stack.callback(rehearsal.run, "fault", "remove", "drill")
 
 
+def leaked(rehearsal: Rehearsal, stack: ExitStack) -> None:
+    with closing(psycopg.connect(rehearsal.up().url, autocommit=True)) as client:
+        client.execute("DO $$ BEGIN SET work_mem = '1MB'; END $$")
+
+
 def stopped(rehearsal: Rehearsal, stack: ExitStack) -> None:
     rehearsal.stop()
     stack.callback(rehearsal.up)
@@ -144,6 +149,7 @@ def stopped(rehearsal: Rehearsal, stack: ExitStack) -> None:
         ("PinwatchPinnedShare", pins),
         ("PinwatchBorrowTimeouts", refused),
         ("PinwatchTargetUnavailable", paused),
+        ("PinwatchHiddenState", leaked),
         ("PinwatchDown", stopped),
     ],
 )

@@ -1,6 +1,8 @@
 """The state that the body of a function leaves, by its text."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pinwatch.hidden.bodies import Body, Left, read_body, read_statements
 from pinwatch.pins.writes import Write
@@ -206,3 +208,70 @@ def test_left_names_the_statement() -> None:
     assert sql("\n\n  SELECT set_config('a.b', '1', false); ").left == [
         Left("settings", "a.b", "SELECT set_config('a.b', '1', false)")
     ]
+
+
+IN_SQL = """-- The tenant of
+CREATE FUNCTION
+  app.set_tenant(t text) RETURNS void LANGUAGE sql AS -- it's
+$x$
+    SELECT 1; -- SET a.b
+
+    /* of ... */ SELECT
+        set_config('a.b', t, false);
+$x$;"""
+IN_PLPGSQL = """DO
+$$
+DECLARE
+    x text := 'é';
+BEGIN
+    IF x = '' THEN
+        PERFORM
+            set_config('a.b', x, false);
+    END IF;
+    EXECUTE '
+
+    LISTEN jobs';
+END $$"""
+ATOMIC = """CREATE PROCEDURE p()
+BEGIN ATOMIC
+    SELECT 1;
+    SELECT set_config('a.b', '1', false);
+END"""
+SEVERAL = f"{IN_SQL}\n{IN_PLPGSQL};\n{ATOMIC}"
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        (IN_SQL, [("app.set_tenant()", 7)]),
+        (IN_PLPGSQL, [("DO", 7), ("DO", 10)]),
+        (ATOMIC, [("p()", 4)]),
+        ("DO\nE'BEGIN\\n\\n LISTEN a; LISTEN b; END'", [("DO", 2), ("DO", 2)]),
+        ("DO 'BEGIN\n'\n' LISTEN a; END'", [("DO", 2)]),
+        (
+            SEVERAL,
+            [("app.set_tenant()", 7), ("DO", 16), ("DO", 19), ("p()", 26)],
+        ),
+    ],
+)
+def test_the_code_and_the_line_of_what_is_left(
+    text: str, places: list[tuple[str, int]]
+) -> None:
+    assert [(one.code, one.line) for one in read_body(text).left] == places
+
+
+def test_the_sql_of_what_is_left_has_no_comment_before_it() -> None:
+    (left,) = read_body(IN_SQL).left
+    assert left.sql.startswith("SELECT\n")
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from(["", "-- é", "NULL;", "BEGIN NULL; END;", "LISTEN a;"]))
+)
+def test_the_line_has_the_sql(lines: list[str]) -> None:
+    text = "-- é\nDO $é$\nBEGIN\n" + "\n".join(lines) + "\nNULL; END $é$"
+    body = read_body(text)
+    assert not body.unread
+    assert bool(body.left) is ("LISTEN a;" in lines)
+    assert all(text.split("\n")[one.line - 1] == "LISTEN a;" for one in body.left)

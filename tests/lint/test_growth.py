@@ -26,6 +26,32 @@ READ_ALL: Final = {"count", "encode", "replace", "split", "splitlines", "transla
 """Methods of a string that read all of it; others stop, or have a range."""
 SOURCES: Final[dict[str, tuple[str, Callable[[int], str]]]] = {
     "statements": ("a.sql", lambda n: "-- pinwatch: allow set\nSET a = 1;\n" * n),
+    "bodies": (
+        "a.sql",
+        lambda n: "DO $$ BEGIN\nSET a.b = 1;\nLISTEN x;\nEND $$;\n" * n,
+    ),
+    "one body in SQL": (
+        "a.sql",
+        lambda n: (
+            "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$\n"
+            + "".join(f"LISTEN x{i};\n" for i in range(n))
+            + "$$;\n"
+        ),
+    ),
+    "one body in PL/pgSQL": (
+        "a.sql",
+        lambda n: (
+            "DO $$ BEGIN\n" + "".join(f"LISTEN x{i};\n" for i in range(n)) + "END $$;\n"
+        ),
+    ),
+    "one atomic body": (
+        "a.sql",
+        lambda n: (
+            "CREATE PROCEDURE p() BEGIN ATOMIC\n"
+            + "".join(f"SELECT set_config('a.b{i}', 'c', false);\n" for i in range(n))
+            + "END;\n"
+        ),
+    ),
     "rows": ("a.sql", lambda n: "COPY a FROM stdin;\n" + "SET a = 1;\n" * n + "\\.\n"),
     "placeholders": ("a.sql", lambda n: "SELECT " + "${a}, {{ b }}, " * n + "1;\n"),
     "strings": ("a.py", lambda n: "c.execute('SET a = 1')\n" * n),

@@ -12,6 +12,7 @@ from tests.wireclient import WireClient
 TABLE: Final = """CREATE TABLE orders (
     id bigint, customer_id bigint, tenant_id bigint, total numeric, placed_at date
 )"""
+SET_TENANT: Final = "SET app.tenant_id = '42'"
 TENANT: Final = "SELECT current_setting('app.tenant_id', true)"
 
 
@@ -39,7 +40,7 @@ def test_a_tenant_that_a_function_sets_ends_with_the_transaction(
     clients: tuple[WireClient, WireClient],
 ) -> None:
     one, other = clients
-    one.query(statements(recommended("SET app.tenant_id = '42'"), "BEGIN;\nSELECT"))
+    one.query(statements(recommended(SET_TENANT), "-- Without BEGIN"))
     one.query("BEGIN")
     one.query("SELECT set_tenant('42')")
     assert one.query(TENANT).value == "42"
@@ -47,13 +48,30 @@ def test_a_tenant_that_a_function_sets_ends_with_the_transaction(
     assert other.query(TENANT).value in (None, "")
 
 
+def test_a_tenant_that_is_set_outside_a_transaction_is_lost(
+    clients: tuple[WireClient, WireClient],
+) -> None:
+    one, _ = clients
+    one.query(statements(recommended(SET_TENANT), "-- Without BEGIN"))
+    one.query("SELECT set_tenant('42')")
+    assert one.query(TENANT).value in (None, "")
+
+
+def test_a_tenant_that_is_set_with_false_leaks_to_the_next_client(
+    clients: tuple[WireClient, WireClient],
+) -> None:
+    one, other = clients
+    code = statements(recommended(SET_TENANT), "-- Without a tenant")
+    one.query(code.replace("tenant, true)", "tenant, false)"))
+    one.query("SELECT set_tenant('42')")
+    assert other.query(TENANT).value == "42"
+
+
 def test_the_policy_shows_no_row_without_a_tenant(
     clients: tuple[WireClient, WireClient],
 ) -> None:
     one, other = clients
-    code = recommended("SET app.tenant_id = '42'")
-    one.query(statements(code, "BEGIN;\nSELECT"))
-    one.query(f"CREATE POLICY{code.partition('CREATE POLICY')[2]}")
+    one.query(statements(recommended(SET_TENANT), "-- Without BEGIN"))
     one.query(
         "ALTER TABLE orders ENABLE ROW LEVEL SECURITY; "
         "INSERT INTO orders (tenant_id) VALUES (41), (42); "
@@ -71,6 +89,18 @@ def test_the_policy_shows_no_row_without_a_tenant(
         assert other.query("SELECT visible()").value == "0"
     finally:
         one.query("DROP OWNED BY pinwatch_reader CASCADE; DROP ROLE pinwatch_reader")
+
+
+def test_a_setting_of_any_name_ends_with_the_transaction(
+    clients: tuple[WireClient, WireClient],
+) -> None:
+    one, other = clients
+    one.query(statements(recommended("SELECT set_config($1, $2, true)"), "BEGIN;"))
+    one.query("BEGIN")
+    one.query("SELECT set_for_transaction('app.tenant_id', '42')")
+    assert one.query(TENANT).value == "42"
+    one.query("COMMIT")
+    assert other.query(TENANT).value in (None, "")
 
 
 def test_a_setting_of_a_function_ends_with_the_call(

@@ -1,5 +1,6 @@
 """Metrics of pins."""
 
+from pinwatch.hidden.wording import WORDS
 from tests.harness import eventually
 from tests.metrics.conftest import Measure
 
@@ -81,3 +82,18 @@ def test_what_a_lenient_profile_warns_of(measure: Measure) -> None:
     now = proxy.scrape()
     assert now("pin_warnings_total", rule="set") == 1
     assert now(PINNED) == 0
+
+
+def test_every_kind_of_hidden_state_is_there_from_the_start(measure: Measure) -> None:
+    now = measure().scrape()
+    assert {kind: now("hidden_state_total", kind=kind) for kind in WORDS} == (
+        dict.fromkeys(WORDS, 0)
+    )
+
+
+def test_probes_for_hidden_state_are_counted(measure: Measure) -> None:
+    for mode, probes in (("off", 0), ("report", 1)):
+        proxy = measure(hidden_state=mode)
+        proxy().query("SELECT 1")
+        proxy().query("DO $$ BEGIN END $$")
+        assert proxy.tells("hidden_state_probes_total") == probes

@@ -6,7 +6,9 @@ import pytest
 
 from pinwatch import events
 from pinwatch.clock import Clock
+from pinwatch.hidden.wording import WORDS
 from pinwatch.metrics.tally import MAX_NAMES, OTHER, Clients, Connections, Tally
+from tests.leaked import LEAK
 from tests.pinned import PIN, unpinned
 
 
@@ -121,6 +123,16 @@ def test_tls_counts_only_if_the_server_has_it(tally: Tally) -> None:
 def test_failovers(tally: Tally) -> None:
     tally(events.FailedOver("a", "b", 1.0))
     assert tally.failovers == 1
+
+
+def test_leaks_count_by_kind(tally: Tally) -> None:
+    for kind in ("setting", "channel", "setting"):
+        tally(replace(LEAK, kind=kind))
+    assert set(tally.leaks) == set(WORDS)
+    assert {kind: count for kind, count in tally.leaks.items() if count} == {
+        "setting": 2,
+        "channel": 1,
+    }
 
 
 def test_what_it_does_not_count(tally: Tally) -> None:

@@ -14,9 +14,14 @@ import psycopg
 import pytest
 
 from pinwatch.clock import Clock
+from pinwatch.observers import schemas
 from pinwatch.observers.event_log import NOT_YET, EventLog
+from pinwatch.observers.leak_history import Leaks
 from pinwatch.observers.pin_history import History
+from pinwatch.production.formats import read_file
+from pinwatch.production.records import Pinned
 from tests.cli.command import Up, pinwatch, pinwatch_up
+from tests.leaked import LEAK
 from tests.pinned import PIN
 from tests.site import ask
 
@@ -58,6 +63,24 @@ def test_a_line_for_each_pin(target: str, tmp_path: Path) -> None:
     assert logged == ["LISTEN jobs", "SET a.b =\n'ö\u2028'"]
     begun = [{k: v for k, v in one.items() if k not in NOT_YET} for one in pins]
     assert lines(file) == begun[::-1]
+
+
+def test_a_line_for_each_leak(tmp_path: Path) -> None:
+    """A pin has a rule, a leak has a kind: readers tell them apart."""
+    file = tmp_path / "pins.jsonl"
+    history, leaks = History(Clock()), Leaks()
+    with EventLog(file, 10_000, 0) as written:
+        history.listeners.append(written)
+        leaks.listeners.append(written)
+        leaks(LEAK)
+        history(PIN)
+    leak, pin = lines(file)
+    assert leak == schemas.Leak.of(leaks.leaks()[0]).model_dump(mode="json")
+    assert ("kind" in leak, "rule" in leak) == (True, False)
+    assert ("kind" in pin, "rule" in pin) == (False, True)
+    assert [one.digest for one in read_file(str(file)) if isinstance(one, Pinned)] == [
+        PIN.digest
+    ]
 
 
 @pytest.mark.parametrize("backups", [0, 2])
@@ -141,8 +164,8 @@ def test_no_more_wait_than_there_is_room_for(
             written = [json.loads(reader.readline()) for _ in range(room + 1)]
     assert [one["id"] for one in written] == [1, 2, 3, 4]
     assert caplog.messages == [
-        "Event log: the disk is too slow; dropping pins.",
-        f"Event log: {pins - room - 1} pins dropped.",
+        "Event log: the disk is too slow; dropping lines.",
+        f"Event log: {pins - room - 1} lines dropped.",
     ]
 
 
@@ -153,7 +176,7 @@ def test_a_full_disk_costs_one_warning(caplog: pytest.LogCaptureFixture) -> None
         for client in range(50):
             history(replace(PIN, client=client))
     assert caplog.messages == [
-        "Event log: cannot write to /dev/full: No space left on device (pins lost: 1)."
+        "Event log: cannot write to /dev/full: No space left on device (lines lost: 1)."
     ]
 
 

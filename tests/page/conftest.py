@@ -14,7 +14,6 @@ from typing import Protocol
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
-from pinwatch import events
 from pinwatch.web.guard import Guard
 from tests.figures import FakeProxy, still_clock
 from tests.harness import Postgres, Proxies, RunningProxy, eventually
@@ -30,15 +29,6 @@ class Seen(Watched):
     """A proxy that the page looks at; its history has the figures of ``figures``."""
 
     figures: FakeProxy
-
-    def observe(self, *happened: events.Event) -> None:
-        """Report events, as the proxy does."""
-
-        def report() -> None:
-            for event in happened:
-                self.clients.proxy.proxy.observe(event)
-
-        self.in_the_loop(report)
 
 
 class Open(Protocol):

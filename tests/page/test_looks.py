@@ -2,12 +2,15 @@
 
 import os
 from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.leaked import LEAK
 from tests.page.conftest import Open, Seen
 from tests.page.scenes import TENANT, Hour
 
@@ -37,8 +40,11 @@ def test_for_everybody(
     Hour(seen).play()
     for sql in ("SET LOCAL work_mem = '64MB'", "LISTEN jobs"):
         seen(application_name="orders").query(f"BEGIN; {sql}")
+    leak = replace(LEAK, value="x" * 2_048, path="y" * 2_048, reset=True)
+    seen.observe(LEAK, replace(leak, at=datetime.now(UTC)))
     seen.in_the_loop(lambda: faults.add("pause", "drill"))
     page = open_page(viewport=viewport, color_scheme=scheme, **still)
+    page.locator("#leak-groups > li").first.wait_for()
     for summary in page.locator("details:visible summary").all()[:3]:
         summary.click()
     page.locator(".singles li").first.wait_for()

@@ -75,7 +75,8 @@ def test_entry_is_complete(entry: Entry) -> None:
     assert not said.accept.endswith(".")
     assert said.code
     assert said.language
-    assert re.fullmatch(r"https://\S+", said.source)
+    assert len(set(said.sources)) == len(said.sources)
+    assert all(re.fullmatch(r"https://\S+", one) for one in said.sources)
 
 
 @each_entry

@@ -139,6 +139,10 @@ CASES = {
         "SELECT set_config('app.tenant_id', $1, true)",
         "Set it inside a function that each transaction calls first",
     ),
+    "setting whose name is a parameter": Case(
+        "SELECT set_config($1, $2, true)",
+        "For a custom setting, as of row-level security, let a function of your own",
+    ),
     "asyncpg at release": Case(
         "SELECT pg_advisory_unlock_all();\nCLOSE ALL;\nUNLISTEN *;\nRESET ALL;",
         "The pool resets each connection that is released. Give create_pool",

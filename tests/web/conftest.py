@@ -11,14 +11,17 @@ from typing import Any, Protocol
 import pytest
 from starlette.types import ASGIApp
 
+from pinwatch import events
 from pinwatch.clock import Clock
 from pinwatch.metrics.exporter import metrics_route
 from pinwatch.metrics.tally import Tally
+from pinwatch.observers.leak_history import Leaks
 from pinwatch.observers.pin_history import History
 from pinwatch.observers.timeline import Timeline
 from pinwatch.web.app import app
 from pinwatch.web.control import control_routes
 from pinwatch.web.history import history_route
+from pinwatch.web.leaks import leaks_route
 from pinwatch.web.proxy import proxy_route
 from pinwatch.web.stream import Feed
 from pinwatch.web.summary import summary_route
@@ -57,6 +60,15 @@ class Watched:
 
         self.clients.proxy.run(act())
 
+    def observe(self, *happened: events.Event) -> None:
+        """Report events, as the proxy does."""
+
+        def report() -> None:
+            for event in happened:
+                self.clients.proxy.proxy.observe(event)
+
+        self.in_the_loop(report)
+
     def tick(self) -> None:
         """Take a sample for the history."""
         self.in_the_loop(lambda: self.timeline.tick(self.clients.proxy.proxy))
@@ -83,12 +95,13 @@ def watched(
 ) -> Watched:
     proxy = clients.proxy.proxy
     tally, history = Tally(proxy.clock), History(history_clock or proxy.clock)
-    timeline = timeline or Timeline(proxy.clock)
-    proxy.observers += (tally, history, timeline)
+    leaks, timeline = Leaks(), timeline or Timeline(proxy.clock)
+    proxy.observers += (tally, history, leaks, timeline)
     feed = Feed(history, heartbeat)
     more = (
+        leaks_route(leaks),
         history_route(timeline),
-        summary_route(proxy, history, timeline),
+        summary_route(proxy, history, leaks, timeline),
         proxy_route(proxy, tally),
         metrics_route(proxy, tally),
         *control_routes(proxy, no_reload),

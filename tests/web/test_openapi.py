@@ -11,15 +11,18 @@ from starlette.routing import Mount, Route
 
 from pinwatch.metrics.exporter import metrics_route
 from pinwatch.metrics.tally import Tally
+from pinwatch.observers.leak_history import Leaks
 from pinwatch.observers.pin_history import History
 from pinwatch.observers.timeline import Timeline
 from pinwatch.web.app import app
 from pinwatch.web.control import control_routes
 from pinwatch.web.history import history_route
+from pinwatch.web.leaks import leaks_route
 from pinwatch.web.operation import JSON
 from pinwatch.web.proxy import proxy_route
 from pinwatch.web.stream import Feed
 from pinwatch.web.summary import summary_route
+from tests.leaked import LEAK
 from tests.site import ask
 from tests.web.conftest import Watch, Watched, no_reload
 
@@ -32,6 +35,7 @@ def watched(watch: Watch) -> Watched:
     watched = watch(3)
     for sql in ("LISTEN jobs", "BEGIN", "SET LOCAL a.b = 'c'"):
         watched(application_name="shop").query(sql)
+    watched.observe(LEAK)
     watched.tick()
     return watched
 
@@ -49,13 +53,14 @@ def test_it_is_valid(document: Any) -> None:
 def test_every_route_is_in_it(watched: Watched) -> None:
     proxy = watched.clients.proxy.proxy
     tally, history = Tally(proxy.clock), History(proxy.clock)
-    timeline = Timeline(proxy.clock)
+    leaks, timeline = Leaks(), Timeline(proxy.clock)
     answers = app(
         proxy,
         history,
         Feed(history),
+        leaks_route(leaks),
         history_route(timeline),
-        summary_route(proxy, history, timeline),
+        summary_route(proxy, history, leaks, timeline),
         proxy_route(proxy, tally),
         metrics_route(proxy, tally),
         *control_routes(proxy, no_reload),
@@ -85,6 +90,7 @@ def test_every_route_is_in_it(watched: Watched) -> None:
         "/api/sessions",
         "/api/pins",
         "/api/digests",
+        "/api/leaks",
         "/api/history",
         "/api/summary",
         "/api/proxy",

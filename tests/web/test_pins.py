@@ -138,7 +138,7 @@ def test_since(watched: Watched) -> None:
         ("since=yesterday", "since is 'yesterday', but must be a valid datetime"),
         ("rule=sets", "rule is 'sets', but must be one of set, reset, set_config, "),
         ("pinned=perhaps", "pinned is 'perhaps', but must be a valid boolean"),
-        ("role=ann", "role is not a parameter: there is limit, rule, user, database, "),
+        ("role=ann", "role is not a parameter: there is limit, user, database, "),
     ],
 )
 def test_a_wrong_parameter(watch: Watch, query: str, sentence: str) -> None:

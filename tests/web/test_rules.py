@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from pinwatch.pins.advice import by_rule
+from pinwatch.pins.names import NAMES
 from pinwatch.pins.rules import CODES
 from pinwatch.web.guard import Guard
 from pinwatch.web.rules import rules_routes
@@ -46,7 +47,13 @@ def test_the_contents_link_to_the_sections(url: str, rule: str) -> None:
 
 def test_the_list_links_to_each_page(url: str) -> None:
     listed = re.findall('href="/rules/(.*?)"', ask(f"{url}/rules").text)
-    assert listed == [*CODES]
+    assert listed == [*NAMES]
+
+
+def test_hidden_state_has_a_page(url: str) -> None:
+    shown = ask(f"{url}/rules/hidden_state").text
+    assert '<h1 id="hidden_state">hidden_state</h1>' in shown
+    assert "<td><code>pg_advisory_xact_lock</code></td>" in shown
 
 
 def test_sql_of_the_catalogue_is_no_html(url: str) -> None:

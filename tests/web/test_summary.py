@@ -1,6 +1,7 @@
 """/api/summary and /api/proxy, of what real clients did."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import Any
@@ -11,6 +12,7 @@ from pinwatch import __version__
 from pinwatch.observers.timeline import Timeline
 from tests.figures import still_clock
 from tests.harness import eventually
+from tests.leaked import LEAK
 from tests.live.conftest import Serve
 from tests.web.conftest import watched
 
@@ -71,6 +73,26 @@ def test_one_pin(driven: Driven) -> None:
         "1 of 1 connection has been pinned for 90 seconds, by listen of the "
         "application orders."
     ]
+
+
+def test_leaks_of_the_last_hour(driven: Driven) -> None:
+    """They come before the pins, because no log of RDS Proxy shows them."""
+    lock = replace(LEAK, kind="advisory_lock", name="7", value="", function="DO")
+    driven.watched.observe(
+        replace(LEAK, at=START), replace(lock, at=START + timedelta(minutes=30))
+    )
+    driven.live(60 * 60)
+    leaked, clear = driven.get()
+    assert (leaked["kind"], clear["kind"]) == ("leaked", "clear")
+    assert leaked["text"] == (
+        "Hidden state was left 2 times in the last hour; the latest is the advisory "
+        "lock 7 (DO)."
+    )
+    assert leaked["fix"] == LEAK.advice
+    driven.live(1)
+    assert driven.texts()[0].startswith("Hidden state was left 1 time in")
+    driven.live(60 * 60)
+    assert driven.texts() == ["Nothing is pinned."]
 
 
 def test_most_pins_are_of_one_statement(driven: Driven) -> None:

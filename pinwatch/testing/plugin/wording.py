@@ -62,11 +62,6 @@ def repeated(records: Iterable[Record]) -> Iterator[list[Record]]:
     return _grouped(((_place(one), one.same_code, one.stayed), one) for one in records)
 
 
-def at_one_place(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """Yield groups of records at the same place; all of them have the same code."""
-    return _grouped((_place(one), one) for one in records)
-
-
 def _grouped(keyed: Iterable[tuple[Any, Record]]) -> Iterator[list[Record]]:
     """Yield the records with the same key, in the order of the keys."""
     groups: dict[Any, list[Record]] = {}

@@ -4,6 +4,7 @@ import { get, without } from "./api.js";
 import { byId, setText } from "./dom.js";
 import { load, refresh } from "./groups.js";
 import { drawHistory, forget, query } from "./history.js";
+import { drawLeaks } from "./leaks.js";
 import { drawPool } from "./pool.js";
 import { drawProxy } from "./proxy.js";
 import { drawSummary } from "./summary.js";
@@ -34,15 +35,16 @@ async function read() {
   const proxy = await get("/api/proxy");
   if (startedAt !== proxy.started_at) forget();
   startedAt = proxy.started_at;
-  const names = ["summary", "pool", "targets", "faults", `history${query()}`];
+  const names = ["summary", "pool", "targets", "faults", `history${query()}`, "leaks?limit=1"];
   return [proxy, ...(await Promise.all(names.map((name) => get(`/api/${name}`))))];
 }
 
-function draw([proxy, summary, pool, targets, faults, history]) {
+function draw([proxy, summary, pool, targets, faults, history, leaks]) {
   drawSummary(summary);
   drawPool(pool);
   drawProxy(proxy, targets, faults);
   drawHistory(history);
+  drawLeaks(proxy, leaks).catch(reportError);
   refresh();
 }
 

@@ -4,9 +4,11 @@ import { get, without } from "./api.js";
 import { byId, element, keepInStep } from "./dom.js";
 import { duration } from "./format.js";
 import { showSingle } from "./groups.js";
+import { leakKey, showLeak } from "./leaks.js";
 import { time } from "./times.js";
 
 const MAX_PINS = 100; // a session reports no more
+const MAX_LEAKS = 100; // of a session, the latest
 const dialog = byId("session");
 const facts = byId("session-facts");
 
@@ -20,6 +22,7 @@ async function show() {
   const answers = await Promise.all([
     get(`/api/sessions?client=${client}`),
     get(`/api/pins?client=${client}&limit=${MAX_PINS}`),
+    get(`/api/leaks?client=${client}&limit=${MAX_LEAKS}`),
   ]).catch(without(null));
   if (client !== wanted()) return; // another one was chosen meanwhile
   byId("session-title").textContent = `Client ${client}`;
@@ -27,9 +30,9 @@ async function show() {
   if (!dialog.open) dialog.showModal();
 }
 
-function shown(sessions, pins) {
+function shown(sessions, pins, leaks) {
   const session = sessions.length ? described(sessions[0]) : [element("p", "This session has ended.")];
-  return [...session, ...listed(pins)];
+  return [...session, ...listed(pins), ...left(leaks)];
 }
 
 function described(session) {
@@ -64,6 +67,13 @@ function listed(pins) {
     row.firstChild.prepend(element("a", pin.rule, { className: "rule", href: `/rules/${pin.rule}` }));
   });
   return [list];
+}
+
+function left(leaks) {
+  if (!leaks.length) return [];
+  const list = element("ol", null, { className: "singles" });
+  keepInStep(list, leaks, leakKey, () => element("li"), showLeak);
+  return [element("h3", "Left for the next client"), list];
 }
 
 dialog.addEventListener("close", () => {

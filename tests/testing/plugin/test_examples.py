@@ -1,4 +1,7 @@
-"""The applications in examples/: one test of each pins and fails, at its line."""
+"""The applications in examples/: one test of each pins and fails, at its line.
+
+That of tenants pins nothing: its tests are of isolation.
+"""
 
 import shutil
 from collections.abc import Callable
@@ -75,6 +78,35 @@ def test_asyncpg_s_own_reset_pins_every_test_of_the_fastapi_example(
     result = run("--pinwatch", every=True)
     result.assert_outcomes(failed=3)
     result.stdout.fnmatch_lines(["reset: shop/app.py:* in connected*"])
+
+
+def test_tenants_are_isolated_on_one_connection(
+    example: Callable[[str], None], run: Run
+) -> None:
+    example("tenants")
+    result = run("--pinwatch", "--pinwatch-swap", "-W", "error", every=True)
+    result.assert_outcomes(passed=5)
+    result.stdout.fnmatch_lines(["no pins"])
+
+
+def test_with_false_in_its_function_a_tenant_leaks(
+    example: Callable[[str], None], run: Run, pytester: pytest.Pytester
+) -> None:
+    """Tests of isolation fail, and one that only serves tenants, by the leak itself."""
+    example("tenants")
+    schema = pytester.path / "shop" / "schema.sql"
+    schema.write_text(schema.read_text().replace("tenant, true)", "tenant, false)"))
+    result = run("--pinwatch", "--pinwatch-swap", every=True)
+    result.assert_outcomes(passed=2, failed=3)
+    number = _line(EXAMPLES / "tenants" / "shop" / "database.py", "connection.execute(")
+    result.stdout.fnmatch_lines([f"hidden_state: shop/database.py:{number} in *"])
+    failed = "FAILED tests/test_isolation.py::test_"
+    for name in (
+        "each_tenant_sees_its_own_orders - Failed*",
+        "the_next_client_has_no_tenant - assert*",
+        "a_tenant_is_lost_outside_a_transaction*",
+    ):
+        result.stdout.fnmatch_lines([f"{failed}{name}"])
 
 
 def _line(file: Path, statement: str) -> int:

@@ -1,0 +1,1 @@
+"""A shop with many tenants. Its tests: ``pytest --pinwatch --pinwatch-swap``."""
