@@ -89,11 +89,21 @@ class PinwatchContainer(DockerContainer):
 
     def get_pins(self) -> list[dict[str, Any]]:
         """Return all pins since the start, as GET /api/pins does."""
+        return self._get("/api/pins")
+
+    def get_leaks(self) -> list[dict[str, Any]]:
+        """Return all leaks since the start, as GET /api/leaks does.
+
+        pinwatch looks for them with the setting hidden_state="report".
+        """
+        return self._get("/api/leaks")
+
+    def _get(self, path: str) -> list[dict[str, Any]]:
         headers = {"Authorization": f"Bearer {self.http_token}"}
-        request = Request(f"{self.get_http_url()}/api/pins", headers=headers)
+        request = Request(f"{self.get_http_url()}{path}", headers=headers)
         with urlopen(request) as answer:
-            pins: list[dict[str, Any]] = json.load(answer)
-        return pins
+            found: list[dict[str, Any]] = json.load(answer)
+        return found
 
 
 def _url(target: Postgres | str, alias: str | None) -> str:

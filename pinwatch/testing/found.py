@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from pinwatch import events
-from pinwatch.hidden.wording import state
+from pinwatch.hidden.wording import REASON, state
 from pinwatch.pins.names import HIDDEN_STATE
 from pinwatch.testing.origin import Frame
 from pinwatch.testing.origin.tagged import tagged
@@ -85,11 +85,7 @@ class Leak(events.StateLeaked, Located):
     @property
     def reason(self) -> str:
         """A sentence on what stayed and on the code that left it."""
-        return (
-            f"It leaves {self.state} on the database connection, and the next client "
-            f"gets it. RDS Proxy does not see this, so it does not pin. "
-            f"Code: {self.code}."
-        )
+        return f"{REASON.format('It', self.state)} Code: {self.code}."
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:

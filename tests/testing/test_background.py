@@ -202,3 +202,60 @@ def test_the_proxy_for_tests_imports_no_http_server() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert run.stdout.strip() == "[]"
+
+
+LEAVE = "DO $$ BEGIN PERFORM set_config('a.b', '1', false); END $$"
+
+
+def test_leaks_until_they_are_reset(target: str) -> None:
+    with (
+        pinwatch.Proxy(target, max_connections=1) as proxy,
+        closing(psycopg.connect(proxy.dsn, autocommit=True)) as connection,
+    ):
+        shown = "SELECT current_setting('a.b', true)"
+        connection.execute(LEAVE)
+        connection.execute(LEAVE)
+        (leak,) = proxy.leaks
+        assert (leak.kind, leak.name, leak.value) == ("setting", "a.b", "1")
+        assert leak.frame is not None
+        assert leak.frame.function == "test_leaks_until_they_are_reset"
+        assert connection.execute(shown).fetchone() == ("1",)
+        proxy.reset_leaks()
+        assert connection.execute(shown).fetchone() in [(None,), ("",)]
+        connection.execute(LEAVE)
+        assert len(proxy.leaks) == 2
+        assert proxy.pins == []
+    proxy.reset_leaks()  # nothing is left to reset
+
+
+def test_leaks_of_a_connection_in_use_are_reset_later(target: str) -> None:
+    with (
+        pinwatch.Proxy(target, max_connections=1) as proxy,
+        closing(psycopg.connect(proxy.dsn)) as connection,
+    ):
+        connection.execute(LEAVE)
+        connection.commit()
+        assert len(proxy.leaks) == 1
+        connection.execute("SELECT 1")
+        proxy.reset_leaks()
+        shown = connection.execute("SELECT current_setting('a.b', true)")
+        assert shown.fetchone() == ("1",)
+        connection.commit()
+        proxy.reset_leaks()
+        shown = connection.execute("SELECT current_setting('a.b', true)")
+        assert shown.fetchone() in [(None,), ("",)]
+
+
+def test_leaks_of_another_process_have_no_line(target: str) -> None:
+    command = "import psycopg, sys; psycopg.connect(sys.argv[1]).execute(sys.argv[2])"
+    with pinwatch.Proxy(target) as proxy:
+        arguments = [proxy.dsn, f"{LEAVE}; COMMIT"]
+        subprocess.run([sys.executable, "-c", command, *arguments], check=True)
+        (leak,) = proxy.leaks
+        assert (leak.other_process, leak.frames) == (True, ())
+
+
+def test_hidden_state_may_be_off(target: str) -> None:
+    with pinwatch.Proxy(target, hidden_state="off") as proxy:
+        one(proxy, LEAVE)
+        assert proxy.leaks == []

@@ -84,3 +84,4 @@ def test_it_serves() -> None:
     ):
         connection.execute("LISTEN jobs")
         assert [pin["rule"] for pin in one.get_pins()] == ["listen"]
+        assert one.get_leaks() == []

@@ -198,3 +198,44 @@ def test_a_proxy_that_does_not_start_is_told_without_what_is_within(run: Run) ->
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["E *The target 127.0.0.1:1 cannot be used: *"])
     assert len(result.outlines) < 30
+
+
+LEAKY: Final = """
+import psycopg
+from pinwatch import PinwatchTestCase
+
+class TestShop(PinwatchTestCase):
+    pinwatch_target = {target!r}
+
+    def leave(self):
+        with psycopg.connect(self.pinwatch.dsn, autocommit=True) as connection:
+            connection.execute("DO $$ BEGIN SET work_mem = '77MB'; END $$")
+
+    def test_one(self):
+        self.leave()
+        self.assertEqual(self.pinwatch.leaks[-1].name, "work_mem")
+
+    def test_two(self):
+        self.leave()
+
+class TestStrict(TestShop):
+    pinwatch_leaks = "fail"
+
+class TestAllowed(TestStrict):
+    pinwatch_allow = ("hidden_state",)
+"""
+
+
+def test_leaks_fail_if_the_class_says_so(
+    target: str, pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makepyfile(test_shop=LEAKY.format(target=target))
+    command = [sys.executable, "-m", "unittest", "test_shop"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=pytester.path)
+    assert done.stderr.splitlines()[-1] == "FAILED (failures=2)"
+    assert "hidden_state: test_shop.py:9 in TestShop.leave\n" in done.stderr
+    assert "called from test_shop.py:16 in TestShop.test_two" in done.stderr
+
+    result = run("--pinwatch")
+    result.assert_outcomes(passed=4, failed=2)
+    result.stdout.fnmatch_lines(["6 leaks: 2 failed, 2 reported, 2 allowed"])

@@ -121,10 +121,11 @@ def test_each_test_has_its_own_leak(run: Run) -> None:
         checkout(shared)
 
     @pytest.mark.parametrize("number", range(3))
-    def test_leaks(shared, number):
+    def test_leaks(shared, number, pinwatch_proxy):
         leaked = "SELECT current_setting('app.tenant', true)"
         assert not shared.execute(leaked).fetchone()[0]
         checkout(shared)
+        pinwatch_proxy.settle()
         assert shared.execute(leaked).fetchone() == ("42",)
     """
     conftest = CONFTEST + CONFTEST.replace(
@@ -185,7 +186,7 @@ def test_with_swap_code_does_not_meet_what_it_left(run: Run) -> None:
 
     def test_leans_on_it(connection, pinwatch_proxy):
         checkout(connection)
-        pinwatch_proxy.settle()  # the connection is idle only after its probe
+        pinwatch_proxy.settle()  # the probe is over, and its connection is free
         found = connection.execute("SELECT current_setting('app.tenant', true)")
         assert found.fetchone() == ("42",)
     """

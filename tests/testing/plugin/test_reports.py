@@ -13,9 +13,10 @@ from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonS
 from pinwatch.reports.github import annotations
 from pinwatch.reports.result import Result
 from pinwatch.reports.sarif import sarif
-from pinwatch.testing.found import Pin
+from pinwatch.testing.found import Leak, Pin
 from pinwatch.testing.origin import Frame
 from pinwatch.testing.plugin.record import Outcome, Record
+from tests.leaked import LEAK
 from tests.pinned import PIN
 from tests.testing.conftest import Run
 from tests.testing.plugin.suites import CONFTEST
@@ -90,6 +91,8 @@ def test_json(run: Run, pytester: pytest.Pytester) -> None:
             "baseline": 0,
             "allowed": 1,
         },
+        "leak_outcomes": dict.fromkeys(report["outcomes"], 0),
+        "leaks": [],
         "client_connections": 1,
         "gone": [],
     }
@@ -198,8 +201,12 @@ def test_sarif_of_files(frame: Frame, uri: dict[str, str]) -> None:
     assert ("region" in physical) == bool(frame.line)
 
 
-def test_a_record_survives_its_way_between_processes() -> None:
-    one = record()
+@pytest.mark.parametrize(
+    "one",
+    [record(), Record("t", Outcome.REPORTED, Leak(**LEAK.values()), log="")],
+    ids=["pin", "leak"],
+)
+def test_a_record_survives_its_way_between_processes(one: Record) -> None:
     assert Record.from_json(json.loads(json.dumps(one.to_json()))) == one
 
 
