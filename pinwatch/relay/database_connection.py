@@ -131,6 +131,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
     """A connection to the target as one user in one database."""
 
     __slots__ = (
+        "applied_parameters",
         "backend_key",
         "borrows",
         "clock",
@@ -179,6 +180,8 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.statements = self.stream.statements
         self.backend_key: tuple[int, bytes] | None = None
         self.init_query = init_query
+        # The server's reports when the session's parameters had been set.
+        self.applied_parameters = NO_PARAMETERS
         # The state that the probe after the login found, and that of the last probe.
         self.initial_state: frozenset[State] | None = None
         self.hidden_state: frozenset[State] | None = None
@@ -228,6 +231,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self._enter(Phase.READY)
         self.backend_key = result.key
         self.stream.reported_parameters = result.reported_parameters
+        self.applied_parameters = result.reported_parameters
         self.stream.status = result.status
         self.owner.opened(self)
 
@@ -276,6 +280,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
     def _parameters_set(self, _row: Row, error: ClientError | None) -> None:
         if error is not None:
             self.stream.parameters = None
+        self.applied_parameters = self.stream.reported_parameters
         if self.session is not None:
             self.session.parameters_set(error)
 
@@ -316,6 +321,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             self.close(f"The init query failed: {error.text}")
             return
         self._enter(Phase.READY)
+        self.applied_parameters = self.stream.reported_parameters
         self.hidden_state = self.initial_state
         self.owner.reset_done(self)
 

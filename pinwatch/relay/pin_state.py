@@ -134,8 +134,6 @@ class Pinning:
         """Note and report a statement that may leave hidden state."""
         if key in self.suspects or len(self.suspects) == MAX_SUSPECTS:
             return
-        connection = session.connection
-        assert connection is not None
         user, database = _names(session.key)
         suspect = Suspect(
             number=session.services.suspect_number(),
@@ -143,7 +141,6 @@ class Pinning:
             user=user,
             database=database,
             application_name=session.application_name,
-            reported=connection.stream.reported_parameters,
             parameters=session.parameters,
             oid=oid,
         )

@@ -16,9 +16,8 @@ class Suspect:
 
     number is that of its ``events.UnseenCodeRuns``. text is the text of the request,
     and statements are those in it that run such code; both are empty for a
-    FunctionCall, whose function has the object identifier oid. reported and parameters
-    are the settings that the connection had before: as the server last reported them,
-    and as the session's startup parameters set them.
+    FunctionCall, whose function has the object identifier oid. parameters are the
+    session's startup parameters.
     """
 
     number: int
@@ -26,7 +25,6 @@ class Suspect:
     user: str
     database: str
     application_name: str
-    reported: Values
     parameters: Values
     text: str = ""
     statements: tuple[str, ...] = ()

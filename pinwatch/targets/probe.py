@@ -82,7 +82,7 @@ class Prober:
         before, connection.hidden_state = connection.hidden_state, found.states
         if before is None:
             return False
-        new = found.states - before - _applied(suspects[0])
+        new = found.states - before - _applied(connection, suspects[0])
         for state in sorted(new):
             leak = await asyncio.to_thread(_leak, code, state, suspects)
             self._observe(replace(leak, connection=connection.number, reset=resets))
@@ -92,7 +92,7 @@ class Prober:
         self, connection: DatabaseConnection, suspects: Sequence[Suspect]
     ) -> tuple[Probed, Code]:
         """Ask for the state. If the code has changed, read it and ask again."""
-        path = _path_setting(suspects)
+        path = _path_setting(connection, suspects)
         key = connection.key[1], path
         names = custom_settings(suspect.text for suspect in suspects)
         code = self._codes.get(key, NO_CODE)
@@ -158,27 +158,30 @@ class Prober:
         return value or b""
 
 
-def _path_setting(suspects: Sequence[Suspect]) -> str:
-    """Return SQL that sets the search_path under which the first suspect ran."""
-    known = _expected(suspects[0], b"search_path") if suspects else None
+def _path_setting(connection: DatabaseConnection, suspects: Sequence[Suspect]) -> str:
+    """Return SQL that sets the search_path under which the suspects ran."""
+    known = _parameter(connection, suspects[0], b"search_path") if suspects else None
     if known is None:
         return "SET LOCAL search_path TO DEFAULT;"
     names = literal(known).decode()
     return f"SELECT pg_catalog.set_config('search_path', {names}, true);"
 
 
-def _applied(suspect: Suspect) -> frozenset[State]:
+def _applied(connection: DatabaseConnection, suspect: Suspect) -> frozenset[State]:
     """Return the settings that the connection had from its session's parameters."""
     return frozenset(
         State(SETTING, name.decode(), value.decode("utf-8", "replace"))
         for name in ACCEPTED.values()
-        if (value := _expected(suspect, name)) is not None
+        if (value := _parameter(connection, suspect, name)) is not None
     )
 
 
-def _expected(suspect: Suspect, name: bytes) -> bytes | None:
-    given = suspect.parameters.values.get(name)
-    return suspect.reported.values.get(name, given)
+def _parameter(
+    connection: DatabaseConnection, suspect: Suspect, name: bytes
+) -> bytes | None:
+    """Return a parameter as the server reported it, or else as the client sent it."""
+    sent = suspect.parameters.values.get(name)
+    return connection.applied_parameters.values.get(name, sent)
 
 
 def _leak(code: Code, state: State, suspects: Sequence[Suspect]) -> events.StateLeaked:

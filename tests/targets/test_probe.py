@@ -215,6 +215,19 @@ def test_the_settings_of_role_init_query_and_client_are_no_leaks(
     running.stop()
 
 
+def test_settings_that_precede_a_statement_are_no_leaks(proxy: Proxies) -> None:
+    """The proxy sends them and the statement in one go."""
+    running = proxy(1, hidden_state="report")
+    here, there = {"TimeZone": "utc"}, {"TimeZone": "asia/tokyo", "DateStyle": "ISO"}
+    with (
+        WireClient.login(running.endpoint(), **here) as one,
+        WireClient.login(running.endpoint(), **there) as other,
+    ):
+        for client in (one, other, one):
+            client.query("DO $$ BEGIN END $$")
+            assert not leaks(running)
+
+
 @pytest.mark.usefixtures("schema")
 class TestAttribution:
     def test_of_a_function_that_is_new(self, proxy: Proxies) -> None:
