@@ -32,10 +32,12 @@ from pinwatch.relay.pin_state import MAX_SQL
 from pinwatch.relay.suspects import Suspect
 
 CANCELED: Final = "57014"
+INTERNAL_ERROR: Final = "XX000"
+"""Also the error about a relation that another session drops meanwhile."""
 STATEMENT_TIMEOUT: Final = "statement_timeout"
 NO_TIMEOUT: Final = f"SET LOCAL {STATEMENT_TIMEOUT} = 0;"
 ATTEMPTS: Final = 3
-"""How often a statement is sent in all if a short timeout cancels it."""
+"""How often a query is sent in all if it fails by chance."""
 CALLED: Final = """
 SELECT pg_catalog.format('%I.%I', n.nspname, p.proname)
 FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n
@@ -144,12 +146,12 @@ class Prober:
         return replace(suspect, statements=tuple(f"SELECT {name}" for name in names))
 
     async def _persist(self, connection: DatabaseConnection, sql: str) -> bytes:
-        """Return the value of a short query; repeat it if a timeout cancels it."""
+        """Return the value of a query; repeat it if it fails by chance."""
         for _ in range(ATTEMPTS - 1):
             try:
                 return await self._value(connection, sql)
             except ClientError as error:
-                if error.sqlstate != CANCELED:
+                if error.sqlstate not in (CANCELED, INTERNAL_ERROR):
                     raise
         return await self._value(connection, sql)
 
