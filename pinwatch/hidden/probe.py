@@ -38,10 +38,11 @@ STATE: Final = f"""
 SELECT '{SETTING}' AS kind, name, pg_catalog.current_setting(name) AS value
 FROM pg_catalog.pg_settings
 WHERE source OPERATOR(pg_catalog.=) 'session'
+  AND setting OPERATOR(pg_catalog.<>) reset_val
   AND name OPERATOR(pg_catalog.<>) ALL (CAST('{OF_TRANSACTION}' AS pg_catalog.text[]))
 UNION ALL
 SELECT '{SETTING}', name, pg_catalog.current_setting(name, true)
-FROM pg_catalog.unnest(CAST(%s AS pg_catalog.text[])) AS custom (name)
+FROM pg_catalog.unnest(CAST(%s AS pg_catalog.text[])) AS asked (name)
 UNION ALL
 SELECT '{ROLE}', '{ROLE}', pg_catalog.current_setting('role')
 UNION ALL
@@ -72,9 +73,10 @@ FROM (SELECT xmin FROM pg_catalog.pg_proc
       UNION ALL SELECT xmin FROM pg_catalog.pg_policy
       UNION ALL SELECT xmin FROM pg_catalog.pg_trigger) AS code
 """
-"""Rows of kind, name and value; the placeholder is an array of custom settings.
+"""Rows of kind, name and value; the placeholder is an array of settings.
 
-pg_settings does not list custom settings, so they are asked for by name.
+Settings are those that differ from their default, and those that are asked for by name.
+pg_settings does not list custom settings.
 """
 
 
@@ -93,12 +95,12 @@ class Probed(NamedTuple):
     version: str
 
 
-def probe(custom_settings: Iterable[str]) -> str:
+def probe(settings: Iterable[str]) -> str:
     """Return the probe's SQL; its result is for ``probed``.
 
-    A custom setting's name must consist of letters, digits, underscores and dots.
+    The names of settings must consist of letters, digits, underscores and dots.
     """
-    names = ", ".join(f"'{name}'" for name in sorted(custom_settings))
+    names = ", ".join(f"'{name}'" for name in sorted(settings))
     return READ_COMMITTED + as_document(STATE.replace("%s", f"ARRAY[{names}]"))
 
 

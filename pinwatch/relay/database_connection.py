@@ -182,9 +182,9 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self.init_query = init_query
         # The server's reports when the session's parameters had been set.
         self.applied_parameters = NO_PARAMETERS
-        # The state that the probe after the login found, and that of the last probe.
+        # The state after the login, if it was probed, and what clients have added.
         self.initial_state: frozenset[State] | None = None
-        self.hidden_state: frozenset[State] | None = None
+        self.hidden_state: frozenset[State] = frozenset()
         self.counters = owner.counters
         self.target = owner.name
         self.measured: EndpointCounters | None = None  # owner of latencies
@@ -231,7 +231,6 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         self._enter(Phase.READY)
         self.backend_key = result.key
         self.stream.reported_parameters = result.reported_parameters
-        self.applied_parameters = result.reported_parameters
         self.stream.status = result.status
         self.owner.opened(self)
 
@@ -322,7 +321,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
             return
         self._enter(Phase.READY)
         self.applied_parameters = self.stream.reported_parameters
-        self.hidden_state = self.initial_state
+        self.hidden_state = frozenset()
         self.owner.reset_done(self)
 
     def initialise(self, done: Callable[[ClientError | None], None]) -> None:

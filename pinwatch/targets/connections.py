@@ -45,6 +45,7 @@ UNREAD_CANCEL: Final = (
 TRANSIENT_STATES: Final = ("53300", "57P03", "08001", "08006", "57P01", "57P02")
 """SQLSTATEs of transient failures: too many connections, starting up, down."""
 
+NEVER_PROBED: Final = "It was opened before pinwatch probed for hidden state."
 PROBE_FAILED: Final = (
     "The database connection %d could not be probed for hidden state: %s"
 )
@@ -373,6 +374,9 @@ class TargetConnections:
     async def _probe(
         self, connection: DatabaseConnection, suspects: list[Suspect]
     ) -> None:
+        if connection.initial_state is None:
+            connection.close(NEVER_PROBED)
+            return
         resets = self.settings.hidden_state == "reset"
         found = self._prober.find(connection, suspects, resets)
         leaks = await self._examine(connection, found)

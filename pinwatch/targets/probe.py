@@ -47,6 +47,7 @@ WHERE p.oid OPERATOR(pg_catalog.=) {}
 MAX_CODES: Final = 16
 """The maximum number of pairs of database and search_path whose code is kept."""
 NO_CODE: Final = Code("", frozenset(), Follower(Catalogue((), ())))
+PARAMETERS: Final = tuple(name.decode() for name in ACCEPTED.values())
 NOT_FOUND: Final = "function not found"
 
 Ask = Callable[[DatabaseConnection, bytes], Awaitable[Row]]
@@ -67,7 +68,8 @@ class Prober:
         Return False. Raises ClientError.
         """
         found, _ = await self._probe(connection, ())
-        connection.initial_state = connection.hidden_state = found.states
+        connection.initial_state = found.states
+        connection.applied_parameters = connection.stream.reported_parameters
         return False
 
     async def find(
@@ -75,16 +77,15 @@ class Prober:
     ) -> bool:
         """Report the state that is new since the last probe; return True if any is.
 
-        resets is true if the caller will reset a connection with such state. A
-        connection that was opened before hidden_state was on has no earlier probe, and
-        nothing is new. Raises ClientError.
+        ``begin`` must have succeeded. resets is true if the caller will reset a
+        connection with such state. Raises ClientError.
         """
         suspects = [await self._named(connection, suspect) for suspect in suspects]
         found, code = await self._probe(connection, suspects)
-        before, connection.hidden_state = connection.hidden_state, found.states
-        if before is None:
-            return False
-        new = found.states - before - _applied(connection, suspects[0])
+        before = connection.hidden_state
+        expected = _expected(connection, suspects[0])
+        connection.hidden_state = found.states - expected
+        new = connection.hidden_state - before
         for state in sorted(new):
             leak = await asyncio.to_thread(_leak, code, state, suspects)
             self._observe(replace(leak, connection=connection.number, reset=resets))
@@ -96,7 +97,7 @@ class Prober:
         """Ask for the state. If the code has changed, read it and ask again."""
         path = _path_setting(connection, suspects)
         key = connection.key[1], path
-        names = custom_settings(suspect.text for suspect in suspects)
+        names = _initial(connection) | custom_settings(one.text for one in suspects)
         code = self._codes.get(key, NO_CODE)
         found = await self._state(connection, names | code.custom_settings)
         if found.version == code.version:
@@ -169,13 +170,26 @@ def _path_setting(connection: DatabaseConnection, suspects: Sequence[Suspect]) -
     return f"SELECT pg_catalog.set_config('search_path', {names}, true);"
 
 
-def _applied(connection: DatabaseConnection, suspect: Suspect) -> frozenset[State]:
-    """Return the settings that the connection had from its session's parameters."""
-    return frozenset(
-        State(SETTING, name.decode(), value.decode("utf-8", "replace"))
+def _initial(connection: DatabaseConnection) -> frozenset[str]:
+    """Return the settings that a client or the init query has set, and may be reset."""
+    initial = connection.initial_state or ()
+    of_init_query = (one.name for one in initial if one.kind == SETTING)
+    return frozenset((*PARAMETERS, *of_init_query))
+
+
+def _expected(connection: DatabaseConnection, suspect: Suspect) -> frozenset[State]:
+    """Return the state after the login, with the settings of the suspect's session."""
+    of_session = {
+        name.decode(): value.decode("utf-8", "replace")
         for name in ACCEPTED.values()
         if (value := _parameter(connection, suspect, name)) is not None
+    }
+    initial = connection.initial_state or ()
+    unchanged = (
+        one for one in initial if one.kind != SETTING or one.name not in of_session
     )
+    settings = (State(SETTING, *item) for item in of_session.items())
+    return frozenset((*unchanged, *settings))
 
 
 def _parameter(

@@ -215,6 +215,31 @@ def test_the_settings_of_role_init_query_and_client_are_no_leaks(
     running.stop()
 
 
+def test_a_setting_that_is_set_to_its_default_is_no_leak(proxy: Proxies) -> None:
+    running = proxy(1, hidden_state="report")
+    with WireClient.login(running.endpoint()) as client:
+        client.query("DO $$ BEGIN SET enable_seqscan = on; SET app.t = ''; END $$")
+        assert not leaks(running)
+
+
+def test_a_reset_of_what_the_init_query_or_the_client_set(
+    postgres_16: Postgres,
+) -> None:
+    """PostgreSQL 16 does not report search_path, so the next client would miss it."""
+    pool = {"init_query": "SET work_mem = '55MB'"}
+    with postgres_16.new_database() as database, ExitStack() as stack:
+        proxies = Proxies(postgres_16, database, stack)
+        running = proxies(1, hidden_state="report", connection_pool=pool)
+        with WireClient.login(running.endpoint(), search_path="app") as client:
+            client.query("DO $$ BEGIN RESET work_mem; RESET search_path; END $$")
+            assert found(running) == [
+                ("setting", "search_path", '"$user", public'),
+                ("setting", "work_mem", "4MB"),
+            ]
+            client.query("DO $$ BEGIN SET work_mem = '55MB'; END $$")
+            assert len(leaks(running)) == 2
+
+
 def test_settings_that_precede_a_statement_are_no_leaks(proxy: Proxies) -> None:
     """The proxy sends them and the statement in one go."""
     running = proxy(1, hidden_state="report")
@@ -355,9 +380,9 @@ class TestReporting:
             report = running.settings.model_copy(update={"hidden_state": "report"})
             running.run(running.proxy.reload(report))
             client.query("SELECT app.leak()")
-            assert not leaks(running), "the first probe finds what was there before"
-            client.query("DO $$ BEGIN PERFORM set_config('a.b', '1', false); END $$")
-            assert found(running) == [("setting", "a.b", "1")]
+            assert not leaks(running), "what was there before is unknown"
+            client.query("SELECT app.leak()")
+            assert found(running) == [LEAK]
 
 
 @pytest.mark.usefixtures("schema")
