@@ -384,7 +384,7 @@ class StateLeaked:
     """The tags in sqlcommenter and marginalia comments of the text."""
 
     advice: str
-    """How to leave nothing behind."""
+    """Advice on code that leaves no state."""
 
     reset: bool
     """True if the proxy restored the connection, which RDS Proxy would not."""

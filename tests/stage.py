@@ -175,7 +175,6 @@ class Stage:
         self.tls: ServerTls | None = None
         self.require_tls = False
         self.every_pin = False
-        self.suspects: list[Suspect] = []  # of the last probe
         self.max_statements = max_statements
         self.to_judge: list[tuple[bytes, Callable[[], None]]] = []
         self.soon: list[Callable[[], None]] = []
@@ -246,7 +245,6 @@ class Stage:
 
     def probe(self, connection: DatabaseConnection, suspects: list[Suspect]) -> None:
         self.pool.reset_started(connection)
-        self.suspects = suspects
 
     def reset_done(self, connection: DatabaseConnection) -> None:
         self.pool.give_back(connection)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pinwatch.config.target import Target
 from pinwatch.errors import ClientError, SettingError
-from pinwatch.hidden.catalogue import FUNCTIONS, TRIGGERS, Catalogue
+from pinwatch.hidden.catalogue import FUNCTIONS, SEARCH_PATH, TRIGGERS, Catalogue
 from pinwatch.hidden.paths import Follower
 from pinwatch.targets.query import rows
 
@@ -21,7 +21,9 @@ def follower(url: str) -> Follower:
     """Read the functions and triggers of a database; raises SettingError."""
     target = parsed_target(url)
     try:
-        return Follower(Catalogue(_texts(target, FUNCTIONS), _texts(target, TRIGGERS)))
+        path = [schema for (schema,) in _texts(target, SEARCH_PATH) if schema]
+        functions, triggers = _texts(target, FUNCTIONS), _texts(target, TRIGGERS)
+        return Follower(Catalogue(functions, triggers, path))
     except ClientError as error:
         problem = error.text.rstrip(".")
         raise SettingError(f"--database is {target.address}: {problem}.") from None

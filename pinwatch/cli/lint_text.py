@@ -26,7 +26,7 @@ GONE_ONE: Final = (
     "1 entry of the baseline matches nothing any more: --update-baseline removes it."
 )
 NOTHING_ELSE: Final = "Nothing else pins: {} allowed or in the baseline."
-LEAKS: Final = "Code in the database leaves state on its connection in {}."
+LEAKS: Final = "Functions and DO blocks leave state on the connection in {}."
 
 
 class Found:

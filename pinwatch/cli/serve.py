@@ -124,7 +124,7 @@ async def _answering(
     """Run the HTTP side and yield the address that it listens on."""
     feed, tasks = Feed(history), Tasks()
     more = (
-        leaks_route(leaks),
+        leaks_route(proxy, leaks),
         history_route(timeline),
         summary_route(proxy, history, leaks, timeline),
         proxy_route(proxy, tally),

@@ -1,4 +1,4 @@
-"""Words for state that stays on a database connection unseen."""
+"""The phrases that describe hidden state, by kind."""
 
 from typing import Final
 

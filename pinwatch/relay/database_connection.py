@@ -142,6 +142,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         "measured",
         "owner",
         "phase",
+        "probe_failed",
         "reason",
         "secure",
         "session",
@@ -185,6 +186,7 @@ class DatabaseConnection(BorrowedConnection, Receiver):
         # The state after the login, if it was probed, and what clients have added.
         self.initial_state: frozenset[State] | None = None
         self.hidden_state: frozenset[State] = frozenset()
+        self.probe_failed = False  # the one after the login
         self.counters = owner.counters
         self.target = owner.name
         self.measured: EndpointCounters | None = None  # owner of latencies

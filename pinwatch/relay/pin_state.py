@@ -132,8 +132,10 @@ class Pinning:
         oid: int = 0,
     ) -> None:
         """Note and report a statement that may leave hidden state."""
-        if key in self.suspects or len(self.suspects) == MAX_SUSPECTS:
+        if key in self.suspects:
             return
+        if len(self.suspects) == MAX_SUSPECTS:
+            del self.suspects[next(iter(self.suspects))]
         user, database = _names(session.key)
         suspect = Suspect(
             number=session.services.suspect_number(),

@@ -26,7 +26,7 @@ SUMMARY: Final = """
 |---:|---|---|---|---|
 """
 ANNOUNCED: Final = "::{} title=RDS Proxy::{} without a file {} in the step summary."
-TITLES: Final = {True: "RDS Proxy pins", False: "RDS Proxy does not see"}
+TITLES: Final = {True: "RDS Proxy pins", False: "Not seen by RDS Proxy"}
 """The title of an annotation, by whether the statement pins."""
 MAX_ROWS: Final = 100
 """Rows of the summary. GitHub drops a summary above 1 MiB; a row has 5 KB at most."""

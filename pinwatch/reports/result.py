@@ -71,7 +71,7 @@ class Result:
 
     @property
     def left(self) -> str:
-        """What a leak left, which its statement does not show; empty for a pin."""
+        """The sentence on the state of a leak; empty for a pin."""
         return "" if self.pins else self.reason
 
     @property

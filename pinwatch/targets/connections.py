@@ -8,8 +8,8 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from pinwatch import events
 from pinwatch.config.model import Settings
@@ -45,6 +45,8 @@ UNREAD_CANCEL: Final = (
 TRANSIENT_STATES: Final = ("53300", "57P03", "08001", "08006", "57P01", "57P02")
 """SQLSTATEs of transient failures: too many connections, starting up, down."""
 
+LOST: Final = "08"
+"""The class of SQLSTATEs of a connection that is lost."""
 NEVER_PROBED: Final = "It was opened before pinwatch probed for hidden state."
 PROBE_FAILED: Final = (
     "The database connection %d could not be probed for hidden state: %s"
@@ -151,6 +153,8 @@ class TargetConnections:
 
     async def _query(self, connection: DatabaseConnection, sql: bytes) -> Row:
         """Return the last row of a query of the proxy's own; raises ClientError."""
+        if connection.phase in (Phase.CLOSING, Phase.CLOSED):
+            raise connection_failure(connection.reason)
         answer = self._queries[connection] = self._loop.create_future()
         connection.ask(sql, lambda row, error: settle(answer, error or row))
         try:
@@ -192,7 +196,9 @@ class TargetConnections:
         self._logins.abort()
 
     def kill(self, connection: DatabaseConnection, reason: str) -> None:
-        """Abort a connection now."""
+        """Abort a connection now, unless it is closed."""
+        if connection.phase is Phase.CLOSED:
+            return
         if connection not in self._owned:
             self.pool.retire(connection)
         connection.reason = reason
@@ -240,6 +246,9 @@ class TargetConnections:
     async def stop(self) -> None:
         """Close all connections, and abort them after CLOSE_TIMEOUT."""
         await self._openings.end()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._probes.done()
         await self._probes.end()
         self._all_closed.clear()
         for connection in list(self.all):
@@ -266,9 +275,7 @@ class TargetConnections:
             self.all.add(connection)
             await self._logins.initialise(connection)
             if self.settings.hidden_state != "off":
-                await self._examine(connection, self._prober.begin(connection))
-                if connection.phase is not Phase.READY:
-                    raise connection_failure(connection.reason)
+                await self._begin_probes(connection)
         except ClientError as error:
             tls = connection.secure is not None
             self.observe(
@@ -371,36 +378,52 @@ class TargetConnections:
         self.pool.reset_started(connection)
         self._probes.run(self._probe(connection, suspects))
 
+    async def _begin_probes(self, connection: DatabaseConnection) -> None:
+        """Probe a new connection; raises ClientError if it is lost."""
+        try:
+            await self._prober.begin(connection)
+        except ClientError as error:
+            if error.sqlstate.startswith(LOST):
+                raise
+            connection.probe_failed = True
+            log.warning(PROBE_FAILED, connection.number, error.text)
+        except Exception:  # the connection serves clients without probes
+            connection.probe_failed = True
+            log.exception(PROBE_FAILED, connection.number, "an error of pinwatch")
+
     async def _probe(
         self, connection: DatabaseConnection, suspects: list[Suspect]
     ) -> None:
-        if connection.initial_state is None:
-            connection.close(NEVER_PROBED)
-            return
+        """Probe a connection, then reset it or return it to the pool."""
         resets = self.settings.hidden_state == "reset"
-        found = self._prober.find(connection, suspects, resets)
-        leaks = await self._examine(connection, found)
+        if connection.initial_state is None and not connection.probe_failed:
+            connection.close(NEVER_PROBED)
+        is_clean = await self._examine(connection, suspects, resets)
         if connection.phase is not Phase.PROBING:
             return
-        if leaks:
-            self._leaked.add(connection)
-        if connection.stream.own or (leaks and resets):
+        if connection.stream.own or (resets and not is_clean):
             connection.reset()
         else:
             connection.probed()
             self.pool.give_back(connection)
 
     async def _examine(
-        self, connection: DatabaseConnection, probe: Coroutine[Any, Any, bool]
+        self, connection: DatabaseConnection, suspects: list[Suspect], resets: bool
     ) -> bool:
-        """Return the result of a probe; log a failure, and return False then."""
+        """Return True if a probe succeeded and found no hidden state."""
+        if connection.initial_state is None:
+            return False
         try:
-            return await probe
+            await self._prober.find(connection, suspects, resets)
         except ClientError as error:
             log.warning(PROBE_FAILED, connection.number, error.text)
+            return False
         except Exception:  # the connection must go back to the pool
             log.exception(PROBE_FAILED, connection.number, "an error of pinwatch")
-        return False
+            return False
+        if connection.hidden_state:
+            self._leaked.add(connection)
+        return not connection.hidden_state
 
     async def probes_done(self) -> None:
         """Wait until no connection is probed for hidden state."""

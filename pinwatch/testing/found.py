@@ -13,7 +13,7 @@ from pinwatch.testing.origin.tagged import tagged
 
 
 class Located:
-    """What has the application's code that caused it.
+    """A pin or leak with the application's code that caused it.
 
     ``frames`` are the application's stack frames, outermost first, and empty if they
     were not found. ``allowed`` is true if an ``allow`` block covered the rule, and
@@ -85,7 +85,7 @@ class Leak(events.StateLeaked, Located):
     @property
     def reason(self) -> str:
         """A sentence on what stayed and on the code that left it."""
-        return f"{REASON.format('It', self.state)} Code: {self.code}."
+        return f"{REASON.format('The statement', self.state)} Code: {self.code}."
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:

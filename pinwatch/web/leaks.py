@@ -10,6 +10,7 @@ from starlette.responses import Response
 from pinwatch.hidden.wording import WORDS
 from pinwatch.observers import leak_history, schemas
 from pinwatch.observers.leak_history import Leaks
+from pinwatch.proxy.proxy import Proxy
 from pinwatch.web.filters import Filters
 from pinwatch.web.operation import Operation, json_list_response
 from pinwatch.web.parameters import one_of
@@ -39,12 +40,13 @@ class LeakQuery(Filters):
         )
 
 
-def leaks_route(leaks: Leaks) -> Operation:
+def leaks_route(proxy: Proxy, leaks: Leaks) -> Operation:
     async def api_leaks(request: Request) -> Response:
         """List state that statements left on their database connections, unseen by
-        RDS Proxy, newest first: the last 10,000 findings. Empty without the setting
-        hidden_state."""
+        RDS Proxy, newest first: the last 10,000 findings. Probes that run are awaited.
+        Empty without the setting hidden_state."""
         query = LeakQuery.of(request)
+        await proxy.probes_done()
         found = (leak for leak in leaks.leaks() if query.covers(leak))
         return json_list_response(
             schemas.Leak.of(leak) for leak in islice(found, query.limit)

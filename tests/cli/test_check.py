@@ -169,7 +169,7 @@ def test_a_leak_fails_the_job(serve: Serve, pins: list[dict[str, Any]]) -> None:
     [
         ("sarif", '"ruleId": "hidden_state"'),
         ("junit", '<failure type="hidden_state"'),
-        ("github", "::error title=RDS Proxy does not see%3A hidden_state,file=app/db"),
+        ("github", "::error title=Not seen by RDS Proxy%3A hidden_state,file=app/db"),
     ],
 )
 def test_a_leak_in_other_formats(serve: Serve, format: str, shown: str) -> None:

@@ -352,7 +352,7 @@ def test_a_function_that_leaves_state_is_shown(tmp_path: Path, write: Write) -> 
         f"  {REASON}",
         "  Fix: set_config(..., true) and SET LOCAL end with the transaction.",
         "Nothing pins.",
-        "Code in the database leaves state on its connection in 1 place.",
+        "Functions and DO blocks leave state on the connection in 1 place.",
     ]
     assert pinwatch("lint", "--leaks", "fail", str(tmp_path)).returncode == 1
 

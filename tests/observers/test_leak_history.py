@@ -39,7 +39,7 @@ def test_leaks_are_limited_by_their_memory(field: str) -> None:
 
 
 def memory_of(count: int, field: str) -> int:
-    """Return the bytes of a history after so many leaks with a long text each."""
+    """Return the bytes of a history after this many leaks with a long text each."""
     tracemalloc.start()
     try:
         leaks = Leaks(max_bytes=LITTLE)

@@ -85,7 +85,7 @@ LITTLE: Final = 200_000  # bytes, less than those of few pins
 
 
 def memory_of(clock: Clock, pins: int, max_bytes: int) -> int:
-    """Return the bytes of a history after so many pins with a long text each."""
+    """Return the bytes of a history after this many pins with a long text each."""
     tracemalloc.start()
     try:
         history = History(clock, max_digests=1, max_bytes=max_bytes)

@@ -49,7 +49,7 @@ def test_leaks_say_what_stayed(tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     environment = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
     beside, announced = annotations([with_file(LEAK), LEAK, RESULT], environment)
-    assert beside.startswith("::warning title=RDS Proxy does not see%3A hidden_state,")
+    assert beside.startswith("::warning title=Not seen by RDS Proxy%3A hidden_state,")
     text = f"::{LEAK.statement}%0A{LEAK.reason}%0AFix: {LEAK.advice}%0AMore: "
     assert text in beside
     assert announced == (

@@ -99,7 +99,7 @@ def watched(
     proxy.observers += (tally, history, leaks, timeline)
     feed = Feed(history, heartbeat)
     more = (
-        leaks_route(leaks),
+        leaks_route(proxy, leaks),
         history_route(timeline),
         summary_route(proxy, history, leaks, timeline),
         proxy_route(proxy, tally),

@@ -71,8 +71,6 @@ def test_a_function_that_leaks(
     watched = watch(1, hidden_state="report")
     client = watched(application_name="shop")
     client.query("SELECT set_tenant('42') /*route='home'*/")
-    proxy = watched.clients.proxy
-    proxy.run(proxy.proxy.probes_done())
     (leak,) = leaks(watched)
     assert leak == leak | {
         "kind": "setting",

@@ -58,7 +58,7 @@ def test_every_route_is_in_it(watched: Watched) -> None:
         proxy,
         history,
         Feed(history),
-        leaks_route(leaks),
+        leaks_route(proxy, leaks),
         history_route(timeline),
         summary_route(proxy, history, leaks, timeline),
         proxy_route(proxy, tally),
