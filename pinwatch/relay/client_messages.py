@@ -6,7 +6,7 @@ limits, and where names and texts end. Does not know what a message does.
 
 from typing import Final
 
-from librt.strings import BytesWriter, read_i32_be, write_i32_be
+from librt.strings import BytesWriter, write_i32_be
 from mypy_extensions import i64
 
 from pinwatch.errors import ProtocolViolation
@@ -20,6 +20,7 @@ from pinwatch.wire.messages import (
     DESCRIBE,
     FLUSH,
     HEADER,
+    INT32,
     MAX_MESSAGE,
     PARSE,
     SYNC,
@@ -72,7 +73,7 @@ def header(data: bytes, at: int) -> tuple[int, int]:
 
 def function_oid(data: bytes, at: i64) -> int:
     """Return the object identifier in a FunctionCall; 0 if it has not arrived."""
-    return read_i32_be(data, at + 5) & 0xFFFFFFFF if at + 9 <= len(data) else 0
+    return int(INT32.unpack_from(data, at + 5)[0]) if at + 9 <= len(data) else 0
 
 
 def bad_kind(kind: int) -> ProtocolViolation:
