@@ -6,14 +6,14 @@ it, and the proxy probes for the state that it left, if hidden_state is on.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
 from pinwatch.pins.tokens import tokens
-from pinwatch.pins.tree import OverBudget, Unparsable, nodes, statements
+from pinwatch.pins.tree import OverBudget, Statement, Unparsable, nodes, statements
 from pinwatch.pins.triggers import characters
 from pinwatch.pins.writes import written
 
@@ -60,16 +60,11 @@ def may_run_code(sql: bytes) -> bool:
     return RUNNING.search(sql) is not None
 
 
-def running_code(text: str) -> tuple[str, ...]:
-    """Return the statements of a text that may run code which RDS Proxy does not see.
+def running_code(text: str, found: Iterable[Statement]) -> tuple[str, ...]:
+    """Return those of its statements that may run code which RDS Proxy does not see.
 
-    They are those of ``unseen``, and those that may fire a trigger. A text that cannot
-    be parsed counts as one such statement.
+    They are those of ``unseen``, and those that may fire a trigger.
     """
-    try:
-        found = statements(text, tokens(text))
-    except (Unparsable, OverBudget):
-        return (text.strip(),)
     encoded = text.encode()
     return tuple(
         encoded[one.start : one.end].decode().strip()

@@ -37,7 +37,7 @@ from pinwatch.pins.rules import (
 from pinwatch.pins.scan import DEFAULTS_VIEW
 from pinwatch.pins.sqlcommenter import without_comments
 from pinwatch.pins.tokens import Span, Tokens, split, tokens
-from pinwatch.pins.tree import OverBudget, Unparsable, nodes, statements
+from pinwatch.pins.tree import OverBudget, Statement, Unparsable, nodes, statements
 from pinwatch.pins.triggers import Triggers, characters
 from pinwatch.pins.unseen import may_run_code, running_code
 
@@ -202,19 +202,16 @@ def verdict(sql: bytes, profile: Profile = DEFAULT) -> Verdict:
     if len(sql) > MAX_STATEMENT:
         return oversize(sql[:MAX_STATEMENT])
     text = sql.split(b"\0", 1)[0].decode("utf-8", "replace")
-    found = _verdict(text, profile)
-    if profile.notes_unseen and may_run_code(sql):
-        return replace(found, unseen=running_code(text))
-    return found
-
-
-def _verdict(text: str, profile: Profile) -> Verdict:
+    notes_unseen = profile.notes_unseen and may_run_code(sql)
+    unseen: tuple[str, ...] = (text.strip(),) if notes_unseen else ()
     try:
-        return _judged(text, profile, _parsed(text, tokens(text)))
+        found = statements(text, tokens(text))
     except Unparsable as error:
-        return Verdict(text, error=str(error))
+        return Verdict(text, error=str(error), unseen=unseen)
     except OverBudget:
-        return verdict_of_tokens(text, profile)
+        return replace(verdict_of_tokens(text, profile), unseen=unseen)
+    judged = _judged(text, profile, _parsed(text, found))
+    return replace(judged, unseen=running_code(text, found)) if notes_unseen else judged
 
 
 def verdict_of_tokens(
@@ -275,12 +272,12 @@ class _Node:
     location: int
 
 
-def _parsed(text: str, found: Tokens) -> list[_Node]:
-    """Return the nodes of all statements; raises Unparsable and OverBudget."""
+def _parsed(text: str, found: Iterable[Statement]) -> list[_Node]:
+    """Return the nodes of all statements."""
     at = characters(text)
     return [
         _Node(name, fields, statement, at(int(fields.get("location", 0))))
-        for one in statements(text, found)
+        for one in found
         for statement in [_stripped(text, at(one.start), at(one.end))]
         for name, fields in nodes(one.tree)
         if name in _JUDGED
