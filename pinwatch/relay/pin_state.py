@@ -5,7 +5,6 @@ session ends. Reports that statement, and later ones that would have pinned. Doe
 decide which statements pin, and never changes the traffic.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -22,6 +21,7 @@ from pinwatch.relay.suspects import MAX_SUSPECTS, Suspect
 
 MAX_SQL: Final = 2_048  # characters of a reported statement
 MAX_REPORTED: Final = 100  # findings per session
+NO_TEXT: Final = Verdict("")
 
 
 class PinReporter(Protocol):
@@ -122,43 +122,30 @@ class Pinning:
         """Note a FunctionCall of the function with this object identifier."""
         session = self.session
         if session is not None and not self.pinned:
-            self._suspect(session, str(oid), oid=oid)
+            self._suspect(session, str(oid), NO_TEXT, oid)
 
     def _suspect(
-        self,
-        session: PinnableSession,
-        key: str,
-        verdict: Verdict | None = None,
-        oid: int = 0,
+        self, session: PinnableSession, key: str, verdict: Verdict, oid: int = 0
     ) -> None:
-        """Note and report a statement that may leave hidden state."""
+        """Note and report a request that may leave hidden state."""
         if key in self.suspects:
             return
         if len(self.suspects) == MAX_SUSPECTS:
             del self.suspects[next(iter(self.suspects))]
+        number = session.services.suspect_number()
         user, database = _names(session.key)
-        suspect = Suspect(
-            number=session.services.suspect_number(),
+        self.suspects[key] = Suspect(
+            number=number,
             client=session.number,
             user=user,
             database=database,
             application_name=session.application_name,
             parameters=session.parameters,
+            verdict=verdict,
             oid=oid,
         )
-        if verdict is not None:
-            suspect = replace(
-                suspect,
-                text=verdict.text,
-                statements=verdict.unseen,
-                digest=verdict.digest,
-                tags=verdict.tags,
-            )
-        self.suspects[key] = suspect
         session.services.observe(
-            events.UnseenCodeRuns(
-                suspect.client, suspect.number, suspect.text[:MAX_SQL]
-            )
+            events.UnseenCodeRuns(session.number, number, verdict.text[:MAX_SQL])
         )
 
     def _track_state(self, session: PinnableSession, verdict: Verdict) -> None:

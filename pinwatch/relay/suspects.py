@@ -1,9 +1,9 @@
 """Statements of a session that may leave hidden state on its database connection."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from pinwatch.pins.verdict import Verdict
 from pinwatch.relay.parameters import Values
 
 MAX_SUSPECTS: Final = 100
@@ -12,11 +12,10 @@ MAX_SUSPECTS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A statement that may run code which RDS Proxy does not see, and its session.
+    """A request that may run code which RDS Proxy does not see, and its session.
 
-    number is that of its ``events.UnseenCodeRuns``. text is the text of the request,
-    and statements are those in it that run such code; both are empty for a
-    FunctionCall, whose function has the object identifier oid. parameters are the
+    number is that of its ``events.UnseenCodeRuns``. The verdict is that on its text; a
+    FunctionCall has none, and the object identifier of its function. parameters are the
     session's startup parameters.
     """
 
@@ -26,8 +25,5 @@ class Suspect:
     database: str
     application_name: str
     parameters: Values
-    text: str = ""
-    statements: tuple[str, ...] = ()
-    digest: str = ""
-    tags: Mapping[str, str] | None = None
+    verdict: Verdict
     oid: int = 0

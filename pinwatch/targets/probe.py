@@ -32,7 +32,7 @@ from pinwatch.hidden.probe import (
 )
 from pinwatch.hidden.wording import SETTING, way_out
 from pinwatch.pins.effects import SETTINGS
-from pinwatch.pins.verdict import verdict
+from pinwatch.pins.verdict import Verdict, verdict
 from pinwatch.relay.database_connection import DatabaseConnection
 from pinwatch.relay.database_stream import Row
 from pinwatch.relay.parameters import ACCEPTED, literal
@@ -65,6 +65,7 @@ MAX_LEAKS: Final = 20
 MORE: Final = "A probe of the database connection %d found %d more states."
 PARAMETERS: Final = frozenset(name.decode() for name in ACCEPTED.values())
 NAME: Final = re.compile(r"[a-z_][a-z0-9_.]*")
+FUNCTION_CALL: Final = "FunctionCall"
 NOT_FOUND: Final = "function not found"
 
 T = TypeVar("T")
@@ -84,10 +85,7 @@ class Prober:
 
     async def begin(self, connection: DatabaseConnection) -> None:
         """Record the state of a new connection as its baseline; raises ClientError."""
-        names = PARAMETERS | _of_init_query(connection)
-        found = await self._state(connection, names)
-        names |= await self._custom_settings(connection, found.version)
-        found = await self._state(connection, names)
+        found = await self._probe(connection, _of_init_query(connection))
         connection.initial_state = found.states
         connection.applied_parameters = connection.stream.reported_parameters
 
@@ -100,8 +98,9 @@ class Prober:
         connection with hidden state. Raises ClientError.
         """
         suspects = [await self._named(connection, suspect) for suspect in suspects]
-        texts = custom_settings(suspect.text for suspect in suspects)
-        found = await self._probe(connection, texts)
+        found = await self._probe(
+            connection, custom_settings(one.verdict.text for one in suspects)
+        )
         before = connection.hidden_state
         await self._add_defaults(
             connection, found.states - before - _expected(connection, suspects[0])
@@ -114,11 +113,11 @@ class Prober:
                 self._observe(replace(leak, reset=resets))
 
     async def _probe(
-        self, connection: DatabaseConnection, texts: frozenset[str]
+        self, connection: DatabaseConnection, named: frozenset[str]
     ) -> Probed:
-        """Ask for the state; texts are the settings that the suspects name."""
+        """Ask for the state; named are settings to ask for, beside the known ones."""
         version, known = self._names.get(connection.key[1], ("", frozenset()))
-        names = PARAMETERS | _settings(connection.initial_state or ()) | known | texts
+        names = PARAMETERS | _settings(connection.initial_state or ()) | known | named
         found = await self._state(connection, names)
         if found.version != version:
             added = await self._custom_settings(connection, found.version)
@@ -219,7 +218,7 @@ class Prober:
         sql = SAFE + as_document(CALLED.format(suspect.oid))
         rows = await self._rows(connection, sql)
         statements = tuple(f"SELECT {name}()" for (name,) in rows)
-        return replace(suspect, statements=statements)
+        return replace(suspect, verdict=Verdict("", unseen=statements))
 
     async def _rows(
         self, connection: DatabaseConnection, sql: str
@@ -310,7 +309,7 @@ Cause = tuple[Suspect, str, list[Path]]
 def _causes(follower: Follower, suspects: Sequence[Suspect]) -> Iterable[Cause]:
     """Yield what may have left state, the last statement first."""
     for suspect in reversed(suspects):
-        for statement in reversed(suspect.statements):
+        for statement in reversed(suspect.verdict.unseen):
             yield suspect, statement, follower.follow(statement).paths
 
 
@@ -320,9 +319,10 @@ def _leak(
     """Return the leak of a state by the suspect that left it, or else the last one."""
     suspect, statement, path = _cause(state, suspects, causes)
     function = path.functions[-1] if path else NOT_FOUND
-    if suspect.oid and suspect.statements:
-        called = suspect.statements[0].removeprefix("SELECT ")
-        statement = f"FunctionCall {called}"
+    judged = suspect.verdict
+    if suspect.oid and judged.unseen:
+        called = judged.unseen[0].removeprefix("SELECT ")
+        statement = f"{FUNCTION_CALL} {called}"
         function = function if path else called
     return events.StateLeaked(
         at=datetime.now(UTC),
@@ -334,13 +334,13 @@ def _leak(
         value=state.value[:MAX_SQL],
         function=function,
         path=str(path or ""),
-        digest=suspect.digest[:MAX_SQL],
-        sql=suspect.text[:MAX_SQL],
+        digest=judged.digest[:MAX_SQL],
+        sql=judged.text[:MAX_SQL],
         statement=statement[:MAX_SQL],
         user=suspect.user,
         database=suspect.database,
         application_name=suspect.application_name,
-        tags=suspect.tags or {},
+        tags=judged.tags,
         advice=way_out(state.kind),
         reset=False,
     )
@@ -354,4 +354,4 @@ def _cause(
         if path is not None:
             return suspect, statement, path
     last = suspects[-1]
-    return last, last.statements[-1] if last.statements else "FunctionCall", None
+    return last, last.verdict.unseen[-1] if last.verdict.unseen else FUNCTION_CALL, None
