@@ -28,7 +28,7 @@ https://www.postgresql.org/docs/current/system-catalog-initial-data.html
 """
 TWO_KEYS: Final = 2
 """The ``objsubid`` in pg_locks of an advisory lock that has two keys of 32 bits."""
-MAX_VALUE: Final = 2_049  # characters
+MAX_VALUE: Final = 2_049  # characters of a value that a probe reads
 VERSION: Final = "version"
 """The row that changes with the functions, policies and triggers of the database."""
 READ_COMMITTED: Final = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;"
@@ -39,7 +39,8 @@ OF_TRANSACTION: Final = (
 """Settings that the probe's own transaction has changed, as an array of PostgreSQL."""
 
 STATE: Final = f"""
-SELECT '{SETTING}' AS kind, name, pg_catalog.current_setting(name) AS value
+SELECT '{SETTING}' AS kind, name,
+       pg_catalog.left(pg_catalog.current_setting(name), {MAX_VALUE}) AS value
 FROM pg_catalog.pg_settings
 WHERE source OPERATOR(pg_catalog.=) 'session'
   AND setting OPERATOR(pg_catalog.<>) COALESCE(reset_val, '')

@@ -19,6 +19,7 @@ from pinwatch.hidden.code import QUERIES, Code, path_to
 from pinwatch.hidden.paths import Follower, Path
 from pinwatch.hidden.probe import (
     CUSTOM_SETTINGS,
+    MAX_VALUE,
     READ_COMMITTED,
     Probed,
     State,
@@ -274,7 +275,7 @@ def _path_setting(connection: DatabaseConnection, suspect: Suspect) -> str:
 def _expected(connection: DatabaseConnection, suspect: Suspect) -> frozenset[State]:
     """Return the state after the login, with the settings of the suspect's session."""
     of_session = {
-        name: value
+        name: value[:MAX_VALUE]
         for name in PARAMETERS
         if (value := _parameter(connection, suspect, name)) is not None
     }

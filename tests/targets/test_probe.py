@@ -10,6 +10,7 @@ import pytest
 from pinwatch.cli.database import follower
 from pinwatch.events import SessionPinned, StateLeaked, UnseenCodeRuns
 from pinwatch.hidden.wording import kind_of
+from pinwatch.relay.pin_state import MAX_SQL
 from pinwatch.relay.suspects import MAX_SUSPECTS
 from pinwatch.targets.probe import MAX_LEAKS
 from tests.harness import Postgres, Proxies, RunningProxy, eventually
@@ -274,6 +275,19 @@ def test_a_custom_setting_of_the_database_is_no_leak(
             assert not leaks(running)
 
 
+def test_a_setting_of_the_client_that_is_long_is_no_leak(proxy: Proxies) -> None:
+    running = proxy(1, hidden_state="report")
+    path = ", ".join(f"schema_{number}" for number in range(300))
+    with WireClient.login(running.endpoint(), search_path=path) as client:
+        client.query("DO $$ BEGIN END $$")
+        assert not leaks(running)
+        client.query(
+            "DO $$ BEGIN PERFORM set_config('a.b', repeat('x', 9999), false); END $$"
+        )
+        (leak,) = leaks(running)
+        assert leak.value == "x" * MAX_SQL
+
+
 def test_settings_that_precede_a_statement_are_no_leaks(proxy: Proxies) -> None:
     """The proxy sends them and the statement in one go."""
     running = proxy(1, hidden_state="report")
@@ -535,17 +549,17 @@ class TestTheNextClient:
     def test_sees_the_baseline_after_a_probe_that_failed(
         self, proxy: Proxies, direct: psycopg.Connection[Any]
     ) -> None:
-        direct.execute("CREATE ROLE nobody")
+        direct.execute("CREATE ROLE outsider")
         direct.execute("REVOKE ALL ON pg_catalog.pg_proc FROM PUBLIC")
         try:
             running = proxy(1, hidden_state="reset")
             with WireClient.login(running.endpoint()) as client:
-                client.query("DO $$ BEGIN SET ROLE nobody; END $$")
+                client.query("DO $$ BEGIN SET ROLE outsider; END $$")
                 assert not leaks(running)
                 assert client.query("SELECT current_user").value == "postgres"
         finally:
             direct.execute("GRANT SELECT ON pg_catalog.pg_proc TO PUBLIC")
-            direct.execute("DROP ROLE nobody")
+            direct.execute("DROP ROLE outsider")
 
     def test_sees_the_baseline_after_a_reload_from_report_to_reset(
         self, proxy: Proxies
