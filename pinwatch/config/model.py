@@ -381,9 +381,10 @@ class Settings(BaseModel):
     where the rule is contested."""
 
     hidden_state: Literal["off", "report", "reset"] = "off"
-    """What to do about state that RDS Proxy does not see. `report`: after a statement
-    that may run a function, a trigger or a DO block, report what stays on the database
-    connection. `reset`: also restore the connection, which RDS Proxy does not do."""
+    """Probes for state that RDS Proxy does not see. `report`: after a statement that
+    may run a function, a trigger or a DO block, report the state that stays on the
+    database connection. `reset`: also restore the connection, which RDS Proxy does not
+    do."""
 
     insecure_trust: bool = False
     """Accept clients from other machines without a password."""

@@ -57,7 +57,7 @@ class Member:
 
 
 class TargetGroup(ConnectionSource[DatabaseConnection]):
-    """The targets, of which one is the writer; a source for READ_ONLY endpoints.
+    """The targets and their writer; READ_ONLY endpoints borrow from it.
 
     moved is called after a failover.
     """

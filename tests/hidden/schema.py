@@ -1,4 +1,4 @@
-"""Functions and triggers, some of which leave state on a session."""
+"""Functions and triggers; some leave state on a session, others do not."""
 
 SCHEMA = """
 CREATE SCHEMA app;
