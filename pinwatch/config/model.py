@@ -111,6 +111,7 @@ def _state_folder() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or home) / "pinwatch"
 
 
+HiddenState = Literal["off", "report", "reset"]
 ProfileName = Literal["rds-2023-11", "rds-2020-06", "lenient"]
 
 
@@ -380,7 +381,7 @@ class Settings(BaseModel):
     is RDS Proxy before that, when any Parse message pinned, and `lenient` does not pin
     where the rule is contested."""
 
-    hidden_state: Literal["off", "report", "reset"] = "off"
+    hidden_state: HiddenState = "off"
     """Probes for state that RDS Proxy does not see. `report`: after a statement that
     may run a function, a trigger or a DO block, report the state that stays on the
     database connection. `reset`: also restore the connection, which RDS Proxy does not

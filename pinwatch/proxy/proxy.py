@@ -371,7 +371,7 @@ class Proxy:
     async def probes_done(self) -> None:
         """Wait until no database connection is probed for hidden state."""
         for member in self.group.members:
-            await member.connections.probes_done()
+            await member.connections.probes.done()
 
     def reset_leaks(self) -> None:
         """Start to reset the idle connections on which hidden state was found."""

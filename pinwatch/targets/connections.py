@@ -32,7 +32,7 @@ from pinwatch.relay.suspects import Suspect
 from pinwatch.sockets.loop import running
 from pinwatch.targets.dial import encryption, send_cancel
 from pinwatch.targets.logins import CONNECT_TIMEOUT, NO_ANSWER, Logins
-from pinwatch.targets.probe import Prober
+from pinwatch.targets.probes import Probes
 from pinwatch.targets.tasks import Tasks, backoff, jittered, settle
 from pinwatch.wire.messages import cancel_request
 
@@ -45,12 +45,6 @@ UNREAD_CANCEL: Final = (
 TRANSIENT_STATES: Final = ("53300", "57P03", "08001", "08006", "57P01", "57P02")
 """SQLSTATEs of transient failures: too many connections, starting up, down."""
 
-LOST: Final = "08"
-"""The class of SQLSTATEs of a connection that is lost."""
-NEVER_PROBED: Final = "It was opened before pinwatch probed for hidden state."
-PROBE_FAILED: Final = (
-    "The database connection %d could not be probed for hidden state: %s"
-)
 STATUS_SQL: Final = b"""
 SELECT pg_catalog.pg_is_in_recovery(),
        pg_catalog.current_setting('max_connections'),
@@ -106,9 +100,6 @@ class TargetConnections:
         self._encryption = encryption(target)
         self._openings = Tasks()
         self._cancels = Tasks()
-        self._probes = Tasks()
-        self._prober = Prober(self._query, observe)
-        self._leaked: set[DatabaseConnection] = set()  # and not reset since
         self._failures: Counter[Key] = Counter()  # since the last success
         self._leaving: dict[DatabaseConnection, float] = {}  # real time to abort
         self._logins = Logins(target)
@@ -120,6 +111,9 @@ class TargetConnections:
             self._open,
             self.clock,
             self._loop.call_soon,
+        )
+        self.probes = Probes(
+            settings.hidden_state, self._query, observe, self.pool.give_back
         )
 
     async def check(self, keep_open: bool) -> Status:
@@ -170,6 +164,7 @@ class TargetConnections:
     def apply(self, settings: Settings) -> None:
         """Apply changed settings."""
         self.settings = settings
+        self.probes.mode = settings.hidden_state
         self.pool.borrow_timeout = settings.connection_pool.connection_borrow_timeout
         self.limit()
 
@@ -246,10 +241,7 @@ class TargetConnections:
     async def stop(self) -> None:
         """Close all connections, and abort them after CLOSE_TIMEOUT."""
         await self._openings.end()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await self._probes.done()
-        await self._probes.end()
+        await self.probes.end(CLOSE_TIMEOUT)
         self._all_closed.clear()
         for connection in list(self.all):
             connection.close("The proxy was stopped.")
@@ -274,8 +266,7 @@ class TargetConnections:
             await self._logins.log_in(connection)
             self.all.add(connection)
             await self._logins.initialise(connection)
-            if self.settings.hidden_state != "off":
-                await self._begin_probes(connection)
+            await self.probes.begin(connection)
         except ClientError as error:
             tls = connection.secure is not None
             self.observe(
@@ -369,70 +360,19 @@ class TargetConnections:
         self.pool.reset_started(connection)
 
     def reset_done(self, connection: DatabaseConnection) -> None:
-        self._leaked.discard(connection)
         self.observe(events.DatabaseReset(connection.number))
         self.pool.give_back(connection)
 
     def probe(self, connection: DatabaseConnection, suspects: list[Suspect]) -> None:
         self.counters.probes += 1
         self.pool.reset_started(connection)
-        self._probes.run(self._probe(connection, suspects))
-
-    async def _begin_probes(self, connection: DatabaseConnection) -> None:
-        """Probe a new connection; raises ClientError if it is lost."""
-        try:
-            await self._prober.begin(connection)
-        except ClientError as error:
-            if error.sqlstate.startswith(LOST):
-                raise
-            connection.probe_failed = True
-            log.warning(PROBE_FAILED, connection.number, error.text)
-        except Exception:  # the connection serves clients without probes
-            connection.probe_failed = True
-            log.exception(PROBE_FAILED, connection.number, "an error of pinwatch")
-
-    async def _probe(
-        self, connection: DatabaseConnection, suspects: list[Suspect]
-    ) -> None:
-        """Probe a connection, then reset it or return it to the pool."""
-        resets = self.settings.hidden_state == "reset"
-        if connection.initial_state is None and not connection.probe_failed:
-            connection.close(NEVER_PROBED)
-        is_clean = await self._examine(connection, suspects, resets)
-        if connection.phase is not Phase.PROBING:
-            return
-        if connection.stream.own or (resets and not is_clean):
-            connection.reset()
-        else:
-            connection.probed()
-            self.pool.give_back(connection)
-
-    async def _examine(
-        self, connection: DatabaseConnection, suspects: list[Suspect], resets: bool
-    ) -> bool:
-        """Return True if a probe succeeded and found no hidden state."""
-        if connection.initial_state is None:
-            return False
-        try:
-            await self._prober.find(connection, suspects, resets)
-        except ClientError as error:
-            log.warning(PROBE_FAILED, connection.number, error.text)
-            return False
-        except Exception:  # the connection must go back to the pool
-            log.exception(PROBE_FAILED, connection.number, "an error of pinwatch")
-            return False
-        if connection.hidden_state:
-            self._leaked.add(connection)
-        return not connection.hidden_state
-
-    async def probes_done(self) -> None:
-        """Wait until no connection is probed for hidden state."""
-        await self._probes.done()
+        self.probes.run(connection, suspects)
 
     def reset_leaks(self) -> None:
         """Start to reset the idle connections on which hidden state was found."""
-        for connection in filter(self.is_idle, list(self._leaked)):
-            connection.reset()
+        for connection in self.all:
+            if connection.hidden_state and self.is_idle(connection):
+                connection.reset()
 
     def closing(self, connection: DatabaseConnection, cancel: bool) -> None:
         if connection not in self._owned:
@@ -444,7 +384,6 @@ class TargetConnections:
     def closed(self, connection: DatabaseConnection, reason: str) -> None:
         served = connection in self.all
         self.all.discard(connection)
-        self._leaked.discard(connection)
         ended_here = self._leaving.pop(connection, None) is not None
         failure = connection_failure(reason)
         self._logins.settle(connection, failure)
