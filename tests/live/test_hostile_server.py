@@ -1,7 +1,8 @@
 """A database that answers a request, or the SSLRequest, with something else."""
 
 import socket
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Final
 
@@ -15,6 +16,8 @@ from tests.live.relay import Relay
 from tests.wireclient import Reply, WireClient
 
 TRIGGER: Final = b"SELECT 'lie'"
+PROBE: Final = b"pg_listening_channels"
+"""A name in each probe for hidden state."""
 ROW: Final = message(messages.DATA_ROW, b"\0\1\0\0\0\1x")
 LIES: Final = {
     "garbage": b"\xff" * 100,
@@ -116,37 +119,22 @@ def test_a_lie_as_the_answer_to_a_probe(
     postgres: Postgres, database: str, lie: bytes
 ) -> None:
     """The first probe is that of a new connection, the second follows a statement."""
-    liar = Liar(postgres.server.host, lie, b"pg_listening_channels", times=1)
-    server = Endpoint("127.0.0.1", liar.port, "postgres", database)
-    with ExitStack() as stack:
-        proxies = Proxies(replace(postgres, server=server), database, stack)
-        running = proxies(1, hidden_state="report")
-        with WireClient.login(running.endpoint()) as client:
-            assert client.query("DO $$ BEGIN END $$").tags == ["DO"]
-            running.run(running.proxy.probes_done())
-            liar.times = 1
-            assert client.query("DO $$ BEGIN END $$").tags == ["DO"]
-            running.run(running.proxy.probes_done())
-            assert client.query("SELECT 'honest'").value == "honest"
+    liar = Liar(postgres.server.host, lie, PROBE, times=1)
+    with probing(liar, postgres, database) as probe:
+        probe()
+        liar.times = 1
+        probe()
     assert liar.times == 0
-    liar.listening.close()
 
 
 @pytest.mark.parametrize("sql", [b"SELECT 'x'", b"SELECT", b"LISTEN a"])
 def test_an_answer_to_a_probe_that_has_no_state(
     postgres: Postgres, database: str, sql: bytes
 ) -> None:
-    liar = Substitute(postgres.server.host, sql, b"pg_listening_channels", times=1)
-    server = Endpoint("127.0.0.1", liar.port, "postgres", database)
-    with ExitStack() as stack:
-        proxies = Proxies(replace(postgres, server=server), database, stack)
-        running = proxies(1, hidden_state="report")
-        with WireClient.login(running.endpoint()) as client:
-            assert client.query("DO $$ BEGIN END $$").tags == ["DO"]
-            running.run(running.proxy.probes_done())
-            assert client.query("SELECT 'honest'").value == "honest"
+    liar = Substitute(postgres.server.host, sql, PROBE, times=1)
+    with probing(liar, postgres, database) as probe:
+        probe()
     assert liar.times == 0
-    liar.listening.close()
 
 
 def test_data_in_clear_text_is_not_taken_for_data_under_tls(
@@ -160,6 +148,29 @@ def test_data_in_clear_text_is_not_taken_for_data_under_tls(
         pytest.raises(TargetError, match="unencrypted data after the answer to TLS"),
     ):
         Proxies(replace(postgres, server=server), database, stack)(1)
+    liar.listening.close()
+
+
+@contextmanager
+def probing(
+    liar: Liar, postgres: Postgres, database: str
+) -> Iterator[Callable[[], None]]:
+    """Run a proxy that probes; yield a call for a statement that it probes after.
+
+    At the end, the client is served.
+    """
+    server = Endpoint("127.0.0.1", liar.port, "postgres", database)
+    with ExitStack() as stack:
+        proxies = Proxies(replace(postgres, server=server), database, stack)
+        running = proxies(1, hidden_state="report")
+        client = stack.enter_context(WireClient.login(running.endpoint()))
+
+        def probe() -> None:
+            assert client.query("DO $$ BEGIN END $$").tags == ["DO"]
+            running.run(running.proxy.probes_done())
+
+        yield probe
+        assert client.query("SELECT 'honest'").value == "honest"
     liar.listening.close()
 
 

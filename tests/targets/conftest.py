@@ -2,10 +2,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import psycopg
 import pytest
 
-from tests.harness import RunningProxy, proxy_settings
+from tests.harness import Postgres, RunningProxy, proxy_settings
 from tests.pair import Pair, streaming_pair
+from tests.targets.leaking import SAFE
 
 
 class Before:
@@ -39,3 +41,25 @@ def pair(started_pair: Pair) -> Pair:
 def before(pair: Pair) -> Iterator[Before]:
     with ExitStack() as stack:
         yield Before(pair, stack)
+
+
+@pytest.fixture(scope="module")
+def guest(postgres: Postgres) -> Iterator[None]:
+    """The role guest, which can log in."""
+    with postgres.connect() as direct:
+        direct.execute("CREATE ROLE guest LOGIN")
+        yield
+        direct.execute("DROP ROLE guest")
+
+
+@pytest.fixture
+def schema(direct: psycopg.Connection[Any]) -> None:
+    """The functions of SAFE, in the database."""
+    direct.execute(SAFE.encode())
+
+
+@pytest.fixture
+def no_probe_fails(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fail a test with a probe that fails: it would find no leaks."""
+    yield
+    assert "could not be probed" not in caplog.text
