@@ -12,7 +12,7 @@ from typing import Any, Final
 from pinwatch import __version__
 from pinwatch.pins.names import HIDDEN_STATE
 from pinwatch.reports.result import DOCUMENT_VERSION, Report, Result
-from pinwatch.testing.plugin.record import Outcome, Record
+from pinwatch.testing.plugin.record import Outcome, Record, outcomes
 from pinwatch.testing.plugin.wording import explanation, repeated
 from pinwatch.text import duration, number_of, printable
 
@@ -114,8 +114,8 @@ def document(found: Sequence[Statement]) -> dict[str, Any]:
     return {
         "version": DOCUMENT_VERSION,
         "pinwatch": __version__,
-        "outcomes": _outcomes(pins),
-        "leak_outcomes": _outcomes(leaks),
+        "outcomes": outcomes((one.record for one in pins), OUTCOMES),
+        "leak_outcomes": outcomes((one.record for one in leaks), OUTCOMES),
         "statements": [statement.to_json() for statement in found if statement.pins],
         "pins": [
             one.record.to_json() | {"pinned_seconds": one.pinned_seconds}
@@ -123,11 +123,6 @@ def document(found: Sequence[Statement]) -> dict[str, Any]:
         ],
         "leaks": [one.record.to_json() for one in leaks],
     }
-
-
-def _outcomes(seen: Iterable[Seen]) -> dict[str, int]:
-    outcomes = [one.record.outcome for one in seen]
-    return {str(one): outcomes.count(one) for one in OUTCOMES}
 
 
 # Text, for people.

@@ -1,5 +1,7 @@
 """A pin or leak of a test with its outcome, as reports and other processes get it."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, Self
@@ -125,3 +127,11 @@ class Record:
             document["fixture_scope"],
             None if entry is None else Entry.from_json(entry),
         )
+
+
+def outcomes(
+    records: Iterable[Record], among: Iterable[Outcome] = Outcome
+) -> dict[str, int]:
+    """Return the number of records by outcome, for each of these outcomes."""
+    found = Counter(record.outcome for record in records)
+    return {str(outcome): found[outcome] for outcome in among}

@@ -1,6 +1,6 @@
 """The result of a whole run, and the files it is written to."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +11,7 @@ from pinwatch.reports.sarif import sarif
 from pinwatch.testing.found import Found, Leak, Pin
 from pinwatch.testing.plugin.baseline import Baseline, Entry
 from pinwatch.testing.plugin.options import Options
-from pinwatch.testing.plugin.record import Outcome, Record
+from pinwatch.testing.plugin.record import Outcome, Record, outcomes
 
 
 class Report:
@@ -79,14 +79,6 @@ class Report:
             "leaks": [record.to_json() for record in self.leaks],
             "gone": [asdict(entry) for entry in gone],
         }
-
-
-def outcomes(records: Sequence[Record]) -> dict[str, int]:
-    """Return the number of records by outcome, of all outcomes."""
-    return {
-        str(outcome): sum(record.outcome is outcome for record in records)
-        for outcome in Outcome
-    }
 
 
 def write(report: Report, options: Options, baseline: Baseline) -> None:

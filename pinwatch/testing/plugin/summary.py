@@ -8,8 +8,8 @@ from textwrap import shorten
 from pinwatch.pins.carets import SHOWN
 from pinwatch.testing.found import Leak, Pin
 from pinwatch.testing.plugin.baseline import Entry
-from pinwatch.testing.plugin.record import Outcome, Record
-from pinwatch.testing.plugin.report import Report, outcomes
+from pinwatch.testing.plugin.record import Outcome, Record, outcomes
+from pinwatch.testing.plugin.report import Report
 from pinwatch.testing.plugin.watchlist import Watchlist
 from pinwatch.testing.plugin.wording import left, repeated, title
 from pinwatch.text import number_of, printable
