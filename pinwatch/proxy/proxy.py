@@ -368,6 +368,10 @@ class Proxy:
             elif now - session.connected >= CLIENT_LIFETIME:
                 session.close(client_lifetime())
 
+    def is_probing(self) -> bool:
+        """Return True if a database connection is probed for hidden state."""
+        return any(member.connections.probes.running for member in self.group.members)
+
     async def probes_done(self) -> None:
         """Wait until no database connection is probed for hidden state."""
         for member in self.group.members:

@@ -42,7 +42,7 @@ class Probes:
         self.mode = mode
         self._prober = Prober(ask, observe)
         self._give_back = give_back
-        self._running = Tasks()
+        self._tasks = Tasks()
 
     async def begin(self, connection: DatabaseConnection) -> None:
         """Probe a new connection, unless the mode is off.
@@ -56,18 +56,22 @@ class Probes:
 
     def run(self, connection: DatabaseConnection, suspects: list[Suspect]) -> None:
         """Start to probe a connection without a session."""
-        self._running.run(self._run(connection, suspects))
+        self._tasks.run(self._run(connection, suspects))
+
+    @property
+    def running(self) -> bool:
+        return bool(self._tasks)
 
     async def done(self) -> None:
         """Wait until no connection is probed."""
-        await self._running.done()
+        await self._tasks.done()
 
     async def end(self, patience: float) -> None:
         """Wait for probes for up to patience seconds, then cancel those that run."""
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await self.done()
-        await self._running.end()
+        await self._tasks.end()
 
     async def _run(
         self, connection: DatabaseConnection, suspects: list[Suspect]

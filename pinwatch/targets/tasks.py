@@ -23,6 +23,10 @@ class Tasks:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
+    def __bool__(self) -> bool:
+        """Return True while a task runs."""
+        return bool(self._running)
+
     async def done(self) -> None:
         """Wait until no task runs."""
         while self._running:

@@ -254,9 +254,9 @@ class _Thread:
         Each turn reads all sockets that are ready.
         """
         with suppress(PinwatchError):
-            for _ in range(2):
-                self.ask(lambda: None)
-            self.run(self.proxy.probes_done())
+            self.ask(lambda: None)
+            if self.ask(self.proxy.is_probing):
+                self.run(self.proxy.probes_done())
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=Loop) as runner:
